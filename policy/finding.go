@@ -1,0 +1,79 @@
+package policy
+
+// Severity says what a finding means for a policy set.
+type Severity uint8
+
+const (
+	// Error keeps the set from being used.
+	Error Severity = iota + 1
+	// Warning is something that is almost certainly not what the author meant.
+	Warning
+	// Hint is something that could be better.
+	Hint
+)
+
+// String returns the severity as findings print it: error, warning or hint.
+func (s Severity) String() string {
+	switch s {
+	case Error:
+		return "error"
+	case Warning:
+		return "warning"
+	case Hint:
+		return "hint"
+	}
+	return "unknown"
+}
+
+// A Place is where in the sources of a set something stands.
+type Place struct {
+	Source string // the name of the Source
+	Path   Path   // the value in it
+	Key    bool   // the key at Path is meant, not its value (a policy's name, an unknown key)
+}
+
+// A Finding is something to say of a policy set. The engine names places by source and path; package policyfile, which
+// read the sources, turns them into lines and columns.
+type Finding struct {
+	Severity Severity
+	Code     Code
+	Place    Place
+	Value    string // the offending value as written, where the finding is about one
+	Message  string // the reason in one sentence, without the value's place
+	Fix      string // the text to write instead of the value; empty where there is no one right spelling
+	Related  *Place // a second place, for instance the first use of a name that stands twice
+}
+
+// Code is the stable name of a kind of finding. Scripts rely on codes: they are never renamed.
+type Code string
+
+// The codes of what the engine finds. The reading of files has codes of its own (package policyfile).
+const (
+	CodeInvalidName        Code = "invalid-name"         // a name that is not 1 to 200 of A-Z a-z 0-9 . _ -
+	CodeReservedName       Code = "reserved-name"        // a policy called none or passthrough
+	CodeDuplicateName      Code = "duplicate-name"       // a policy, set or virtual host name that stands twice
+	CodeDuplicateDomain    Code = "duplicate-domain"     // a domain that stands twice
+	CodeDuplicateDefault   Code = "duplicate-default"    // default in two files
+	CodeUnknownPolicy      Code = "unknown-policy"       // a reference to a policy that does not exist
+	CodeUnknownOriginSet   Code = "unknown-origin-set"   // a reference to an origin set that does not exist
+	CodeNestedOriginSet    Code = "nested-origin-set"    // an origin set that refers to a set
+	CodeBuiltinNotAlone    Code = "builtin-not-alone"    // none or passthrough beside another name
+	CodeEmptyList          Code = "empty-list"           // a list that must name something and does not
+	CodeOriginNotCanonical Code = "origin-not-canonical" // a pattern that no browser's spelling can match; there is a fix
+	CodeOriginMalformed    Code = "origin-malformed"     // a pattern that can match nothing
+	CodeMethodMalformed    Code = "method-malformed"     // a method that is no token
+	CodeHeaderMalformed    Code = "header-malformed"     // a field name that is no token
+	CodeRegexMalformed     Code = "regex-malformed"      // an expression that RE2 does not accept
+	CodeDurationMalformed  Code = "duration-malformed"   // a max_age that is no duration of whole seconds
+	CodePreflightStatus    Code = "preflight-status"     // neither 200 nor 204
+	CodeEnumUnspecified    Code = "enum-unspecified"     // an enum value that does not exist (only from a program: files cannot write one)
+	CodeAnyOriginCreds     Code = "any-origin-with-credentials"
+	CodeInsecureCreds      Code = "insecure-origin-with-credentials"
+	CodePublicSuffix       Code = "public-suffix-wildcard"
+	CodeExposeAnyCreds     Code = "expose-any-with-credentials"
+	CodeDomainMalformed    Code = "domain-malformed"    // a domain that can never match
+	CodeNoNameNoDomain     Code = "no-name-no-domain"   // a virtual host that says neither
+	CodeRouteMatch         Code = "route-match"         // not exactly one of the fields that say what a route covers
+	CodePathMalformed      Code = "path-malformed"      // a path that can never match
+	CodeTimingMalformed    Code = "timing-allow-origin" // a timing_allow_origins entry that is neither an exact origin nor "*" alone
+)
