@@ -1,11 +1,13 @@
 package policy
 
+import "strings"
+
 // Header is a header to be set, replacing all lines of its name. Names are lower-case.
 type Header struct{ Name, Value string }
 
 // ResponseHeaders are the CORS headers of responses, which only corsproc may send: they are removed from every response
-// that is adjusted, before [Decision.AppendResponse] is set. They are the response headers of the Fetch standard,
-// section 3.3.3, and of Private Network Access.
+// that is adjusted, before what [Decision.AppendResponse] says is set. They are the response headers of the Fetch
+// standard, section 3.3.3, and of Private Network Access.
 var ResponseHeaders = [...]string{
 	"access-control-allow-origin",
 	"access-control-allow-credentials",
@@ -16,16 +18,164 @@ var ResponseHeaders = [...]string{
 	"access-control-allow-private-network",
 }
 
-type answer struct{ action Action }
+// The names of the other headers that are written.
+const (
+	headerVary      = "vary"
+	headerTiming    = "timing-allow-origin"
+	headerCache     = "cache-control"
+	headerMediaType = "content-type"
+)
+
+const (
+	varyOrigin    = "Origin"
+	varyPreflight = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
+)
+
+const (
+	statusNoContent = 204
+	statusForbidden = 403
+)
+
+// rejectedBody is what someone reads who opens the answer to a rejected request.
+const rejectedBody = "This request was refused: pages of its origin may not send it here.\n"
+
+// answer is what of a decision is written to the wire.
+type answer struct {
+	action Action
+	static bool   // the place gives the same headers to every response, and so needs no Vary
+	reject bool   // the immediate answer to a rejected request
+	grant  *grant // whose headers are sent; nil: none are
+	origin string // the value of Access-Control-Allow-Origin, where grant is set
+	timing string // the value of Timing-Allow-Origin; empty: the upstream's stays
+
+	// For a preflight's answer:
+	method            string   // the requested method where it may be echoed, else empty
+	names             []string // the lines of requested field names, not validated
+	bareAuthorization bool     // they have Authorization, which the policy does not list
+	privateNetwork    bool     // asked for
+}
 
 // AppendImmediate appends the headers of the immediate answer to dst and returns them with its status and body; the body
 // is empty for preflights. It is complete: Envoy has no response phase for it. Only for decisions whose action is
 // [Respond].
 func (d *Decision) AppendImmediate(dst []Header) (status int, headers []Header, body string) {
-	panic("todo")
+	a := &d.answer
+	if a.grant == nil {
+		vary := varyPreflight
+		if a.reject {
+			dst = append(dst, Header{headerMediaType, "text/plain; charset=utf-8"})
+			vary, body = varyOrigin, rejectedBody
+		}
+		if !a.static {
+			dst = append(dst, Header{headerVary, vary})
+		}
+		return statusForbidden, append(dst, Header{headerCache, "no-store"}), body
+	}
+	dst = a.appendGrant(dst)
+	if v := a.allowMethods(); v != "" {
+		dst = append(dst, Header{"access-control-allow-methods", v})
+	}
+	if v := a.allowHeaders(); v != "" {
+		dst = append(dst, Header{"access-control-allow-headers", v})
+	}
+	if a.grant.maxAge != "" {
+		dst = append(dst, Header{"access-control-max-age", a.grant.maxAge})
+	}
+	if a.privateNetwork && a.grant.privateNetwork {
+		dst = append(dst, Header{"access-control-allow-private-network", "true"})
+	}
+	if !a.static {
+		dst = append(dst, Header{headerVary, varyPreflight})
+	}
+	return a.grant.preflightStatus, dst, ""
 }
 
 // AppendResponse appends the headers that the response gets, after [ResponseHeaders] have been removed from it. vary
 // holds the response's own Vary lines; where they have to change, one merged line replaces them. Only for decisions
 // whose action is [Adjust].
-func (d *Decision) AppendResponse(dst []Header, vary []string) []Header { panic("todo") }
+func (d *Decision) AppendResponse(dst []Header, vary []string) []Header {
+	a := &d.answer
+	if a.grant != nil {
+		dst = a.appendGrant(dst)
+	}
+	if a.timing != "" {
+		dst = append(dst, Header{headerTiming, a.timing})
+	}
+	if !a.static {
+		if merged, changed := mergeVary(vary); changed {
+			dst = append(dst, Header{headerVary, merged})
+		}
+	}
+	return dst
+}
+
+// appendGrant appends what answers to preflights and to other requests have in common.
+func (a *answer) appendGrant(dst []Header) []Header {
+	dst = append(dst, Header{"access-control-allow-origin", a.origin})
+	if a.grant.credentials {
+		dst = append(dst, Header{"access-control-allow-credentials", "true"})
+	}
+	if a.grant.exposeHeaders != "" {
+		dst = append(dst, Header{"access-control-expose-headers", a.grant.exposeHeaders})
+	}
+	return dst
+}
+
+// allowMethods returns the value of Access-Control-Allow-Methods. With credentials browsers take "*" for the name of a
+// method, so the requested one is named instead.
+func (a *answer) allowMethods() string {
+	if a.grant.anyMethod && a.grant.credentials {
+		return a.method
+	}
+	return a.grant.allowMethods
+}
+
+// allowHeaders returns the value of Access-Control-Allow-Headers. With credentials browsers take "*" for the name of a
+// header, so the requested ones are named instead. They are also named where Authorization is asked for and not listed:
+// Chromium (156) lets "*" cover it, against the standard.
+func (a *answer) allowHeaders() string {
+	if !a.grant.anyHeader || (!a.grant.credentials && !a.bareAuthorization) {
+		return a.grant.allowHeaders
+	}
+	var b strings.Builder
+	for name := range listElements(a.names) {
+		if name != "" && a.grant.checkHeader(name) == ReasonAllowed {
+			if b.Len() > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(name)
+		}
+	}
+	return b.String()
+}
+
+// mergeVary returns the Vary that a response with these lines needs so that caches tell origins apart, and whether it
+// differs from what the lines say already. Nothing of the upstream's is lost, and no name is doubled by us.
+func mergeVary(lines []string) (merged string, changed bool) {
+	var b strings.Builder
+	for name := range listElements(lines) {
+		switch {
+		case name == "*" || strings.EqualFold(name, varyOrigin):
+			return "", false
+		case name != "":
+			b.WriteString(name)
+			b.WriteString(", ")
+		}
+	}
+	if !isFieldValue(b.String()) {
+		// It cannot be written back, and half of it would let a cache mix answers: say that they depend on everything.
+		return "*", true
+	}
+	b.WriteString(varyOrigin)
+	return b.String(), true
+}
+
+// isFieldValue reports whether s can be written as a field's value (RFC 9110, section 5.5).
+func isFieldValue(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; (c < ' ' && c != '\t') || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"iter"
+	"strings"
 
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -13,26 +14,110 @@ type Source struct {
 }
 
 // Set is a compiled policy set: immutable, and safe for use by any number of goroutines.
-type Set struct{}
+type Set struct {
+	sources    []string
+	policies   []*grant
+	byName     map[string]*grant // with none
+	originSets []*originSet
+	hosts      []virtualHost // the first is default
+
+	names   map[string]int // exact virtual host names
+	globs   globs          // virtual host names with a star
+	domains domains
+}
+
+// originSet is a compiled entry of origin_sets.
+type originSet struct {
+	name   string
+	source int32
+	origins
+	patterns []pattern // only while compiling
+}
+
+// The built-in policies.
+const (
+	nameNone        = "none"
+	namePassthrough = "passthrough"
+)
+
+// defaultLabel is how default is called in metrics and messages.
+const defaultLabel = "default"
 
 // Compile compiles the sources into one set. It reports everything it finds in all of them, in no particular order; if
 // any of it is an [Error], there is no set. The sources are read only during the call. No source at all makes an empty
 // set, in which every request is passed through.
-func Compile(sources ...Source) (*Set, []Finding) { panic("todo") }
+func Compile(sources ...Source) (*Set, []Finding) {
+	c := compiler{set: &Set{byName: map[string]*grant{}, names: map[string]int{}}}
+	c.compile(sources)
+	for i := range c.findings {
+		if c.findings[i].Severity == Error {
+			return nil, c.findings
+		}
+	}
+	return c.set, c.findings
+}
 
-// Decide decides about one request. It allocates nothing for requests whose authority is lower-case and whose path can
-// be read in one way only.
-func (s *Set) Decide(r *Request) Decision { panic("todo") }
+// VirtualHosts yields the names by which metrics and messages call the places of the set: "default", and every virtual
+// host's name, else its first domain.
+func (s *Set) VirtualHosts() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range s.hosts {
+			if !yield(s.hosts[i].label) {
+				return
+			}
+		}
+	}
+}
 
-// Rule is a small reference to the part of a set that made a decision. The zero value refers to nothing.
-type Rule uint64
+// Policies yields the names of the set's policies, without the built-in ones, in alphabetical order per source.
+func (s *Set) Policies() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, g := range s.policies {
+			if !yield(g.name) {
+				return
+			}
+		}
+	}
+}
 
-// Locate returns where a rule of this set stands. It reports false for the zero rule.
-func (s *Set) Locate(r Rule) (Place, bool) { panic("todo") }
+// virtualHost returns the virtual host of a request: by Envoy's name for it, then by the authority, then default.
+func (s *Set) virtualHost(r *Request) *virtualHost {
+	if r.VirtualHost != "" {
+		if i, ok := s.names[r.VirtualHost]; ok {
+			return &s.hosts[i]
+		}
+		if i, ok := s.globs.find(r.VirtualHost); ok {
+			return &s.hosts[i]
+		}
+	}
+	return &s.hosts[s.domains.find(r.Authority)]
+}
 
-// VirtualHosts yields the names by which metrics and messages call the places of the set: every virtual host's name,
-// else its first domain, and "default".
-func (s *Set) VirtualHosts() iter.Seq[string] { panic("todo") }
-
-// Policies yields the names of the set's policies, without the built-in ones.
-func (s *Set) Policies() iter.Seq[string] { panic("todo") }
+// named returns the list that Envoy names for a request. It reports false for a name that does not exist and for a list
+// that a file could not hold. buf is used for what the list refers to.
+func (s *Set) named(f Field, buf []*grant) (list, bool) {
+	if f.Lines != 1 {
+		return list{}, false
+	}
+	if trimOWS(f.Value) == namePassthrough {
+		return list{passthrough: true}, true
+	}
+	grants := buf[:0]
+	for rest, more := f.Value, true; more; {
+		var name string
+		name, rest, more = strings.Cut(rest, ",")
+		g, ok := s.byName[trimOWS(name)]
+		if !ok {
+			return list{}, false
+		}
+		grants = append(grants, g)
+	}
+	if len(grants) > 1 {
+		for _, g := range grants {
+			if g.builtin {
+				return list{}, false
+			}
+		}
+	}
+	return newList(grants), true
+}

@@ -1,0 +1,214 @@
+package policy
+
+import (
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strings"
+
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+)
+
+// placeMessage is what default, virtual hosts and routes have in common.
+type placeMessage interface {
+	GetPolicies() *corsprocv1.PolicyList
+	GetCandidates() *corsprocv1.PolicyList
+	GetUnmatchedPreflights() corsprocv1.UnmatchedPreflights
+	GetReject() corsprocv1.Reject
+	GetTimingAllowOrigins() *corsprocv1.OriginList
+}
+
+// compilePlace overwrites in p, which holds what is inherited, what a place sets itself.
+func (c *compiler) compilePlace(p *place, m placeMessage, at Place, host, route int) {
+	if m.GetPolicies() != nil {
+		p.policies = c.compileList(at.child("policies"), m.GetPolicies().GetNames())
+		p.listRule = makeRule(rulePolicies, host, route)
+		p.candidates = list{} // those of the outer place were made for other policies
+	}
+	if m.GetCandidates() != nil {
+		p.candidates = c.compileList(at.child("candidates"), m.GetCandidates().GetNames())
+	}
+	switch v := m.GetUnmatchedPreflights(); v {
+	case corsprocv1.UnmatchedPreflights_UNMATCHED_PREFLIGHTS_UNSPECIFIED:
+	case corsprocv1.UnmatchedPreflights_UNMATCHED_PREFLIGHTS_ANSWER:
+		p.refuse = false
+	case corsprocv1.UnmatchedPreflights_UNMATCHED_PREFLIGHTS_REFUSE:
+		p.refuse = true
+	default:
+		c.fail(at.child("unmatched_preflights"), CodeEnumUnspecified, "", enumFault(int32(v)), "")
+	}
+	switch v := m.GetReject(); v {
+	case corsprocv1.Reject_REJECT_UNSPECIFIED:
+	case corsprocv1.Reject_REJECT_NEVER:
+		p.reject = rejectNever
+	case corsprocv1.Reject_REJECT_WEBSOCKETS:
+		p.reject = rejectWebSockets
+	case corsprocv1.Reject_REJECT_UNSAFE_METHODS:
+		p.reject = rejectUnsafeMethods
+	case corsprocv1.Reject_REJECT_ALWAYS:
+		p.reject = rejectAlways
+	default:
+		c.fail(at.child("reject"), CodeEnumUnspecified, "", enumFault(int32(v)), "")
+	}
+	if m.GetTimingAllowOrigins() != nil {
+		p.timing = c.compileTiming(at.child("timing_allow_origins"), m.GetTimingAllowOrigins().GetOrigins())
+	}
+}
+
+// compileList compiles a list of policy names.
+func (c *compiler) compileList(at Place, names []string) list {
+	if len(names) == 0 {
+		c.fail(at, CodeEmptyList, "", "an empty list says nothing; write [none] to allow nobody, or leave the field out", "")
+		return list{}
+	}
+	var grants []*grant
+	for i, name := range names {
+		switch g, ok := c.set.byName[name]; {
+		case (name == nameNone || name == namePassthrough) && len(names) > 1:
+			c.fail(at.element(i), CodeBuiltinNotAlone, name, name+" stands alone in a list", "")
+		case name == namePassthrough:
+			return list{passthrough: true}
+		case ok:
+			grants = append(grants, g)
+		case !c.knownPolicy(name):
+			c.fail(at.element(i), CodeUnknownPolicy, name, "there is no policy of this name", nearest(name, c.set.byName))
+		}
+	}
+	return newList(grants)
+}
+
+// nearest returns the name that differs least from a mistyped one, if it is near enough to be what was meant.
+func nearest(name string, names map[string]*grant) string {
+	const enough = 2
+	best, bestDistance := "", enough+1
+	if len(names) > 10_000 || len(name) > maxName {
+		return "" // a suggestion is not worth that much time
+	}
+	for candidate := range names {
+		if d := editDistance(name, candidate, bestDistance); d < bestDistance || (d == bestDistance && d <= enough && candidate < best) {
+			best, bestDistance = candidate, d
+		}
+	}
+	return best
+}
+
+// editDistance returns how many bytes have to be inserted, removed or replaced to make b of a; limit or more is returned
+// as limit as soon as it is clear.
+func editDistance(a, b string, limit int) int {
+	if d := len(a) - len(b); d >= limit || -d >= limit {
+		return limit
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
+		}
+		if slices.Min(row) >= limit {
+			return limit
+		}
+	}
+	return min(row[len(b)], limit)
+}
+
+// compileTiming returns the value of Timing-Allow-Origin: the origins as written.
+func (c *compiler) compileTiming(at Place, origins []string) string {
+	for i, text := range origins {
+		if text == "*" {
+			if len(origins) > 1 {
+				c.fail(at.element(i), CodeTimingMalformed, text, "\"*\" stands alone in this list", "")
+			}
+			continue
+		}
+		p, ok := c.parsePattern(at.element(i), text)
+		if ok && !p.isExact() {
+			c.fail(at.element(i), CodeTimingMalformed, text, "this header holds exact origins, or \"*\" alone", "")
+		}
+	}
+	return strings.Join(origins, ", ")
+}
+
+// compileRoute compiles what a route covers.
+func (c *compiler) compileRoute(at Place, r *corsprocv1.Route) route {
+	fields := []struct {
+		name, value string
+		kind        routeKind
+	}{
+		{"route_name", r.GetRouteName(), routeName},
+		{"path", r.GetPath(), routePath},
+		{"prefix", r.GetPrefix(), routePrefix},
+		{"path_separated_prefix", r.GetPathSeparatedPrefix(), routeSegments},
+		{"regex", r.GetRegex(), routeRegex},
+	}
+	t, set := route{}, 0
+	for _, f := range fields {
+		if f.value == "" {
+			continue
+		}
+		set++
+		t.kind, t.text = f.kind, f.value
+		place := at.child(f.name)
+		switch f.kind {
+		case routeName:
+		case routeRegex:
+			t.pattern = c.compileRegex(place, f.value)
+		default:
+			c.checkPath(place, f.value, f.kind)
+		}
+	}
+	if set != 1 {
+		c.fail(at, CodeRouteMatch, "", "a route has exactly one of route_name, path, prefix, path_separated_prefix and regex", "")
+	}
+	return t
+}
+
+// checkPath reports a path that no request can have.
+func (c *compiler) checkPath(at Place, s string, kind routeKind) {
+	fix, why := s, ""
+	if i := strings.IndexAny(fix, "?#"); i >= 0 {
+		fix, why = fix[:i], "a path is compared without query and fragment"
+	}
+	if !strings.HasPrefix(fix, "/") {
+		fix, why = "/"+fix, "a path begins with a slash"
+	}
+	if kind == routeSegments && strings.HasSuffix(fix, "/") {
+		fix, why = strings.TrimRight(fix, "/"), "a path_separated_prefix ends before the slash that parts the segments"
+		if fix == "" {
+			why += "; for every path write prefix: /"
+		}
+	}
+	if why != "" {
+		c.fail(at, CodePathMalformed, s, why, fix)
+	}
+}
+
+// compileRegex compiles an RE2 expression so that it matches whole strings only. It is compiled alone first: neither
+// "a)|(b" nor an unfinished "\Q" may reach beyond itself.
+func (c *compiler) compileRegex(at Place, text string) *regexp.Regexp {
+	tree, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		c.fail(at, CodeRegexMalformed, text, regexFault(err), "")
+		return nil
+	}
+	whole, err := regexp.Compile(`\A(?:` + tree.String() + `)\z`)
+	if err != nil {
+		c.fail(at, CodeRegexMalformed, text, regexFault(err), "")
+		return nil
+	}
+	return whole
+}
+
+func regexFault(err error) string {
+	return "RE2 does not accept this expression: " + strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+}
+
+// isGlob reports whether a name is a pattern.
+func isGlob(name string) bool { return strings.Contains(name, "*") }

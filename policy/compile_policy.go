@@ -1,0 +1,234 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+)
+
+func (c *compiler) compilePolicies(source int32, src Source) {
+	policies := src.Set.GetPolicies()
+	for _, name := range slices.Sorted(maps.Keys(policies)) {
+		at := c.in(source, Path("").Name("policies").Name(name))
+		key := at
+		key.Key = true
+		if name == nameNone || name == namePassthrough {
+			c.fail(key, CodeReservedName, name, name+" is built in and cannot be defined", "")
+			continue
+		}
+		c.checkName(at, name)
+		if first, ok := c.policies[name]; ok {
+			c.duplicate(key, CodeDuplicateName, name, "a policy of this name is defined already", first)
+			continue
+		}
+		c.policies[name] = key
+		c.compilePolicy(at, source, name, policies[name])
+	}
+}
+
+func (c *compiler) compilePolicy(at Place, source int32, name string, p *corsprocv1.Policy) {
+	g := &grant{
+		name:            name,
+		source:          source,
+		index:           int32(len(c.set.policies)),
+		credentials:     p.GetAllowCredentials(),
+		privateNetwork:  p.GetAllowPrivateNetwork(),
+		preflightStatus: statusNoContent,
+	}
+	c.set.policies = append(c.set.policies, g)
+	c.set.byName[name] = g
+
+	lifted := c.dangers(at.child("dangerously_allow"), p.GetDangerouslyAllow())
+	risks := credentialRisks{compiler: c, lifted: lifted, on: g.credentials}
+	g.allow = c.compilePatterns(at.child("allow_origins"), p.GetAllowOrigins(), ruleAllow, g, &risks)
+	risks.on = false
+	g.deny = c.compilePatterns(at.child("deny_origins"), p.GetDenyOrigins(), ruleDeny, g, &risks)
+	risks.on = g.credentials
+	for i, text := range p.GetAllowOriginRegexes() {
+		place := at.child("allow_origin_regexes").element(i)
+		if re := c.compileRegex(place, text); re != nil {
+			risks.regex(place, text, re)
+			g.regexes = append(g.regexes, re)
+		}
+	}
+	for _, set := range g.allow {
+		if set.any != 0 {
+			g.anybody = set.any
+			break
+		}
+	}
+	g.star = g.anybody != 0 && !g.credentials
+
+	c.compileMethods(at.child("allow_methods"), p.GetAllowMethods(), g)
+	c.compileHeaders(at.child("allow_headers"), p.GetAllowHeaders(), g)
+	c.compileExposed(at.child("expose_headers"), p.GetExposeHeaders(), g)
+	if p.MaxAge != nil {
+		g.maxAge = c.compileMaxAge(at.child("max_age"), p.GetMaxAge())
+	}
+	if p.PreflightStatus != nil {
+		g.preflightStatus = int(p.GetPreflightStatus())
+		if g.preflightStatus != 200 && g.preflightStatus != statusNoContent {
+			c.fail(at.child("preflight_status"), CodePreflightStatus, strconv.Itoa(g.preflightStatus),
+				"a preflight is answered with 204 or with 200", "")
+		}
+	}
+}
+
+// compilePatterns compiles allow_origins or deny_origins: the policy's own patterns, then the sets it refers to.
+func (c *compiler) compilePatterns(at Place, texts []string, kind ruleKind, g *grant, risks *credentialRisks) []*origins {
+	var own *origins
+	var sets []*origins
+	for i, text := range texts {
+		place := at.element(i)
+		p, ok := c.parsePattern(place, text)
+		if !ok {
+			continue
+		}
+		if p.kind == patternSet {
+			set, ok := c.originSets[p.origin.host]
+			if !ok {
+				c.fail(place, CodeUnknownOriginSet, text, "there is no origin set of this name", "")
+				continue
+			}
+			risks.set(place, set)
+			sets = append(sets, &set.origins)
+			continue
+		}
+		risks.pattern(place, text, &p, nil)
+		if own == nil {
+			own = &origins{}
+		}
+		own.add(&p, makeRule(kind, int(g.index), i))
+	}
+	if own == nil {
+		return sets
+	}
+	return append([]*origins{own}, sets...)
+}
+
+func (c *compiler) dangers(at Place, list []corsprocv1.DangerousCombination) map[corsprocv1.DangerousCombination]bool {
+	lifted := map[corsprocv1.DangerousCombination]bool{}
+	for i, d := range list {
+		if _, ok := corsprocv1.DangerousCombination_name[int32(d)]; !ok || d == 0 {
+			c.fail(at.element(i), CodeEnumUnspecified, "", enumFault(int32(d)), "")
+		}
+		lifted[d] = true
+	}
+	return lifted
+}
+
+// tokens checks a list of tokens and returns what is beside "*" in it, and whether "*" is.
+func (c *compiler) tokens(at Place, list []string, code Code, what string) (names []string, star bool) {
+	for i, s := range list {
+		switch {
+		case s == "*":
+			star = true
+		case isToken(s):
+			names = append(names, s)
+		default:
+			fix := strings.Trim(s, " \t\r\n,:")
+			if !isToken(fix) || fix == s {
+				fix = ""
+			}
+			c.fail(at.element(i), code, s, what, fix)
+		}
+	}
+	return names, star
+}
+
+const (
+	methodFault = "a method is a token: letters, digits and !#$%&'*+-.^_`|~, without blanks"
+	headerFault = "a field name is a token: letters, digits and !#$%&'*+-.^_`|~, without blanks and without a colon"
+)
+
+func (c *compiler) compileMethods(at Place, list []string, g *grant) {
+	g.methods, g.anyMethod = c.tokens(at, list, CodeMethodMalformed, methodFault)
+	g.allowMethods = strings.Join(g.methods, ", ")
+	if g.anyMethod {
+		g.allowMethods = "*"
+	}
+}
+
+func (c *compiler) compileHeaders(at Place, list []string, g *grant) {
+	names, star := c.tokens(at, list, CodeHeaderMalformed, headerFault)
+	g.anyHeader = star
+	for _, name := range names {
+		lower := string(lowerASCII(name, nil))
+		if g.headers == nil {
+			g.headers = make(map[string]struct{}, len(names))
+		}
+		g.headers[lower] = struct{}{}
+		g.maxHeader = max(g.maxHeader, len(lower))
+	}
+	g.allowHeaders = headerList(names, star)
+}
+
+func (c *compiler) compileExposed(at Place, list []string, g *grant) {
+	names, star := c.tokens(at, list, CodeHeaderMalformed, headerFault)
+	g.exposeHeaders = headerList(names, star)
+	if star && g.credentials {
+		i := slices.Index(list, "*")
+		c.fail(at.element(i), CodeExposeAnyCreds, "*",
+			"with credentials browsers take \"*\" for the name of a header, so nothing would be exposed: list the names", "")
+	}
+}
+
+// headerList returns the value of a list of field names. A "*" covers every name beside it but Authorization, which
+// needs a mention of its own (Fetch, section 3.3.3).
+func headerList(names []string, star bool) string {
+	if !star {
+		return strings.Join(names, ", ")
+	}
+	if slices.ContainsFunc(names, isAuthorization) {
+		return "*, authorization"
+	}
+	return "*"
+}
+
+// maxMaxAge is the greatest delta-seconds that every recipient can represent (RFC 9111, section 1.2.2).
+const maxMaxAge = 1<<31 - 1
+
+// compileMaxAge returns the value of Access-Control-Max-Age.
+func (c *compiler) compileMaxAge(at Place, text string) string {
+	if seconds, ok := parseWholeSeconds(text); ok {
+		return strconv.Itoa(seconds)
+	}
+	fix := ""
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 && n <= maxMaxAge {
+		fix = fmt.Sprintf("%ds", n)
+	} else if d, err := time.ParseDuration(strings.ToLower(strings.Join(strings.Fields(text), ""))); err == nil && d >= 0 && d <= maxMaxAge*time.Second {
+		fix = fmt.Sprintf("%ds", (d+time.Second-1)/time.Second)
+	}
+	c.fail(at, CodeDurationMalformed, text, "max_age is a duration of whole seconds, from 0s: 90s, 10m, 2h, 1h30m", fix)
+	return ""
+}
+
+// parseWholeSeconds reads hours, minutes and seconds, in this order, each at most once and at least one of them.
+func parseWholeSeconds(s string) (seconds int, ok bool) {
+	if s == "" {
+		return 0, false
+	}
+	for _, unit := range [...]struct {
+		letter  byte
+		seconds int
+	}{{'h', 3600}, {'m', 60}, {'s', 1}} {
+		i := strings.IndexByte(s, unit.letter)
+		if i < 0 {
+			continue
+		}
+		n, err := strconv.ParseUint(s[:i], 10, 31)
+		if err != nil {
+			return 0, false
+		}
+		if seconds += int(n) * unit.seconds; seconds > maxMaxAge {
+			return 0, false
+		}
+		s = s[i+1:]
+	}
+	return seconds, s == ""
+}

@@ -1,0 +1,231 @@
+package policy
+
+import "strings"
+
+// Decide decides about one request. It allocates nothing for requests whose authority is lower-case and whose path can
+// be read in one way only.
+//
+// The first reason that applies is the decision's: passthrough, not_cors, path_ambiguous, policy_unknown,
+// origin_malformed, preflight_unanswered, same_origin, origin_denied or origin_not_allowed, then the preflight's method
+// and headers.
+func (s *Set) Decide(r *Request) Decision {
+	h := s.virtualHost(r)
+	p, other := h.find(r)
+	e := evaluation{request: r, place: p, list: &p.policies, known: true, kind: kindOf(r)}
+	e.origin, e.wellFormed = parseOrigin(r.Origin.Value)
+	e.wellFormed = e.wellFormed && r.Origin.Lines == 1
+
+	var merged place
+	if other != nil {
+		// Nothing is granted where it is not sure which place it is, unless both keep their hands off.
+		e.ambiguous = !(p.policies.passthrough && other.policies.passthrough && r.Named.Lines == 0)
+		merged = place{reject: max(p.reject, other.reject), listRule: p.listRule, policies: p.policies}
+		e.place, e.list = &merged, &merged.policies
+	}
+	var named list
+	var buf [8]*grant
+	if r.Named.Lines > 0 {
+		named, e.known = s.named(r.Named, buf[:])
+		e.list = &named
+	}
+
+	d := e.decide()
+	d.VirtualHost = h.label
+	if e.place.hasCandidates() {
+		e.list, e.known = &e.place.candidates, true
+		d.HasCandidate, d.Candidate = true, e.decide().Outcome
+	}
+	return d
+}
+
+// kindOf returns the kind of a request (Fetch, section 3.3.1, "CORS request" and "CORS-preflight request").
+func kindOf(r *Request) Kind {
+	switch {
+	case r.Origin.Lines == 0:
+		return NotCORS
+	case r.Method == "OPTIONS" && r.RequestMethod.Lines > 0:
+		return Preflight
+	}
+	return Actual
+}
+
+// evaluation is one list's look at one request.
+type evaluation struct {
+	request    *Request
+	place      *place
+	list       *list
+	known      bool // the list exists
+	ambiguous  bool // the path leads to two places
+	kind       Kind
+	origin     origin
+	wellFormed bool // origin is one
+}
+
+// static reports whether the place answers every request alike.
+func (e *evaluation) static() bool {
+	return e.list.fixed && e.place.reject == rejectNever && e.known && !e.ambiguous
+}
+
+func (e *evaluation) decide() Decision {
+	d := Decision{Kind: e.kind}
+	if e.list.passthrough {
+		d.Reason, d.Policy, d.Rule = ReasonPassthrough, namePassthrough, e.place.listRule
+		return d
+	}
+	d.answer = answer{action: Adjust, static: e.static(), timing: e.place.timing}
+	if d.answer.static && !e.list.grants[0].builtin {
+		d.answer.grant, d.answer.origin = e.list.grants[0], "*"
+	}
+	switch {
+	case e.kind == NotCORS:
+		d.Reason = ReasonNotCORS
+	case e.ambiguous:
+		e.refuse(&d, ReasonPathAmbiguous)
+	case !e.known:
+		e.refuse(&d, ReasonPolicyUnknown)
+	case e.kind == Preflight && !e.request.Answered:
+		e.preflight(&d)
+	default:
+		e.actual(&d)
+	}
+	return d
+}
+
+// actual decides about a request that is no preflight, or that was answered before anybody could ask us.
+func (e *evaluation) actual(d *Decision) {
+	if !e.wellFormed {
+		e.refuse(d, ReasonOriginMalformed)
+		return
+	}
+	if e.kind == Preflight {
+		e.refuse(d, ReasonPreflightUnanswered)
+		return
+	}
+	g, rule, denied := e.list.match(&e.origin)
+	switch {
+	case g != nil && !denied:
+		d.Outcome = Outcome{Allowed, ReasonAllowed}
+		d.Policy, d.Rule = g.name, rule
+		d.answer.grant, d.answer.origin = g, e.allowOrigin(g)
+	case isSameOrigin(e.request, &e.origin):
+		d.Reason = ReasonSameOrigin
+	default:
+		e.refuseOrigin(d, g, rule)
+	}
+}
+
+// preflight decides about a preflight: its origin, then its method, then its headers (Fetch, section 4.8). A static
+// place answers a malformed origin as it answers every other.
+func (e *evaluation) preflight(d *Decision) {
+	d.answer.action = Respond
+	var g *grant
+	if e.wellFormed {
+		var rule Rule
+		var denied bool
+		g, rule, denied = e.list.match(&e.origin)
+		if g == nil || denied {
+			e.refuseOrigin(d, g, rule)
+			return
+		}
+		d.Policy, d.Rule = g.name, rule
+		d.answer.origin = e.allowOrigin(g)
+	} else if g = d.answer.grant; g == nil {
+		e.refuse(d, ReasonOriginMalformed)
+		return
+	}
+
+	method := g.checkMethod(e.request.RequestMethod)
+	headers := g.checkHeaders(e.request.RequestHeaders)
+	switch {
+	case method != ReasonAllowed:
+		d.Outcome = Outcome{Refused, method}
+		d.Rule = makeRule(ruleMethods, int(g.index), 0)
+	case headers.reason != ReasonAllowed:
+		d.Outcome = Outcome{Refused, headers.reason}
+		d.Rule = makeRule(ruleHeaders, int(g.index), 0)
+	default:
+		d.Outcome = Outcome{Allowed, ReasonAllowed}
+	}
+	d.answer.grant = g
+	if d.Verdict == Refused && e.place.refuse {
+		d.answer.grant = nil
+	}
+	if method == ReasonAllowed {
+		d.answer.method = e.request.RequestMethod.Value
+	}
+	d.answer.names = e.request.RequestHeaders
+	d.answer.bareAuthorization = headers.bareAuthorization
+	d.answer.privateNetwork = e.request.RequestPrivateNetwork == "true"
+	if !e.wellFormed {
+		d.Outcome = Outcome{Refused, ReasonOriginMalformed}
+		d.Policy, d.Rule = "", e.place.listRule
+	}
+}
+
+// refuseOrigin refuses because no policy allows the origin, or because g denies it by rule.
+func (e *evaluation) refuseOrigin(d *Decision, g *grant, rule Rule) {
+	if g != nil {
+		e.refuse(d, ReasonOriginDenied)
+		d.Policy, d.Rule = g.name, rule
+		return
+	}
+	e.refuse(d, ReasonOriginNotAllowed)
+	if len(e.list.grants) == 1 && e.list.grants[0].builtin {
+		d.Policy = nameNone
+	}
+}
+
+// refuse refuses a request, and stops it where the place says so. A static place gives the same headers all the same,
+// except to preflights, which are refused outright.
+func (e *evaluation) refuse(d *Decision, reason Reason) {
+	d.Outcome = Outcome{Refused, reason}
+	d.Rule = e.place.listRule
+	switch {
+	case e.request.Answered:
+	case e.kind == Preflight:
+		d.answer.action, d.answer.grant = Respond, nil
+	case e.place.reject.stops(e.request) && !(e.wellFormed && isSameOrigin(e.request, &e.origin)):
+		d.Verdict = Rejected
+		d.answer.action, d.answer.reject, d.answer.grant = Respond, true, nil
+	}
+}
+
+// allowOrigin returns the value of Access-Control-Allow-Origin for an origin that g allows.
+func (e *evaluation) allowOrigin(g *grant) string {
+	if g.star {
+		return "*"
+	}
+	return e.origin.text
+}
+
+// isSameOrigin reports whether a request with a well-formed Origin comes from a page of its own origin: because the
+// browser says so in a header that scripts cannot set (Fetch Metadata, Sec-Fetch-Site), or, from clients that do not
+// send it, because Origin names the authority.
+func isSameOrigin(r *Request, o *origin) bool {
+	if r.FetchSite.Lines > 0 {
+		return r.FetchSite.Lines == 1 && r.FetchSite.Value == "same-origin"
+	}
+	if o.scheme != "http" && o.scheme != "https" {
+		return false
+	}
+	// A TLS-terminating hop in front of Envoy makes http of https, never the reverse.
+	if o.scheme == "http" && r.Scheme == "https" {
+		return false
+	}
+	host, port := r.Authority, int32(0)
+	if h, ok := cutPort(r.Authority); ok {
+		var valid bool
+		if port, valid = parsePort(r.Authority[len(h)+1:]); !valid {
+			return false
+		}
+		host = h
+	}
+	own := o.port
+	if own == 0 {
+		own = defaultPort(o.scheme)
+	}
+	if port == 0 {
+		port = defaultPort(o.scheme)
+	}
+	return port == own && len(host) == len(o.host) && strings.EqualFold(host, o.host)
+}

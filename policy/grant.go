@@ -1,0 +1,120 @@
+package policy
+
+import "regexp"
+
+// A grant is a compiled policy: what it says, as it is compared and as it is sent.
+type grant struct {
+	name    string
+	source  int32 // in Set.sources
+	index   int32 // in Set.policies
+	builtin bool  // none
+
+	// allow and deny hold the policy's own patterns, if any, and then the origin sets it refers to, which it shares with
+	// every other policy that refers to them.
+	allow, deny []*origins
+	regexes     []*regexp.Regexp // each matches the whole origin only
+
+	credentials bool
+
+	// anybody is the rule that lists "*", or 0. star says that Access-Control-Allow-Origin is the literal "*" for whoever
+	// the policy allows: browsers take it for requests without credentials only (Fetch, section 4.9, "CORS check"). It is
+	// so also where other patterns stand beside the star, which then say nothing more.
+	anybody Rule
+	star    bool
+
+	methods   []string // as listed, without "*"
+	anyMethod bool
+
+	headers         map[string]struct{} // lower-case, without "*"
+	maxHeader       int                 // the length of the longest of them
+	anyHeader       bool
+	authorization   bool // Authorization is listed
+	privateNetwork  bool
+	preflightStatus int
+	allowMethods    string // header values, ready to be sent; empty: none is sent
+	allowHeaders    string
+	exposeHeaders   string
+	maxAge          string
+}
+
+// listsMethods reports whether the policy has a list of methods to show.
+func (g *grant) listsMethods() bool { return g.anyMethod || len(g.methods) > 0 }
+
+// listsHeaders reports whether the policy has a list of request headers to show.
+func (g *grant) listsHeaders() bool { return g.anyHeader || len(g.headers) > 0 }
+
+// denies returns the rule that denies a well-formed origin, or 0.
+func (g *grant) denies(o *origin) Rule {
+	for _, set := range g.deny {
+		if o.null {
+			if set.null != 0 {
+				return set.null
+			}
+			if set.any != 0 {
+				return set.any
+			}
+		} else if rule := set.match(o); rule != 0 {
+			return rule
+		}
+	}
+	return 0
+}
+
+// allows returns the rule that allows a well-formed origin, or 0. The opaque origin is allowed only where it is listed,
+// or where the literal "*" is what is sent: an echo of "null" would let in every sandboxed frame and every redirect.
+func (g *grant) allows(o *origin) Rule {
+	if o.null {
+		for _, set := range g.allow {
+			if set.null != 0 {
+				return set.null
+			}
+		}
+		if g.star {
+			return g.anybody
+		}
+		return 0
+	}
+	for _, set := range g.allow {
+		// "*" is the least particular rule of all: a pattern of a later set or a regex is named before it.
+		if rule := set.match(o); rule != 0 && rule != set.any {
+			return rule
+		}
+	}
+	for i, re := range g.regexes {
+		if re.MatchString(o.text) {
+			return makeRule(ruleRegex, int(g.index), i)
+		}
+	}
+	return g.anybody
+}
+
+// A list is a compiled list of policies of a place.
+type list struct {
+	grants      []*grant
+	passthrough bool
+	fixed       bool // the list's part of what makes a place static: [none], or one policy that answers everybody alike
+}
+
+// newList compiles a list of policies that exist.
+func newList(grants []*grant) list {
+	l := list{grants: grants}
+	if len(grants) == 1 {
+		g := grants[0]
+		l.fixed = g.builtin || (g.star && len(g.deny) == 0)
+	}
+	return l
+}
+
+// match returns the policy that answers an origin, and the rule by which it allows or denies it. Without one, no policy
+// of the list knows the origin.
+func (l *list) match(o *origin) (g *grant, rule Rule, denied bool) {
+	for _, g := range l.grants {
+		if rule := g.denies(o); rule != 0 {
+			return g, rule, true
+		}
+		if rule := g.allows(o); rule != 0 {
+			return g, rule, false
+		}
+	}
+	return nil, 0, false
+}

@@ -1,0 +1,224 @@
+package policy
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// An origin is a well-formed value of the Origin header, taken apart. Its parts are substrings of the header.
+type origin struct {
+	text   string // the whole value; for a pattern's origin also
+	scheme string
+	host   string // IPv6 addresses with their brackets
+	port   int32  // 0: none, which is the scheme's default port
+	null   bool   // the opaque origin; no other field is set
+}
+
+// maxOriginLen bounds the work that an Origin header can cause: a scheme of 64 bytes, "://", a host of 253 bytes and a
+// port of 5 digits with its colon.
+const maxOriginLen = 64 + 3 + 253 + 6
+
+// maxOpaqueHost bounds the host of an origin whose scheme is neither http nor https.
+const maxOpaqueHost = 255
+
+// maxPort is the greatest TCP port.
+const maxPort = 65535
+
+// parseOrigin takes apart the value of an Origin header. It reports false for everything that is not exactly one
+// serialised origin or "null" (Fetch, section 3.1, "Origin" header): lists, upper case in http(s), default or odd ports,
+// blanks, control bytes and so on. Such a value matches no pattern and is never echoed.
+//
+// The grammar is that of Fetch, with three additions that browsers do send, because the URL standard lets hosts have
+// them: underscores, a final dot, and labels that begin or end with a hyphen. "file://" is what some WebViews send.
+func parseOrigin(s string) (origin, bool) {
+	if s == "null" {
+		return origin{text: s, null: true}, true
+	}
+	if len(s) > maxOriginLen {
+		return origin{}, false
+	}
+	if s == "file://" {
+		return origin{text: s, scheme: "file"}, true
+	}
+	i := strings.IndexByte(s, ':')
+	if i < 0 || !strings.HasPrefix(s[i:], "://") || !isScheme(s[:i]) {
+		return origin{}, false
+	}
+	o := origin{text: s, scheme: s[:i]}
+	rest := s[i+len("://"):]
+	var port string
+	var hasPort bool
+	if strings.HasPrefix(rest, "[") {
+		end := strings.IndexByte(rest, ']') + 1
+		o.host, rest = rest[:end], rest[end:]
+		if rest != "" {
+			if rest[0] != ':' {
+				return origin{}, false
+			}
+			port, hasPort = rest[1:], true
+		}
+	} else {
+		o.host, port, hasPort = strings.Cut(rest, ":")
+	}
+	if hasPort {
+		var ok bool
+		if o.port, ok = parsePort(port); !ok || o.port == defaultPort(o.scheme) {
+			return origin{}, false
+		}
+	}
+	if !isHost(o.scheme, o.host) {
+		return origin{}, false
+	}
+	return o, true
+}
+
+// defaultPort returns the port that origins of a scheme leave out; 0: the scheme has none (URL standard, special
+// schemes, of which only these two get into an Origin header).
+func defaultPort(scheme string) int32 {
+	switch scheme {
+	case "http":
+		return 80
+	case "https":
+		return 443
+	}
+	return 0
+}
+
+// isScheme reports whether s is a scheme as the URL standard serialises it: a lower-case letter, then lower-case
+// letters, digits, "+", "-" and ".".
+func isScheme(s string) bool {
+	if s == "" || s[0] < 'a' || s[0] > 'z' {
+		return false
+	}
+	for i := 1; i < len(s); i++ {
+		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '+' && c != '-' && c != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+// parsePort reads a port of 1 to 65535 without sign and leading zeros.
+func parsePort(s string) (int32, bool) {
+	if s == "" || len(s) > 5 || s[0] == '0' {
+		return 0, false
+	}
+	n := int32(0)
+	for i := 0; i < len(s); i++ {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + int32(s[i]-'0')
+	}
+	return n, n <= maxPort
+}
+
+// isHost reports whether host can stand in a serialised origin of the scheme.
+func isHost(scheme, host string) bool {
+	if scheme != "http" && scheme != "https" {
+		return isOpaqueHost(host)
+	}
+	if strings.HasPrefix(host, "[") {
+		return isIPv6(host)
+	}
+	return isDomain(host) || isIPv4(host)
+}
+
+// isOpaqueHost reports whether s can be the host of an origin whose scheme is neither http nor https: an identifier
+// that no standard looks into (chrome-extension://…, app://-).
+func isOpaqueHost(s string) bool {
+	if s == "" || len(s) > maxOpaqueHost {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if c := s[i] | 0x20; !isLabelByte[s[i]] && (c < 'a' || c > 'z') && s[i] != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+// isLabelByte holds the bytes of a serialised label. The underscore is not in Fetch's grammar, but in real hosts.
+var isLabelByte = func() (is [256]bool) {
+	for _, c := range "abcdefghijklmnopqrstuvwxyz0123456789-_" {
+		is[c] = true
+	}
+	return
+}()
+
+// isDomain reports whether s is a serialised domain: lower-case labels, of which only the last may be empty (a final
+// dot), and whose last one is not a number. A host that ends in a number is an IPv4 address or no host at all (URL
+// standard, "ends in a number checker"), so no browser serialises it as a domain.
+func isDomain(s string) bool {
+	start := 0 // of the current label
+	last := "" // the last label that is not empty
+	for i := 0; i < len(s); i++ {
+		switch {
+		case isLabelByte[s[i]]:
+		case s[i] == '.' && i > start:
+			last = s[start:i]
+			start = i + 1
+		default:
+			return false
+		}
+	}
+	if start < len(s) {
+		last = s[start:]
+	}
+	return last != "" && !isNumber(last)
+}
+
+// isNumber reports whether a label is what the URL standard takes for a number: decimal digits, or 0x and hexadecimal
+// digits (also none).
+func isNumber(label string) bool {
+	if rest, ok := strings.CutPrefix(label, "0x"); ok {
+		return strings.Trim(rest, "0123456789abcdef") == ""
+	}
+	return strings.Trim(label, "0123456789") == ""
+}
+
+// isIPv4 reports whether s is an IPv4 address of four decimal numbers without leading zeros.
+func isIPv4(s string) bool {
+	if len(s) < len("0.0.0.0") || len(s) > len("255.255.255.255") || s[0] < '0' || s[0] > '9' {
+		return false
+	}
+	addr, err := netip.ParseAddr(s)
+	return err == nil && addr.Is4()
+}
+
+// isIPv6 reports whether s is a bracketed IPv6 address as the URL standard serialises it.
+func isIPv6(s string) bool {
+	// The shortest is [::], the longest has eight groups of four digits.
+	if len(s) < len("[::]") || len(s) > len("[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]") {
+		return false
+	}
+	inner := s[1 : len(s)-1]
+	addr, err := netip.ParseAddr(inner)
+	if err != nil || !addr.Is6() || addr.Zone() != "" {
+		return false
+	}
+	var buf [64]byte
+	return string(appendIPv6(buf[:0], addr)) == inner
+}
+
+// appendIPv6 appends an address as the URL standard serialises it: RFC 5952, but without the embedded IPv4 form of its
+// section 5, which netip uses for ::ffff:0:0/96.
+func appendIPv6(dst []byte, addr netip.Addr) []byte {
+	if !addr.Is4In6() {
+		return addr.AppendTo(dst)
+	}
+	const digits = "0123456789abcdef"
+	b := addr.As16()
+	dst = append(dst, "::ffff"...)
+	for i := 12; i < 16; i += 2 {
+		dst = append(dst, ':')
+		n := uint16(b[i])<<8 | uint16(b[i+1])
+		started := false
+		for shift := 12; shift >= 0; shift -= 4 {
+			if d := n >> shift & 0xf; d != 0 || started || shift == 0 {
+				dst, started = append(dst, digits[d]), true
+			}
+		}
+	}
+	return dst
+}

@@ -1,0 +1,129 @@
+package policy
+
+import (
+	"regexp"
+	"strings"
+)
+
+// A place is where policies hold: default, a virtual host, or a route in one. It holds what is in force there, inherited
+// or not.
+type place struct {
+	policies   list
+	candidates list // without grants and passthrough: the place has none
+	listRule   Rule // where policies stands
+	refuse     bool // unmatched_preflights: REFUSE
+	reject     reject
+	timing     string // the value of Timing-Allow-Origin; empty: unset
+}
+
+func (p *place) hasCandidates() bool { return p.candidates.passthrough || len(p.candidates.grants) > 0 }
+
+// reject says which requests of pages that are not allowed are stopped. Each value includes the ones before it.
+type reject uint8
+
+const (
+	rejectNever reject = iota
+	rejectWebSockets
+	rejectUnsafeMethods
+	rejectAlways
+)
+
+// stops reports whether a cross-origin request of a page that is not allowed is stopped.
+func (j reject) stops(r *Request) bool {
+	switch j {
+	case rejectWebSockets:
+		return isWebSocket(r)
+	case rejectUnsafeMethods:
+		return isWebSocket(r) || !isSafeMethod(r.Method)
+	case rejectAlways:
+		return true
+	}
+	return false
+}
+
+// isSafeMethod reports whether a method is safe (RFC 9110, section 9.2.1), TRACE excepted, which no browser sends.
+func isSafeMethod(m string) bool { return m == "GET" || m == "HEAD" || m == "OPTIONS" }
+
+// isWebSocket reports whether a request opens a WebSocket: by Upgrade (RFC 6455) or by extended CONNECT (RFC 8441).
+func isWebSocket(r *Request) bool {
+	return strings.EqualFold(r.Protocol, "websocket") || (r.Upgrade != "" && listHas(r.Upgrade, "websocket"))
+}
+
+// A virtualHost is one of Set.hosts. The first of them is default.
+type virtualHost struct {
+	label  string // by which metrics and messages call it
+	source int32  // in Set.sources; -1: default, and no file says anything about it
+	index  int    // in its file's virtual_hosts
+	place
+	routes []route
+}
+
+// A route is a place of a virtual host.
+type route struct {
+	kind    routeKind
+	text    string
+	pattern *regexp.Regexp // of routeRegex
+	place
+}
+
+type routeKind uint8
+
+const (
+	routeName routeKind = iota
+	routePath
+	routePrefix
+	routeSegments // path_separated_prefix
+	routeRegex
+)
+
+// covers reports whether a path, without query and fragment, belongs to the route (Envoy, RouteMatch).
+func (t *route) covers(name, path string) bool {
+	switch t.kind {
+	case routeName:
+		// A route that has no name belongs to no pattern, not even to "*".
+		return name != "" && globMatch(t.text, name)
+	case routePath:
+		return path == t.text
+	case routePrefix:
+		return strings.HasPrefix(path, t.text)
+	case routeSegments:
+		return strings.HasPrefix(path, t.text) && (len(path) == len(t.text) || path[len(t.text)] == '/')
+	}
+	return t.pattern.MatchString(path)
+}
+
+// route returns the index of the first route that covers a path, or -1 for the virtual host itself.
+func (h *virtualHost) route(name, path string) int {
+	for i := range h.routes {
+		if h.routes[i].covers(name, path) {
+			return i
+		}
+	}
+	return -1
+}
+
+// at returns the place of a route, or that of the virtual host itself for -1.
+func (h *virtualHost) at(route int) *place {
+	if route < 0 {
+		return &h.place
+	}
+	return &h.routes[route].place
+}
+
+// find returns the place of a request in the virtual host, and a second one where its path can be read in two ways that
+// lead to different places: an upstream may read it in the other.
+func (h *virtualHost) find(r *Request) (p, other *place) {
+	if len(h.routes) == 0 {
+		return &h.place, nil
+	}
+	path := pathOnly(r.Path)
+	found := h.route(r.Route, path)
+	if isAmbiguous(path) {
+		for _, merge := range [...]bool{true, false} {
+			if also := h.route(r.Route, normalizePath(path, merge)); also != found {
+				return h.at(found), h.at(also)
+			}
+		}
+	}
+	return h.at(found), nil
+}

@@ -1,0 +1,163 @@
+package policy
+
+import (
+	"net/netip"
+	"regexp"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+)
+
+// credentialRisks finds the origins of a policy that must not get credentials unless its author says so on purpose.
+type credentialRisks struct {
+	*compiler
+	lifted map[corsprocv1.DangerousCombination]bool
+	on     bool // the policy allows credentials, and its allow patterns are looked at
+}
+
+const (
+	liftAny      = corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_ANY_ORIGIN_WITH_CREDENTIALS
+	liftInsecure = corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_INSECURE_ORIGINS_WITH_CREDENTIALS
+	liftSuffix   = corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_PUBLIC_SUFFIX_WILDCARDS
+)
+
+// riskCodes are the codes of what each danger lifts.
+var riskCodes = map[corsprocv1.DangerousCombination]Code{
+	liftAny:      CodeAnyOriginCreds,
+	liftInsecure: CodeInsecureCreds,
+	liftSuffix:   CodePublicSuffix,
+}
+
+// pattern looks at one pattern. related is where it stands if that is not the place itself.
+func (k *credentialRisks) pattern(at Place, text string, p *pattern, related *Place) {
+	if !k.on {
+		return
+	}
+	for _, danger := range patternDangers(p) {
+		k.danger(at, text, danger, p, related)
+	}
+}
+
+// set looks at an origin set that a policy refers to, and reports each kind of danger once, with the first pattern that
+// has it as the second place.
+func (k *credentialRisks) set(at Place, set *originSet) {
+	if !k.on {
+		return
+	}
+	seen := map[corsprocv1.DangerousCombination]bool{}
+	for i := range set.patterns {
+		p := &set.patterns[i]
+		for _, danger := range patternDangers(p) {
+			if !seen[danger] {
+				seen[danger] = true
+				entry := k.in(set.source, Path("").Name("origin_sets").Name(set.name).Index(p.index))
+				k.danger(at, "@"+set.name, danger, p, &entry)
+			}
+		}
+	}
+}
+
+// regex looks at an expression by trying it on origins that anybody can have.
+func (k *credentialRisks) regex(at Place, text string, re *regexp.Regexp) {
+	if !k.on {
+		return
+	}
+	if acceptsAll(re, probeOrigins("https")) || acceptsAll(re, probeOrigins("http")) {
+		k.danger(at, text, liftAny, nil, nil)
+	}
+}
+
+func (k *credentialRisks) danger(at Place, text string, danger corsprocv1.DangerousCombination, p *pattern, related *Place) {
+	if k.lifted[danger] {
+		return
+	}
+	k.report(Finding{
+		Severity: Error, Code: riskCodes[danger], Place: at, Value: text, Related: related,
+		Message: dangerMessage(danger, p),
+		Fix:     dangerFix(danger, p, related),
+	})
+}
+
+func dangerMessage(danger corsprocv1.DangerousCombination, p *pattern) string {
+	switch danger {
+	case liftInsecure:
+		return "over http anybody on the way can be this origin, and would read answers made for the user's credentials"
+	case liftSuffix:
+		return "everybody can get a name under " + p.origin.host + ", and would read answers made for the user's credentials"
+	}
+	if p != nil && p.kind == patternNull {
+		return "any page can have the origin null, in a sandboxed frame, and would read answers made for the user's credentials"
+	}
+	return "every site on the web would read answers made for the user's credentials: list the origins"
+}
+
+// dangerFix returns the https spelling of an http origin; the other dangers have no one right spelling.
+func dangerFix(danger corsprocv1.DangerousCombination, p *pattern, related *Place) string {
+	if danger != liftInsecure || related != nil || p.host == hostAny {
+		return ""
+	}
+	fix := "https" + strings.TrimPrefix(p.origin.text, "http")
+	if _, why := parsePattern(fix); why != "" {
+		return ""
+	}
+	return fix
+}
+
+// patternDangers returns what is dangerous about a pattern where credentials are allowed.
+func patternDangers(p *pattern) (dangers []corsprocv1.DangerousCombination) {
+	web := p.origin.scheme == "http" || p.origin.scheme == "https"
+	if p.kind == patternAny || p.kind == patternNull || (web && p.host == hostAny) {
+		dangers = append(dangers, liftAny)
+	}
+	if p.origin.scheme == "http" && !isLoopback(p) {
+		dangers = append(dangers, liftInsecure)
+	}
+	if web && p.host == hostSub && isPublicSuffix(p.origin.host) {
+		dangers = append(dangers, liftSuffix)
+	}
+	return dangers
+}
+
+// isLoopback reports whether a pattern's hosts are this machine (W3C Secure Contexts, section 3.1, and RFC 6761,
+// section 6.3, for localhost and its subdomains).
+func isLoopback(p *pattern) bool {
+	if p.host == hostAny {
+		return false
+	}
+	host := strings.TrimSuffix(p.origin.host, ".")
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+// isPublicSuffix reports whether the public suffix list lists a domain (its private section too). What only its default
+// rule covers, such as internal, is not listed: package publicsuffix tells that from a suffix without a dot that no
+// section manages.
+func isPublicSuffix(domain string) bool {
+	domain = strings.TrimSuffix(domain, ".")
+	suffix, icann := publicsuffix.PublicSuffix(domain)
+	return suffix == domain && (icann || strings.Contains(suffix, "."))
+}
+
+// probeOrigins are origins of many owners. An expression that accepts every one of them accepts everybody, whatever its
+// author had in mind.
+func probeOrigins(scheme string) []string {
+	hosts := []string{"example.com", "attacker.net", "evil.org", "phishing.io", "mallory.dev"}
+	for i, host := range hosts {
+		hosts[i] = scheme + "://" + host
+	}
+	return hosts
+}
+
+func acceptsAll(re *regexp.Regexp, origins []string) bool {
+	for _, o := range origins {
+		if !re.MatchString(o) {
+			return false
+		}
+	}
+	return true
+}
