@@ -1,0 +1,73 @@
+package policyfile
+
+import (
+	"os"
+	"sync"
+	"time"
+)
+
+// An Attempt is one load of a path.
+type Attempt struct {
+	Time      time.Time
+	Result    *Result // nil if Err is not; its Set is nil if the content is bad
+	Err       error   // the path could not be read at all
+	Unchanged bool    // the path held what the attempt before found; Result and Err are that one's
+}
+
+// Good reports whether the attempt found a set that can be used.
+func (a *Attempt) Good() bool { return a.Err == nil && a.Result.Set != nil }
+
+// A Loader loads a path again and again. It is safe for use by several goroutines.
+type Loader struct {
+	path  string
+	apply func(*Result)
+
+	mu   sync.Mutex // held for the whole of a load, so that sets are applied in the order in which they were read
+	last *Attempt   // nil before the first
+}
+
+// NewLoader returns a loader of a path as [Read] takes it. Every load that finds a good set in a content other than
+// that of the load before calls apply, one at a time.
+func NewLoader(path string, apply func(*Result)) *Loader {
+	return &Loader{path: path, apply: apply}
+}
+
+// Load reads the path. The hash of the content decides whether anything happened: if it is that of the last attempt
+// (or, of an unreadable path, if the error is), the attempt is Unchanged. Otherwise the content is compiled and, when
+// good, applied. Content that returns to the set in force after a bad attempt is a change, and succeeds. Standard input
+// can be read only once; every later load of it is Unchanged.
+func (l *Loader) Load() Attempt {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if l.path == Stdin && l.last != nil {
+		return l.unchanged(now)
+	}
+	content, err := Read(l.path, os.Stdin)
+	if l.last != nil && l.last.found(content, err) {
+		return l.unchanged(now)
+	}
+	a := Attempt{Time: now, Err: err}
+	if err == nil {
+		a.Result = content.Compile()
+		if a.Good() {
+			l.apply(a.Result)
+		}
+	}
+	l.last = &a
+	return a
+}
+
+// found reports whether the attempt found this.
+func (a *Attempt) found(content *Content, err error) bool {
+	if a.Err != nil || err != nil {
+		return a.Err != nil && err != nil && a.Err.Error() == err.Error()
+	}
+	return a.Result.Hash == content.Hash
+}
+
+func (l *Loader) unchanged(now time.Time) Attempt {
+	a := *l.last
+	a.Time, a.Unchanged = now, true
+	return a
+}

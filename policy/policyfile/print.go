@@ -1,0 +1,126 @@
+package policyfile
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/corsproc/corsproc/policy"
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+)
+
+// HasErrors reports whether any of the findings keeps the files from loading.
+func HasErrors(findings []*corsprocv1.Finding) bool {
+	for _, f := range findings {
+		if f.GetSeverity() == policy.Error.String() {
+			return true
+		}
+	}
+	return false
+}
+
+// WriteText writes one line per finding: place, severity unless it is an error, field, reason, fix and second place.
+// Nothing that a file can hold breaks a line or reaches a terminal as a control sequence.
+func WriteText(w io.Writer, findings []*corsprocv1.Finding) error {
+	var b bytes.Buffer
+	for _, f := range findings {
+		b.WriteString(place(f.GetFile(), f.GetLine(), f.GetColumn()))
+		b.WriteString(": ")
+		if f.GetSeverity() != policy.Error.String() {
+			b.WriteString(f.GetSeverity() + ": ")
+		}
+		if f.GetField() != "" {
+			b.WriteString(printable(f.GetField()) + ": ")
+		}
+		b.WriteString(printable(f.GetMessage()))
+		if f.GetFix() != "" {
+			b.WriteString("; write " + printable(f.GetFix()))
+		}
+		if r := f.GetRelated(); r != nil {
+			b.WriteString(" (see " + place(r.GetFile(), r.GetLine(), r.GetColumn()) + ")")
+		}
+		b.WriteByte('\n')
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func place(file string, line, column int32) string {
+	if line == 0 {
+		return printable(file)
+	}
+	return fmt.Sprintf("%s:%d:%d", printable(file), line, column)
+}
+
+// WriteJSON writes the findings as the JSON form of corsproc.v1.Findings on one line. Every key of a finding is always
+// there, but for related, which stands only where there is a second place.
+func WriteJSON(w io.Writer, findings []*corsprocv1.Finding) error {
+	data, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.
+		Marshal(&corsprocv1.Findings{Findings: findings})
+	if err != nil {
+		return err
+	}
+	// protojson varies its blanks from build to build, so that nobody comes to rely on them.
+	var b bytes.Buffer
+	if err := json.Compact(&b, data); err != nil {
+		return err
+	}
+	b.WriteByte('\n')
+	_, err = w.Write(b.Bytes())
+	return err
+}
+
+// Limits of what a finding shows of a file, in characters: enough to recognise a value by, and a line stays a line.
+const (
+	maxValue     = 120
+	maxPrintable = 1000
+)
+
+// quote quotes a value of a file for a message, cut if it is long.
+func quote(value string) string {
+	if cut, ok := cutAfter(value, maxValue); ok {
+		return fmt.Sprintf("%q... (%d bytes)", cut, len(value))
+	}
+	return fmt.Sprintf("%q", value)
+}
+
+// cutAfter returns the first n characters of s, and whether there are more.
+func cutAfter(s string, n int) (string, bool) {
+	if len(s) <= n {
+		return s, false
+	}
+	for i := range s {
+		if n == 0 {
+			return s[:i], true
+		}
+		n--
+	}
+	return s, false
+}
+
+// printable escapes what is not to be seen in s, as Go does it in quotes, and cuts what is long.
+func printable(s string) string {
+	s, more := cutAfter(s, maxPrintable)
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
+		var b strings.Builder
+		for _, r := range s {
+			if unicode.IsPrint(r) && r != utf8.RuneError {
+				b.WriteRune(r)
+			} else {
+				q := fmt.Sprintf("%+q", r)
+				b.WriteString(q[1 : len(q)-1])
+			}
+		}
+		s = b.String()
+	}
+	if more {
+		s += "..."
+	}
+	return s
+}
