@@ -138,7 +138,11 @@ func (a *answer) allowHeaders() string {
 		return a.grant.allowHeaders
 	}
 	var b strings.Builder
-	for name := range listElements(a.names) {
+	for list := (elements{lines: a.names}); ; {
+		name, ok := list.next()
+		if !ok {
+			return b.String()
+		}
 		if name != "" && a.grant.checkHeader(name) == ReasonAllowed {
 			if b.Len() > 0 {
 				b.WriteString(", ")
@@ -146,14 +150,14 @@ func (a *answer) allowHeaders() string {
 			b.WriteString(name)
 		}
 	}
-	return b.String()
 }
 
 // mergeVary returns the Vary that a response with these lines needs so that caches tell origins apart, and whether it
 // differs from what the lines say already. Nothing of the upstream's is lost, and no name is doubled by us.
 func mergeVary(lines []string) (merged string, changed bool) {
 	var b strings.Builder
-	for name := range listElements(lines) {
+	list := elements{lines: lines}
+	for name, ok := list.next(); ok; name, ok = list.next() {
 		switch {
 		case name == "*" || strings.EqualFold(name, varyOrigin):
 			return "", false

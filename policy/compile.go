@@ -36,6 +36,7 @@ func (c *compiler) compile(sources []Source) {
 		c.compilePolicies(int32(i), src)
 	}
 	none := &grant{name: nameNone, builtin: true}
+	none.alone = []*grant{none}
 	c.set.byName[nameNone] = none
 
 	c.compileDefault(sources)

@@ -40,6 +40,7 @@ func (c *compiler) compilePolicy(at Place, source int32, name string, p *corspro
 		privateNetwork:  p.GetAllowPrivateNetwork(),
 		preflightStatus: statusNoContent,
 	}
+	g.alone = []*grant{g}
 	c.set.policies = append(c.set.policies, g)
 	c.set.byName[name] = g
 

@@ -11,28 +11,26 @@ import "strings"
 func (s *Set) Decide(r *Request) Decision {
 	h := s.virtualHost(r)
 	p, other := h.find(r)
-	e := evaluation{request: r, place: p, list: &p.policies, known: true, kind: kindOf(r)}
+	e := evaluation{
+		set: s, request: r, kind: kindOf(r), known: true,
+		list: p.policies, listRule: p.listRule, refuses: p.refuse, reject: p.reject, timing: p.timing,
+	}
 	e.origin, e.wellFormed = parseOrigin(r.Origin.Value)
 	e.wellFormed = e.wellFormed && r.Origin.Lines == 1
-
-	var merged place
+	candidates := p.candidates
 	if other != nil {
 		// Nothing is granted where it is not sure which place it is, unless both keep their hands off.
-		e.ambiguous = !(p.policies.passthrough && other.policies.passthrough && r.Named.Lines == 0)
-		merged = place{reject: max(p.reject, other.reject), listRule: p.listRule, policies: p.policies}
-		e.place, e.list = &merged, &merged.policies
+		e.ambiguous = !p.policies.passthrough || !other.policies.passthrough
+		e.reject, e.timing, candidates = max(p.reject, other.reject), "", list{}
 	}
-	var named list
-	var buf [8]*grant
 	if r.Named.Lines > 0 {
-		named, e.known = s.named(r.Named, buf[:])
-		e.list = &named
+		e.list, e.known = s.named(r.Named)
 	}
 
 	d := e.decide()
 	d.VirtualHost = h.label
-	if e.place.hasCandidates() {
-		e.list, e.known = &e.place.candidates, true
+	if candidates.exists() {
+		e.list, e.known = candidates, true
 		d.HasCandidate, d.Candidate = true, e.decide().Outcome
 	}
 	return d
@@ -51,28 +49,33 @@ func kindOf(r *Request) Kind {
 
 // evaluation is one list's look at one request.
 type evaluation struct {
+	set        *Set
 	request    *Request
-	place      *place
-	list       *list
-	known      bool // the list exists
-	ambiguous  bool // the path leads to two places
 	kind       Kind
 	origin     origin
 	wellFormed bool // origin is one
+	ambiguous  bool // the path leads to two places
+
+	list     list
+	known    bool // the list exists
+	listRule Rule
+	refuses  bool // unmatched_preflights: REFUSE
+	reject   reject
+	timing   string
 }
 
 // static reports whether the place answers every request alike.
 func (e *evaluation) static() bool {
-	return e.list.fixed && e.place.reject == rejectNever && e.known && !e.ambiguous
+	return e.list.fixed && e.reject == rejectNever && e.known && !e.ambiguous
 }
 
 func (e *evaluation) decide() Decision {
 	d := Decision{Kind: e.kind}
 	if e.list.passthrough {
-		d.Reason, d.Policy, d.Rule = ReasonPassthrough, namePassthrough, e.place.listRule
+		d.Reason, d.Policy, d.Rule = ReasonPassthrough, namePassthrough, e.listRule
 		return d
 	}
-	d.answer = answer{action: Adjust, static: e.static(), timing: e.place.timing}
+	d.answer = answer{action: Adjust, static: e.static(), timing: e.timing}
 	if d.answer.static && !e.list.grants[0].builtin {
 		d.answer.grant, d.answer.origin = e.list.grants[0], "*"
 	}
@@ -101,7 +104,7 @@ func (e *evaluation) actual(d *Decision) {
 		e.refuse(d, ReasonPreflightUnanswered)
 		return
 	}
-	g, rule, denied := e.list.match(&e.origin)
+	g, rule, denied := e.match()
 	switch {
 	case g != nil && !denied:
 		d.Outcome = Outcome{Allowed, ReasonAllowed}
@@ -122,7 +125,7 @@ func (e *evaluation) preflight(d *Decision) {
 	if e.wellFormed {
 		var rule Rule
 		var denied bool
-		g, rule, denied = e.list.match(&e.origin)
+		g, rule, denied = e.match()
 		if g == nil || denied {
 			e.refuseOrigin(d, g, rule)
 			return
@@ -147,7 +150,7 @@ func (e *evaluation) preflight(d *Decision) {
 		d.Outcome = Outcome{Allowed, ReasonAllowed}
 	}
 	d.answer.grant = g
-	if d.Verdict == Refused && e.place.refuse {
+	if d.Verdict == Refused && e.refuses {
 		d.answer.grant = nil
 	}
 	if method == ReasonAllowed {
@@ -158,7 +161,7 @@ func (e *evaluation) preflight(d *Decision) {
 	d.answer.privateNetwork = e.request.RequestPrivateNetwork == "true"
 	if !e.wellFormed {
 		d.Outcome = Outcome{Refused, ReasonOriginMalformed}
-		d.Policy, d.Rule = "", e.place.listRule
+		d.Policy, d.Rule = "", e.listRule
 	}
 }
 
@@ -179,15 +182,34 @@ func (e *evaluation) refuseOrigin(d *Decision, g *grant, rule Rule) {
 // except to preflights, which are refused outright.
 func (e *evaluation) refuse(d *Decision, reason Reason) {
 	d.Outcome = Outcome{Refused, reason}
-	d.Rule = e.place.listRule
+	d.Rule = e.listRule
 	switch {
 	case e.request.Answered:
 	case e.kind == Preflight:
 		d.answer.action, d.answer.grant = Respond, nil
-	case e.place.reject.stops(e.request) && !(e.wellFormed && isSameOrigin(e.request, &e.origin)):
+	case e.reject.stops(e.request) && !(e.wellFormed && isSameOrigin(e.request, &e.origin)):
 		d.Verdict = Rejected
 		d.answer.action, d.answer.reject, d.answer.grant = Respond, true, nil
 	}
+}
+
+// match returns the policy that answers the origin, and the rule by which it allows or denies it. Without one, no policy
+// of the list knows the origin.
+func (e *evaluation) match() (g *grant, rule Rule, denied bool) {
+	for _, g := range e.list.grants {
+		if rule, denied := g.match(&e.origin); rule != 0 {
+			return g, rule, denied
+		}
+	}
+	for rest := e.list.named; rest != ""; {
+		var name string
+		name, rest, _ = strings.Cut(rest, ",")
+		g := e.set.byName[trimOWS(name)]
+		if rule, denied := g.match(&e.origin); rule != 0 {
+			return g, rule, denied
+		}
+	}
+	return nil, 0, false
 }
 
 // allowOrigin returns the value of Access-Control-Allow-Origin for an origin that g allows.

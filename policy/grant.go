@@ -16,6 +16,8 @@ type grant struct {
 
 	credentials bool
 
+	alone []*grant // the policy itself, for a list that Envoy names
+
 	// anybody is the rule that lists "*", or 0. star says that Access-Control-Allow-Origin is the literal "*" for whoever
 	// the policy allows: browsers take it for requests without credentials only (Fetch, section 4.9, "CORS check"). It is
 	// so also where other patterns stand beside the star, which then say nothing more.
@@ -88,12 +90,24 @@ func (g *grant) allows(o *origin) Rule {
 	return g.anybody
 }
 
+// match returns the rule by which the policy denies or allows a well-formed origin, or 0. Deny wins.
+func (g *grant) match(o *origin) (rule Rule, denied bool) {
+	if rule := g.denies(o); rule != 0 {
+		return rule, true
+	}
+	return g.allows(o), false
+}
+
 // A list is a compiled list of policies of a place.
 type list struct {
 	grants      []*grant
+	named       string // instead of grants: names that exist, separated by commas, as Envoy sent them
 	passthrough bool
 	fixed       bool // the list's part of what makes a place static: [none], or one policy that answers everybody alike
 }
+
+// exists reports whether there is a list at all.
+func (l *list) exists() bool { return l.passthrough || len(l.grants) > 0 }
 
 // newList compiles a list of policies that exist.
 func newList(grants []*grant) list {
@@ -103,18 +117,4 @@ func newList(grants []*grant) list {
 		l.fixed = g.builtin || (g.star && len(g.deny) == 0)
 	}
 	return l
-}
-
-// match returns the policy that answers an origin, and the rule by which it allows or denies it. Without one, no policy
-// of the list knows the origin.
-func (l *list) match(o *origin) (g *grant, rule Rule, denied bool) {
-	for _, g := range l.grants {
-		if rule := g.denies(o); rule != 0 {
-			return g, rule, true
-		}
-		if rule := g.allows(o); rule != 0 {
-			return g, rule, false
-		}
-	}
-	return nil, 0, false
 }

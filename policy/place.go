@@ -16,8 +16,6 @@ type place struct {
 	timing     string // the value of Timing-Allow-Origin; empty: unset
 }
 
-func (p *place) hasCandidates() bool { return p.candidates.passthrough || len(p.candidates.grants) > 0 }
-
 // reject says which requests of pages that are not allowed are stopped. Each value includes the ones before it.
 type reject uint8
 

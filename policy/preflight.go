@@ -1,6 +1,9 @@
 package policy
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // maxEmptyElements is how many empty elements a list of request headers may have in all. RFC 9110, section 5.6.1.2, wants
 // "a reasonable number" accepted; browsers send none.
@@ -31,7 +34,11 @@ type headersCheck struct {
 func (g *grant) checkHeaders(lines []string) headersCheck {
 	c := headersCheck{reason: ReasonAllowed}
 	empty := 0
-	for name := range listElements(lines) {
+	for list := (elements{lines: lines}); ; {
+		name, ok := list.next()
+		if !ok {
+			return c
+		}
 		if name == "" {
 			if empty++; empty > maxEmptyElements && c.reason == ReasonAllowed {
 				c.reason = ReasonHeaderMalformed
@@ -46,7 +53,6 @@ func (g *grant) checkHeaders(lines []string) headersCheck {
 			c.bareAuthorization = true
 		}
 	}
-	return c
 }
 
 // checkHeader decides about one name.
@@ -92,20 +98,27 @@ func isAuthorization(name string) bool {
 	return true
 }
 
-// listElements yields the elements of a field whose value is a list (RFC 9110, section 5.6.1), the empty ones too.
+// elements walks through the elements of a field whose value is a list (RFC 9110, section 5.6.1), the empty ones too.
 // Several lines are one list. A field without a line has no element.
-func listElements(lines []string) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for _, line := range lines {
-			start := 0
-			for i := 0; i <= len(line); i++ {
-				if i == len(line) || line[i] == ',' {
-					if !yield(trimOWS(line[start:i])) {
-						return
-					}
-					start = i + 1
-				}
-			}
+type elements struct {
+	lines []string // not begun yet
+	line  string   // what is left of the current one
+	open  bool     // there is a current one
+}
+
+// next returns the next element, without the blanks around it.
+func (e *elements) next() (element string, ok bool) {
+	if !e.open {
+		if len(e.lines) == 0 {
+			return "", false
 		}
+		e.line, e.lines, e.open = e.lines[0], e.lines[1:], true
 	}
+	i := strings.IndexByte(e.line, ',')
+	if i < 0 {
+		e.open = false
+		return trimOWS(e.line), true
+	}
+	element, e.line = e.line[:i], e.line[i+1:]
+	return trimOWS(element), true
 }

@@ -94,30 +94,30 @@ func (s *Set) virtualHost(r *Request) *virtualHost {
 }
 
 // named returns the list that Envoy names for a request. It reports false for a name that does not exist and for a list
-// that a file could not hold. buf is used for what the list refers to.
-func (s *Set) named(f Field, buf []*grant) (list, bool) {
+// that a file could not hold.
+func (s *Set) named(f Field) (list, bool) {
 	if f.Lines != 1 {
 		return list{}, false
 	}
 	if trimOWS(f.Value) == namePassthrough {
 		return list{passthrough: true}, true
 	}
-	grants := buf[:0]
-	for rest, more := f.Value, true; more; {
+	var first *grant
+	names, builtin := 0, false
+	for rest, more := f.Value, true; more; names++ {
 		var name string
 		name, rest, more = strings.Cut(rest, ",")
 		g, ok := s.byName[trimOWS(name)]
 		if !ok {
 			return list{}, false
 		}
-		grants = append(grants, g)
-	}
-	if len(grants) > 1 {
-		for _, g := range grants {
-			if g.builtin {
-				return list{}, false
-			}
+		if names == 0 {
+			first = g
 		}
+		builtin = builtin || g.builtin
 	}
-	return newList(grants), true
+	if names == 1 {
+		return newList(first.alone), true
+	}
+	return list{named: f.Value}, !builtin
 }
