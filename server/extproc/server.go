@@ -58,7 +58,6 @@ func New(current func() *Prepared, hooks Hooks) *Server {
 // us. So there is nothing to lock, replies leave in the order of their messages, and the state of a request lives
 // exactly as long as its stream.
 func (s *Server) Process(rpc grpc.BidiStreamingServer[extprocv3.ProcessingRequest, extprocv3.ProcessingResponse]) (err error) {
-	s.hooks.StreamStarted()
 	defer func() {
 		if r := recover(); r != nil {
 			s.hooks.Panicked(r, debug.Stack())
@@ -67,6 +66,7 @@ func (s *Server) Process(rpc grpc.BidiStreamingServer[extprocv3.ProcessingReques
 		s.hooks.StreamEnded(status.Code(err))
 	}()
 
+	s.hooks.StreamStarted()
 	st := stream{prepared: s.current(), decided: s.hooks.Decided}
 	for {
 		in, err := rpc.Recv()
