@@ -1,24 +1,159 @@
 package policyfile
 
 import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+
+	"go.yaml.in/yaml/v4"
+
 	"github.com/corsproc/corsproc/policy"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
-// Result is what became of a content.
+// Result is what became of a content. It is safe for use by several goroutines.
 type Result struct {
 	Set      *policy.Set           // nil if any finding is an error
-	Findings []*corsprocv1.Finding // sorted by file, line and column
+	Findings []*corsprocv1.Finding // of all files, sorted by file, line and column
 	Hash     string                // the content's
 
-	content *Content
+	files []File
+
+	mu      sync.Mutex
+	layouts map[string]*layout // by file; made when the first rule in a file is asked for
 }
 
-// Compile parses and compiles the content.
-func (c *Content) Compile() *Result { panic("todo") }
+// document is a file while its content is compiled.
+type document struct {
+	file   *File
+	root   *yaml.Node // nil if the file cannot be parsed
+	walk   *walk
+	layout *layout // nil until a position is asked for
+}
 
-// Location returns where a rule of the set stands, nil for the zero rule.
-func (r *Result) Location(rule policy.Rule) *corsprocv1.Location { panic("todo") }
+// Compile parses all files strictly and compiles them into one set. It reports everything that it finds in all of them,
+// also what the engine has to say of files that have other faults: only what a fault leads to is left out.
+func (c *Content) Compile() *Result {
+	r := &Result{Hash: c.Hash, files: c.Files}
+	documents := make(map[string]*document, len(c.Files))
+	var sources []policy.Source
+	for i := range c.Files {
+		d := &document{file: &c.Files[i]}
+		documents[d.file.Name] = d
+		root, problem := parse(*d.file)
+		if problem != nil {
+			r.Findings = append(r.Findings, d.finding(located{problem: *problem}))
+			continue
+		}
+		set := &corsprocv1.PolicySet{}
+		d.root, d.walk = root, walkDocument(root, set.ProtoReflect())
+		for _, p := range d.walk.problems {
+			r.Findings = append(r.Findings, d.finding(p))
+		}
+		sources = append(sources, policy.Source{Name: d.file.Name, Set: set})
+	}
 
-// YAML returns the set in force in the form of one file.
-func (r *Result) YAML() []byte { panic("todo") }
+	set, found := policy.Compile(sources...)
+	noise := newNoise(documents)
+	for _, f := range found {
+		if !noise.is(f) {
+			r.Findings = append(r.Findings, engineFinding(documents, f))
+		}
+	}
+	slices.SortStableFunc(r.Findings, compareFindings)
+	if !HasErrors(r.Findings) {
+		r.Set = set
+	}
+	return r
+}
+
+// finding returns what is said of a problem of the file.
+func (d *document) finding(p located) *corsprocv1.Finding {
+	f := &corsprocv1.Finding{
+		Severity: policy.Error.String(),
+		Code:     p.code,
+		File:     validText(d.file.Name),
+		Line:     p.pos.line,
+		Column:   p.pos.column,
+		Field:    validText(p.path.String()),
+		Message:  validText(p.message),
+		Fix:      validText(p.fix),
+	}
+	if p.relatedAt.line > 0 {
+		f.Related = &corsprocv1.Location{File: f.File, Line: p.relatedAt.line, Column: p.relatedAt.column, Field: f.Field}
+	}
+	return f
+}
+
+// engineFinding gives a finding of the engine its line and column.
+func engineFinding(documents map[string]*document, f policy.Finding) *corsprocv1.Finding {
+	at := documents[f.Place.Source].location(f.Place)
+	message := f.Message
+	if f.Value != "" {
+		message = quote(f.Value) + ": " + message
+	}
+	found := &corsprocv1.Finding{
+		Severity: f.Severity.String(),
+		Code:     string(f.Code),
+		File:     at.File,
+		Line:     at.Line,
+		Column:   at.Column,
+		Field:    at.Field,
+		Message:  validText(message),
+		Fix:      validText(f.Fix),
+	}
+	if f.Related != nil {
+		found.Related = documents[f.Related.Source].location(*f.Related)
+	}
+	return found
+}
+
+func (d *document) location(p policy.Place) *corsprocv1.Location {
+	if d.layout == nil {
+		d.layout = newLayout(d.root, d.walk.spelling)
+	}
+	return d.layout.location(p)
+}
+
+// location returns where a place stands.
+func (l *layout) location(p policy.Place) *corsprocv1.Location {
+	pos := l.find(p.Path, p.Key)
+	return &corsprocv1.Location{
+		File: validText(p.Source), Line: pos.line, Column: pos.column, Field: validText(p.Path.String()),
+	}
+}
+
+// validText makes text fit for a protobuf string: names of files and escapes in quotes can be anything.
+func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
+func compareFindings(a, b *corsprocv1.Finding) int {
+	return cmp.Or(
+		strings.Compare(a.File, b.File),
+		cmp.Compare(a.Line, b.Line),
+		cmp.Compare(a.Column, b.Column),
+		strings.Compare(a.Code, b.Code),
+		strings.Compare(a.Field, b.Field),
+	)
+}
+
+// Location returns where a rule of the set stands, nil for the zero rule and for what no file says. The first question
+// about a file parses it again: to keep every position for rules that nobody asks for would cost more than the set.
+func (r *Result) Location(rule policy.Rule) *corsprocv1.Location {
+	place, ok := r.Set.Locate(rule)
+	if !ok {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l := r.layouts[place.Source]
+	if l == nil {
+		i := slices.IndexFunc(r.files, func(f File) bool { return f.Name == place.Source })
+		l = newLayout(mustParse(r.files[i]), nil)
+		if r.layouts == nil {
+			r.layouts = map[string]*layout{}
+		}
+		r.layouts[place.Source] = l
+	}
+	return l.location(place)
+}

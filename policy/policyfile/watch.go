@@ -2,10 +2,68 @@ package policyfile
 
 import (
 	"context"
+	"fmt"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 )
 
-// Watch loads the path whenever it changes, until ctx is done.
+// Watch loads the path whenever it changes, until ctx is done, and then returns nil. It calls onAttempt for every
+// attempt that is not Unchanged, one at a time. It looks once when it starts, so that nothing is missed that changed
+// since the last [Loader.Load].
+//
+// Changes are heard of by events in the directory of the path (of a directory: in itself), and found by a look every
+// interval: not every file system has events, and none for what is behind a symbolic link further up. An interval of 0
+// is no such look; only then it is an error if directories cannot be watched. Whatever is heard is only a hint: the
+// content decides, once it has been still for 200 ms.
 func (l *Loader) Watch(ctx context.Context, interval time.Duration, onAttempt func(Attempt)) error {
-	panic("todo")
+	if l.path == Stdin {
+		<-ctx.Done() // it cannot change
+		return nil
+	}
+	var events <-chan fsnotify.Event
+	var faults <-chan error
+	watcher, err := fsnotify.NewWatcher()
+	switch {
+	case err == nil:
+		defer watcher.Close()
+		events, faults = watcher.Events, watcher.Errors
+	case interval <= 0:
+		return fmt.Errorf("%s cannot be watched: %w", l.path, err)
+	}
+	dirs := newDirectories(l.path, watcher)
+	if err := dirs.follow(); err != nil && interval <= 0 {
+		return fmt.Errorf("%s cannot be watched: %w", l.path, err)
+	}
+
+	var poll <-chan time.Time
+	if interval > 0 {
+		ticker := time.NewTicker(interval)
+		defer ticker.Stop()
+		poll = ticker.C
+	}
+	quiet := newDebouncer()
+	quiet.hint()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case e := <-events:
+			if dirs.concerns(e) {
+				quiet.hint()
+			}
+		case <-faults:
+			quiet.hint() // events were lost
+		case <-poll:
+			quiet.hint()
+		case <-quiet.C():
+			quiet.done()
+			// Whatever fails here is tried again with the next event or look; that the path itself is gone, the load
+			// tells.
+			_ = dirs.follow()
+			if a := l.Load(); !a.Unchanged {
+				onAttempt(a)
+			}
+		}
+	}
 }

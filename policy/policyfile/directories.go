@@ -1,0 +1,100 @@
+package policyfile
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// directories keeps the watch on the directories that tell of changes of a path: the one that holds the policy files,
+// and the one around it, which tells when the first is replaced. While they do not exist, it is the nearest two that do.
+type directories struct {
+	path    string
+	watcher *fsnotify.Watcher // nil: there is none, and nothing is watched
+	watched map[string]os.FileInfo
+}
+
+func newDirectories(path string, w *fsnotify.Watcher) *directories {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs // "." has no directory around it
+	}
+	return &directories{path: path, watcher: w, watched: map[string]os.FileInfo{}}
+}
+
+// follow brings the watch to the directories that are there now. A directory that was replaced under its name, or
+// reached by a symbolic link that now leads elsewhere, is a new one.
+func (d *directories) follow() error {
+	if d.watcher == nil {
+		return nil
+	}
+	wanted := d.nearest()
+	for name := range d.watched {
+		if _, ok := wanted[name]; !ok {
+			d.drop(name)
+		}
+	}
+	var errs []error
+	alive := d.watcher.WatchList()
+	for name, info := range wanted {
+		if old, ok := d.watched[name]; ok && os.SameFile(old, info) && slices.Contains(alive, name) {
+			continue
+		}
+		d.drop(name)
+		if err := d.watcher.Add(name); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		d.watched[name] = info
+	}
+	return errors.Join(errs...)
+}
+
+// nearest returns the two nearest directories at or above the path that exist.
+func (d *directories) nearest() map[string]os.FileInfo {
+	found := map[string]os.FileInfo{}
+	for name := d.path; len(found) < 2; name = filepath.Dir(name) {
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
+			found[name] = info
+		}
+		if name == filepath.Dir(name) {
+			break
+		}
+	}
+	return found
+}
+
+func (d *directories) drop(name string) {
+	delete(d.watched, name)
+	_ = d.watcher.Remove(name) // it may be gone by itself
+}
+
+// concerns reports whether an event can be about the policy files: any event in the directory that holds them, because
+// mounts and editors replace files by way of others; of the directory around it only those that name it.
+func (d *directories) concerns(e fsnotify.Event) bool {
+	if _, ok := d.watched[e.Name]; ok && e.Has(fsnotify.Remove|fsnotify.Rename) {
+		delete(d.watched, e.Name) // the watch went with the directory
+		return true
+	}
+	if dir := filepath.Dir(e.Name); dir == d.path || dir == filepath.Dir(d.path) && !d.isDirectory() {
+		return true
+	}
+	return d.leadsTo(e.Name)
+}
+
+// isDirectory reports whether the path is a watched directory.
+func (d *directories) isDirectory() bool { _, ok := d.watched[d.path]; return ok }
+
+// leadsTo reports whether name is the path or a directory above it.
+func (d *directories) leadsTo(name string) bool {
+	for p := d.path; ; p = filepath.Dir(p) {
+		if p == name {
+			return true
+		}
+		if p == filepath.Dir(p) {
+			return false
+		}
+	}
+}

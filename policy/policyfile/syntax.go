@@ -1,0 +1,128 @@
+package policyfile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// syntaxProblem says where and why data is no YAML. The parser names the place where it could not go on; where that is
+// far from what has to be changed, the problem stands where the unfinished value begins.
+func syntaxProblem(data []byte, err error) *problem {
+	var e *yaml.LoadError
+	if !errors.As(err, &e) {
+		return &problem{code: CodeSyntax, message: "not valid YAML: " + err.Error()}
+	}
+	at, begin := markPosition(e.Mark), markPosition(e.ContextMark)
+	p := &problem{code: CodeSyntax, pos: at, message: "not valid YAML: " + e.Message}
+	switch {
+	case strings.HasPrefix(e.Message, "unknown anchor"):
+		p = starProblem(data, at)
+	case e.ContextMsg == "while scanning an alias":
+		p = starProblem(data, begin)
+	case strings.HasPrefix(e.Message, "exceeded max depth"):
+		p.message = fmt.Sprintf("lists and mappings are nested more than %d deep", maxDepth)
+	case lineAt(data, at).indentation() == "\t":
+		p.message = "not valid YAML: a tab cannot indent; write spaces"
+	case e.ContextMsg == "while scanning a simple key":
+		p.pos, p.message = begin, "not valid YAML: a colon and a blank are expected behind a key"
+	case unfinished(data, e, begin, at):
+		p.pos, p.relatedAt = begin, at
+		p.message = "not valid YAML: what is opened here is not closed: " + e.Message
+		if at.line > int32(countLines(data)) {
+			p.relatedAt = position{} // the end of the file shows nothing
+		}
+	case startsWith(data, at, "`@%"):
+		p.message = "not valid YAML: a value that starts with this character has to be quoted"
+		p.fix = `"` + wordAt(data, at) + `"`
+	}
+	return p
+}
+
+// unfinished reports whether a bracket or quote that was opened at begin is still open where the text at a later line
+// goes back to the indentation of begin's line: then it is the bracket that is wrong, not what stands there.
+func unfinished(data []byte, e *yaml.LoadError, begin, at position) bool {
+	switch e.ContextMsg {
+	case "while parsing a flow sequence", "while parsing a flow mapping", "while scanning a quoted scalar":
+		return begin.line < at.line &&
+			len(lineAt(data, at).indentation()) <= len(lineAt(data, begin).indentation()) &&
+			!bytes.ContainsAny(lineAt(data, at)[:min(1, len(lineAt(data, at)))], "]}")
+	}
+	return false
+}
+
+// starProblem is about a * that YAML takes for an alias, at the position of the star.
+func starProblem(data []byte, at position) *problem {
+	return &problem{
+		code: CodeAlias, pos: at, fix: `"` + wordAt(data, at) + `"`,
+		message: "YAML takes a value that starts with * for an alias, and aliases are not allowed; a wildcard has to be quoted",
+	}
+}
+
+func markPosition(m yaml.Mark) position { return position{int32(m.Line), int32(m.Column)} }
+
+// A textLine is a line without its end.
+type textLine []byte
+
+// indentation returns the blanks and tabs that the line starts with; a single tab for any that has a tab among them.
+func (l textLine) indentation() string {
+	blanks := l[:len(l)-len(bytes.TrimLeft(l, " \t"))]
+	if bytes.IndexByte(blanks, '\t') >= 0 {
+		return "\t"
+	}
+	return string(blanks)
+}
+
+func lineAt(data []byte, p position) textLine {
+	for n := int32(1); n < p.line; n++ {
+		_, data = cutLine(data)
+	}
+	line, _ := cutLine(data)
+	return line
+}
+
+func countLines(data []byte) (n int) {
+	for ; len(data) > 0; n++ {
+		_, data = cutLine(data)
+	}
+	return n
+}
+
+func cutLine(data []byte) (line textLine, rest []byte) {
+	i := bytes.IndexAny(data, "\r\n")
+	if i < 0 {
+		return data, nil
+	}
+	if bytes.HasPrefix(data[i:], []byte("\r\n")) {
+		return data[:i], data[i+2:]
+	}
+	return data[:i], data[i+1:]
+}
+
+// from returns what stands in the line of p from its column on.
+func from(data []byte, p position) []byte {
+	line := lineAt(data, p)
+	for n := int32(1); n < p.column && len(line) > 0; n++ {
+		_, size := utf8.DecodeRune(line)
+		line = line[size:]
+	}
+	return line
+}
+
+func startsWith(data []byte, p position, chars string) bool {
+	text := from(data, p)
+	return len(text) > 0 && strings.IndexByte(chars, text[0]) >= 0
+}
+
+// wordAt returns what stands at p up to a blank, a comma or a closing bracket.
+func wordAt(data []byte, p position) string {
+	text := from(data, p)
+	if i := bytes.IndexAny(text, " \t,]}"); i >= 0 {
+		text = text[:i]
+	}
+	return string(text)
+}

@@ -1,0 +1,276 @@
+package policyfile
+
+import (
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/corsproc/corsproc/policy"
+)
+
+// A walk fills a message from a document and reports everything that does not fit its descriptor. It never stops at an
+// error, and what it can tell how to write right it takes as if it were written so: then one go reports what else is
+// wrong, and nothing is reported only because of what was refused before.
+type walk struct {
+	problems []located
+	path     []step
+
+	// refused holds the paths of values that were refused, and the paths around them: of what stands there, the engine
+	// does not see what the author wrote.
+	refused map[policy.Path]bool
+	holed   map[policy.Path]bool
+	// hidden holds the paths of mappings that may have entries which could not be read.
+	hidden map[policy.Path]bool
+	// spelling holds the right spelling of keys that were mistyped.
+	spelling map[*yaml.Node]string
+}
+
+// located is a problem with the path of what it is about.
+type located struct {
+	problem
+	path policy.Path
+}
+
+// A step is the part of a path that one level of a document adds. Paths are only put together for a report: most files
+// have none.
+type step struct {
+	name  string
+	index int // of a list's element; -1: name counts
+}
+
+// walkDocument fills m from the root of a document.
+func walkDocument(root *yaml.Node, m protoreflect.Message) *walk {
+	w := &walk{
+		refused:  map[policy.Path]bool{},
+		holed:    map[policy.Path]bool{},
+		hidden:   map[policy.Path]bool{},
+		spelling: map[*yaml.Node]string{},
+	}
+	if w.expect(root, yaml.MappingNode) {
+		w.message(m, root)
+	}
+	return w
+}
+
+func (w *walk) push(name string) { w.path = append(w.path, step{name, -1}) }
+func (w *walk) pushIndex(i int)  { w.path = append(w.path, step{"", i}) }
+func (w *walk) pop()             { w.path = w.path[:len(w.path)-1] }
+
+// where returns the path of the current value, and that of what it stands in.
+func (w *walk) where() (path, parent policy.Path) {
+	for _, s := range w.path {
+		parent = path
+		if s.index >= 0 {
+			path = path.Index(s.index)
+		} else {
+			path = path.Name(s.name)
+		}
+	}
+	return path, parent
+}
+
+// report reports a problem with the node at the current path.
+func (w *walk) report(n *yaml.Node, code, message, fix string) {
+	path, _ := w.where()
+	w.problems = append(w.problems, located{problem{code: code, pos: nodePosition(n), message: message, fix: fix}, path})
+}
+
+// refuse reports a value that the engine will not see as it was written.
+func (w *walk) refuse(n *yaml.Node, code, message, fix string) {
+	w.report(n, code, message, fix)
+	path, parent := w.where()
+	w.refused[path], w.holed[parent] = true, true
+}
+
+// message fills m from a mapping of its fields.
+func (w *walk) message(m protoreflect.Message, n *yaml.Node) {
+	fields := m.Descriptor().Fields()
+	w.mapping(n, func(key *yaml.Node) (string, bool) { return w.fieldName(fields, n, key) },
+		func(name string, value *yaml.Node, again bool) {
+			target := m
+			if again {
+				target = m.New() // what stands in it is checked, and counts for nothing
+			}
+			w.field(target, fields.ByName(protoreflect.Name(name)), value)
+		})
+}
+
+// mapping calls entry for each entry of a mapping whose key has a name; again says that the name stood before.
+func (w *walk) mapping(n *yaml.Node, nameOf func(key *yaml.Node) (string, bool), entry func(name string, value *yaml.Node, again bool)) {
+	first := make(map[string]*yaml.Node, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if !w.isKey(key) {
+			continue
+		}
+		name, ok := nameOf(key)
+		if !ok {
+			continue
+		}
+		w.push(name)
+		earlier, again := first[name]
+		if again {
+			w.report(key, CodeDuplicateKey, quote(key.Value)+": this key stands in the same mapping already", "")
+			w.problems[len(w.problems)-1].relatedAt = nodePosition(earlier)
+		} else {
+			first[name] = key
+		}
+		entry(name, value, again)
+		w.pop()
+	}
+}
+
+// isKey reports whether a key is text, and reports it otherwise. A number or boolean is taken for its text.
+func (w *walk) isKey(key *yaml.Node) bool {
+	w.push(key.Value)
+	defer w.pop()
+	_, mapping := w.where()
+	switch {
+	case !w.plainNode(key):
+		w.hidden[mapping] = true
+		return false
+	case key.Kind != yaml.ScalarNode || key.Tag == "!!null":
+		w.refuse(key, CodeWrongType, "a key is text, not "+describe(key), "")
+		w.hidden[mapping] = true
+		return false
+	case key.Tag == "!!merge":
+		w.refuse(key, CodeAlias, "merge keys are not allowed: write out what holds", "")
+		w.hidden[mapping] = true
+		return false
+	case !isText(key):
+		w.report(key, CodeWrongType, key.Value+": a key is text, not "+describe(key), `"`+key.Value+`"`)
+	}
+	return true
+}
+
+// fieldName returns the name of the field that a key means, or reports that there is none.
+func (w *walk) fieldName(fields protoreflect.FieldDescriptors, mapping, key *yaml.Node) (string, bool) {
+	if fields.ByName(protoreflect.Name(key.Value)) != nil {
+		return key.Value, true
+	}
+	known := make([]string, fields.Len())
+	for i := range known {
+		known[i] = string(fields.Get(i).Name())
+	}
+	w.push(key.Value)
+	defer w.pop()
+	near := nearest(snakeCase(key.Value), known)
+	if near == "" || hasKey(mapping, near) {
+		w.report(key, CodeUnknownKey, quote(key.Value)+": unknown field; known here: "+strings.Join(known, ", "), "")
+		_, parent := w.where()
+		w.hidden[parent] = true
+		return "", false
+	}
+	w.report(key, CodeUnknownKey, quote(key.Value)+": unknown field", near)
+	w.spelling[key] = near
+	return near, true
+}
+
+func hasKey(mapping *yaml.Node, name string) bool {
+	for i := 0; i < len(mapping.Content); i += 2 {
+		if mapping.Content[i].Value == name {
+			return true
+		}
+	}
+	return false
+}
+
+// field fills one field of m.
+func (w *walk) field(m protoreflect.Message, fd protoreflect.FieldDescriptor, n *yaml.Node) {
+	switch {
+	case fd.IsMap():
+		w.entries(m.Mutable(fd).Map(), n)
+	case fd.IsList():
+		w.list(m.Mutable(fd).List(), fd, n)
+	case fd.Message() != nil:
+		w.value(m.Mutable(fd).Message(), n)
+	default:
+		if v, ok := w.scalar(fd, n); ok {
+			m.Set(fd, v)
+		}
+	}
+}
+
+// value fills a message, which is written as a list if a list is all it has.
+func (w *walk) value(m protoreflect.Message, n *yaml.Node) {
+	fields := m.Descriptor().Fields()
+	switch {
+	case fields.Len() == 1 && fields.Get(0).IsList():
+		w.list(m.Mutable(fields.Get(0)).List(), fields.Get(0), n)
+	case w.expect(n, yaml.MappingNode):
+		w.message(m, n)
+	}
+}
+
+// entries fills a map from names to messages.
+func (w *walk) entries(m protoreflect.Map, n *yaml.Node) {
+	if !w.expect(n, yaml.MappingNode) {
+		return
+	}
+	nameOf := func(key *yaml.Node) (string, bool) { return key.Value, true }
+	w.mapping(n, nameOf, func(name string, value *yaml.Node, again bool) {
+		v := m.NewValue()
+		w.value(v.Message(), value)
+		if !again {
+			m.Set(protoreflect.ValueOfString(name).MapKey(), v)
+		}
+	})
+}
+
+// list fills a list. An element that is refused leaves a zero value, so that the others keep their indexes.
+func (w *walk) list(l protoreflect.List, fd protoreflect.FieldDescriptor, n *yaml.Node) {
+	if single := n.Kind == yaml.ScalarNode && !isNull(n); single && fd.Message() == nil {
+		w.refuse(n, CodeWrongType, literal(n)+": a list is wanted here, not a single value", "["+flowText(n)+"]")
+		n = &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{n}}
+	} else if !w.expect(n, yaml.SequenceNode) {
+		return
+	}
+	for i, element := range n.Content {
+		w.pushIndex(i)
+		if fd.Message() != nil {
+			w.value(l.AppendMutable().Message(), element)
+		} else if v, ok := w.scalar(fd, element); ok {
+			l.Append(v)
+		} else {
+			l.Append(l.NewElement())
+		}
+		w.pop()
+	}
+}
+
+// expect reports whether a node is a mapping or a list, as wanted, and refuses it otherwise.
+func (w *walk) expect(n *yaml.Node, kind yaml.Kind) bool {
+	wanted := "a mapping"
+	if kind == yaml.SequenceNode {
+		wanted = "a list"
+	}
+	switch {
+	case !w.plainNode(n):
+		return false
+	case n.Kind == kind:
+		return true
+	case isNull(n):
+		w.refuse(n, CodeNullValue, wanted+" is missing here; leave out what has nothing to say", "")
+	default:
+		w.refuse(n, CodeWrongType, valued(n)+wanted+" is wanted here, not "+describe(n), "")
+	}
+	return false
+}
+
+// plainNode refuses what makes a value depend on more than what stands in its place: anchors, aliases and tags. It
+// reports whether there is a value.
+func (w *walk) plainNode(n *yaml.Node) bool {
+	switch {
+	case n.Kind == yaml.AliasNode:
+		w.refuse(n, CodeAlias, fmt.Sprintf("%s: aliases are not allowed: write out the value; text that starts with * has to be quoted",
+			quote("*"+n.Value)), "")
+		return false
+	case n.Anchor != "":
+		w.report(n, CodeAlias, quote("&"+n.Anchor)+": anchors are not allowed, as nothing may refer to them", "")
+	case n.Style&yaml.TaggedStyle != 0 || n.Tag == "!":
+		w.report(n, CodeTag, quote(n.Tag)+": tags are not allowed; text that looks like something else is quoted", "")
+	}
+	return true
+}
