@@ -1,0 +1,339 @@
+package policy
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+)
+
+// This file is a second, naive implementation of origins, lists and look-up: loops and regular expressions over the text
+// of the configuration, written from the design and not from the engine. Fuzzing holds the engine against it.
+
+var (
+	naiveWeb    = regexp.MustCompile(`^(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:]+\])(?::([1-9][0-9]{0,4}))?$`)
+	naiveOpaque = regexp.MustCompile(`^([a-z][a-z0-9+.-]*)://([A-Za-z0-9._-]{1,255})(?::([1-9][0-9]{0,4}))?$`)
+	naiveNumber = regexp.MustCompile(`^(?:[0-9]+|0x[0-9a-f]*)$`)
+	naiveIPv4   = regexp.MustCompile(`^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$`)
+)
+
+// naiveOrigin parts a well-formed origin into scheme, host and port; a port of "" is the default one.
+func naiveOrigin(s string) (scheme, host, port string, ok bool) {
+	if s == "null" || s == "file://" {
+		return s, "", "", true
+	}
+	if len(s) > 326 {
+		return "", "", "", false
+	}
+	re := naiveOpaque
+	if strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://") {
+		re = naiveWeb
+	}
+	m := re.FindStringSubmatch(s)
+	if m == nil {
+		return "", "", "", false
+	}
+	scheme, host, port = m[1], m[2], m[3]
+	if n, _ := strconv.Atoi(port); n > 65535 || (scheme == "http" && n == 80) || (scheme == "https" && n == 443) {
+		return "", "", "", false
+	}
+	if re == naiveWeb {
+		labels := strings.Split(strings.TrimSuffix(host, "."), ".")
+		if strings.HasPrefix(host, "[") {
+			addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+			if err != nil || !addr.Is6() {
+				return "", "", "", false
+			}
+			want := addr.String()
+			if addr.Is4In6() {
+				b := addr.As16()
+				want = "::ffff:" + strconv.FormatInt(int64(b[12])<<8|int64(b[13]), 16) + ":" + strconv.FormatInt(int64(b[14])<<8|int64(b[15]), 16)
+			}
+			if "["+want+"]" != host {
+				return "", "", "", false
+			}
+		} else if naiveNumber.MatchString(labels[len(labels)-1]) && !naiveIPv4.MatchString(host) {
+			return "", "", "", false
+		}
+	}
+	return scheme, host, port, true
+}
+
+// naiveMatches reports whether a pattern that the engine accepts covers an origin other than null.
+func naiveMatches(pattern, origin string) bool {
+	scheme, host, port, ok := naiveOrigin(origin)
+	if !ok || scheme == "null" {
+		return false
+	}
+	if pattern == "*" || pattern == origin {
+		return true
+	}
+	patternScheme, rest, _ := strings.Cut(pattern, "://")
+	if patternScheme != scheme {
+		return false
+	}
+	patternPort := ""
+	if i := strings.LastIndex(rest, ":"); i > strings.LastIndex(rest, "]") {
+		rest, patternPort = rest[:i], rest[i+1:]
+	}
+	if patternPort != "*" && patternPort != port {
+		return false
+	}
+	switch {
+	case rest == "*":
+		return host != ""
+	case strings.HasPrefix(rest, "*."):
+		front, ok := strings.CutSuffix(host, rest[1:])
+		return ok && front != ""
+	}
+	return rest == host && host != ""
+}
+
+func naiveAllows(p *corsprocv1.Policy, origin string) bool {
+	if origin == "null" {
+		return slices.Contains(p.AllowOrigins, "null") || (slices.Contains(p.AllowOrigins, "*") && !p.AllowCredentials)
+	}
+	return slices.ContainsFunc(p.AllowOrigins, func(pattern string) bool { return naiveMatches(pattern, origin) })
+}
+
+func naiveDenies(p *corsprocv1.Policy, origin string) bool {
+	if origin == "null" {
+		return slices.Contains(p.DenyOrigins, "null") || slices.Contains(p.DenyOrigins, "*")
+	}
+	return slices.ContainsFunc(p.DenyOrigins, func(pattern string) bool { return naiveMatches(pattern, origin) })
+}
+
+// naiveHeaders decides about the names of a preflight.
+func naiveHeaders(p *corsprocv1.Policy, lines []string) Reason {
+	empty := 0
+	for _, name := range strings.Split(strings.Join(lines, ","), ",") {
+		name = strings.Trim(name, " \t")
+		if name == "" {
+			if empty++; empty > 32 && len(lines) > 0 {
+				return ReasonHeaderMalformed
+			}
+			continue
+		}
+		if !regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$").MatchString(name) {
+			return ReasonHeaderMalformed
+		}
+		listed := slices.ContainsFunc(p.AllowHeaders, func(h string) bool { return h != "*" && strings.EqualFold(h, name) })
+		if !listed && (!slices.Contains(p.AllowHeaders, "*") || strings.EqualFold(name, "authorization")) {
+			return ReasonHeaderNotAllowed
+		}
+	}
+	return ReasonAllowed
+}
+
+// naiveDomain returns the index of the domain that an authority belongs to, or -1.
+func naiveDomain(domains []string, authority string) int {
+	search := func(name string) int {
+		best, rank := -1, 0
+		for i, d := range domains {
+			d = strings.ToLower(d)
+			r := 0
+			switch {
+			case d == "*":
+			case d == name:
+				r = 1 << 20
+			case strings.HasPrefix(d, "*") && strings.HasSuffix(name, d[1:]) && len(name) > len(d)-1:
+				r = 1<<10 + len(d)
+			case strings.HasSuffix(d, "*") && !strings.HasPrefix(d, "*") && strings.HasPrefix(name, d[:len(d)-1]) && len(name) > len(d)-1:
+				r = len(d)
+			}
+			if r > rank {
+				best, rank = i, r
+			}
+		}
+		return best
+	}
+	name := strings.ToLower(authority)
+	if i := search(name); i >= 0 {
+		return i
+	}
+	if i := strings.LastIndex(name, ":"); i >= 0 && !strings.Contains(name[i:], "]") {
+		if i := search(name[:i]); i >= 0 {
+			return i
+		}
+	}
+	return slices.Index(domains, "*")
+}
+
+// hostile is what origins and patterns are mutated with.
+var hostile = []string{
+	"https://", "http://", "null", "*", "*.", ".", "..", ":", ":*", ":443", ":80", ":8443", ":0", ":01", ":65535", ":65536", "/", "@", "#", "?", " ", ",",
+	"example.com", "shop.example.com", "a.example.com", "evilexample.com", "example.com.evil.com", "localhost", "127.0.0.1", "1.2.3", "1.2.3.4.", "0x7f", "foo.0x1f",
+	"[::1]", "[::ffff:102:304]", "[::ffff:1.2.3.4]", "[2001:DB8::1]", "[1:2:3:4:5:6:7:8]", "xn--bcher-kva.example", "chrome-extension://", "AbC", "file://", "app://-", "é", "\x00", "\t", "_", "-", "A", "a",
+}
+
+// mix makes a text of pieces chosen by random.
+func mix(r *rand.Rand) string {
+	var b strings.Builder
+	for range 1 + r.IntN(4) {
+		b.WriteString(hostile[r.IntN(len(hostile))])
+	}
+	return b.String()
+}
+
+// checkOrigins compiles patterns (those that cannot be written are left out) and compares the verdicts on origins.
+func checkOrigins(t *testing.T, allow, deny []string, credentials bool, origins []string) {
+	t.Helper()
+	usable := func(patterns []string) (ok []string) {
+		for _, p := range patterns {
+			if _, why := parsePattern(p); why == "" && !strings.HasPrefix(p, "@") {
+				ok = append(ok, p)
+			}
+		}
+		return ok
+	}
+	p := &corsprocv1.Policy{
+		AllowOrigins: usable(allow), DenyOrigins: usable(deny), AllowCredentials: credentials,
+		DangerouslyAllow: []corsprocv1.DangerousCombination{liftAny, liftInsecure, liftSuffix},
+	}
+	set, findings := Compile(Source{Set: &corsprocv1.PolicySet{
+		Policies: map[string]*corsprocv1.Policy{"p": p},
+		Default:  &corsprocv1.DefaultPlace{Policies: &corsprocv1.PolicyList{Names: []string{"p"}}},
+	}})
+	if set == nil {
+		t.Fatalf("patterns %q / %q do not compile: %v", p.AllowOrigins, p.DenyOrigins, findings)
+	}
+	for _, o := range origins {
+		want := ReasonOriginNotAllowed
+		if _, _, _, ok := naiveOrigin(o); !ok {
+			want = ReasonOriginMalformed
+		} else if naiveDenies(p, o) {
+			want = ReasonOriginDenied
+		} else if naiveAllows(p, o) {
+			want = ReasonAllowed
+		}
+		d := set.Decide(&Request{Method: "GET", Path: "/", Authority: "other.test", Origin: Line(o)})
+		if d.Reason != want {
+			t.Errorf("allow %q deny %q credentials %v: origin %q is %v, the naive matcher says %v", p.AllowOrigins, p.DenyOrigins, credentials, o, d.Reason, want)
+		}
+	}
+}
+
+func TestOriginsAgainstNaive(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		var patterns, origins []string
+		for range 6 {
+			patterns = append(patterns, mix(r))
+			origins = append(origins, mix(r))
+		}
+		// An origin that a pattern should just cover, or just not.
+		for _, p := range patterns {
+			origins = append(origins, p, strings.Replace(p, "*", "a", 1), strings.Replace(strings.Replace(p, "*.", "x.y.", 1), ":*", ":81", 1), strings.Replace(p, "*.", "", 1))
+		}
+		checkOrigins(t, patterns[:4], patterns[4:], r.IntN(2) == 0, origins)
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+func FuzzOrigins(f *testing.F) {
+	f.Add("https://*.example.com,https://example.com:*", "https://a.example.com", "https://b.a.example.com", true)
+	f.Add("https://*", "null", "https://[::1]:81", false)
+	f.Fuzz(func(t *testing.T, allow, deny, origin string, credentials bool) {
+		checkOrigins(t, strings.Split(allow, ","), strings.Split(deny, ","), credentials, []string{origin, allow, deny})
+	})
+}
+
+func FuzzRequestHeaders(f *testing.F) {
+	f.Add("X-A,Authorization,*", "x-a, authorization", "x-b")
+	f.Add("X-A", ",,, x-a\t", "")
+	f.Fuzz(func(t *testing.T, configured, first, second string) {
+		var listed []string
+		for _, h := range strings.Split(configured, ",") {
+			if isToken(h) {
+				listed = append(listed, h)
+			}
+		}
+		p := &corsprocv1.Policy{AllowOrigins: []string{"https://a.test"}, AllowHeaders: listed}
+		set, _ := Compile(Source{Set: &corsprocv1.PolicySet{
+			Policies: map[string]*corsprocv1.Policy{"p": p},
+			Default:  &corsprocv1.DefaultPlace{Policies: &corsprocv1.PolicyList{Names: []string{"p"}}},
+		}})
+		for _, lines := range [][]string{nil, {first}, {first, second}} {
+			d := set.Decide(&Request{Method: "OPTIONS", Origin: Line("https://a.test"), RequestMethod: Line("GET"), RequestHeaders: lines})
+			if want := naiveHeaders(p, lines); d.Reason != want {
+				t.Errorf("allow %q, asked %q: %v, the naive reading says %v", listed, lines, d.Reason, want)
+			}
+			_, headers, _ := d.AppendImmediate(nil)
+			for _, h := range headers {
+				if !isFieldValue(h.Value) {
+					t.Errorf("asked %q: wrote %q", lines, h.Value)
+				}
+			}
+		}
+	})
+}
+
+func FuzzDomains(f *testing.F) {
+	f.Add("*.example.com,api.example.com,*-x.example.com,api.*,*", "pr-x.example.com:8080")
+	f.Add("[::1]:80,[::1]", "[::1]:80")
+	f.Fuzz(func(t *testing.T, list, authority string) {
+		var domains []string
+		var hosts []*corsprocv1.VirtualHost
+		for _, d := range strings.Split(list, ",") {
+			if why, _ := checkDomain(d); why == "" && !slices.ContainsFunc(domains, func(e string) bool { return strings.ToLower(e) == strings.ToLower(d) }) {
+				domains = append(domains, d)
+				hosts = append(hosts, &corsprocv1.VirtualHost{Domains: []string{d}})
+			}
+		}
+		if !isASCII(authority) {
+			return // Envoy lower-cases ASCII only, the naive search everything
+		}
+		set, findings := Compile(Source{Set: &corsprocv1.PolicySet{VirtualHosts: hosts}})
+		if set == nil {
+			t.Fatalf("%q: %v", domains, findings)
+		}
+		want := defaultLabel
+		if i := naiveDomain(domains, authority); i >= 0 {
+			want = domains[i]
+		}
+		if got := set.virtualHost(&Request{Authority: authority}).label; got != want {
+			t.Errorf("domains %q: %q belongs to %q, the naive search says %q", domains, authority, got, want)
+		}
+	})
+}
+
+func FuzzNames(f *testing.F) {
+	f.Add("shop/*,shop/web/*,*/eu,shop", "shop/web/eu")
+	f.Fuzz(func(t *testing.T, list, name string) {
+		names := slices.Compact(slices.Sorted(slices.Values(slices.DeleteFunc(strings.Split(list, ","), func(s string) bool { return s == "" }))))
+		var g globs
+		for i, n := range names {
+			if isGlob(n) {
+				g.add(n, i)
+			}
+		}
+		best := -1
+		for _, n := range names {
+			if !isGlob(n) {
+				continue
+			}
+			var re strings.Builder
+			for i, part := range strings.Split(n, "*") {
+				if i > 0 {
+					re.WriteString("(?s:.*)")
+				}
+				re.WriteString(regexp.QuoteMeta(part))
+			}
+			if !isASCII(n+name) || !regexp.MustCompile(`\A`+re.String()+`\z`).MatchString(name) {
+				continue
+			}
+			best = max(best, len(n))
+		}
+		i, ok := g.find(name)
+		if isASCII(list+name) && (ok != (best >= 0) || (ok && len(names[i]) != best)) {
+			t.Errorf("names %q: %q found %v %v, the longest match has %d bytes", names, name, i, ok, best)
+		}
+	})
+}
