@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// Exit statuses. They are promises to scripts.
+const (
+	exitOK      = 0
+	exitFailure = 1 // what a command is for did not come out well
+	exitUsage   = 2 // it was called wrongly, or could not read what it was given
+)
+
+// run is the whole program: it takes what a process gets and returns its exit status.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitOK
+	}
+	status := new(exitError)
+	if !errors.As(err, &status) {
+		// What a command does not give a status itself was found out by the parsing of arguments.
+		status = &exitError{status: exitUsage, err: fmt.Errorf("%w\nsee %s --help", err, cmd.CommandPath())}
+	}
+	if status.err != nil {
+		for line := range strings.Lines(status.err.Error()) {
+			if line = strings.TrimSpace(line); line != "" {
+				fmt.Fprintf(stderr, "corsproc: %s\n", line)
+			}
+		}
+	}
+	return status.status
+}
+
+// exitError ends the program with a status.
+type exitError struct {
+	status int
+	err    error // for standard error; nil: everything is said already
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit status %d", e.status)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "corsproc",
+		Short: "CORS for Envoy, decided by policy files",
+		Long: `corsproc decides CORS for Envoy: an external-processing service that answers
+preflights and sets the CORS headers of responses, by policies that are kept in
+files.`,
+		Example: `  corsproc check policies.yaml
+  corsproc serve --policies policies.yaml
+  corsproc health 127.0.0.1:9002`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return errors.New("no command is given")
+		},
+	}
+	root.AddCommand(newServe(), newCheck(), newHealth(), newVersion(), newCompletion())
+	root.SetHelpCommand(newHelp())
+	root.SetFlagErrorFunc(suggestFlag)
+	return root
+}
+
+// newHelp replaces cobra's help command, which succeeds also for commands that there are not.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Show what a command does and how it is called",
+		Example: "  corsproc help serve",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 {
+				return fmt.Errorf("unknown command %q for %q", rest[0], cmd.Root().Name())
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
+}
+
+// suggestFlag names the nearest flag where an unknown one was given.
+func suggestFlag(cmd *cobra.Command, err error) error {
+	name, ok := strings.CutPrefix(err.Error(), "unknown flag: --")
+	if !ok {
+		return err
+	}
+	var known []string
+	for _, s := range allSettings {
+		if cmd.Flags().Lookup(s.name) != nil {
+			known = append(known, s.name)
+		}
+	}
+	if best := nearest(name, known); best != "" {
+		return fmt.Errorf("%w; did you mean --%s?", err, best)
+	}
+	return err
+}
+
+// isTerminal reports whether w shows what is written to it to a person.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

@@ -1,0 +1,118 @@
+package admin
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/corsproc/corsproc/policy/policyfile"
+)
+
+// Source is what the handler shows and does. All functions are safe for concurrent use.
+type Source struct {
+	// Status returns what is in force.
+	Status func() Status
+	// Reload looks at the policy files now.
+	Reload func() policyfile.Attempt
+	// Ready reports whether requests are served, and will be in the seconds to come.
+	Ready func() bool
+	// Metrics is what /metrics shows.
+	Metrics *Metrics
+
+	// Hosts are names that the handler answers to beside IP addresses and localhost. Case does not matter.
+	Hosts []string
+	// Pprof serves /debug/pprof/.
+	Pprof bool
+	// Version is shown on the page.
+	Version string
+}
+
+// Status is the policy set in force and how it came there.
+type Status struct {
+	// InForce is the result that the set in force came from.
+	InForce *policyfile.Result
+	// Since is when it came into force.
+	Since time.Time
+	// Last is the last attempt to load the policy files that found something new. When it failed, InForce is older.
+	Last policyfile.Attempt
+}
+
+// Handler serves the admin address.
+func Handler(source Source) http.Handler {
+	mux := http.NewServeMux()
+	handle := func(pattern string, h http.HandlerFunc, methods ...string) {
+		mux.Handle(pattern, only(methods, h))
+	}
+	metrics := promhttp.HandlerFor(source.Metrics.registry, promhttp.HandlerOpts{
+		Registry:          source.Metrics.registry,
+		EnableOpenMetrics: true,
+	})
+	handle("/{$}", page(source), http.MethodGet)
+	handle("/style.css", style, http.MethodGet)
+	handle("/metrics", metrics.ServeHTTP, http.MethodGet)
+	handle("/config", config(source), http.MethodGet)
+	handle("/-/healthy", healthy, http.MethodGet)
+	handle("/-/ready", ready(source), http.MethodGet)
+	handle("/-/reload", reload(source), http.MethodPost)
+	if source.Pprof {
+		handle("/debug/pprof/", pprof.Index, http.MethodGet)
+		handle("/debug/pprof/cmdline", pprof.Cmdline, http.MethodGet)
+		handle("/debug/pprof/profile", pprof.Profile, http.MethodGet)
+		handle("/debug/pprof/symbol", pprof.Symbol, http.MethodGet, http.MethodPost)
+		handle("/debug/pprof/trace", pprof.Trace, http.MethodGet)
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, fmt.Sprintf("There is nothing at %q. The page at / shows what there is.", r.URL.Path), http.StatusNotFound)
+	})
+	return secured(source.Hosts, mux)
+}
+
+// only refuses requests of other methods. Where GET is served, HEAD is too.
+func only(methods []string, h http.Handler) http.Handler {
+	if methods[0] == http.MethodGet {
+		methods = append([]string{http.MethodGet, http.MethodHead}, methods[1:]...)
+	}
+	allow := strings.Join(methods, ", ")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, m := range methods {
+			if r.Method == m {
+				h.ServeHTTP(w, r)
+				return
+			}
+		}
+		w.Header().Set("Allow", allow)
+		http.Error(w, fmt.Sprintf("%s takes %s, not %s.", r.URL.Path, allow, r.Method), http.StatusMethodNotAllowed)
+	})
+}
+
+func healthy(w http.ResponseWriter, _ *http.Request) {
+	sentence(w, http.StatusOK, "corsproc is running.")
+}
+
+func ready(source Source) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if source.Ready() {
+			sentence(w, http.StatusOK, "corsproc is ready.")
+			return
+		}
+		sentence(w, http.StatusServiceUnavailable, "corsproc is not ready: it is starting or stopping.")
+	}
+}
+
+func config(source Source) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/yaml; charset=utf-8")
+		w.Write(source.Status().InForce.YAML())
+	}
+}
+
+// sentence answers with one line of text.
+func sentence(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	fmt.Fprintln(w, text)
+}

@@ -1,0 +1,62 @@
+package admin
+
+import (
+	"fmt"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/corsproc/corsproc/policy/policyfile"
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+)
+
+// reload looks at the policy files and answers with what became of it: 200 where the set in force is now that of the
+// files, 400 with the findings where it is not.
+func reload(source Source) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		a := source.Reload()
+		status := http.StatusOK
+		if !a.Good() {
+			status = http.StatusBadRequest
+		}
+		if wantsJSON(r) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			policyfile.WriteJSON(w, findingsOf(a))
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(status)
+		switch {
+		case a.Err != nil:
+			fmt.Fprintln(w, a.Err)
+		case !a.Good():
+			policyfile.WriteText(w, a.Result.Findings)
+		case a.Unchanged:
+			fmt.Fprintln(w, "unchanged")
+		default:
+			fmt.Fprintln(w, "reloaded")
+		}
+	}
+}
+
+// findingsOf returns what an attempt found. Files that could not be read at all are one finding, so that a program has
+// one form to understand.
+func findingsOf(a policyfile.Attempt) []*corsprocv1.Finding {
+	if a.Err != nil {
+		return []*corsprocv1.Finding{{Severity: "error", Code: "unreadable", Message: a.Err.Error()}}
+	}
+	return a.Result.Findings
+}
+
+// wantsJSON reports whether the request's Accept names JSON.
+func wantsJSON(r *http.Request) bool {
+	for _, line := range r.Header.Values("Accept") {
+		for item := range strings.SplitSeq(line, ",") {
+			if t, _, err := mime.ParseMediaType(item); err == nil && t == "application/json" {
+				return true
+			}
+		}
+	}
+	return false
+}

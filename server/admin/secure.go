@@ -1,0 +1,64 @@
+package admin
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// secured keeps web pages of other sites away from the handler. Any page in any browser that can reach this address can
+// send requests to it, so there are three fences:
+//
+//   - a page whose name its owner points at this address (DNS rebinding) is of the same origin to the browser, but its
+//     requests carry that name as Host: only IP addresses, localhost and names from the settings are answered;
+//   - a page of another origin cannot read answers, but could cause writes: they are refused by Sec-Fetch-Site and Origin;
+//   - a page of another origin cannot show ours in a frame to have it clicked.
+func secured(hosts []string, next http.Handler) http.Handler {
+	names := map[string]bool{"localhost": true}
+	for _, h := range hosts {
+		names[strings.ToLower(h)] = true
+	}
+	crossOrigin := http.NewCrossOriginProtection()
+	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "Pages of other origins may not change anything here.", http.StatusForbidden)
+	}))
+	inner := crossOrigin.Handler(next)
+
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		if !answersTo(names, r.Host) && !forMachines(r.URL.Path) {
+			http.Error(w, fmt.Sprintf("The admin address answers to IP addresses, localhost and the names given with --admin-hosts, not to %q.", r.Host),
+				http.StatusForbidden)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	})
+}
+
+// forMachines reports whether Prometheus or a probe asks for the path. They come under whatever name a cluster gives
+// this process, and what they see is no secret from a page.
+func forMachines(path string) bool {
+	return path == "/metrics" || path == "/-/healthy" || path == "/-/ready"
+}
+
+// answersTo reports whether host, the Host of a request, is an IP address or one of names, with any port.
+func answersTo(names map[string]bool, host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	} else if inner, ok := strings.CutPrefix(host, "["); ok {
+		host = strings.TrimSuffix(inner, "]")
+	}
+	if names[strings.ToLower(host)] {
+		return true
+	}
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}

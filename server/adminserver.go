@@ -1,0 +1,66 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/corsproc/corsproc/server/admin"
+)
+
+const (
+	// Nobody needs longer than this to send a request to the admin address, or to take an answer. A profile that is
+	// being recorded takes as long as it was asked to.
+	adminReadTimeout  = 10 * time.Second
+	adminWriteTimeout = 30 * time.Second
+	adminIdleTimeout  = 2 * time.Minute
+	adminMaxHeader    = 64 << 10
+	// adminCloseTimeout is how long an answer that is on its way may take when the process ends.
+	adminCloseTimeout = time.Second
+)
+
+// serveAdmin answers on the admin address, if there is one.
+func (p *process) serveAdmin(failed chan<- error) {
+	if p.adminListener == nil {
+		return
+	}
+	p.admin = &http.Server{
+		Handler: admin.Handler(admin.Source{
+			Status:  p.policies.status,
+			Reload:  p.policies.load,
+			Ready:   p.ready.Load,
+			Metrics: p.metrics,
+			Hosts:   p.settings.AdminHosts,
+			Pprof:   p.settings.Pprof,
+			Version: p.version,
+		}),
+		ReadHeaderTimeout: adminReadTimeout,
+		ReadTimeout:       adminReadTimeout,
+		WriteTimeout:      adminWriteTimeout,
+		IdleTimeout:       adminIdleTimeout,
+		MaxHeaderBytes:    adminMaxHeader,
+		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
+	}
+	if p.settings.Pprof {
+		p.admin.WriteTimeout = 0
+	}
+	p.workers.Go(func() {
+		if err := p.admin.Serve(p.adminListener); !errors.Is(err, http.ErrServerClosed) {
+			failed <- err
+		}
+	})
+}
+
+// closeAdmin ends the admin server, the last thing to end, so that a drain can be watched.
+func (p *process) closeAdmin() {
+	if p.admin == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), adminCloseTimeout)
+	defer cancel()
+	if p.admin.Shutdown(ctx) != nil {
+		p.admin.Close()
+	}
+}

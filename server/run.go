@@ -1,0 +1,218 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/corsproc/corsproc/policy"
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+	"github.com/corsproc/corsproc/server/admin"
+	"github.com/corsproc/corsproc/server/extproc"
+)
+
+// Environment is what the process has beside its settings.
+type Environment struct {
+	// Log is where log records go.
+	Log io.Writer
+	// Signals holds what the process is told from outside: SIGHUP looks at the policy files, SIGTERM drains, os.Interrupt
+	// drains without delay, and a second one of these two stops at once.
+	Signals <-chan os.Signal
+	// Build is shown in metrics and on the admin page.
+	Build admin.Build
+}
+
+// PolicyError is that the policy files hold no usable set when the process starts.
+type PolicyError struct{ Findings []*corsprocv1.Finding }
+
+func (e *PolicyError) Error() string { return "the policy files cannot be used" }
+
+// Run serves until a signal or the end of ctx, which counts as os.Interrupt, and returns nil after a stop, also one that
+// the drain timeout cut short. An error is why it could not start, or go on: a [*PolicyError] if the policies are why.
+func Run(ctx context.Context, s Settings, env Environment) error {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	p := newProcess(&s, env)
+	if err := p.loadFirst(); err != nil {
+		return err
+	}
+	if err := p.open(ctx); err != nil {
+		return err
+	}
+	return p.serve(ctx, env.Signals)
+}
+
+// process is everything that lives as long as Run.
+type process struct {
+	settings *Settings
+	log      *slog.Logger
+	metrics  *admin.Metrics
+	policies *policies
+	refusals *refusals
+
+	listeners     []net.Listener
+	adminListener net.Listener // nil: there is none
+	admin         *http.Server
+
+	ready   atomic.Bool    // health says SERVING
+	workers sync.WaitGroup // every goroutine of ours
+	version string
+}
+
+func newProcess(s *Settings, env Environment) *process {
+	p := &process{settings: s, log: newLogger(env.Log, s), metrics: admin.NewMetrics(env.Build), version: env.Build.Version}
+	p.policies = newPolicies(s.Policies, p.metrics, p.log)
+	p.refusals = newRefusals(p.log, p.policies.locate)
+	return p
+}
+
+// loadFirst loads the policy files. A process never starts without a good set.
+func (p *process) loadFirst() error {
+	a := p.policies.load()
+	switch {
+	case a.Err != nil:
+		return fmt.Errorf("policies: %w", a.Err)
+	case !a.Good():
+		return &PolicyError{Findings: a.Result.Findings}
+	}
+	return nil
+}
+
+// open opens all addresses, or none.
+func (p *process) open(ctx context.Context) error {
+	listeners, err := listenAll(ctx, p.settings.Listen, p.settings.SocketMode)
+	if p.settings.AdminListen == "" {
+		p.listeners = listeners
+		return err
+	}
+	adminListeners, adminErr := listenAll(ctx, []string{p.settings.AdminListen}, p.settings.SocketMode)
+	if err := errors.Join(err, adminErr); err != nil {
+		closeAll(listeners)
+		closeAll(adminListeners)
+		return err
+	}
+	p.listeners, p.adminListener = listeners, adminListeners[0]
+	return nil
+}
+
+// serve answers on the open addresses until it is told to stop.
+func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer p.workers.Wait()
+	defer cancel()
+	p.workers.Go(func() { p.refusals.run(background) })
+	p.workers.Go(func() { p.watch(background) })
+
+	g, health := newGRPC(p.settings, extproc.New(p.policies.prepared, p.hooks()))
+	failed := make(chan error, len(p.listeners)+1)
+	for _, l := range p.limited() {
+		p.workers.Go(func() {
+			if err := g.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+				failed <- err
+			}
+		})
+	}
+	p.serveAdmin(failed)
+	defer p.closeAdmin()
+
+	setHealth(health, healthv1.HealthCheckResponse_SERVING)
+	p.ready.Store(true)
+	adminAddress := ""
+	if p.adminListener != nil {
+		adminAddress = addressOf(p.adminListener)
+	}
+	p.log.Info("ready", "listen", addressesOf(p.listeners), "admin", adminAddress)
+
+	delay, err := p.untilStop(ctx, signals, failed)
+	p.ready.Store(false)
+	health.Shutdown()
+	if err != nil {
+		g.Stop()
+		return err
+	}
+	p.log.Info("draining", "delay", delay.String(), "timeout", p.settings.DrainTimeout.String())
+	(&drain{delay: delay, timeout: p.settings.DrainTimeout, graceful: g.GracefulStop, stop: g.Stop, log: p.log}).run(signals)
+	p.log.Info("stopped")
+	return nil
+}
+
+// untilStop waits for the reason to stop. It returns how long to serve on, or the error because of which that cannot be.
+func (p *process) untilStop(ctx context.Context, signals <-chan os.Signal, failed <-chan error) (time.Duration, error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return 0, nil
+		case err := <-failed:
+			return 0, err
+		case s := <-signals:
+			switch s {
+			case syscall.SIGHUP:
+				// Loading a large set takes seconds, in which a signal to stop must be heard.
+				p.workers.Go(func() { p.policies.load() })
+			case os.Interrupt:
+				return 0, nil
+			default:
+				return p.settings.DrainDelay, nil
+			}
+		}
+	}
+}
+
+// watch takes up changed files.
+func (p *process) watch(ctx context.Context) {
+	err := p.policies.loader.Watch(ctx, p.settings.ReloadInterval, p.policies.attempted)
+	if err != nil && ctx.Err() == nil {
+		p.log.Error("the policy files are no longer watched; SIGHUP and /-/reload still work", "error", err)
+	}
+}
+
+// hooks joins the streams with what counts and logs them.
+func (p *process) hooks() extproc.Hooks {
+	panics := &throttle{interval: time.Second}
+	logRefusals := p.log.Enabled(context.Background(), slog.LevelInfo)
+	return extproc.Hooks{
+		StreamStarted: p.metrics.StreamStarted,
+		StreamEnded:   p.metrics.StreamEnded,
+		Decided: func(prepared *extproc.Prepared, r *policy.Request, d *policy.Decision, took time.Duration) {
+			p.metrics.Decided(d, took)
+			if logRefusals && (d.Verdict == policy.Refused || d.Verdict == policy.Rejected) {
+				p.refusals.refused(prepared, r, d)
+			}
+		},
+		Panicked: func(recovered any, stack []byte) {
+			p.metrics.Panicked()
+			if panics.allow() {
+				p.log.Error("a bug in corsproc ended a stream", "panic", recovered, "stack", string(stack))
+			}
+		},
+	}
+}
+
+// limited returns the listeners with the bound on their connections.
+func (p *process) limited() []net.Listener {
+	warnings := &throttle{interval: time.Minute}
+	limit := &connLimit{max: int64(p.settings.MaxConnections), refused: func() {
+		p.metrics.ConnectionRefused()
+		if warnings.allow() {
+			p.log.Warn("connections are closed at once: max-connections are open", "max", p.settings.MaxConnections)
+		}
+	}}
+	limited := make([]net.Listener, len(p.listeners))
+	for i, l := range p.listeners {
+		limited[i] = limit.wrap(l)
+	}
+	return limited
+}

@@ -1,0 +1,117 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Settings are what a process is told once, at its start. Where they come from (flags, environment, a file) is not this
+// package's business.
+type Settings struct {
+	// Policies is the policy file or directory.
+	Policies string
+
+	// Listen holds the addresses for ext_proc, gRPC health and reflection: host:port or unix:///path. At least one.
+	Listen []string
+	// AdminListen is the address of metrics, status page and reload; empty: there is none.
+	AdminListen string
+	// SocketMode is the permissions of unix sockets.
+	SocketMode fs.FileMode
+	// Plaintext allows addresses in Listen that other machines can reach.
+	Plaintext bool
+
+	// MaxConnections bounds the connections on all of Listen together; more are closed at once. At least 1.
+	MaxConnections int
+	// MaxConcurrentStreams bounds the streams of one connection; 0: no limit.
+	MaxConcurrentStreams uint32
+	// MaxMessageBytes is the size of the largest message that is read. At least 1.
+	MaxMessageBytes int
+
+	// AdminHosts are names that the admin address answers to beside IP addresses and localhost.
+	AdminHosts []string
+	// Pprof serves /debug/pprof/ on the admin address.
+	Pprof bool
+
+	// ReloadInterval is how often the policy files are looked at even when the system reports no change; 0: never.
+	ReloadInterval time.Duration
+	// DrainDelay is how long new streams are still served after SIGTERM, while health already says NOT_SERVING.
+	DrainDelay time.Duration
+	// DrainTimeout is how long open streams may then finish.
+	DrainTimeout time.Duration
+
+	// LogLevel is the least level that is logged.
+	LogLevel slog.Level
+	// LogFormat is how records are written.
+	LogFormat LogFormat
+}
+
+// Validate reports everything that is wrong with the addresses and names in the settings, joined, one sentence each.
+// What only the system knows, such as a port in use, shows in [Run].
+func (s *Settings) Validate() error {
+	var errs []error
+	if len(s.Listen) == 0 {
+		errs = append(errs, errors.New("listen: no address is given"))
+	}
+	for _, text := range s.Listen {
+		a, err := parseAddress(text)
+		switch {
+		case err != nil:
+			errs = append(errs, fmt.Errorf("listen: %w", err))
+		case !s.Plaintext && !a.local():
+			errs = append(errs, fmt.Errorf("listen: %q can be reached by other machines, and without encryption anyone there could "+
+				"read and answer for Envoy; use a loopback address or a unix socket, or set plaintext to allow it", text))
+		}
+	}
+	if s.AdminListen != "" {
+		if _, err := parseAddress(s.AdminListen); err != nil {
+			errs = append(errs, fmt.Errorf("admin-listen: %w", err))
+		}
+	}
+	for _, name := range s.AdminHosts {
+		if name == "" || strings.ContainsAny(name, ":/*@[] ") {
+			errs = append(errs, fmt.Errorf("admin-hosts: %q is no host name; write names without scheme, port and path", name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// address is a parsed --listen or --admin-listen.
+type address struct {
+	network string // tcp or unix
+	addr    string // host:port or path
+}
+
+const unixScheme = "unix://"
+
+// parseAddress reads host:port or unix:///path.
+func parseAddress(text string) (address, error) {
+	if path, ok := strings.CutPrefix(text, unixScheme); ok {
+		if !strings.HasPrefix(path, "/") || strings.HasSuffix(path, "/") {
+			return address{}, fmt.Errorf("%q has no absolute path of a socket; write unix:///path", text)
+		}
+		return address{network: "unix", addr: path}, nil
+	}
+	if _, port, err := net.SplitHostPort(text); err != nil || port == "" {
+		return address{}, fmt.Errorf("%q is no address; write host:port or unix:///path", text)
+	}
+	return address{network: "tcp", addr: text}, nil
+}
+
+// local reports whether only this machine can reach the address: a unix socket, or a loopback address.
+func (a address) local() bool {
+	if a.network == "unix" {
+		return true
+	}
+	host, _, _ := net.SplitHostPort(a.addr)
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
