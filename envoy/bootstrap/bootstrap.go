@@ -1,0 +1,217 @@
+// Package bootstrap reads the reference configurations of envoy/ and changes in them what has to differ where they are
+// run: ports, routes, upstreams and, for tests, neighbouring filters. The corsproc filter and its cluster stay as they
+// are in the file, so that whoever runs the result runs what people copy.
+//
+// It knows Envoy's configuration, not corsproc's: no policy, no request. Start reading at [Load].
+package bootstrap
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/stream/v3" // read by name
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3" // read by name
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3" // read by name
+	"go.yaml.in/yaml/v4"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+)
+
+// The names that the reference configurations promise.
+const (
+	FilterName  = "corsproc" // the ext_proc filter
+	ClusterName = "corsproc" // where it finds the service
+)
+
+// Config is a reference configuration. Change Manager and Processor in place; [Config.JSON] packs them back.
+type Config struct {
+	Bootstrap *bootstrapv3.Bootstrap
+	Listener  *listenerv3.Listener         // the only listener
+	Manager   *hcmv3.HttpConnectionManager // its HTTP connection manager
+	Processor *extprocv3.ExternalProcessor // the filter called corsproc
+	filter    *hcmv3.HttpFilter            // what holds Processor
+	network   *listenerv3.Filter           // what holds Manager
+	routes    *routev3.RouteConfiguration
+}
+
+// Load reads a configuration file with one listener, one HTTP connection manager and the filter called corsproc.
+func Load(path string) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	c, err := parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+func parse(data []byte) (*Config, error) {
+	c := &Config{Bootstrap: &bootstrapv3.Bootstrap{}, Manager: &hcmv3.HttpConnectionManager{}, Processor: &extprocv3.ExternalProcessor{}}
+	if err := unmarshal(data, c.Bootstrap); err != nil {
+		return nil, err
+	}
+	listeners := c.Bootstrap.GetStaticResources().GetListeners()
+	if len(listeners) != 1 || len(listeners[0].GetFilterChains()) != 1 || len(listeners[0].GetFilterChains()[0].GetFilters()) != 1 {
+		return nil, errors.New("want one listener with one filter chain of one filter")
+	}
+	c.Listener = listeners[0]
+	c.network = c.Listener.GetFilterChains()[0].GetFilters()[0]
+	if err := c.network.GetTypedConfig().UnmarshalTo(c.Manager); err != nil {
+		return nil, err
+	}
+	if c.routes = c.Manager.GetRouteConfig(); c.routes == nil {
+		return nil, errors.New("want an inline route_config")
+	}
+	for _, f := range c.Manager.GetHttpFilters() {
+		if f.GetName() == FilterName {
+			c.filter = f
+			return c, f.GetTypedConfig().UnmarshalTo(c.Processor)
+		}
+	}
+	return nil, fmt.Errorf("no HTTP filter is called %s", FilterName)
+}
+
+// JSON returns the configuration in the form that Envoy reads from a file whose name ends in .json.
+func (c *Config) JSON() ([]byte, error) {
+	var err error
+	if c.filter.ConfigType, err = packFilter(c.Processor); err != nil {
+		return nil, err
+	}
+	manager, err := anypb.New(c.Manager)
+	if err != nil {
+		return nil, err
+	}
+	c.network.ConfigType = &listenerv3.Filter_TypedConfig{TypedConfig: manager}
+	return protojson.MarshalOptions{UseProtoNames: true, Multiline: true}.Marshal(c.Bootstrap)
+}
+
+// WriteTemp writes the configuration to a temporary file, which is the caller's to remove.
+func (c *Config) WriteTemp() (path string, err error) {
+	data, err := c.JSON()
+	if err != nil {
+		return "", err
+	}
+	f, err := os.CreateTemp("", "corsproc-envoy-*.json")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(data)
+	return f.Name(), errors.Join(err, f.Close())
+}
+
+func packFilter(m proto.Message) (*hcmv3.HttpFilter_TypedConfig, error) {
+	packed, err := anypb.New(m)
+	return &hcmv3.HttpFilter_TypedConfig{TypedConfig: packed}, err
+}
+
+// Listen sets the addresses of the listener and of Envoy's admin interface. Port 0 is any free one.
+func (c *Config) Listen(listener, admin Address) {
+	c.Listener.Address = listener.message()
+	c.Bootstrap.Admin.Address = admin.message()
+}
+
+// Cluster returns the cluster of that name.
+func (c *Config) Cluster(name string) (*clusterv3.Cluster, error) {
+	for _, cluster := range c.Bootstrap.GetStaticResources().GetClusters() {
+		if cluster.GetName() == name {
+			return cluster, nil
+		}
+	}
+	return nil, fmt.Errorf("no cluster is called %s", name)
+}
+
+// SetEndpoint sets the only endpoint of a cluster.
+func (c *Config) SetEndpoint(cluster string, a Address) error {
+	found, err := c.Cluster(cluster)
+	if err != nil {
+		return err
+	}
+	localities := found.GetLoadAssignment().GetEndpoints()
+	if len(localities) != 1 || len(localities[0].GetLbEndpoints()) != 1 {
+		return fmt.Errorf("cluster %s: want one endpoint", cluster)
+	}
+	localities[0].GetLbEndpoints()[0].GetEndpoint().Address = a.message()
+	return nil
+}
+
+// SetVirtualHosts replaces the virtual hosts by those of a YAML list in Envoy's format.
+func (c *Config) SetVirtualHosts(list string) error {
+	var wrapped routev3.RouteConfiguration
+	if err := unmarshalList("virtual_hosts", list, &wrapped); err != nil {
+		return err
+	}
+	c.routes.VirtualHosts = wrapped.GetVirtualHosts()
+	return nil
+}
+
+// AddFilters puts the HTTP filters of two YAML lists in Envoy's format before and after the filter called corsproc. The
+// packages of their Go types have to be linked.
+func (c *Config) AddFilters(before, after string) error {
+	var first, second hcmv3.HttpConnectionManager
+	if err := errors.Join(unmarshalList("http_filters", before, &first), unmarshalList("http_filters", after, &second)); err != nil {
+		return err
+	}
+	var all []*hcmv3.HttpFilter
+	for _, f := range c.Manager.GetHttpFilters() {
+		if f == c.filter {
+			all = append(append(append(all, first.GetHttpFilters()...), f), second.GetHttpFilters()...)
+		} else {
+			all = append(all, f)
+		}
+	}
+	c.Manager.HttpFilters = all
+	return nil
+}
+
+// Address is an IP address and a port.
+type Address struct {
+	IP   string
+	Port uint16
+}
+
+func (a Address) message() *corev3.Address {
+	return &corev3.Address{Address: &corev3.Address_SocketAddress{SocketAddress: &corev3.SocketAddress{
+		Address: a.IP, PortSpecifier: &corev3.SocketAddress_PortValue{PortValue: uint32(a.Port)},
+	}}}
+}
+
+// unmarshalList reads a YAML list as the field of a message; an empty text is an empty list.
+func unmarshalList(field, list string, into proto.Message) error {
+	var value any
+	if err := yaml.Unmarshal([]byte(list), &value); err != nil {
+		return fmt.Errorf("%s: %w", field, err)
+	}
+	if value == nil {
+		return nil
+	}
+	return unmarshalValue(map[string]any{field: value}, into)
+}
+
+// unmarshal reads a message from the YAML form of its JSON.
+func unmarshal(data []byte, into proto.Message) error {
+	var value any
+	if err := yaml.Unmarshal(data, &value); err != nil {
+		return err
+	}
+	return unmarshalValue(value, into)
+}
+
+func unmarshalValue(value any, into proto.Message) error {
+	asJSON, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	return protojson.Unmarshal(asJSON, into)
+}
