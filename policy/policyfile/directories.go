@@ -24,32 +24,43 @@ func newDirectories(path string, w *fsnotify.Watcher) *directories {
 	return &directories{path: path, watcher: w, watched: map[string]os.FileInfo{}}
 }
 
-// follow brings the watch to the directories that are there now. A directory that was replaced under its name, or
+// follow brings the watch to the directories that are there now. A directory that was replaced under its name, or is
 // reached by a symbolic link that now leads elsewhere, is a new one.
 func (d *directories) follow() error {
 	if d.watcher == nil {
 		return nil
 	}
+	// A directory may be made after it was looked for and before the one around it is watched: what is watched anew is
+	// looked at again. The number of rounds bounds what a directory that never rests can cost.
+	for range 5 {
+		if added, err := d.adjust(); err != nil || !added {
+			return err
+		}
+	}
+	return nil
+}
+
+// adjust reports whether it added a watch.
+func (d *directories) adjust() (added bool, err error) {
 	wanted := d.nearest()
 	for name := range d.watched {
 		if _, ok := wanted[name]; !ok {
 			d.drop(name)
 		}
 	}
-	var errs []error
 	alive := d.watcher.WatchList()
 	for name, info := range wanted {
 		if old, ok := d.watched[name]; ok && os.SameFile(old, info) && slices.Contains(alive, name) {
 			continue
 		}
 		d.drop(name)
-		if err := d.watcher.Add(name); err != nil {
-			errs = append(errs, err)
+		if e := d.watcher.Add(name); e != nil {
+			err = errors.Join(err, e)
 			continue
 		}
-		d.watched[name] = info
+		d.watched[name], added = info, true
 	}
-	return errors.Join(errs...)
+	return added, err
 }
 
 // nearest returns the two nearest directories at or above the path that exist.

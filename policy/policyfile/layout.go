@@ -26,7 +26,10 @@ type spot struct {
 	first, count uint32 // the children
 }
 
-const noName = ^uint32(0)
+const (
+	noName  = ^uint32(0)
+	unnamed = "\x00" // a key that is no text, and that no path can name
+)
 
 // wide is the number of entries from which on a mapping gets an index.
 const wide = 32
@@ -44,6 +47,9 @@ func newLayout(root *yaml.Node, spelling map[*yaml.Node]string) *layout {
 			s := spot{position: nodePosition(c), name: noName}
 			if n.Kind == yaml.MappingNode && i%2 == 0 {
 				name := c.Value
+				if c.Kind != yaml.ScalarNode {
+					name = unnamed
+				}
 				if right, ok := spelling[c]; ok {
 					name = right
 				}

@@ -49,8 +49,8 @@ func (w *walk) text(fd protoreflect.FieldDescriptor, n *yaml.Node) (protoreflect
 		w.refuse(n, CodeWrongType, "text is wanted here, not "+describe(n), "")
 		return protoreflect.Value{}, false
 	case isText(n):
-	case fd.Name() == "max_age" && n.Tag != "!!bool":
-		// A number without a unit is no duration, quoted or not: the engine knows the fix.
+	case fd.Name() == "max_age":
+		// 7200 is no duration, quoted or not: the engine says so, and knows the fix.
 	default:
 		w.refuse(n, CodeWrongType, n.Value+": text is wanted here, not "+describe(n), `"`+n.Value+`"`)
 	}
@@ -171,8 +171,7 @@ func valued(n *yaml.Node) string {
 
 // flowText writes a scalar as an element of a list in brackets.
 func flowText(n *yaml.Node) string {
-	quoted := n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
-	if quoted || strings.ContainsAny(n.Value, `,[]{}"'#`) || strings.ContainsAny(n.Value[:min(1, len(n.Value))], "*&!|>%@`") {
+	if n.Value == "" || strings.ContainsAny(n.Value, `,[]{}"'#`) || strings.ContainsAny(n.Value[:1], "*&!|>%@`-? ") {
 		return strconv.Quote(n.Value)
 	}
 	return n.Value

@@ -19,6 +19,10 @@ func syntaxProblem(data []byte, err error) *problem {
 	}
 	at, begin := markPosition(e.Mark), markPosition(e.ContextMark)
 	p := &problem{code: CodeSyntax, pos: at, message: "not valid YAML: " + e.Message}
+	end := positionAt(data, len(bytes.TrimRight(data, " \t\r\n")))
+	if end.before(at) {
+		p.pos = end // not on a line that nobody sees
+	}
 	switch {
 	case strings.HasPrefix(e.Message, "unknown anchor"):
 		p = starProblem(data, at)
@@ -29,12 +33,14 @@ func syntaxProblem(data []byte, err error) *problem {
 	case lineAt(data, at).indentation() == "\t":
 		p.message = "not valid YAML: a tab cannot indent; write spaces"
 	case e.ContextMsg == "while scanning a simple key":
-		p.pos, p.message = begin, "not valid YAML: a colon and a blank are expected behind a key"
+		p.pos, p.message = begin, colonMissing
+	case strings.HasPrefix(e.Message, "mapping values are not allowed") && keyWithoutColon(data, at):
+		p.pos, p.message = position{at.line - 1, int32(len(lineAt(data, at).indentation()) + 1)}, colonMissing
 	case unfinished(data, e, begin, at):
-		p.pos, p.relatedAt = begin, at
+		p.pos = begin
 		p.message = "not valid YAML: what is opened here is not closed: " + e.Message
-		if at.line > int32(countLines(data)) {
-			p.relatedAt = position{} // the end of the file shows nothing
+		if at.before(end) {
+			p.relatedAt = at
 		}
 	case startsWith(data, at, "`@%"):
 		p.message = "not valid YAML: a value that starts with this character has to be quoted"
@@ -43,14 +49,26 @@ func syntaxProblem(data []byte, err error) *problem {
 	return p
 }
 
+const colonMissing = "not valid YAML: a colon and a blank are expected behind a key"
+
+// keyWithoutColon reports whether the line before p is as deep as the line of p and has no key: YAML takes both for one
+// text, and stumbles over the colon in the second.
+func keyWithoutColon(data []byte, p position) bool {
+	if p.line < 2 {
+		return false
+	}
+	line, before := lineAt(data, p), lineAt(data, position{p.line - 1, 1})
+	text := string(bytes.TrimSpace(before))
+	return text != "" && !strings.Contains(text+" ", ": ") && line.indentation() == before.indentation()
+}
+
 // unfinished reports whether a bracket or quote that was opened at begin is still open where the text at a later line
 // goes back to the indentation of begin's line: then it is the bracket that is wrong, not what stands there.
 func unfinished(data []byte, e *yaml.LoadError, begin, at position) bool {
 	switch e.ContextMsg {
 	case "while parsing a flow sequence", "while parsing a flow mapping", "while scanning a quoted scalar":
 		return begin.line < at.line &&
-			len(lineAt(data, at).indentation()) <= len(lineAt(data, begin).indentation()) &&
-			!bytes.ContainsAny(lineAt(data, at)[:min(1, len(lineAt(data, at)))], "]}")
+			len(lineAt(data, at).indentation()) <= len(lineAt(data, begin).indentation())
 	}
 	return false
 }
@@ -83,13 +101,6 @@ func lineAt(data []byte, p position) textLine {
 	}
 	line, _ := cutLine(data)
 	return line
-}
-
-func countLines(data []byte) (n int) {
-	for ; len(data) > 0; n++ {
-		_, data = cutLine(data)
-	}
-	return n
 }
 
 func cutLine(data []byte) (line textLine, rest []byte) {

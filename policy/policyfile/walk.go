@@ -222,8 +222,7 @@ func (w *walk) entries(m protoreflect.Map, n *yaml.Node) {
 // list fills a list. An element that is refused leaves a zero value, so that the others keep their indexes.
 func (w *walk) list(l protoreflect.List, fd protoreflect.FieldDescriptor, n *yaml.Node) {
 	if single := n.Kind == yaml.ScalarNode && !isNull(n); single && fd.Message() == nil {
-		w.refuse(n, CodeWrongType, literal(n)+": a list is wanted here, not a single value", "["+flowText(n)+"]")
-		n = &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{n}}
+		n = w.single(fd, n)
 	} else if !w.expect(n, yaml.SequenceNode) {
 		return
 	}
@@ -238,6 +237,25 @@ func (w *walk) list(l protoreflect.List, fd protoreflect.FieldDescriptor, n *yam
 		}
 		w.pop()
 	}
+}
+
+// single refuses a scalar where a list is wanted, and returns the list that must have been meant.
+func (w *walk) single(fd protoreflect.FieldDescriptor, n *yaml.Node) *yaml.Node {
+	list := &yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{n}}
+	if parts := strings.Split(n.Value, ","); isText(n) && len(parts) > 1 && fd.Name() != "allow_origin_regexes" {
+		list.Content = nil // PUT, DELETE: only expressions have commas of their own
+		for _, part := range parts {
+			element := *n
+			element.Value = strings.TrimSpace(part)
+			list.Content = append(list.Content, &element)
+		}
+	}
+	elements := make([]string, len(list.Content))
+	for i, element := range list.Content {
+		elements[i] = flowText(element)
+	}
+	w.refuse(n, CodeWrongType, literal(n)+": a list is wanted here, not a single value", "["+strings.Join(elements, ", ")+"]")
+	return list
 }
 
 // expect reports whether a node is a mapping or a list, as wanted, and refuses it otherwise.
