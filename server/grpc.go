@@ -10,6 +10,8 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
+
+	"github.com/corsproc/corsproc/server/extproc"
 )
 
 // healthServices are the names that gRPC health answers for: the process as a whole, and the one service it has.
@@ -31,6 +33,7 @@ func newGRPC(s *Settings, service extprocv3.ExternalProcessorServer) (*grpc.Serv
 		streams = math.MaxUint32
 	}
 	g := grpc.NewServer(
+		grpc.ForceServerCodecV2(extproc.Codec()),
 		grpc.MaxRecvMsgSize(s.MaxMessageBytes),
 		grpc.MaxConcurrentStreams(streams),
 		grpc.ConnectionTimeout(handshakeTimeout),

@@ -27,7 +27,7 @@ import (
 func connect(t testing.TB, s *Server, options ...grpc.ServerOption) *grpc.ClientConn {
 	t.Helper()
 	listener := bufconn.Listen(64 << 10)
-	server := grpc.NewServer(options...)
+	server := grpc.NewServer(append(options, grpc.ForceServerCodecV2(Codec()))...)
 	extprocv3.RegisterExternalProcessorServer(server, s)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -269,6 +269,7 @@ func (f *filter) mutated(lines []string, m *extprocv3.HeaderMutation) []string {
 	}
 	for _, o := range m.GetSetHeaders() {
 		name := strings.ToLower(o.GetHeader().GetKey())
+		//lint:ignore SA1019 Envoy reads the deprecated field, and that alone.
 		if !o.GetAppend().GetValue() {
 			remove(name)
 		}
@@ -316,6 +317,7 @@ func checkOption(t testing.TB, o *corev3.HeaderValueOption) {
 		t.Errorf("%v: value is set; Envoy refuses it beside raw_value", o)
 	case len(h.GetRawValue()) == 0:
 		t.Errorf("%v: raw_value is empty", o)
+	//lint:ignore SA1019 That it is unset is the point.
 	case o.GetAppend() != nil:
 		t.Errorf("%v: append is set beside an action", o)
 	case o.GetAppendAction() != corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD:

@@ -117,21 +117,3 @@ func messageKind(m *message) string {
 	}
 	return "nothing"
 }
-
-// mutations returns every header mutation in a reply, wherever it stands.
-func mutations(r *reply) (all []*extprocv3.HeaderMutation) {
-	for _, m := range []*extprocv3.HeaderMutation{
-		r.GetImmediateResponse().GetHeaders(),
-		r.GetRequestHeaders().GetResponse().GetHeaderMutation(),
-		r.GetResponseHeaders().GetResponse().GetHeaderMutation(),
-		r.GetRequestBody().GetResponse().GetHeaderMutation(),
-		r.GetResponseBody().GetResponse().GetHeaderMutation(),
-		r.GetRequestTrailers().GetHeaderMutation(),
-		r.GetResponseTrailers().GetHeaderMutation(),
-	} {
-		if m != nil {
-			all = append(all, m)
-		}
-	}
-	return all
-}
