@@ -166,6 +166,9 @@ func mergeVary(lines []string) (merged string, changed bool) {
 			b.WriteString(", ")
 		}
 	}
+	if b.Len() == 0 {
+		return varyOrigin, true
+	}
 	if !isFieldValue(b.String()) {
 		// It cannot be written back, and half of it would let a cache mix answers: say that they depend on everything.
 		return "*", true

@@ -85,7 +85,7 @@ func nearest(name string, names map[string]*grant) string {
 		return "" // a suggestion is not worth that much time
 	}
 	for candidate := range names {
-		if d := editDistance(name, candidate, bestDistance); d < bestDistance || (d == bestDistance && d <= enough && candidate < best) {
+		if d := editDistance(name, candidate, bestDistance+1); d < bestDistance || (d == bestDistance && best != "" && candidate < best) {
 			best, bestDistance = candidate, d
 		}
 	}

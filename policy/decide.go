@@ -156,7 +156,7 @@ func (e *evaluation) preflight(d *Decision) {
 	if method == ReasonAllowed {
 		d.answer.method = e.request.RequestMethod.Value
 	}
-	d.answer.names = e.request.RequestHeaders
+	d.answer.names = headers.names
 	d.answer.bareAuthorization = headers.bareAuthorization
 	d.answer.privateNetwork = e.request.RequestPrivateNetwork == "true"
 	if !e.wellFormed {

@@ -26,31 +26,39 @@ func (g *grant) checkMethod(f Field) Reason {
 // headersCheck is the outcome of checking a preflight's list of request headers.
 type headersCheck struct {
 	reason Reason // that of the first name that fails
-	// bareAuthorization says that the list has Authorization and the policy does not list it.
+	// names are the lines whose allowed names may be echoed; none where the list is not worth walking through again.
+	names []string
+	// bareAuthorization says that the list may have Authorization and the policy does not list it.
 	bareAuthorization bool
 }
 
 // checkHeaders decides about the request headers that a preflight asks for (Fetch, as above, steps 8 and 9).
 func (g *grant) checkHeaders(lines []string) headersCheck {
-	c := headersCheck{reason: ReasonAllowed}
+	c := headersCheck{reason: ReasonAllowed, names: lines}
 	empty := 0
 	for list := (elements{lines: lines}); ; {
 		name, ok := list.next()
-		if !ok {
+		switch {
+		case !ok:
 			return c
-		}
-		if name == "" {
-			if empty++; empty > maxEmptyElements && c.reason == ReasonAllowed {
-				c.reason = ReasonHeaderMalformed
+		case name == "":
+			// A list of nothing but commas is not walked to its end, so what it hides there is unknown.
+			if empty++; empty > maxEmptyElements {
+				if c.reason == ReasonAllowed {
+					c.reason = ReasonHeaderMalformed
+				}
+				c.names, c.bareAuthorization = nil, true
+				return c
 			}
-			continue
-		}
-		reason := g.checkHeader(name)
-		if c.reason == ReasonAllowed {
-			c.reason = reason
-		}
-		if reason == ReasonHeaderNotAllowed && isAuthorization(name) {
-			c.bareAuthorization = true
+		case isAuthorization(name):
+			if !g.listsHeader(name) {
+				c.bareAuthorization = true
+				if c.reason == ReasonAllowed {
+					c.reason = ReasonHeaderNotAllowed
+				}
+			}
+		case c.reason == ReasonAllowed:
+			c.reason = g.checkHeader(name)
 		}
 	}
 }

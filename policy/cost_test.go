@@ -1,0 +1,176 @@
+package policy
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+)
+
+// scale makes a set of n virtual hosts with a policy of m exact and m wildcard origins each.
+func scale(hosts, origins int) Source {
+	set := &corsprocv1.PolicySet{Policies: map[string]*corsprocv1.Policy{}}
+	for h := range hosts {
+		p := &corsprocv1.Policy{AllowMethods: []string{"PUT", "DELETE"}, AllowHeaders: []string{"Content-Type", "X-Custom-Header"}, AllowCredentials: true}
+		for o := range origins {
+			if o%2 == 0 {
+				p.AllowOrigins = append(p.AllowOrigins, fmt.Sprintf("https://app%d.tenant%d.example.com", o, h))
+			} else {
+				p.AllowOrigins = append(p.AllowOrigins, fmt.Sprintf("https://*.app%d.tenant%d.example.com", o, h))
+			}
+		}
+		name := fmt.Sprintf("tenant%d", h)
+		set.Policies[name] = p
+		set.VirtualHosts = append(set.VirtualHosts, &corsprocv1.VirtualHost{
+			Name: name, Domains: []string{name + ".api.example.com", "*." + name + ".api.example.com"},
+			Policies: &corsprocv1.PolicyList{Names: []string{name}},
+			Routes:   []*corsprocv1.Route{{Path: "/healthz", Policies: &corsprocv1.PolicyList{Names: []string{"passthrough"}}}},
+		})
+	}
+	return Source{Name: "scale.yaml", Set: set}
+}
+
+func mustCompile(t testing.TB, src Source) *Set {
+	t.Helper()
+	set, findings := Compile(src)
+	if set == nil {
+		t.Fatal(findings)
+	}
+	return set
+}
+
+// requests of a set made by scale: what the hot path sees.
+func scaleRequests(hosts, origins int) map[string]*Request {
+	host := fmt.Sprintf("tenant%d.api.example.com", hosts/2)
+	exact := fmt.Sprintf("https://app%d.tenant%d.example.com", (origins-1)/2*2, hosts/2)
+	wild := fmt.Sprintf("https://pr-7.app%d.tenant%d.example.com", max(origins/2*2-1, 1), hosts/2)
+	with := func(r Request) *Request {
+		r.Authority, r.Scheme, r.Path = host, "https", "/v1/orders?page=2"
+		return &r
+	}
+	named := with(Request{Method: "GET", Origin: Line(exact)})
+	named.VirtualHost = fmt.Sprintf("tenant%d", hosts/2)
+	return map[string]*Request{
+		"no-origin":  with(Request{Method: "GET"}),
+		"exact":      with(Request{Method: "GET", Origin: Line(exact)}),
+		"exact-name": named,
+		"wildcard":   with(Request{Method: "GET", Origin: Line(wild)}),
+		"refused":    with(Request{Method: "GET", Origin: Line("https://www.evil.example"), FetchSite: Line("cross-site")}),
+		"malformed":  with(Request{Method: "GET", Origin: Line("https://www.evil.example/x y")}),
+		"preflight":  with(Request{Method: "OPTIONS", Origin: Line(exact), RequestMethod: Line("PUT"), RequestHeaders: []string{"content-type,x-custom-header"}}),
+		"named":      with(Request{Method: "GET", Origin: Line(exact), Named: Line(fmt.Sprintf("tenant0, tenant%d", hosts/2))}),
+	}
+}
+
+// TestDecideAllocates asserts that no decision allocates, and that the requests of the benchmarks are what they are
+// called.
+func TestDecideAllocates(t *testing.T) {
+	set := mustCompile(t, scale(20, 20))
+	want := map[string]Reason{
+		"no-origin": ReasonNotCORS, "exact": ReasonAllowed, "exact-name": ReasonAllowed, "wildcard": ReasonAllowed,
+		"refused": ReasonOriginNotAllowed, "malformed": ReasonOriginMalformed, "preflight": ReasonAllowed, "named": ReasonAllowed,
+	}
+	for name, r := range scaleRequests(20, 20) {
+		if d := set.Decide(r); d.Reason != want[name] {
+			t.Errorf("%s: %v, want %v", name, d.Reason, want[name])
+		}
+		if n := testing.AllocsPerRun(100, func() { set.Decide(r) }); n != 0 {
+			t.Errorf("%s: %v allocations per decision", name, n)
+		}
+	}
+}
+
+// TestAnswerAllocates asserts that the headers of an answer that echoes no list of names cost at most the merged Vary.
+func TestAnswerAllocates(t *testing.T) {
+	set := mustCompile(t, scale(20, 20))
+	requests := scaleRequests(20, 20)
+	dst := make([]Header, 0, 16)
+	vary := []string{"Accept-Encoding"}
+	preflight, actual := set.Decide(requests["preflight"]), set.Decide(requests["exact"])
+	if n := testing.AllocsPerRun(100, func() { preflight.AppendImmediate(dst) }); n != 0 {
+		t.Errorf("a preflight's answer allocates %v times", n)
+	}
+	if n := testing.AllocsPerRun(100, func() { actual.AppendResponse(dst, nil) }); n != 0 {
+		t.Errorf("a response without Vary allocates %v times", n)
+	}
+	if n := testing.AllocsPerRun(100, func() { actual.AppendResponse(dst, vary) }); n > 3 {
+		t.Errorf("a response with Vary allocates %v times, at most 3 are needed for the merged line", n)
+	}
+}
+
+// TestLargeSet compiles 100,000 virtual hosts with 10 origins each and asserts what they cost to keep.
+func TestLargeSet(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles a million origins")
+	}
+	src := scale(100_000, 10)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	set := mustCompile(t, src)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	const limit = 600 << 20
+	if used := after.HeapAlloc - before.HeapAlloc; used > limit {
+		t.Errorf("the set keeps %d MiB", used>>20)
+	} else {
+		t.Logf("the set keeps %d MiB", used>>20)
+	}
+	for name, r := range scaleRequests(100_000, 10) {
+		if d := set.Decide(r); (d.Verdict == Allowed) != (name != "no-origin" && name != "refused" && name != "malformed") {
+			t.Errorf("%s: %v", name, d.Reason)
+		}
+	}
+	runtime.KeepAlive(src)
+}
+
+func BenchmarkDecide(b *testing.B) {
+	for _, size := range []struct{ hosts, origins int }{{1, 1}, {1, 1_000}, {1_000, 10}, {100_000, 2}} {
+		set := mustCompile(b, scale(size.hosts, max(size.origins, 2)))
+		for name, r := range scaleRequests(size.hosts, max(size.origins, 2)) {
+			b.Run(fmt.Sprintf("hosts=%d/origins=%d/%s", size.hosts, size.origins, name), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					set.Decide(r)
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	for _, size := range []struct{ hosts, origins int }{{1, 1_000}, {10_000, 10}} {
+		src := scale(size.hosts, size.origins)
+		b.Run(fmt.Sprintf("hosts=%d/origins=%d", size.hosts, size.origins), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				mustCompile(b, src)
+			}
+		})
+	}
+}
+
+// Hostile values must cost no more than a constant, however they are made.
+func BenchmarkHostile(b *testing.B) {
+	set := mustCompile(b, scale(1, 1_000))
+	long := func(s string, n int) string {
+		out := ""
+		for len(out) < n {
+			out += s
+		}
+		return out[:n]
+	}
+	for name, r := range map[string]*Request{
+		"origin-dots":    {Method: "GET", Origin: Line("https://" + long("a.", 280) + "com")},
+		"origin-1MiB":    {Method: "GET", Origin: Line(long("https://a.", 1<<20))},
+		"headers-commas": {Method: "OPTIONS", Authority: "tenant0.api.example.com", Origin: Line("https://app0.tenant0.example.com"), RequestMethod: Line("PUT"), RequestHeaders: []string{long(",", 60<<10)}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				set.Decide(r)
+			}
+		})
+	}
+}

@@ -1,0 +1,88 @@
+package policy_test
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/corsproc/corsproc/"
+
+// mayImport says which of our rooms a room may import, itself and rooms below it not counted. A room that is not here
+// has to be entered before it can be built. Tests may import more.
+var mayImport = map[string][]string{
+	"proto/corsproc/v1": {},
+	"policy":            {"proto/corsproc/v1"},
+	"policy/policyfile": {"policy", "proto/corsproc/v1"},
+	"policy/casetable":  {"policy"},
+	"server/extproc":    {"policy"},
+	"server/admin":      {"policy", "policy/policyfile", "proto/corsproc/v1"},
+	"server":            {"server/extproc", "server/admin", "policy", "policy/policyfile", "proto/corsproc/v1"},
+	"cmd/corsproc":      {"server", "policy", "policy/policyfile", "proto/corsproc/v1"},
+	"envoy/demo":        {},
+	"envoy/e2e":         {"policy/casetable"},
+}
+
+// policyDependencies are all that package policy may import beside the standard library.
+var policyDependencies = []string{
+	"golang.org/x/net/idna", "golang.org/x/net/publicsuffix", module + "proto/corsproc/v1",
+}
+
+// TestImportDirections holds the direction in which the rooms of the house import each other.
+func TestImportDirections(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, module+"...").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	rooms := 0
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		room := strings.TrimPrefix(fields[0], module)
+		allowed, known := mayImport[room]
+		if !known {
+			if parent, ok := parentRoom(room); ok {
+				allowed = mayImport[parent]
+			} else {
+				t.Errorf("%s: no rule says what this room may import", room)
+				continue
+			}
+		}
+		rooms++
+		for _, imported := range fields[1:] {
+			if room == "policy" && strings.Contains(imported, ".") && !slices.Contains(policyDependencies, imported) {
+				t.Errorf("policy imports %s", imported)
+			}
+			ours, ok := strings.CutPrefix(imported, module)
+			if ok && !slices.Contains(allowed, ours) && !sameHouse(room, ours) {
+				t.Errorf("%s imports %s, which is not its direction", room, ours)
+			}
+		}
+	}
+	if rooms < 8 {
+		t.Errorf("only %d rooms were looked at", rooms)
+	}
+}
+
+// parentRoom returns the room that a room below envoy/demo or envoy/e2e belongs to.
+func parentRoom(room string) (string, bool) {
+	for _, parent := range []string{"envoy/demo", "envoy/e2e"} {
+		if isBelow(room, parent) {
+			return parent, true
+		}
+	}
+	return "", false
+}
+
+// sameHouse reports whether two rooms belong to the same part below envoy/.
+func sameHouse(a, b string) bool {
+	parentOf := func(room string) string {
+		if parent, ok := parentRoom(room); ok {
+			return parent
+		}
+		return room
+	}
+	return parentOf(a) == parentOf(b)
+}
+
+func isBelow(room, parent string) bool { return strings.HasPrefix(room, parent+"/") }
