@@ -5,6 +5,6 @@
 // happened; it decides nothing itself.
 //
 // Start reading at stream.go, the state machine of one stream, which is one HTTP request. Envoy's messages come in
-// through facts.go and attributes.go and go out through reply.go and metadata.go; nothing else touches the insides of
-// the generated types.
+// through codec.go, facts.go and attributes.go and go out through reply.go and metadata.go; nothing else touches the
+// insides of the generated types.
 package extproc
