@@ -2,6 +2,7 @@ package policyfile
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,15 +34,15 @@ func (d *directories) follow() error {
 	// A directory may be made after it was looked for and before the one around it is watched: what is watched anew is
 	// looked at again. The number of rounds bounds what a directory that never rests can cost.
 	for range 5 {
-		if added, err := d.adjust(); err != nil || !added {
+		if again, err := d.adjust(); err != nil || !again {
 			return err
 		}
 	}
 	return nil
 }
 
-// adjust reports whether it added a watch.
-func (d *directories) adjust() (added bool, err error) {
+// adjust reports whether it has to be called again: something was added, or went while it was to be added.
+func (d *directories) adjust() (again bool, err error) {
 	wanted := d.nearest()
 	for name := range d.watched {
 		if _, ok := wanted[name]; !ok {
@@ -54,13 +55,16 @@ func (d *directories) adjust() (added bool, err error) {
 			continue
 		}
 		d.drop(name)
-		if e := d.watcher.Add(name); e != nil {
+		switch e := d.watcher.Add(name); {
+		case e == nil:
+			d.watched[name], again = info, true
+		case errors.Is(e, fs.ErrNotExist):
+			again = true
+		default:
 			err = errors.Join(err, e)
-			continue
 		}
-		d.watched[name], added = info, true
 	}
-	return added, err
+	return again, err
 }
 
 // nearest returns the two nearest directories at or above the path that exist.
