@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -200,8 +201,8 @@ func (c *compiler) compileMaxAge(at Place, text string) string {
 		return strconv.Itoa(seconds)
 	}
 	fix := ""
-	if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 && n <= maxMaxAge {
-		fix = fmt.Sprintf("%ds", n)
+	if n, err := strconv.ParseFloat(text, 64); err == nil && n >= 0 && n <= maxMaxAge {
+		fix = fmt.Sprintf("%.0fs", math.Ceil(n))
 	} else if d, err := time.ParseDuration(strings.ToLower(strings.Join(strings.Fields(text), ""))); err == nil && d >= 0 && d <= maxMaxAge*time.Second {
 		fix = fmt.Sprintf("%ds", (d+time.Second-1)/time.Second)
 	}
