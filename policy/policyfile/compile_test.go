@@ -3,6 +3,7 @@ package policyfile_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -124,7 +125,17 @@ func TestYAMLRoundTrip(t *testing.T) {
 		"c.yml", "virtual_hosts:\n  - domains: ['*.example.com', \"0x7f\"]\n    policies: ['8080', \"yes\", third]\ndefault: {reject: NEVER}\n",
 		"d.yaml", "{}",
 	).Compile()
-	for _, r := range []*policyfile.Result{example, all, files("x.yaml", "{}").Compile(), files().Compile()} {
+	var many strings.Builder
+	many.WriteString("virtual_hosts:\n")
+	for i := range 1234 {
+		fmt.Fprintf(&many, "- {name: v%d, routes: [{path: /%d}, {regex: '/#'}]}\n", i, i)
+	}
+	many.WriteString("policies:\n")
+	for i := range 321 {
+		fmt.Fprintf(&many, "  p%d: {allow_origins: [https://a%d.example]}\n", i, i)
+	}
+	large := content("many.yaml", many.String()).Compile()
+	for _, r := range []*policyfile.Result{example, all, large, files("x.yaml", "{}").Compile(), files().Compile()} {
 		if r.Set == nil {
 			t.Fatal(text(t, r))
 		}
@@ -136,6 +147,9 @@ func TestYAMLRoundTrip(t *testing.T) {
 		if second := again.YAML(); !bytes.Equal(first, second) {
 			t.Errorf("first:\n%s\nsecond:\n%s", first, second)
 		}
+	}
+	if y := string(large.YAML()); strings.Count(y, "- name: v") != 1234 || strings.Count(y, "  allow_origins:") != 321 {
+		t.Errorf("entries were lost:\n%s", y)
 	}
 	again := content("again.yaml", string(all.YAML())).Compile()
 	for _, origin := range []string{"null", "https://a.example", "https://b.example", "https://c.example", "https://abcd.example"} {

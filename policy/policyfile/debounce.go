@@ -32,6 +32,9 @@ func (d *debouncer) hint() {
 	d.timer.Reset(min(quietTime, d.first.Add(latestTime).Sub(now)))
 }
 
+// resting reports whether no hint is waiting for a look.
+func (d *debouncer) resting() bool { return d.first.IsZero() }
+
 // C ticks when it is time to look. Who receives a tick calls done.
 func (d *debouncer) C() <-chan time.Time { return d.timer.C }
 

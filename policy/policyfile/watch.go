@@ -55,7 +55,9 @@ func (l *Loader) Watch(ctx context.Context, interval time.Duration, onAttempt fu
 		case <-faults:
 			quiet.hint() // events were lost
 		case <-poll:
-			quiet.hint()
+			if quiet.resting() { // looks must not put a look off
+				quiet.hint()
+			}
 		case <-quiet.C():
 			quiet.done()
 			// Whatever fails here is tried again with the next event or look; that the path itself is gone, the load

@@ -28,10 +28,38 @@ func (r *Result) YAML() []byte {
 			merged.Content = append(merged.Content, key, value)
 		}
 	}
+	if len(merged.Content) == 0 {
+		return []byte("{}\n")
+	}
+	var b []byte
+	for i := 0; i < len(merged.Content); i += 2 {
+		b = appendSection(b, merged.Content[i], merged.Content[i+1])
+	}
+	return b
+}
+
+// appendSection writes a key of a file with its value. It does so some entries at a time, because the time that the
+// library takes grows with the square of their number.
+func appendSection(b []byte, key, value *yaml.Node) []byte {
+	const entries = 200 // an even number, as an entry of a mapping is two nodes
+	for rest, first := value.Content, true; first || len(rest) > 0; first = false {
+		part := *value
+		part.Content = rest[:min(entries, len(rest))]
+		rest = rest[len(part.Content):]
+		text := dump(&yaml.Node{Kind: yaml.MappingNode, Content: []*yaml.Node{key, &part}})
+		if !first {
+			_, text, _ = bytes.Cut(text, []byte("\n")) // the key stands above the first entries
+		}
+		b = append(b, text...)
+	}
+	return b
+}
+
+func dump(n *yaml.Node) []byte {
 	var b bytes.Buffer
 	dumper, err := yaml.NewDumper(&b, yaml.WithLineWidth(-1))
 	if err == nil {
-		err = dumper.Dump(merged)
+		err = dumper.Dump(n)
 	}
 	if err == nil {
 		err = dumper.Close()
