@@ -1,5 +1,6 @@
 // The cases of the demo. Each says what it sends and what is expected, and its run function tries it from this very
-// browser and returns { ok, outcome, lines }: whether that is what was expected, "read" or "refused", and what to show.
+// browser and returns { ok, outcome, lines }: whether that is what was expected, "read" or "refused", and what to show,
+// each line a text or { outcome, text }.
 "use strict";
 
 const { api: API, files: FILES, own: OWN, other: OTHER } = document.body.dataset;
@@ -15,11 +16,11 @@ async function attempt(url, init) {
   }
 }
 
-// told puts the usual lines about one attempt.
-function told(result, what) {
+// told puts one attempt into words. What follows is added to those about a readable answer.
+function told(result, what, more = "") {
   return result.read
-    ? `${what}: status ${result.status}, readable`
-    : `${what}: not readable. The script is told “${result.error}”`;
+    ? { outcome: "read", text: `${what}: status ${result.status}, readable${more}` }
+    : { outcome: "refused", text: `${what}: not readable. The script is told “${result.error}”` };
 }
 
 const outcome = (result) => (result.read ? "read" : "refused");
@@ -92,6 +93,23 @@ const CASES = [
     },
   },
   {
+    id: "exposed-header",
+    title: "An exposed response header",
+    about: "Of an answer's headers a script sees a safe few, and those that the policy exposes.",
+    sent: ["GET /orders/7"],
+    expected: "X-Request-Id is visible, X-Served-By (which is sent too) is not.",
+    async run() {
+      const got = await attempt(`${API}/orders/7`);
+      const lines = [told(got, "GET")];
+      if (!got.read) return { ok: false, outcome: "refused", lines };
+      const id = got.headers.get("X-Request-Id");
+      const by = got.headers.get("X-Served-By");
+      lines.push(id ? `X-Request-Id: ${id}` : "X-Request-Id: not visible");
+      lines.push(by ? `X-Served-By: ${by}` : "X-Served-By: not visible");
+      return { ok: Boolean(id) && by === null, outcome: id ? "read" : "refused", lines };
+    },
+  },
+  {
     id: "image-canvas",
     title: "A picture, read through a canvas",
     about: "Any page may show a picture from elsewhere. To read its pixels it has to ask with crossorigin, and be allowed.",
@@ -103,19 +121,19 @@ const CASES = [
       try {
         const plain = await loadImage(`${API}/picture.png?plain`);
         draw(plain);
-        lines.push("Without crossorigin: pixels readable");
+        lines.push({ outcome: "read", text: "Without crossorigin: pixels readable" });
       } catch (error) {
         tainted = error.name === "SecurityError";
-        lines.push(`Without crossorigin: ${tainted ? "shown, but its pixels are not readable" : error.message} (${error.name})`);
+        lines.push({ outcome: "refused", text: `Without crossorigin: ${tainted ? "shown, but its pixels are not readable" : error.message} (${error.name})` });
       }
       try {
         const { canvas, colour } = draw(await loadImage(`${API}/picture.png?cors`, "anonymous"));
         card.querySelector(".show").replaceChildren(canvas);
-        lines.push(`With crossorigin: pixels readable, the sun is ${colour}`);
+        lines.push({ outcome: "read", text: `With crossorigin: pixels readable, the sun is ${colour}` });
         return { ok: tainted && colour === "rgb(255, 226, 158)", outcome: "read", lines };
       } catch (error) {
         card.querySelector(".show").replaceChildren();
-        lines.push(`With crossorigin: ${error.message}`);
+        lines.push({ outcome: "refused", text: `With crossorigin: ${error.message}` });
         return { ok: false, outcome: "refused", lines };
       }
     },
@@ -132,27 +150,9 @@ const CASES = [
       const anonymous = await attempt(`${API}/account`, { credentials: "omit" });
       const lines = [told(login, "Login")];
       const cookie = (result) => (result.read ? result.json().cookies.corsproc_demo : undefined);
-      for (const [name, result] of [["include", account], ["omit", anonymous]]) {
-        lines.push(`${told(result, name)}${result.read ? `, the upstream saw ${cookie(result) ? `corsproc_demo=${cookie(result)}` : "no cookie"}` : ""}`);
-      }
+      const seen = (result) => `; the upstream saw ${cookie(result) ? `corsproc_demo=${cookie(result)}` : "no cookie"}`;
+      lines.push(told(account, "include", seen(account)), told(anonymous, "omit", seen(anonymous)));
       return { ok: cookie(account) === "signed-in" && anonymous.read && !cookie(anonymous), outcome: outcome(account), lines };
-    },
-  },
-  {
-    id: "exposed-header",
-    title: "An exposed response header",
-    about: "Of an answer's headers a script sees a safe few, and those that the policy exposes.",
-    sent: ["GET /orders/7"],
-    expected: "X-Request-Id is visible, X-Served-By (which is sent too) is not.",
-    async run() {
-      const got = await attempt(`${API}/orders/7`);
-      const lines = [told(got, "GET")];
-      if (!got.read) return { ok: false, outcome: "refused", lines };
-      const id = got.headers.get("X-Request-Id");
-      const by = got.headers.get("X-Served-By");
-      lines.push(id ? `X-Request-Id: ${id}` : "X-Request-Id: not visible");
-      lines.push(by ? `X-Served-By: ${by}` : "X-Served-By: not visible");
-      return { ok: Boolean(id) && by === null, outcome: id ? "read" : "refused", lines };
     },
   },
   {

@@ -21,7 +21,8 @@ function list(target, items) {
   const ul = document.createElement("ul");
   for (const item of items) {
     const li = document.createElement("li");
-    li.textContent = item;
+    li.textContent = item.text ?? item;
+    if (item.outcome) li.className = item.outcome;
     ul.append(li);
   }
   target.replaceChildren(ul);
