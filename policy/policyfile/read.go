@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -59,11 +60,54 @@ func Read(path string, stdin io.Reader) (*Content, error) {
 		}
 		return newContent([]File{f}), nil
 	}
-	files, err := readDirectory(path)
+	files, err := atRest(path, readDirectory)
 	if err != nil {
 		return nil, err
 	}
 	return newContent(files), nil
+}
+
+// atRest reads a directory again if a file in it was replaced meanwhile, as all are when a ConfigMap's link is swapped:
+// old and new files together would be a set that nobody wrote. A directory that never rests is taken as it is; what
+// changed last is seen by the next load.
+func atRest(dir string, read func(dir string) ([]File, error)) (files []File, err error) {
+	for range 3 {
+		before, err := statDirectory(dir)
+		if err != nil {
+			return nil, err
+		}
+		if files, err = read(dir); err != nil {
+			return nil, err
+		}
+		if after, err := statDirectory(dir); err == nil && slices.EqualFunc(before, after, sameState) {
+			break
+		}
+	}
+	return files, nil
+}
+
+// statDirectory returns the states of the policy files in a directory.
+func statDirectory(dir string) ([]fs.FileInfo, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, unreadable(dir, err)
+	}
+	var infos []fs.FileInfo
+	for _, e := range entries {
+		if !isPolicyFileName(e.Name()) {
+			continue
+		}
+		info, err := os.Stat(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, unreadable(filepath.Join(dir, e.Name()), err)
+		}
+		infos = append(infos, info)
+	}
+	return infos, nil
+}
+
+func sameState(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.Name() == b.Name() && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
 func readDirectory(dir string) ([]File, error) {
