@@ -17,7 +17,8 @@ type watching struct {
 	attempts chan policyfile.Attempt
 }
 
-// watch loads a path, which holds good1, and watches it until the test ends.
+// watch loads a path, which holds good1, and watches it until the test ends. A change before the watch is established
+// is found by the look with which it starts.
 func watch(t *testing.T, path string, interval time.Duration) *watching {
 	w := &watching{t: t, attempts: make(chan policyfile.Attempt, 100)}
 	loader := policyfile.NewLoader(path, func(*policyfile.Result) {})
@@ -40,7 +41,6 @@ func watch(t *testing.T, path string, interval time.Duration) *watching {
 			t.Error("the watch does not end")
 		}
 	})
-	// The watch is established when it sees a first change; only then are later ones of interest.
 	return w
 }
 
