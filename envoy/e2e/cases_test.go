@@ -1,0 +1,156 @@
+//go:build unix
+
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	_ "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3" // read by name
+
+	"github.com/corsproc/corsproc/policy/casetable"
+)
+
+// denyFilter answers requests with the header X-Deny before corsproc hears of them.
+const denyFilter = `
+- name: envoy.filters.http.rbac
+  typed_config:
+    "@type": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC
+    rules:
+      action: DENY
+      policies:
+        deny:
+          permissions: [{any: true}]
+          principals: [{header: {name: x-deny, present_match: true}}]
+`
+
+// TestCases runs every case table through a real Envoy with the reference configuration, and compares what Envoy's access
+// log says of the decisions too.
+func TestCases(t *testing.T) {
+	for _, table := range casetable.Load(t) {
+		t.Run(table.File, func(t *testing.T) {
+			g := start(t, setup{policies: table.Policies, virtualHosts: virtualHosts(t, &table), before: denyFilter})
+			sent := map[string]*casetable.Case{}
+			for i, c := range table.Cases {
+				t.Run(c.Name, func(t *testing.T) {
+					if c.NoEnvoy != "" {
+						t.Skip("not through an Envoy: " + c.NoEnvoy)
+					}
+					id := fmt.Sprintf("case%d", i)
+					sent[id] = &c
+					checkCase(t, g, id, &c)
+				})
+			}
+			g.stopEnvoy()
+			checkAccessLog(t, g.log.String(), sent)
+		})
+	}
+}
+
+// checkCase sends a case's request. The id goes along in the query, which no look-up minds.
+func checkCase(t *testing.T, g *gateway, id string, c *casetable.Case) {
+	path := c.Request.Path + "?" + id
+	if strings.Contains(c.Request.Path, "?") {
+		path = c.Request.Path + "&" + id
+	}
+	g.upstream.answers(id, c.Upstream...)
+	lines := append([]string{"X-Case: " + id}, c.Request.Headers...)
+	want := http.StatusOK
+	switch {
+	case c.Request.Answered:
+		lines = append(lines, "X-Deny: 1")
+		want = http.StatusForbidden
+	case c.Expect.Status != 0:
+		want = c.Expect.Status
+	}
+	before := g.upstream.requests.Load()
+	got := g.do(c.Request.Method, c.Request.Host, path, lines...)
+	if got.status != want {
+		t.Errorf("status %d, want %d\n%v", got.status, want, got.header)
+	}
+	if faults := c.Expect.Compare(got.joined); faults != "" {
+		t.Error(faults)
+	}
+	if reached := g.upstream.requests.Load() > before; reached != (want == http.StatusOK && c.Expect.Status == 0) {
+		t.Errorf("the request reached the upstream: %v", reached)
+	}
+	if c.Expect.Status != 0 && (got.body != "") != c.Expect.Body {
+		t.Errorf("body %q", got.body)
+	}
+}
+
+// checkAccessLog compares the decisions in Envoy's access log, which come from our dynamic metadata.
+func checkAccessLog(t *testing.T, log string, sent map[string]*casetable.Case) {
+	for line := range strings.Lines(log) {
+		var entry struct {
+			Path             string
+			Details          string
+			Verdict          string `json:"cors_verdict"`
+			Reason           string `json:"cors_reason"`
+			Kind             string `json:"cors_kind"`
+			Policy           string `json:"cors_policy"`
+			CandidateVerdict string `json:"cors_candidate_verdict"`
+			CandidateReason  string `json:"cors_candidate_reason"`
+		}
+		if strings.Contains(line, "caught ENVOY_SIGTERM") {
+			continue // it was told to stop, and says so
+		}
+		if json.Unmarshal([]byte(line), &entry) != nil {
+			t.Errorf("Envoy complains: %s", line)
+			continue
+		}
+		id := entry.Path[strings.LastIndexAny(entry.Path, "?&")+1:]
+		c, ok := sent[id]
+		if !ok {
+			t.Errorf("a line of no case: %s", line)
+			continue
+		}
+		delete(sent, id)
+		got := strings.Join([]string{entry.Kind, entry.Verdict, entry.Reason, entry.Policy}, " ")
+		want := strings.Join([]string{c.Expect.Kind, c.Expect.Verdict, c.Expect.Reason, c.Expect.Policy}, " ")
+		if strings.TrimRight(got, " -") != strings.TrimRight(want, " ") {
+			t.Errorf("%s: the access log says %q, want %q", c.Name, got, want)
+		}
+		candidate := strings.Trim(entry.CandidateVerdict+" "+entry.CandidateReason, " -")
+		if wantCandidate := c.Expect.Candidate; candidate != wantCandidate && wantCandidate != c.Expect.Verdict+" "+c.Expect.Reason {
+			t.Errorf("%s: the access log says %q of candidates, want %q", c.Name, candidate, wantCandidate)
+		}
+		if c.Expect.Status != 0 && entry.Details != "cors_"+c.Expect.Reason {
+			t.Errorf("%s: details %q", c.Name, entry.Details)
+		}
+	}
+	for id, c := range sent {
+		t.Errorf("%s (%s) is not in the access log", c.Name, id)
+	}
+}
+
+// virtualHosts writes a table's Envoy as a YAML (JSON) list in Envoy's format.
+func virtualHosts(t *testing.T, table *casetable.Table) string {
+	t.Helper()
+	type object = map[string]any
+	metadata := func(o object, policies string) object {
+		if policies != "" {
+			o["metadata"] = object{"filter_metadata": object{"corsproc": object{"policies": policies}}}
+		}
+		return o
+	}
+	var hosts []object
+	for _, h := range table.Envoy.VirtualHosts {
+		var routes []object
+		for _, r := range h.Routes {
+			routes = append(routes, metadata(object{
+				"name": r.Name, "match": object{"prefix": r.Prefix}, "route": object{"cluster": "echo"},
+			}, r.Policies))
+		}
+		hosts = append(hosts, metadata(object{"name": h.Name, "domains": h.Domains, "routes": routes}, h.Policies))
+	}
+	data, err := json.Marshal(hosts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}

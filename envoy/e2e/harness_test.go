@@ -1,0 +1,315 @@
+//go:build unix
+
+package e2e
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/corsproc/corsproc/envoy/bootstrap"
+	"github.com/corsproc/corsproc/envoy/launch"
+)
+
+// root is the repository, seen from this package.
+const root = "../.."
+
+// patience is for what takes milliseconds on a machine that has nothing else to do.
+const patience = 30 * time.Second
+
+// binary is the corsproc that TestMain built.
+var binary string
+
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "corsproc-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "corsproc")
+	if out, err := exec.Command("go", "build", "-o", binary, "github.com/corsproc/corsproc/cmd/corsproc").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building corsproc: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// need skips a test that lacks something, or fails it where everything has to be there.
+func need(t *testing.T, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	if os.Getenv("CORSPROC_REQUIRE_E2E") != "" {
+		t.Fatal(err)
+	}
+	t.Skipf("SKIPPED, not tested: %v", err)
+}
+
+// setup is what a test wants to stand.
+type setup struct {
+	config       string // the reference configuration; default: envoy.yaml
+	policies     string // the policy file's text
+	virtualHosts string // a YAML list in Envoy's format; empty: one, "local", for all domains, to the upstream
+	before       string // HTTP filters before corsproc, a YAML list
+	after        string // HTTP filters behind it
+	edit         func(c *bootstrap.Config)
+	noService    bool // corsproc does not run: its port is one on which nobody listens
+}
+
+// oneVirtualHost sends everything to the upstream.
+const oneVirtualHost = `[{name: local, domains: ["*"], routes: [{match: {prefix: /}, route: {cluster: echo}}]}]`
+
+// gateway is an Envoy with corsproc and an upstream.
+type gateway struct {
+	t          *testing.T
+	address    string // Envoy's listener
+	envoy      *launch.Envoy
+	service    *launch.Service // nil without one
+	policyFile string
+	upstream   *upstream
+	log        *syncBuffer // what Envoy printed, its access log with it
+}
+
+// start starts a gateway that ends with the test.
+func start(t *testing.T, s setup) *gateway {
+	t.Helper()
+	envoyBinary, err := launch.FindEnvoy(root)
+	need(t, err)
+	g := &gateway{t: t, upstream: newUpstream(t), log: &syncBuffer{}}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, fmt.Errorf("no answer within %s", patience))
+	defer cancel()
+
+	serviceAddress := bootstrap.Address{IP: "127.0.0.1", Port: closedPort(t)}
+	if !s.noService {
+		g.policyFile = filepath.Join(t.TempDir(), "policies.yaml")
+		if err := os.WriteFile(g.policyFile, []byte(s.policies), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		g.startService(ctx, "127.0.0.1:0")
+		serviceAddress = addressOf(t, g.service.Listen)
+	}
+
+	config := s.config
+	if config == "" {
+		config = "envoy.yaml"
+	}
+	c, err := bootstrap.Load(filepath.Join(root, "envoy", config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Listen(bootstrap.Address{IP: "127.0.0.1"}, bootstrap.Address{IP: "127.0.0.1"})
+	hosts := s.virtualHosts
+	if hosts == "" {
+		hosts = oneVirtualHost
+	}
+	if err := errors.Join(
+		c.SetEndpoint(bootstrap.ClusterName, serviceAddress),
+		c.SetEndpoint("echo", addressOf(t, g.upstream.address)),
+		c.SetVirtualHosts(hosts),
+		c.AddFilters(s.before, s.after),
+	); err != nil {
+		t.Fatal(err)
+	}
+	if s.edit != nil {
+		s.edit(c)
+	}
+	path, err := c.WriteTemp()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(path) })
+	if g.envoy, err = launch.StartEnvoy(ctx, envoyBinary, path, "warning", g.log); err != nil {
+		t.Fatalf("%v\n%s", err, g.log)
+	}
+	t.Cleanup(g.stopEnvoy)
+	g.address = g.envoy.Listener
+	if !s.noService {
+		g.waitForService(ctx)
+	}
+	return g
+}
+
+// startService starts corsproc on an address, and ends it with the test.
+func (g *gateway) startService(ctx context.Context, listen string) {
+	g.t.Helper()
+	log := &syncBuffer{}
+	s, err := launch.StartService(ctx, binary, []string{
+		"--policies", g.policyFile, "--listen", listen, "--admin-listen", "127.0.0.1:0", "--drain-delay", "0s",
+	}, log)
+	if err != nil {
+		g.t.Fatalf("%v\n%s", err, log)
+	}
+	g.service = s
+	g.t.Cleanup(func() { s.Stop(syscall.SIGINT, time.Second) })
+}
+
+// waitForService waits until Envoy's health check has found corsproc. Until then Envoy would ask it too, but the first
+// connection may take longer than a message's time-out on a busy machine.
+func (g *gateway) waitForService(ctx context.Context) {
+	g.t.Helper()
+	for {
+		stats, err := g.envoy.Get(ctx, "/stats?filter=cluster.corsproc.membership_healthy")
+		if err == nil && strings.HasSuffix(strings.TrimSpace(string(stats)), ": 1") {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			g.t.Fatalf("Envoy does not find corsproc: %s %v", stats, context.Cause(ctx))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// stopEnvoy stops Envoy, which then writes out what it still holds of its access log.
+func (g *gateway) stopEnvoy() {
+	if g.envoy != nil {
+		g.envoy.Stop(syscall.SIGTERM, patience)
+		g.envoy = nil
+	}
+}
+
+// answer is what a client got.
+type answer struct {
+	status int
+	header http.Header // as it came
+	joined map[string]string
+	body   string
+}
+
+// do sends one HTTP/1.1 request whose header lines are written as they are, so that a test can say what no client
+// library would.
+func (g *gateway) do(method, host, path string, lines ...string) answer {
+	g.t.Helper()
+	a, err := send(g.address, method, host, path, lines...)
+	if err != nil {
+		g.t.Fatalf("%s %s%s: %v", method, host, path, err)
+	}
+	return a
+}
+
+func send(address, method, host, path string, lines ...string) (answer, error) {
+	conn, err := net.DialTimeout("tcp", address, patience)
+	if err != nil {
+		return answer{}, err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience)) // on a connection that was just opened
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, path, host)
+	for _, line := range lines {
+		b.WriteString(line + "\r\n")
+	}
+	if method == http.MethodPost || method == http.MethodPut {
+		b.WriteString("Content-Length: 0\r\n")
+	}
+	b.WriteString("\r\n")
+	if _, err := conn.Write(b.Bytes()); err != nil {
+		return answer{}, err
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	a := answer{status: response.StatusCode, header: response.Header, joined: map[string]string{}, body: string(body)}
+	for name, values := range response.Header {
+		a.joined[strings.ToLower(name)] = strings.Join(values, ", ")
+	}
+	return a, err
+}
+
+// upstream is a server whose answers tests dictate.
+type upstream struct {
+	address  string
+	requests atomic.Int64 // how many reached it
+	lines    sync.Map     // the value of X-Case -> []string, header lines of the answer
+}
+
+func newUpstream(t *testing.T) *upstream {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &upstream{address: listener.Addr().String()}
+	server := &http.Server{Handler: u, ReadHeaderTimeout: time.Minute}
+	go server.Serve(listener)
+	t.Cleanup(func() { server.Close() })
+	return u
+}
+
+func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	u.requests.Add(1)
+	if lines, ok := u.lines.Load(r.Header.Get("X-Case")); ok {
+		for _, line := range lines.([]string) {
+			name, value, _ := strings.Cut(line, ":")
+			w.Header().Add(name, strings.TrimSpace(value))
+		}
+	}
+	fmt.Fprintln(w, "upstream")
+}
+
+// answers makes the upstream give these header lines to requests with the header "X-Case: name".
+func (u *upstream) answers(name string, lines ...string) { u.lines.Store(name, lines) }
+
+// syncBuffer takes what several goroutines write.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func addressOf(t *testing.T, hostport string) bootstrap.Address {
+	t.Helper()
+	host, port, err := net.SplitHostPort(hostport)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bootstrap.Address{IP: host, Port: uint16(n)}
+}
+
+// closedPort returns a port on which nobody listens.
+func closedPort(t *testing.T) uint16 {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return uint16(listener.Addr().(*net.TCPAddr).Port)
+}
