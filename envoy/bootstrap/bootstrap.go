@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
@@ -180,6 +181,12 @@ func (c *Config) AddFilters(before, after string) error {
 type Address struct {
 	IP   string
 	Port uint16
+}
+
+// ParseAddress reads host:port, where host is an IP address.
+func ParseAddress(s string) (Address, error) {
+	a, err := netip.ParseAddrPort(s)
+	return Address{a.Addr().String(), a.Port()}, err
 }
 
 func (a Address) message() *corev3.Address {
