@@ -190,7 +190,7 @@ func TestWriteJSON(t *testing.T) {
 func TestWriteText(t *testing.T) {
 	long := strings.Repeat("x", 100_000)
 	findings := []*corsprocv1.Finding{
-		{Severity: "error", File: "a.yaml", Message: "of the file"},
+		{Severity: "error", File: "a.yaml", Line: 1, Column: 1, Message: "of the file"},
 		{Severity: "warning", File: "a\nb.yaml", Line: 3, Column: 4, Field: "policies.\x1b[2J", Message: "m", Fix: "a\r\nb\u202e"},
 		{Severity: "hint", File: "a.yaml", Line: 3, Column: 4, Message: long},
 	}
@@ -199,7 +199,7 @@ func TestWriteText(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(b.String(), "\n")
-	if len(lines) != 4 || lines[0] != "a.yaml: of the file" ||
+	if len(lines) != 4 || lines[0] != "a.yaml:1:1: of the file" ||
 		lines[1] != `a\nb.yaml:3:4: warning: policies.\x1b[2J: m; write a\r\nb\u202e` || len(lines[2]) > 2000 {
 		t.Errorf("got %q", b.String())
 	}

@@ -32,8 +32,11 @@ type problem struct {
 	relatedAt position // line 0: none
 }
 
-// A position is a line and a column in characters, both from 1. Line 0 is the file as a whole.
+// A position is a line and a column in characters, both from 1.
 type position struct{ line, column int32 }
+
+// wholeFile is where findings stand that are about a file as a whole: tools that jump to a finding want a line.
+var wholeFile = position{1, 1}
 
 func (p position) before(q position) bool {
 	return p.line < q.line || p.line == q.line && p.column < q.column
@@ -46,7 +49,7 @@ func parse(f File) (*yaml.Node, *problem) {
 		return nil, p
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, emptyFile(position{})
+		return nil, emptyFile(wholeFile)
 	}
 	if filepath.Ext(f.Name) == ".json" {
 		if p := checkJSON(data); p != nil {
@@ -59,10 +62,10 @@ func parse(f File) (*yaml.Node, *problem) {
 // checkCharacters refuses what is too large, and what is no text that everybody sees in the same lines.
 func checkCharacters(raw, data []byte) *problem {
 	if len(raw) > MaxFileBytes {
-		return &problem{code: CodeFileTooLarge, message: fmt.Sprintf("the file is larger than %d MiB", MaxFileBytes>>20)}
+		return &problem{code: CodeFileTooLarge, pos: wholeFile, message: fmt.Sprintf("the file is larger than %d MiB", MaxFileBytes>>20)}
 	}
 	if bytes.HasPrefix(data, []byte{0xFE, 0xFF}) || bytes.HasPrefix(data, []byte{0xFF, 0xFE}) {
-		return &problem{code: CodeSyntax, pos: position{1, 1}, message: "the file is UTF-16; policy files are UTF-8"}
+		return &problem{code: CodeSyntax, pos: wholeFile, message: "the file is UTF-16; policy files are UTF-8"}
 	}
 	for i := 0; i < len(data); {
 		c := data[i]
@@ -87,7 +90,7 @@ func checkCharacters(raw, data []byte) *problem {
 		i += size
 	}
 	if countEntries(data) > maxEntries {
-		return &problem{code: CodeFileTooLarge, message: fmt.Sprintf("the file has more than %d entries", maxEntries)}
+		return &problem{code: CodeFileTooLarge, pos: wholeFile, message: fmt.Sprintf("the file has more than %d entries", maxEntries)}
 	}
 	return nil
 }
@@ -149,7 +152,7 @@ func parseYAML(data []byte) (*yaml.Node, *problem) {
 	var doc, second yaml.Node
 	switch err := loader.Load(&doc); {
 	case err == io.EOF:
-		return nil, emptyFile(position{})
+		return nil, emptyFile(wholeFile)
 	case err != nil:
 		return nil, syntaxProblem(data, err)
 	}
@@ -163,7 +166,7 @@ func parseYAML(data []byte) (*yaml.Node, *problem) {
 			message: "a second YAML document begins here; a policy file has one"}
 	}
 	if isNull(root) {
-		return nil, emptyFile(position{})
+		return nil, emptyFile(wholeFile)
 	}
 	return root, nil
 }

@@ -52,9 +52,6 @@ func WriteText(w io.Writer, findings []*corsprocv1.Finding) error {
 }
 
 func place(file string, line, column int32) string {
-	if line == 0 {
-		return printable(file)
-	}
 	return fmt.Sprintf("%s:%d:%d", printable(file), line, column)
 }
 

@@ -139,9 +139,9 @@ type Location struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The file as it was named to the program; "-" is standard input.
 	File string `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
-	// The line, from 1. 0: unknown.
+	// The line, from 1.
 	Line int32 `protobuf:"varint,2,opt,name=line,proto3" json:"line,omitempty"`
-	// The column in characters, from 1. 0: unknown.
+	// The column in characters, from 1.
 	Column int32 `protobuf:"varint,3,opt,name=column,proto3" json:"column,omitempty"`
 	// The field, for instance policies.storefront.allow_origins[1].
 	Field         string `protobuf:"bytes,4,opt,name=field,proto3" json:"field,omitempty"`
@@ -216,7 +216,7 @@ type Finding struct {
 	Code string `protobuf:"bytes,2,opt,name=code,proto3" json:"code,omitempty"`
 	// The file as it was named to the program; "-" is standard input.
 	File string `protobuf:"bytes,3,opt,name=file,proto3" json:"file,omitempty"`
-	// The line, from 1. 0: the finding is about the file as a whole.
+	// The line, from 1. What is about the file as a whole stands at its beginning.
 	Line int32 `protobuf:"varint,4,opt,name=line,proto3" json:"line,omitempty"`
 	// The column in characters, from 1.
 	Column int32 `protobuf:"varint,5,opt,name=column,proto3" json:"column,omitempty"`
