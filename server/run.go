@@ -31,8 +31,11 @@ type Environment struct {
 	// drains without delay, and a second one of these two stops at once.
 	Signals <-chan os.Signal
 	// Build is shown in metrics and on the admin page.
-	Build admin.Build
+	Build Build
 }
+
+// Build says what is running.
+type Build = admin.Build
 
 // PolicyError is that the policy files hold no usable set when the process starts.
 type PolicyError struct{ Findings []*corsprocv1.Finding }
@@ -81,13 +84,14 @@ func newProcess(s *Settings, env Environment) *process {
 
 // loadFirst loads the policy files. A process never starts without a good set.
 func (p *process) loadFirst() error {
-	a := p.policies.load()
+	a := p.policies.loader.Load()
 	switch {
 	case a.Err != nil:
 		return fmt.Errorf("policies: %w", a.Err)
 	case !a.Good():
 		return &PolicyError{Findings: a.Result.Findings}
 	}
+	p.policies.attempted(a)
 	return nil
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/corsproc/corsproc/policy/policyfile"
 	"github.com/corsproc/corsproc/server"
-	"github.com/corsproc/corsproc/server/admin"
 )
 
 func newServe() *cobra.Command {
@@ -47,7 +46,7 @@ and a second signal stops at once.`,
 		err = server.Run(cmd.Context(), settings, server.Environment{
 			Log:     stderr,
 			Signals: signals,
-			Build:   admin.Build{Version: v.GetVersion(), Commit: v.GetCommit(), Go: v.GetGo()},
+			Build:   server.Build{Version: v.GetVersion(), Commit: v.GetCommit(), Go: v.GetGo()},
 		})
 		if bad := (*server.PolicyError)(nil); errors.As(err, &bad) {
 			policyfile.WriteText(stderr, bad.Findings)

@@ -76,6 +76,7 @@ func (d *strictDecoder) Decode(data []byte, into map[string]any) error {
 				hint = fmt.Sprintf("; did you mean %s?", best)
 			}
 			d.problems = append(d.problems, fmt.Errorf("%s: unknown key%s", key, hint))
+			delete(into, key)
 		case into[key] == nil:
 			d.problems = append(d.problems, fmt.Errorf("%s: has no value; leave the key out, or write one", key))
 			delete(into, key)
