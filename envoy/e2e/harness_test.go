@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -292,15 +291,11 @@ func (s *syncBuffer) String() string {
 
 func addressOf(t *testing.T, hostport string) bootstrap.Address {
 	t.Helper()
-	host, port, err := net.SplitHostPort(hostport)
+	a, err := bootstrap.ParseAddress(hostport)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return bootstrap.Address{IP: host, Port: uint16(n)}
+	return a
 }
 
 // closedPort returns a port on which nobody listens.

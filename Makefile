@@ -1,0 +1,71 @@
+# Every target sets up what it needs; nothing here needs root or Docker.
+
+ENVOY_VERSION := 1.40.0
+BUF         := go tool -modfile=tools/go.mod buf
+STATICCHECK := go tool -modfile=tools/go.mod staticcheck
+
+# Where the page of the demo finds another port than the usual one: make run ARGS='-envoy-port 18080'.
+ARGS     ?=
+FUZZTIME ?= 10s
+
+# Link-time facts for `corsproc version`, where the folder is a Git clone.
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
+LDFLAGS := -s -w $(if $(VERSION),-X main.version=$(VERSION)) $(if $(COMMIT),-X main.commit=$(COMMIT))
+
+# The race detector needs a C compiler; without one Go has switched cgo off by itself.
+CGO := $(shell go env CGO_ENABLED 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test lint generate check-generated fuzz envoy clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+run: build ## start the demo: Envoy, corsproc, an echo upstream and the page at http://localhost:8081
+	@ENVOY="$$(tools/envoy $(ENVOY_VERSION))" && export ENVOY && exec bin/demo $(ARGS)
+
+build: ## build bin/corsproc (static) and bin/demo
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/corsproc ./cmd/corsproc
+	CGO_ENABLED=0 go build -trimpath -o bin/demo ./envoy/demo
+
+test: ## run every test, with a real Envoy and, if there is one, a real Chromium
+	@tools/browser
+	ENVOY="$$(tools/envoy $(ENVOY_VERSION))" && export ENVOY && go test -timeout 20m ./...
+ifeq ($(CGO),1)
+	go test -race -timeout 20m ./policy/... ./server/... ./cmd/...
+else
+	@echo "NOTE: no C compiler, so the race detector did not run."
+endif
+	@tools/browser
+
+lint: ## gofmt, go vet, staticcheck, buf lint
+	@untidy="$$(git ls-files -co --exclude-standard -- '*.go' | xargs gofmt -l)"; \
+	  if [ -n "$$untidy" ]; then echo "not gofmt-ed:"; echo "$$untidy"; exit 1; fi
+	go vet ./...
+	$(STATICCHECK) ./...
+	$(BUF) lint proto
+
+generate: ## write the Go that is generated from proto/
+	$(BUF) generate proto --template proto/buf.gen.yaml -o proto
+
+check-generated: ## fail if the generated Go in proto/ is not what proto/ says
+	@fresh="$$(mktemp -d)" && trap 'rm -rf "$$fresh"' EXIT && \
+	  $(BUF) generate proto --template proto/buf.gen.yaml -o "$$fresh" && \
+	  for f in $$(cd "$$fresh" && find . -type f; cd "$(CURDIR)/proto" && find . -name '*.pb.go'); do \
+	    diff -u "proto/$$f" "$$fresh/$$f" || { echo "proto/$$f is not current: run make generate"; exit 1; }; \
+	  done
+
+fuzz: ## run every fuzz test for FUZZTIME (10s)
+	@for package in $$(go list ./...); do \
+	  for name in $$(go test -list '^Fuzz' "$$package" | grep '^Fuzz'); do \
+	    echo "$$package $$name"; \
+	    go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$package" || exit 1; \
+	  done; \
+	done
+
+envoy: ## say where Envoy is, and fetch it into .tools/ if there is none
+	@tools/envoy $(ENVOY_VERSION)
+
+clean: ## remove what these targets made
+	rm -rf bin .tools
