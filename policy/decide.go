@@ -8,15 +8,16 @@ import "strings"
 // The first reason that applies is the decision's: passthrough, not_cors, path_ambiguous, policy_unknown,
 // origin_malformed, preflight_unanswered, same_origin, origin_denied or origin_not_allowed, then the preflight's method
 // and headers.
-func (s *Set) Decide(r *Request) Decision {
+func (s *Set) Decide(r *Request) (d Decision) {
 	h := s.virtualHost(r)
 	p, other := h.find(r)
 	e := evaluation{
 		set: s, request: r, kind: kindOf(r), known: true,
 		list: p.policies, listRule: p.listRule, refuses: p.refuse, reject: p.reject, timing: p.timing,
 	}
-	e.origin, e.wellFormed = parseOrigin(r.Origin.Value)
-	e.wellFormed = e.wellFormed && r.Origin.Lines == 1
+	if r.Origin.Lines == 1 {
+		e.origin, e.wellFormed = parseOrigin(r.Origin.Value)
+	}
 	candidates := p.candidates
 	if other != nil {
 		// Nothing is granted where it is not sure which place it is, unless both keep their hands off.
@@ -27,11 +28,13 @@ func (s *Set) Decide(r *Request) Decision {
 		e.list, e.known = s.named(r.Named)
 	}
 
-	d := e.decide()
+	e.decide(&d)
 	d.VirtualHost = h.label
 	if candidates.exists() {
 		e.list, e.known = candidates, true
-		d.HasCandidate, d.Candidate = true, e.decide().Outcome
+		var candidate Decision
+		e.decide(&candidate)
+		d.HasCandidate, d.Candidate = true, candidate.Outcome
 	}
 	return d
 }
@@ -69,13 +72,14 @@ func (e *evaluation) static() bool {
 	return e.list.fixed && e.reject == rejectNever && e.known && !e.ambiguous
 }
 
-func (e *evaluation) decide() Decision {
-	d := Decision{Kind: e.kind}
+// decide fills in a zero decision.
+func (e *evaluation) decide(d *Decision) {
+	d.Kind = e.kind
 	if e.list.passthrough {
 		d.Reason, d.Policy, d.Rule = ReasonPassthrough, namePassthrough, e.listRule
-		return d
+		return
 	}
-	d.answer = answer{action: Adjust, static: e.static(), timing: e.timing}
+	d.answer.action, d.answer.static, d.answer.timing = Adjust, e.static(), e.timing
 	if d.answer.static && !e.list.grants[0].builtin {
 		d.answer.grant, d.answer.origin = e.list.grants[0], "*"
 	}
@@ -83,15 +87,14 @@ func (e *evaluation) decide() Decision {
 	case e.kind == NotCORS:
 		d.Reason = ReasonNotCORS
 	case e.ambiguous:
-		e.refuse(&d, ReasonPathAmbiguous)
+		e.refuse(d, ReasonPathAmbiguous)
 	case !e.known:
-		e.refuse(&d, ReasonPolicyUnknown)
+		e.refuse(d, ReasonPolicyUnknown)
 	case e.kind == Preflight && !e.request.Answered:
-		e.preflight(&d)
+		e.preflight(d)
 	default:
-		e.actual(&d)
+		e.actual(d)
 	}
-	return d
 }
 
 // actual decides about a request that is no preflight, or that was answered before anybody could ask us.

@@ -54,10 +54,9 @@ func (d *domains) add(domain string, host int) (had int) {
 // find returns the virtual host of an authority, or 0. Beyond Envoy's rules the authority is tried without its port when
 // nothing matches it with its port, as Envoy itself does with ignore_port_in_host_matching.
 func (d *domains) find(authority string) int {
-	var buf [256]byte
 	name := authority
 	if hasUpperASCII(name) {
-		name = string(lowerASCII(name, buf[:]))
+		name = string(lowerASCII(name, nil))
 	}
 	if host := d.search(name); host != 0 {
 		return host

@@ -171,10 +171,13 @@ func isDomain(s string) bool {
 // isNumber reports whether a label is what the URL standard takes for a number: decimal digits, or 0x and hexadecimal
 // digits (also none).
 func isNumber(label string) bool {
-	if rest, ok := strings.CutPrefix(label, "0x"); ok {
-		return strings.Trim(rest, "0123456789abcdef") == ""
+	rest, hex := strings.CutPrefix(label, "0x")
+	for i := 0; i < len(rest); i++ {
+		if c := rest[i]; (c < '0' || c > '9') && (!hex || c < 'a' || c > 'f') {
+			return false
+		}
 	}
-	return strings.Trim(label, "0123456789") == ""
+	return true
 }
 
 // isIPv4 reports whether s is an IPv4 address of four decimal numbers without leading zeros.

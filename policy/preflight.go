@@ -13,10 +13,12 @@ const maxEmptyElements = 32
 func (g *grant) checkMethod(f Field) Reason {
 	method := f.Value
 	switch {
-	case f.Lines != 1 || !isToken(method):
+	case f.Lines != 1:
 		return ReasonMethodMalformed
 	case isSafelistedMethod(method), slices.Contains(g.methods, method):
 		return ReasonAllowed
+	case !isToken(method):
+		return ReasonMethodMalformed
 	case g.anyMethod && !isForbiddenMethod(method):
 		return ReasonAllowed
 	}
@@ -65,10 +67,12 @@ func (g *grant) checkHeaders(lines []string) headersCheck {
 
 // checkHeader decides about one name.
 func (g *grant) checkHeader(name string) Reason {
-	if !isToken(name) {
+	switch {
+	case g.listsHeader(name): // and so is a token
+		return ReasonAllowed
+	case !isToken(name):
 		return ReasonHeaderMalformed
-	}
-	if g.listsHeader(name) || (g.anyHeader && !isAuthorization(name)) {
+	case g.anyHeader && !isAuthorization(name):
 		return ReasonAllowed
 	}
 	return ReasonHeaderNotAllowed

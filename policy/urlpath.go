@@ -4,8 +4,10 @@ import "strings"
 
 // pathOnly returns a request's path without query and fragment.
 func pathOnly(s string) string {
-	if i := strings.IndexAny(s, "?#"); i >= 0 {
-		return s[:i]
+	for i := 0; i < len(s); i++ {
+		if s[i] == '?' || s[i] == '#' {
+			return s[:i]
+		}
 	}
 	return s
 }
