@@ -4,7 +4,7 @@ ENVOY_VERSION := 1.40.0
 BUF         := go tool -modfile=tools/go.mod buf
 STATICCHECK := go tool -modfile=tools/go.mod staticcheck
 
-# Where the page of the demo finds another port than the usual one: make run ARGS='-envoy-port 18080'.
+# Flags of the demo, for instance another port: make run ARGS='-envoy-port 18080' (bin/demo -h lists them).
 ARGS     ?=
 FUZZTIME ?= 10s
 

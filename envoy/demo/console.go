@@ -46,11 +46,12 @@ type access struct {
 	Verdict   string `json:"cors_verdict"`
 	Reason    string `json:"cors_reason"`
 	Policy    string `json:"cors_policy"`
+	Message   string `json:"msg"` // of a record of corsproc, which may have a method too
 }
 
 func render(line []byte) []byte {
 	var a access
-	if json.Unmarshal(line, &a) == nil && a.Method != "" {
+	if json.Unmarshal(line, &a) == nil && a.Message == "" && a.Method != "" {
 		text := fmt.Appendf(nil, "%d %-7s %s%s", a.Status, a.Method, a.Authority, a.Path)
 		if a.Origin != "" {
 			text = fmt.Appendf(text, "  from %s", a.Origin)
