@@ -30,7 +30,6 @@ type grant struct {
 	headers         map[string]struct{} // lower-case, without "*"
 	maxHeader       int                 // the length of the longest of them
 	anyHeader       bool
-	authorization   bool // Authorization is listed
 	privateNetwork  bool
 	preflightStatus int
 	allowMethods    string // header values, ready to be sent; empty: none is sent

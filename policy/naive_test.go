@@ -282,7 +282,7 @@ func FuzzDomains(f *testing.F) {
 		var domains []string
 		var hosts []*corsprocv1.VirtualHost
 		for _, d := range strings.Split(list, ",") {
-			if why, _ := checkDomain(d); why == "" && !slices.ContainsFunc(domains, func(e string) bool { return strings.ToLower(e) == strings.ToLower(d) }) {
+			if why, _ := checkDomain(d); why == "" && !slices.ContainsFunc(domains, func(e string) bool { return strings.EqualFold(e, d) }) {
 				domains = append(domains, d)
 				hosts = append(hosts, &corsprocv1.VirtualHost{Domains: []string{d}})
 			}
