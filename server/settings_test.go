@@ -1,0 +1,39 @@
+package server
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestValidate(t *testing.T) {
+	for _, test := range []struct {
+		settings Settings
+		want     []string // a part of each sentence
+	}{
+		{settings: Settings{Listen: []string{"127.0.0.1:9002"}}},
+		{settings: Settings{Listen: []string{"127.8.8.8:0", "[::1]:9002", "localhost:9002", "LocalHost:9002", "unix:///run/a.sock", "[::ffff:127.0.0.1]:1"}}},
+		{settings: Settings{Listen: []string{":9002"}, Plaintext: true}},
+		{settings: Settings{Listen: []string{"127.0.0.1:9002"}, AdminListen: ":9003", AdminHosts: []string{"corsproc.internal"}}},
+		{settings: Settings{}, want: []string{"listen: no address"}},
+		{settings: Settings{Listen: []string{":9002", "0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.com:1", "localhost.example.com:1"}},
+			want: []string{`":9002" can be reached`, `"0.0.0.0:1" can`, `"[::]:1" can`, `"10.0.0.1:1" can`, `"example.com:1" can`, `"localhost.example.com:1" can`}},
+		{settings: Settings{Listen: []string{"9002", "127.0.0.1", "127.0.0.1:", "unix://a.sock", "unix:///", ""}, Plaintext: true},
+			want: []string{`"9002" is no address`, `"127.0.0.1" is no`, `"127.0.0.1:" is no`, `"unix://a.sock" has no absolute path`, `"unix:///" has`, `"" is no address`}},
+		{settings: Settings{Listen: []string{"127.0.0.1:1"}, AdminListen: "x", AdminHosts: []string{"a:9003", "https://a", "*.a"}},
+			want: []string{`admin-listen: "x" is no address`, `admin-hosts: "a:9003"`, `admin-hosts: "https://a"`, `admin-hosts: "*.a"`}},
+	} {
+		var got []string
+		if err := test.settings.Validate(); err != nil {
+			got = strings.Split(err.Error(), "\n")
+		}
+		if len(got) != len(test.want) {
+			t.Errorf("%+v: %d problems, want %d: %q", test.settings, len(got), len(test.want), got)
+			continue
+		}
+		for i := range got {
+			if !strings.Contains(got[i], test.want[i]) {
+				t.Errorf("%+v: %q, want it to say %q", test.settings, got[i], test.want[i])
+			}
+		}
+	}
+}
