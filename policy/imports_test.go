@@ -16,10 +16,11 @@ var mayImport = map[string][]string{
 	"policy":            {"proto/corsproc/v1"},
 	"policy/policyfile": {"policy", "proto/corsproc/v1"},
 	"policy/casetable":  {"policy"},
+	"policy/browser":    {"policy", "proto/corsproc/v1"},
 	"server/extproc":    {"policy"},
 	"server/admin":      {"policy", "policy/policyfile", "proto/corsproc/v1"},
 	"server":            {"server/extproc", "server/admin", "policy", "policy/policyfile", "proto/corsproc/v1"},
-	"cmd/corsproc":      {"server", "policy", "policy/policyfile", "proto/corsproc/v1"},
+	"cmd/corsproc":      {"server", "policy", "policy/policyfile", "policy/browser", "proto/corsproc/v1"},
 	"envoy":             {}, // and every room below it; they drive the built program and know nothing of its inside
 }
 

@@ -16,7 +16,18 @@ const (
 	ruleHeaders                      // policy
 	rulePolicies                     // virtual host, route: the list that was tried
 	rulePlace                        // virtual host, route: the place itself
+	ruleField                        // policy, one of the fields below: also where it is not written
 )
+
+// The fields of a policy that a [Gap] may be about.
+const (
+	fieldOrigins = iota
+	fieldMethods
+	fieldHeaders
+	fieldCredentials
+)
+
+var fieldNames = [...]string{"allow_origins", "allow_methods", "allow_headers", "allow_credentials"}
 
 // noRoute as the second number of rulePolicies and rulePlace is the virtual host itself. The virtual host 0 is default.
 const noRoute = ruleMask
@@ -39,7 +50,7 @@ func (r Rule) parts() (k ruleKind, a, b int) {
 func (s *Set) Locate(r Rule) (Place, bool) {
 	kind, a, b := r.parts()
 	switch kind {
-	case ruleAllow, ruleRegex, ruleDeny, ruleMethods, ruleHeaders:
+	case ruleAllow, ruleRegex, ruleDeny, ruleMethods, ruleHeaders, ruleField:
 		p := s.policies[a]
 		path := Path("").Name("policies").Name(p.name)
 		switch kind {
@@ -58,6 +69,8 @@ func (s *Set) Locate(r Rule) (Place, bool) {
 			if p.listsHeaders() {
 				path = path.Name("allow_headers")
 			}
+		case ruleField:
+			path = path.Name(fieldNames[b])
 		}
 		return Place{Source: s.sources[p.source], Path: path}, true
 	case ruleSet:

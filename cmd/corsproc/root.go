@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 )
 
@@ -78,7 +79,7 @@ files.`,
 			return errors.New("no command is given")
 		},
 	}
-	root.AddCommand(newServe(), newCheck(), newHealth(), newVersion(), newCompletion())
+	root.AddCommand(newServe(), newCheck(), newExplain(), newHealth(), newVersion(), newCompletion())
 	root.SetHelpCommand(newHelp())
 	root.SetFlagErrorFunc(suggestFlag)
 	return root
@@ -112,11 +113,7 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 		return err
 	}
 	var known []string
-	for _, s := range allSettings {
-		if cmd.Flags().Lookup(s.name) != nil {
-			known = append(known, s.name)
-		}
-	}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
 	if best := nearest(name, known); best != "" {
 		return fmt.Errorf("%w; did you mean --%s?", err, best)
 	}
@@ -127,4 +124,10 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// isColorful reports whether what is written to w may have colours: it is a terminal that has them, and nobody asked for
+// none (https://no-color.org).
+func isColorful(w io.Writer) bool {
+	return isTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

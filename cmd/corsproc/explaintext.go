@@ -1,0 +1,168 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/corsproc/corsproc/policy/browser"
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+)
+
+// writeExplanationJSON writes an explanation as JSON on one line. preflight is null where none is sent; actual is left out
+// where the preflight fails.
+func writeExplanationJSON(w io.Writer, x *corsprocv1.Explanation) error {
+	data, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(x)
+	if err != nil {
+		return err
+	}
+	// protojson varies its blanks from build to build.
+	var b bytes.Buffer
+	if err := json.Compact(&b, data); err != nil {
+		return err
+	}
+	b.WriteByte('\n')
+	// No string holds quotes that are not escaped, so that this can only be the key itself.
+	_, err = w.Write(bytes.Replace(b.Bytes(), []byte(`,"actual":null,`), []byte(","), 1))
+	return err
+}
+
+// SGR parameters of terminals.
+const (
+	bold   = "1"
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+)
+
+// explanationText writes an explanation for people, as a list of labels with what belongs to each.
+type explanationText struct {
+	b     bytes.Buffer
+	color bool
+}
+
+// labelWidth is the width of the column of labels.
+const labelWidth = 11
+
+// writeExplanationText writes an explanation for people.
+func writeExplanationText(w io.Writer, outcome browser.Outcome, x *corsprocv1.Explanation, color bool) error {
+	t := &explanationText{color: color}
+	if x.Preflight != nil {
+		t.request("preflight", x.Preflight)
+	}
+	if x.Actual != nil {
+		t.request("request", x.Actual)
+	} else {
+		t.line("request", "not sent, because the preflight fails")
+	}
+	t.browser(outcome, x)
+	for i, c := range x.GetChanges() {
+		t.line(once(i, "to allow it"), printable(c.GetText()))
+	}
+	for i, note := range x.GetNotes() {
+		t.line(once(i, "note"), printable(note))
+	}
+	_, err := w.Write(t.b.Bytes())
+	return err
+}
+
+// request writes a request and what is answered to it.
+func (t *explanationText) request(label string, r *corsprocv1.ExplainedRequest) {
+	t.line(label, t.paint(bold, r.GetMethod()+" "+r.GetUrl()))
+	t.line("  because", printable(r.GetWhy()))
+	for i, name := range slices.Sorted(maps.Keys(r.GetHeaders())) {
+		t.line(once(i, "  sends"), name+": "+printable(r.GetHeaders()[name]))
+	}
+	d := r.GetDecision()
+	decided := d.GetVerdict() + " (" + d.GetReason() + ")"
+	if d.GetReason() == d.GetVerdict() {
+		decided = d.GetVerdict()
+	}
+	switch {
+	case d.GetRule() != nil:
+		decided += " by " + d.GetRule().GetField() + ", " + position(d.GetRule())
+	case d.GetPolicy() != "":
+		decided += " by " + d.GetPolicy()
+	}
+	t.line("  corsproc", decided)
+	if r.GetAnswer().GetStatus() == 0 {
+		t.line("  answer", "whatever the upstream answers")
+		return
+	}
+	t.line("  answer", fmt.Sprintf("%d from %s", r.GetAnswer().GetStatus(), r.GetAnswer().GetBy()))
+	for _, name := range slices.Sorted(maps.Keys(r.GetAnswer().GetHeaders())) {
+		t.line("", name+": "+printable(r.GetAnswer().GetHeaders()[name]))
+	}
+}
+
+// browser writes what the browser makes of it.
+func (t *explanationText) browser(outcome browser.Outcome, x *corsprocv1.Explanation) {
+	b := x.GetBrowser()
+	word := map[browser.Outcome]string{
+		browser.Readable:   t.paint(green, "the page may read the answer"),
+		browser.Unreadable: t.paint(red, "the page may not read the answer"),
+		browser.Undecided:  t.paint(yellow, "undecided here: the upstream answers"),
+	}[outcome]
+	t.line("browser", word+": "+x.GetVerdict()+" ("+x.GetReason()+")")
+	if outcome == browser.Readable {
+		switch exposed := b.GetExposedHeaders(); {
+		case slices.Equal(exposed, []string{"*"}):
+			t.line("  reads", "every header but Set-Cookie")
+		case len(exposed) > 0:
+			t.line("  reads", strings.Join(exposed, ", ")+", and the safelisted headers")
+		default:
+			t.line("  reads", "the safelisted headers only")
+		}
+	}
+	if x.GetPreflight().GetPasses() {
+		c := b.GetCacheSeconds()
+		t.line("  remembers", fmt.Sprintf("the preflight for %d s in Chromium, %d s in Firefox, %d s in Safari", c.GetChromium(), c.GetFirefox(), c.GetSafari()))
+	}
+	if b.GetConsole() != "" {
+		t.line("  console", printable(b.GetConsole()))
+	}
+}
+
+// line writes a label and what belongs to it.
+func (t *explanationText) line(label, text string) {
+	fmt.Fprintf(&t.b, "%-*s %s\n", labelWidth, label, text)
+}
+
+// paint colours a text.
+func (t *explanationText) paint(sgr, text string) string {
+	text = printable(text)
+	if !t.color {
+		return text
+	}
+	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
+}
+
+// once returns the label of the first line of several.
+func once(i int, label string) string {
+	if i > 0 {
+		return ""
+	}
+	return label
+}
+
+func position(at *corsprocv1.Location) string {
+	return fmt.Sprintf("%s:%d:%d", printable(at.GetFile()), at.GetLine(), at.GetColumn())
+}
+
+// printable escapes what is not to be seen in s, as Go does it in quotes: names of files and values of headers can be
+// anything, and no control sequence reaches a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if strconv.IsPrint(r) {
+			return r
+		}
+		return '\uFFFD'
+	}, s)
+}

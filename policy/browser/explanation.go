@@ -1,0 +1,78 @@
+package browser
+
+import (
+	"fmt"
+
+	"github.com/corsproc/corsproc/policy"
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+)
+
+// Explanation returns the result as a message. locate says where a rule stands, nil for what no file says.
+func (r *Result) Explanation(locate func(policy.Rule) *corsprocv1.Location) *corsprocv1.Explanation {
+	x := &corsprocv1.Explanation{
+		Verdict: r.Verdict.String(), Reason: r.Reason,
+		Preflight: r.Preflight.message(locate), Actual: r.Actual.message(locate),
+		Browser: &corsprocv1.BrowserView{
+			Readable:       r.Outcome == Readable,
+			ExposedHeaders: r.Exposed.Names,
+			CacheSeconds: &corsprocv1.PreflightCache{
+				Chromium: int32(r.Cache.Chromium), Firefox: int32(r.Cache.Firefox), Safari: int32(r.Cache.Safari),
+			},
+			Console: r.Console,
+		},
+		Notes: r.Notes,
+	}
+	if r.Exposed.All {
+		x.Browser.ExposedHeaders = []string{"*"}
+	}
+	for _, g := range r.Changes {
+		x.Changes = append(x.Changes, change(g, locate(g.Rule)))
+	}
+	return x
+}
+
+func (e *Exchange) message(locate func(policy.Rule) *corsprocv1.Location) *corsprocv1.ExplainedRequest {
+	if e == nil {
+		return nil
+	}
+	d := &e.Decision
+	by := "upstream"
+	if d.Action() == policy.Respond {
+		by = "corsproc"
+	}
+	m := &corsprocv1.ExplainedRequest{
+		Why: e.Why, Causes: e.Causes, Method: e.Method, Url: e.URL, Headers: byName(e.Headers), Passes: e.Passes,
+		Decision: &corsprocv1.Decision{
+			VirtualHost: d.VirtualHost, Policy: d.Policy, Kind: d.Kind.String(),
+			Verdict: d.Verdict.String(), Reason: d.Reason.String(), Rule: locate(d.Rule),
+		},
+		Answer: &corsprocv1.ExplainedAnswer{By: by, Status: int32(e.Status), Headers: byName(e.Answer)},
+	}
+	if d.CandidateDiffers() {
+		m.Decision.CandidateVerdict, m.Decision.CandidateReason = d.Candidate.Verdict.String(), d.Candidate.Reason.String()
+	}
+	return m
+}
+
+func byName(headers []policy.Header) map[string]string {
+	m := make(map[string]string, len(headers))
+	for _, h := range headers {
+		m[h.Name] = h.Value
+	}
+	return m
+}
+
+// change says what to change.
+func change(g policy.Gap, at *corsprocv1.Location) *corsprocv1.PolicyChange {
+	place := fmt.Sprintf("%s:%d:%d", at.GetFile(), at.GetLine(), at.GetColumn())
+	switch g.Kind {
+	case policy.GapDenied:
+		return &corsprocv1.PolicyChange{Action: "remove", Value: g.Value, At: at,
+			Text: fmt.Sprintf("remove %s, which denies %s (%s)", at.GetField(), g.Value, place)}
+	case policy.GapCredentials:
+		return &corsprocv1.PolicyChange{Action: "set", Value: "true", At: at,
+			Text: fmt.Sprintf("set %s to true (%s)", at.GetField(), place)}
+	}
+	return &corsprocv1.PolicyChange{Action: "add", Value: g.Value, At: at,
+		Text: fmt.Sprintf("add %s to %s (%s)", g.Value, at.GetField(), place)}
+}

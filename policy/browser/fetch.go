@@ -1,0 +1,131 @@
+package browser
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/corsproc/corsproc/policy"
+)
+
+// Credentials is the credentials mode of a request (Fetch, section 2.2.5).
+type Credentials uint8
+
+const (
+	SameOrigin Credentials = iota // the default of fetch: none are sent to other origins
+	Omit
+	Include
+)
+
+var credentialsNames = [...]string{SameOrigin: "same-origin", Omit: "omit", Include: "include"}
+
+// String returns the mode as scripts write it.
+func (c Credentials) String() string { return credentialsNames[c] }
+
+// CredentialsNames returns the modes as scripts write them.
+func CredentialsNames() []string { return []string{"omit", "same-origin", "include"} }
+
+// ParseCredentials reads a mode as scripts write it.
+func ParseCredentials(s string) (Credentials, error) {
+	if i := slices.Index(credentialsNames[:], s); i >= 0 {
+		return Credentials(i), nil
+	}
+	return 0, fmt.Errorf("%q is no credentials mode; write %s", s, strings.Join(CredentialsNames(), ", "))
+}
+
+// Fetch is what a script on a page asks its browser for: fetch(URL, {method, headers, credentials}), or new
+// WebSocket(URL).
+type Fetch struct {
+	Origin      string // the page's, as a browser serialises it, or "null"
+	URL         string // http or https; for a WebSocket also ws or wss
+	Method      string // empty: GET
+	Headers     []policy.Header
+	Credentials Credentials
+	WebSocket   bool // a WebSocket has neither method nor headers, and always carries cookies
+
+	// VirtualHost and Route are Envoy's names for what the URL belongs to; empty: Envoy tells none.
+	VirtualHost, Route string
+}
+
+// MaxURLBytes is the length of the longest URL that is taken; Chromium's limit too.
+const MaxURLBytes = 2 << 20
+
+// fetch is a valid Fetch, normalised as the browser does it.
+type fetch struct {
+	Fetch
+	origin tuple
+	url    target
+	method string
+	// headers holds what the script sets, sorted by name, lower-case, one for each name.
+	headers []policy.Header
+}
+
+// newFetch checks what no script can ask for: there fetch throws instead of sending anything.
+func newFetch(asked Fetch) (*fetch, error) {
+	f := &fetch{Fetch: asked}
+	fix, why, ok := policy.CheckOrigin(asked.Origin)
+	switch {
+	case ok:
+		f.origin = originTuple(asked.Origin)
+	case fix != "":
+		return nil, fmt.Errorf("no browser sends the origin %q: %s; write %s", asked.Origin, why, fix)
+	default:
+		return nil, fmt.Errorf("no browser sends the origin %q: %s", asked.Origin, why)
+	}
+	var err error
+	if f.url, err = parseURL(asked.URL, asked.WebSocket); err != nil {
+		return nil, fmt.Errorf("the URL %q: %w", cut(asked.URL), err)
+	}
+	if f.method, err = normalizeMethod(asked.Method); err != nil {
+		return nil, err
+	}
+	if f.headers, err = normalizeHeaders(asked.Headers); err != nil {
+		return nil, err
+	}
+	if asked.WebSocket && (f.method != "GET" || len(f.headers) > 0) {
+		return nil, fmt.Errorf("a WebSocket is opened with GET, and scripts can set no header of it")
+	}
+	return f, nil
+}
+
+// normalizeMethod returns a method as it is sent (Fetch, section 2.2.1, "normalize"): six of them in upper case, every
+// other as it is written.
+func normalizeMethod(s string) (string, error) {
+	if s == "" {
+		return "GET", nil
+	}
+	if !isToken(s) {
+		return "", fmt.Errorf("%q is no method: a method is letters, digits and !#$%%&'*+-.^_`|~", cut(s))
+	}
+	upper := strings.ToUpper(s)
+	switch upper {
+	case "CONNECT", "TRACE", "TRACK":
+		return "", fmt.Errorf("no script can send the method %s: fetch throws", upper)
+	case "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT":
+		return upper, nil
+	}
+	return s, nil
+}
+
+// include reports whether credentials go with the request to the other origin.
+func (f *fetch) include() bool { return f.Credentials == Include }
+
+// isToken reports whether s is a token (RFC 9110, section 5.6.2).
+func isToken(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i] | 0x20
+		if (c < 'a' || c > 'z') && (s[i] < '0' || s[i] > '9') && !strings.Contains("!#$%&'*+-.^_`|~", s[i:i+1]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// cut shortens what is quoted in an error: enough to recognise it by.
+func cut(s string) string {
+	const most = 120
+	if len(s) <= most {
+		return s
+	}
+	return s[:most] + "…"
+}

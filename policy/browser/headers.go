@@ -1,0 +1,149 @@
+package browser
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/corsproc/corsproc/policy"
+)
+
+// Limits of the values of safelisted request headers, in bytes (Fetch, section 2.2.2).
+const (
+	maxSafeValue  = 128  // of one
+	maxSafeValues = 1024 // of all together
+)
+
+// forbiddenHeaders are the request headers that only the browser sets (Fetch, section 2.2.2, "forbidden
+// request-header"), beside those that begin with proxy- and sec-.
+var forbiddenHeaders = []string{
+	"accept-charset", "accept-encoding", "access-control-request-headers", "access-control-request-method",
+	"connection", "content-length", "cookie", "cookie2", "date", "dnt", "expect", "host", "keep-alive", "origin",
+	"referer", "set-cookie", "te", "trailer", "transfer-encoding", "upgrade", "via",
+}
+
+// isForbiddenHeader reports whether no script can set a header. The name is lower-case.
+func isForbiddenHeader(name, value string) bool {
+	switch name {
+	case "x-http-method", "x-http-method-override", "x-method-override":
+		for method := range strings.SplitSeq(value, ",") {
+			if _, err := normalizeMethod(strings.Trim(method, " \t")); err != nil && isToken(strings.Trim(method, " \t")) {
+				return true
+			}
+		}
+		return false
+	}
+	return strings.HasPrefix(name, "proxy-") || strings.HasPrefix(name, "sec-") || slices.Contains(forbiddenHeaders, name)
+}
+
+// normalizeHeaders returns what a script's headers become: one line for each name, lower-case and sorted.
+func normalizeHeaders(asked []policy.Header) ([]policy.Header, error) {
+	var headers []policy.Header
+	for _, h := range asked {
+		name, value := strings.ToLower(h.Name), strings.Trim(h.Value, " \t\r\n")
+		switch {
+		case !isToken(h.Name):
+			return nil, fmt.Errorf("%q is no name of a header", cut(h.Name))
+		case strings.ContainsFunc(value, func(r rune) bool { return r == 0 || r == '\n' || r == '\r' || r > 0xff }):
+			return nil, fmt.Errorf("the value of the header %s cannot be sent: it has a line break, a NUL or a character beyond U+00FF", name)
+		case isForbiddenHeader(name, value):
+			return nil, fmt.Errorf("scripts cannot set the header %s: only the browser does", name)
+		}
+		if i := slices.IndexFunc(headers, func(have policy.Header) bool { return have.Name == name }); i >= 0 {
+			headers[i].Value += ", " + value
+			continue
+		}
+		headers = append(headers, policy.Header{Name: name, Value: value})
+	}
+	slices.SortFunc(headers, func(a, b policy.Header) int { return strings.Compare(a.Name, b.Name) })
+	return headers, nil
+}
+
+// unsafeNames returns the names of the headers that need a preflight, sorted (Fetch, section 2.2.2, "CORS-unsafe
+// request-header names"). Headers that are safe one by one are all unsafe where their values are long together.
+func unsafeNames(headers []policy.Header) []string {
+	var unsafe, safe []string
+	size := 0
+	for _, h := range headers {
+		if isSafelisted(h.Name, h.Value) {
+			safe = append(safe, h.Name)
+			size += len(latin1(h.Value))
+		} else {
+			unsafe = append(unsafe, h.Name)
+		}
+	}
+	if size > maxSafeValues {
+		unsafe = append(unsafe, safe...)
+	}
+	slices.Sort(unsafe)
+	return unsafe
+}
+
+// isSafelisted reports whether a header can be sent anywhere without asking (Fetch, section 2.2.2, "CORS-safelisted
+// request-header"). The name is lower-case.
+func isSafelisted(name, value string) bool {
+	value = latin1(value)
+	if len(value) > maxSafeValue {
+		return false
+	}
+	switch name {
+	case "accept":
+		return !hasUnsafeByte(value)
+	case "accept-language", "content-language":
+		return !strings.ContainsFunc(value, func(r rune) bool {
+			c := r | 0x20
+			return (r < '0' || r > '9') && (c < 'a' || c > 'z') && !strings.ContainsRune(" *,-.;=", r)
+		})
+	case "content-type":
+		return !hasUnsafeByte(value) && isFormType(value)
+	case "range":
+		return isSimpleRange(value)
+	}
+	return false
+}
+
+// hasUnsafeByte reports whether a value has a CORS-unsafe request-header byte.
+func hasUnsafeByte(value string) bool {
+	for i := 0; i < len(value); i++ {
+		if c := value[i]; (c < 0x20 && c != '\t') || c == 0x7f || strings.IndexByte(`"():<>?@[\]{}`, c) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// isFormType reports whether a media type is one of those that forms have always sent. Only type and subtype count: the
+// parameters may be anything that has no unsafe byte.
+func isFormType(value string) bool {
+	essence, _, _ := strings.Cut(value, ";")
+	essence = strings.ToLower(strings.Trim(essence, " \t"))
+	return essence == "application/x-www-form-urlencoded" || essence == "multipart/form-data" || essence == "text/plain"
+}
+
+// isSimpleRange reports whether a value is one range of bytes with a beginning (Fetch, section 2.2.2, "parse a single
+// range header value", without blanks).
+func isSimpleRange(value string) bool {
+	value, ok := strings.CutPrefix(value, "bytes=")
+	start, end, found := strings.Cut(value, "-")
+	return ok && found && start != "" && isNumber(start) && isNumber(end) && (end == "" || !isLess(end, start))
+}
+
+func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
+
+// isLess compares two numbers of any length.
+func isLess(a, b string) bool {
+	a, b = strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+	if len(a) != len(b) {
+		return len(a) < len(b)
+	}
+	return a < b
+}
+
+// latin1 returns a value as it is sent: one byte for each character (Web IDL, ByteString).
+func latin1(s string) string {
+	b := make([]byte, 0, len(s))
+	for _, r := range s {
+		b = append(b, byte(r))
+	}
+	return string(b)
+}

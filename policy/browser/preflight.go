@@ -1,0 +1,88 @@
+package browser
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// causes says what of a fetch makes a preflight necessary.
+type causes struct {
+	method  bool     // it is none of GET, HEAD and POST
+	headers []string // the names that are not safelisted, sorted
+}
+
+// preflightCauses returns why a cross-origin fetch needs a preflight (Fetch, section 4.1, "main fetch", step 11).
+func (f *fetch) preflightCauses() causes {
+	return causes{method: !isSafelistedMethod(f.method), headers: unsafeNames(f.headers)}
+}
+
+func (c causes) any() bool { return c.method || len(c.headers) > 0 }
+
+// names returns the causes for programs.
+func (c causes) names() []string {
+	var names []string
+	if c.method {
+		names = append(names, "method")
+	}
+	return append(names, c.headers...)
+}
+
+func isSafelistedMethod(s string) bool { return s == "GET" || s == "HEAD" || s == "POST" }
+
+// preflightCheck decides whether a preflight's answer lets the request follow (Fetch, section 4.8, "CORS-preflight
+// fetch", from step 7).
+func (f *fetch) preflightCheck(r *response, unsafe []string) failure {
+	if failed := corsCheck(r, f.Origin, f.include()); failed.kind != passes {
+		return failed
+	}
+	if r.status < 200 || r.status > 299 {
+		return failure{kind: statusNotOK}
+	}
+	methods, ok := r.tokens("access-control-allow-methods")
+	if !ok {
+		return failure{kind: methodsUnreadable}
+	}
+	headers, ok := r.tokens("access-control-allow-headers")
+	if !ok {
+		return failure{kind: headersUnreadable}
+	}
+	has := func(list []string, s string) bool { return slices.Contains(list, s) }
+	if !has(methods, f.method) && !isSafelistedMethod(f.method) && (f.include() || !has(methods, "*")) {
+		return failure{methodMissing, f.method}
+	}
+	for _, name := range unsafe {
+		listed := slices.ContainsFunc(headers, func(s string) bool { return strings.EqualFold(s, name) })
+		if !listed && (f.include() || name == "authorization" || !has(headers, "*")) {
+			return failure{headerMissing, name}
+		}
+	}
+	return failure{}
+}
+
+// Cache is for how many seconds browsers remember the answer to a preflight; 0: not at all.
+type Cache struct{ Chromium, Firefox, Safari int }
+
+// The most that browsers remember a preflight's answer for, in seconds, and what they do where it says nothing.
+const (
+	maxChromium  = 7200
+	maxFirefox   = 86400
+	maxSafari    = 600
+	defaultCache = 5
+)
+
+// preflightCache returns for how long the answer to a preflight that passed is remembered.
+func preflightCache(r *response) Cache {
+	seconds := uint64(defaultCache)
+	if value, ok := r.get("access-control-max-age"); ok {
+		n, err := strconv.ParseUint(value, 10, 64)
+		switch {
+		case err == nil:
+			seconds = n
+		case isNumber(value) && value != "": // larger than anybody can count
+			seconds = maxFirefox
+		}
+	}
+	cap := func(most uint64) int { return int(min(seconds, most)) }
+	return Cache{Chromium: cap(maxChromium), Firefox: cap(maxFirefox), Safari: cap(maxSafari)}
+}
