@@ -1,0 +1,180 @@
+package admin
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/corsproc/corsproc/policy/policyfile"
+)
+
+func compile(t testing.TB, text string) *policyfile.Result {
+	t.Helper()
+	content := policyfile.Content{Files: []policyfile.File{{Name: "policies.yaml", Data: []byte(text)}}, Hash: "abc"}
+	return content.Compile()
+}
+
+const twoPolicies = `
+policies: {shop: {allow_origins: [https://shop.example.com]}, public: {allow_origins: ["*"]}}
+virtual_hosts: [{name: "api<b>", domains: [api.example.com], policies: [shop]}]
+`
+
+// newSource is a handler's source with a good set in force and attempt as its last one.
+func newSource(t testing.TB, last policyfile.Attempt) Source {
+	t.Helper()
+	good := compile(t, twoPolicies)
+	if good.Set == nil {
+		t.Fatal(good.Findings)
+	}
+	if last.Result == nil && last.Err == nil {
+		last.Result = good
+	}
+	m := NewMetrics(Build{Version: "v1"})
+	m.InForce(good.Set, good.Hash)
+	return Source{
+		Status:  func() Status { return Status{InForce: good, Since: time.Unix(0, 0), Last: last} },
+		Reload:  func() policyfile.Attempt { return last },
+		Ready:   func() bool { return true },
+		Metrics: m,
+		Hosts:   []string{"corsproc.example"},
+		Version: "v1",
+	}
+}
+
+func do(h http.Handler, method, target, host string, header ...string) *http.Response {
+	r := httptest.NewRequest(method, target, nil)
+	r.Host = host
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Result()
+}
+
+func body(r *http.Response) string {
+	data, _ := io.ReadAll(r.Body)
+	return string(data)
+}
+
+func TestPaths(t *testing.T) {
+	h := Handler(newSource(t, policyfile.Attempt{}))
+	for _, c := range []struct {
+		method, path string
+		status       int
+		holds        string
+	}{
+		{"GET", "/", 200, "api&lt;b&gt;"},
+		{"HEAD", "/", 200, ""},
+		{"GET", "/style.css", 200, "color-scheme"},
+		{"GET", "/metrics", 200, `corsproc_policy_info{hash="abc"} 1`},
+		{"GET", "/config", 200, "https://shop.example.com"},
+		{"GET", "/-/healthy", 200, "."},
+		{"GET", "/-/ready", 200, "."},
+		{"POST", "/-/reload", 200, "reloaded"},
+		{"GET", "/-/reload", 405, "takes POST"},
+		{"POST", "/config", 405, "takes GET"},
+		{"GET", "/nothing", 404, "nothing"},
+		{"GET", "/debug/pprof/", 404, ""},
+	} {
+		r := do(h, c.method, c.path, "localhost")
+		if r.StatusCode != c.status || !strings.Contains(body(r), c.holds) {
+			t.Errorf("%s %s: %s, want %d with %q", c.method, c.path, r.Status, c.status, c.holds)
+		}
+		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"} {
+			if r.Header.Get(name) != want {
+				t.Errorf("%s %s: %s is %q", c.method, c.path, name, r.Header.Get(name))
+			}
+		}
+	}
+	if r := do(h, "GET", "/metrics", "localhost", "Accept", "application/openmetrics-text"); !strings.HasPrefix(r.Header.Get("Content-Type"), "application/openmetrics-text") {
+		t.Errorf("OpenMetrics is not negotiated: %s", r.Header.Get("Content-Type"))
+	}
+}
+
+func TestNotReady(t *testing.T) {
+	s := newSource(t, policyfile.Attempt{})
+	s.Ready = func() bool { return false }
+	h := Handler(s)
+	if r := do(h, "GET", "/-/ready", "localhost"); r.StatusCode != 503 {
+		t.Errorf("ready: %s", r.Status)
+	}
+	if r := do(h, "GET", "/-/healthy", "localhost"); r.StatusCode != 200 {
+		t.Errorf("healthy: %s", r.Status)
+	}
+}
+
+func TestHosts(t *testing.T) {
+	h := Handler(newSource(t, policyfile.Attempt{}))
+	for host, want := range map[string]int{
+		"127.0.0.1": 200, "127.0.0.1:9003": 200, "[::1]": 200, "[::1]:9003": 200, "10.1.2.3:1": 200,
+		"localhost": 200, "LocalHost:9003": 200, "corsproc.example": 200, "CORSPROC.example:80": 200,
+		"evil.example": 403, "evil.example:9003": 403, "localhost.evil.example": 403, "127.0.0.1.evil.example": 403, "": 403, "x.corsproc.example": 403,
+	} {
+		if r := do(h, "GET", "/config", host); r.StatusCode != want {
+			t.Errorf("Host %q: %s, want %d", host, r.Status, want)
+		}
+	}
+	for _, path := range []string{"/metrics", "/-/healthy", "/-/ready"} {
+		if r := do(h, "GET", path, "pod-7.example"); r.StatusCode != 200 {
+			t.Errorf("%s: %s for a machine", path, r.Status)
+		}
+	}
+}
+
+func TestCrossOriginWrites(t *testing.T) {
+	h := Handler(newSource(t, policyfile.Attempt{}))
+	for _, c := range []struct {
+		header []string
+		status int
+	}{
+		{nil, 200}, // curl
+		{[]string{"Origin", "http://localhost:9003"}, 200},
+		{[]string{"Origin", "http://localhost:9003", "Sec-Fetch-Site", "same-origin"}, 200},
+		{[]string{"Origin", "http://localhost:8081"}, 403},
+		{[]string{"Origin", "http://evil.example"}, 403},
+		{[]string{"Origin", "null"}, 403},
+		{[]string{"Sec-Fetch-Site", "cross-site"}, 403},
+		{[]string{"Sec-Fetch-Site", "same-site"}, 403},
+	} {
+		if r := do(h, "POST", "/-/reload", "localhost:9003", c.header...); r.StatusCode != c.status {
+			t.Errorf("%q: %s, want %d", c.header, r.Status, c.status)
+		}
+	}
+}
+
+func TestReload(t *testing.T) {
+	bad := compile(t, "policies: {p: {allow_origins: [https://A.example]}}")
+	for _, c := range []struct {
+		name       string
+		attempt    policyfile.Attempt
+		accept     string
+		status     int
+		text, kind string
+	}{
+		{"unchanged", policyfile.Attempt{Unchanged: true}, "", 200, "unchanged\n", "text/plain"},
+		{"bad", policyfile.Attempt{Result: bad}, "", 400, "policies.yaml:1:32: policies.p.allow_origins[0]:", "text/plain"},
+		{"bad as JSON", policyfile.Attempt{Result: bad}, "text/html, application/json;q=0.9", 400, `{"findings":[{"severity":"error","code":"origin-not-canonical"`, "application/json"},
+		{"good as JSON", policyfile.Attempt{}, "application/json", 200, `{"findings":[]}`, "application/json"},
+		{"unreadable", policyfile.Attempt{Err: errors.New("it is gone")}, "", 400, "it is gone", "text/plain"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := do(Handler(newSource(t, c.attempt)), "POST", "/-/reload", "localhost", "Accept", c.accept)
+			if got := body(r); r.StatusCode != c.status || !strings.HasPrefix(got, c.text) || !strings.HasPrefix(r.Header.Get("Content-Type"), c.kind) {
+				t.Errorf("%s %s %q", r.Status, r.Header.Get("Content-Type"), got)
+			}
+		})
+	}
+}
+
+func TestPageShowsWhyTheLastReloadFailed(t *testing.T) {
+	bad := compile(t, "policies: {p: {allow_origins: [\"https://<script>\"]}}")
+	page := body(do(Handler(newSource(t, policyfile.Attempt{Result: bad})), "GET", "/", "localhost"))
+	if !strings.Contains(page, "policies.yaml:1:32") || strings.Contains(page, "<script>") {
+		t.Errorf("the page says\n%s", page)
+	}
+}
