@@ -65,7 +65,7 @@ func (s *Settings) Validate() error {
 			errs = append(errs, fmt.Errorf("listen: %w", err))
 		case !s.Plaintext && !a.local():
 			errs = append(errs, fmt.Errorf("listen: %q can be reached by other machines, and without encryption anyone there could "+
-				"read and answer for Envoy; use a loopback address or a unix socket, or set plaintext to allow it", text))
+				"read and answer for Envoy; use a loopback address or a unix socket, or set --plaintext to allow it", text))
 		}
 	}
 	if s.AdminListen != "" {
