@@ -143,7 +143,8 @@ func (a *answer) allowHeaders() string {
 		if !ok {
 			return b.String()
 		}
-		if name != "" && a.grant.checkHeader(name) == ReasonAllowed {
+		// A name "*" would stand for all of them, also for what is left out.
+		if name != "" && name != "*" && a.grant.checkHeader(name) == ReasonAllowed {
 			if b.Len() > 0 {
 				b.WriteString(", ")
 			}
@@ -151,6 +152,9 @@ func (a *answer) allowHeaders() string {
 		}
 	}
 }
+
+// maxDeduplicated bounds the work of finding names that stand twice in an upstream's Vary, in bytes of the list.
+const maxDeduplicated = 512
 
 // mergeVary returns the Vary that a response with these lines needs so that caches tell origins apart, and whether it
 // differs from what the lines say already. Nothing of the upstream's is lost, and no name is doubled by us.
@@ -161,7 +165,7 @@ func mergeVary(lines []string) (merged string, changed bool) {
 		switch {
 		case name == "*" || strings.EqualFold(name, varyOrigin):
 			return "", false
-		case name != "":
+		case name != "" && !(b.Len() < maxDeduplicated && listHas(b.String(), name)):
 			b.WriteString(name)
 			b.WriteString(", ")
 		}

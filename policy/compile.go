@@ -97,16 +97,16 @@ func (c *compiler) compileOriginSets(source int32, src Source) {
 	for _, name := range slices.Sorted(maps.Keys(sets)) {
 		path := Path("").Name("origin_sets").Name(name)
 		c.checkName(c.in(source, path), name)
+		set := &originSet{name: name, source: source}
+		index := len(c.set.originSets)
+		c.set.originSets = append(c.set.originSets, set)
 		if first, ok := c.originSets[name]; ok {
 			at, other := c.in(source, path), c.in(first.source, path)
 			at.Key, other.Key = true, true
 			c.duplicate(at, CodeDuplicateName, name, "an origin set of this name is defined already", other)
-			continue
+		} else {
+			c.originSets[name] = set
 		}
-		set := &originSet{name: name, source: source}
-		index := len(c.set.originSets)
-		c.set.originSets = append(c.set.originSets, set)
-		c.originSets[name] = set
 		for i, text := range sets[name].GetOrigins() {
 			p, ok := c.parsePattern(c.in(source, path.Index(i)), text)
 			if !ok {
@@ -149,20 +149,21 @@ func (c *compiler) compileDefault(sources []Source) {
 	host.listRule = makeRule(rulePlace, 0, noRoute)
 	host.policies = list{passthrough: true}
 	for i, src := range sources {
-		place := src.Set.GetDefault()
-		if place == nil {
+		message := src.Set.GetDefault()
+		if message == nil {
 			continue
 		}
 		at := c.in(int32(i), Path("").Name("default"))
 		if host.source >= 0 {
-			at.Key = true
-			first := c.in(host.source, Path("").Name("default"))
-			first.Key = true
-			c.duplicate(at, CodeDuplicateDefault, "", "default stands in another file already", first)
+			second, first := at, c.in(host.source, Path("").Name("default"))
+			second.Key, first.Key = true, true
+			c.duplicate(second, CodeDuplicateDefault, "", "default stands in another file already", first)
+			var nowhere place
+			c.compilePlace(&nowhere, message, at, 0, noRoute) // for its own faults
 			continue
 		}
 		host.source = int32(i)
-		c.compilePlace(&host.place, place, at, 0, noRoute)
+		c.compilePlace(&host.place, message, at, 0, noRoute)
 	}
 	c.set.hosts = append(c.set.hosts, host)
 }

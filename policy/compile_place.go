@@ -79,7 +79,7 @@ func (c *compiler) compileList(at Place, names []string) list {
 
 // nearest returns the name that differs least from a mistyped one, if it is near enough to be what was meant.
 func nearest(name string, names map[string]*grant) string {
-	const enough = 2
+	enough := min(2, len(name)/3) // of a short name every other one is near
 	best, bestDistance := "", enough+1
 	if len(names) > 10_000 || len(name) > maxName {
 		return "" // a suggestion is not worth that much time

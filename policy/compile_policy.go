@@ -18,6 +18,8 @@ func (c *compiler) compilePolicies(source int32, src Source) {
 		at := c.in(source, Path("").Name("policies").Name(name))
 		key := at
 		key.Key = true
+		// A policy that cannot be under its name is compiled all the same, for its own faults.
+		g := c.compilePolicy(at, source, name, policies[name])
 		if name == nameNone || name == namePassthrough {
 			c.fail(key, CodeReservedName, name, name+" is built in and cannot be defined", "")
 			continue
@@ -28,11 +30,11 @@ func (c *compiler) compilePolicies(source int32, src Source) {
 			continue
 		}
 		c.policies[name] = key
-		c.compilePolicy(at, source, name, policies[name])
+		c.set.byName[name] = g
 	}
 }
 
-func (c *compiler) compilePolicy(at Place, source int32, name string, p *corsprocv1.Policy) {
+func (c *compiler) compilePolicy(at Place, source int32, name string, p *corsprocv1.Policy) *grant {
 	g := &grant{
 		name:            name,
 		source:          source,
@@ -43,7 +45,6 @@ func (c *compiler) compilePolicy(at Place, source int32, name string, p *corspro
 	}
 	g.alone = []*grant{g}
 	c.set.policies = append(c.set.policies, g)
-	c.set.byName[name] = g
 
 	lifted := c.dangers(at.child("dangerously_allow"), p.GetDangerouslyAllow())
 	risks := credentialRisks{compiler: c, lifted: lifted, on: g.credentials}
@@ -79,6 +80,7 @@ func (c *compiler) compilePolicy(at Place, source int32, name string, p *corspro
 				"a preflight is answered with 204 or with 200", "")
 		}
 	}
+	return g
 }
 
 // compilePatterns compiles allow_origins or deny_origins: the policy's own patterns, then the sets it refers to.
@@ -206,7 +208,7 @@ func (c *compiler) compileMaxAge(at Place, text string) string {
 	} else if d, err := time.ParseDuration(strings.ToLower(strings.Join(strings.Fields(text), ""))); err == nil && d >= 0 && d <= maxMaxAge*time.Second {
 		fix = fmt.Sprintf("%ds", (d+time.Second-1)/time.Second)
 	}
-	c.fail(at, CodeDurationMalformed, text, "max_age is a duration of whole seconds, from 0s: 90s, 10m, 2h, 1h30m", fix)
+	c.fail(at, CodeDurationMalformed, text, "max_age is a duration of whole seconds, from 0s to 2147483647s: 90s, 10m, 2h, 1h30m", fix)
 	return ""
 }
 

@@ -10,7 +10,7 @@ import "strings"
 // and headers.
 func (s *Set) Decide(r *Request) (d Decision) {
 	h := s.virtualHost(r)
-	p, other := h.find(r)
+	p, others := h.find(r)
 	e := evaluation{
 		set: s, request: r, kind: kindOf(r), known: true,
 		list: p.policies, listRule: p.listRule, refuses: p.refuse, reject: p.reject, timing: p.timing,
@@ -18,20 +18,19 @@ func (s *Set) Decide(r *Request) (d Decision) {
 	if r.Origin.Lines == 1 {
 		e.origin, e.wellFormed = parseOrigin(r.Origin.Value)
 	}
-	candidates := p.candidates
-	if other != nil {
-		// Nothing is granted where it is not sure which place it is, unless both keep their hands off.
-		e.ambiguous = !p.policies.passthrough || !other.policies.passthrough
-		e.reject, e.timing, candidates = max(p.reject, other.reject), "", list{}
-	}
 	if r.Named.Lines > 0 {
 		e.list, e.known = s.named(r.Named)
+	}
+	for _, other := range others {
+		if other != nil {
+			e.join(other)
+		}
 	}
 
 	e.decide(&d)
 	d.VirtualHost = h.label
-	if candidates.exists() {
-		e.list, e.known = candidates, true
+	if p.candidates.exists() {
+		e.list, e.known = p.candidates, true
 		var candidate Decision
 		e.decide(&candidate)
 		d.HasCandidate, d.Candidate = true, candidate.Outcome
@@ -48,6 +47,17 @@ func kindOf(r *Request) Kind {
 		return Preflight
 	}
 	return Actual
+}
+
+// join takes in a place to which the path may lead as well. Nothing is granted where it is not sure which place it is,
+// unless both keep their hands off; the stricter of the two stops requests.
+func (e *evaluation) join(other *place) {
+	handsOff := other.policies.passthrough || e.request.Named.Lines > 0
+	e.ambiguous = e.ambiguous || !e.list.passthrough || !handsOff
+	e.reject = max(e.reject, other.reject)
+	if other.timing != e.timing || other.policies.passthrough || e.list.passthrough {
+		e.timing = "" // a passthrough place sets none
+	}
 }
 
 // evaluation is one list's look at one request.
@@ -75,7 +85,7 @@ func (e *evaluation) static() bool {
 // decide fills in a zero decision.
 func (e *evaluation) decide(d *Decision) {
 	d.Kind = e.kind
-	if e.list.passthrough {
+	if e.list.passthrough && !e.ambiguous {
 		d.Reason, d.Policy, d.Rule = ReasonPassthrough, namePassthrough, e.listRule
 		return
 	}

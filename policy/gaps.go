@@ -20,13 +20,14 @@ const (
 )
 
 // Gaps returns the fewest things that have to change in one policy of the request's place so that a browser's request is
-// allowed; credentials says that it needs Access-Control-Allow-Credentials. It returns none where nothing has to, and
+// allowed; credentials says that it needs Access-Control-Allow-Credentials. A policy that knows the origin already is
+// rather changed than one that does not: to let partners delete is less than to make them the shop. It returns none where nothing has to, and
 // where no change of a listed policy helps: the place lists none or passthrough, its path is ambiguous, Envoy names the
 // policies, or the request is one that no browser sends.
 func (s *Set) Gaps(r *Request, credentials bool) []Gap {
-	p, other := s.virtualHost(r).find(r)
+	p, others := s.virtualHost(r).find(r)
 	o, ok := parseOrigin(r.Origin.Value)
-	if other != nil || !ok || r.Named.Lines > 0 {
+	if others != ([2]*place{}) || !ok || r.Named.Lines > 0 {
 		return nil
 	}
 	var best []Gap
@@ -37,13 +38,15 @@ func (s *Set) Gaps(r *Request, credentials bool) []Gap {
 			return nil
 		}
 		gaps, ok := g.gaps(r, &o, credentials)
-		if gaps = append(denies[:len(denies):len(denies)], gaps...); ok && (!found || len(gaps) < len(best)) {
+		gaps = append(denies[:len(denies):len(denies)], gaps...)
+		rule, denied := g.match(&o)
+		knows := rule != 0
+		if ok && (!found || knows || len(gaps) < len(best)) {
 			best, found = gaps, true
 		}
-		rule, denied := g.match(&o)
 		if denied {
 			denies = append(denies, Gap{Kind: GapDenied, Policy: g.name, Rule: rule, Value: o.text})
-		} else if rule != 0 {
+		} else if knows {
 			break // no later policy is asked
 		}
 	}

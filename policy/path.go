@@ -10,11 +10,17 @@ import (
 //
 // Internally names are kept apart by a NUL, because names of policies may contain dots: the policy "a" with its field
 // "allow_origins" and a policy called "a.allow_origins" are two places that read the same. Paths are comparable and may
-// be keys of maps; only [Path.String] is for people.
+// be keys of maps; only [Path.String] is for people. The two bytes that part names do not stand in any: in a key that has
+// them, which is an error anyway, they are replaced.
 type Path string
 
 // Name returns the path of the field or map entry called name under p.
-func (p Path) Name(name string) Path { return p + "\x00" + Path(name) }
+func (p Path) Name(name string) Path {
+	if strings.ContainsAny(name, "\x00\x01") {
+		name = strings.NewReplacer("\x00", "\ufffd", "\x01", "\ufffd").Replace(name)
+	}
+	return p + "\x00" + Path(name)
+}
 
 // Index returns the path of the list element i under p.
 func (p Path) Index(i int) Path { return p + "\x01" + Path(strconv.Itoa(i)) }

@@ -108,20 +108,20 @@ func (h *virtualHost) at(route int) *place {
 	return &h.routes[route].place
 }
 
-// find returns the place of a request in the virtual host, and a second one where its path can be read in two ways that
-// lead to different places: an upstream may read it in the other.
-func (h *virtualHost) find(r *Request) (p, other *place) {
+// find returns the place of a request in the virtual host as its path was received, and the places to which other
+// readings of the path lead, where they are different ones: an upstream may read it that way. The unused are nil.
+func (h *virtualHost) find(r *Request) (p *place, others [2]*place) {
 	if len(h.routes) == 0 {
-		return &h.place, nil
+		return &h.place, others
 	}
 	path := pathOnly(r.Path)
 	found := h.route(r.Route, path)
 	if isAmbiguous(path) {
-		for _, merge := range [...]bool{true, false} {
+		for i, merge := range [...]bool{true, false} {
 			if also := h.route(r.Route, normalizePath(path, merge)); also != found {
-				return h.at(found), h.at(also)
+				others[i] = h.at(also)
 			}
 		}
 	}
-	return h.at(found), nil
+	return h.at(found), others
 }

@@ -19,8 +19,8 @@ func (g *grant) checkMethod(f Field) Reason {
 		return ReasonAllowed
 	case !isToken(method):
 		return ReasonMethodMalformed
-	case g.anyMethod && !isForbiddenMethod(method):
-		return ReasonAllowed
+	case g.anyMethod && !isForbiddenMethod(method) && !(g.credentials && method == "*"):
+		return ReasonAllowed // "*" itself is not echoed: to a request without credentials it would mean all
 	}
 	return ReasonMethodNotAllowed
 }
@@ -49,7 +49,7 @@ func (g *grant) checkHeaders(lines []string) headersCheck {
 				if c.reason == ReasonAllowed {
 					c.reason = ReasonHeaderMalformed
 				}
-				c.names, c.bareAuthorization = nil, true
+				c.names, c.bareAuthorization = nil, !g.listsHeader("authorization")
 				return c
 			}
 		case isAuthorization(name):
@@ -72,8 +72,8 @@ func (g *grant) checkHeader(name string) Reason {
 		return ReasonAllowed
 	case !isToken(name):
 		return ReasonHeaderMalformed
-	case g.anyHeader && !isAuthorization(name):
-		return ReasonAllowed
+	case g.anyHeader && !isAuthorization(name) && !(g.credentials && name == "*"):
+		return ReasonAllowed // as for methods
 	}
 	return ReasonHeaderNotAllowed
 }

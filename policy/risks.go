@@ -134,11 +134,16 @@ func isLoopback(p *pattern) bool {
 	return err == nil && addr.Unmap().IsLoopback()
 }
 
-// isPublicSuffix reports whether the public suffix list lists a domain (its private section too). What only its default
-// rule covers, such as internal, is not listed: package publicsuffix tells that from a suffix without a dot that no
-// section manages.
+// isPublicSuffix reports whether the public suffix list lists a domain (its private section too), or every domain right
+// under it (*.ck). What only its default rule covers, such as internal, is not listed.
 func isPublicSuffix(domain string) bool {
 	domain = strings.TrimSuffix(domain, ".")
+	return isListed(domain) || isListed("any-name-under."+domain)
+}
+
+// isListed reports whether a domain is a suffix by a rule of its own. Package publicsuffix tells the default rule from
+// the others by a suffix without a dot that no section manages.
+func isListed(domain string) bool {
 	suffix, icann := publicsuffix.PublicSuffix(domain)
 	return suffix == domain && (icann || strings.Contains(suffix, "."))
 }

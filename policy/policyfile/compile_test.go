@@ -45,7 +45,7 @@ b.yaml:4:1: default: default stands in another file already (see a.yaml:4:1)
 			"a.yaml", "policies: {shop: {allow_origins: [",
 			"b.yaml", "policies: {x: {allow_origins: ['@partners'], max_age: 5x}}\ndefault: {policies: [shop]}",
 		}, `a.yaml:1:35: not valid YAML: did not find expected node content
-b.yaml:1:55: policies.x.max_age: "5x": max_age is a duration of whole seconds, from 0s: 90s, 10m, 2h, 1h30m
+b.yaml:1:55: policies.x.max_age: "5x": max_age is a duration of whole seconds, from 0s to 2147483647s: 90s, 10m, 2h, 1h30m
 `},
 		{"what a refused list may define is not missing", []string{
 			"a.yaml", "policies: [shop]\norigin_sets: &a {}",
