@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -210,8 +211,21 @@ func (f *fetch) notes(r *Result) (notes []string) {
 	if f.method != f.Method && f.Method != "" {
 		notes = append(notes, "Browsers send the method "+f.Method+" as "+f.method+".")
 	}
-	if f.method == "PATCH" || !strings.EqualFold(f.method, "patch") {
-		return notes
+	if f.method != "PATCH" && strings.EqualFold(f.method, "patch") {
+		notes = append(notes, "Browsers send the method "+f.method+" as it is written; servers know PATCH.")
 	}
-	return append(notes, "Browsers send the method "+f.method+" as it is written; servers know PATCH.")
+	if r.Preflight != nil {
+		for _, name := range unsafeNames(f.headers) {
+			if slices.Contains(chromiumSafelisted, name) {
+				notes = append(notes, "Chromium does not ask for the header "+name+" in a preflight, against the Fetch standard; other browsers do.")
+			}
+		}
+	}
+	return notes
+}
+
+// chromiumSafelisted are the request headers that Chromium (156) takes for safelisted although the standard does not, or
+// does not send at all (user-agent).
+var chromiumSafelisted = []string{
+	"device-memory", "downlink", "dpr", "ect", "intervention", "rtt", "save-data", "user-agent", "viewport-width", "width",
 }

@@ -18,10 +18,11 @@ func (f *fetch) actualRequest() *policy.Request {
 	if f.WebSocket || f.origin != to || f.method != "GET" && f.method != "HEAD" {
 		r.Origin = policy.Line(f.Origin)
 	}
-	if f.WebSocket {
+	switch {
+	case f.WebSocket:
+		// Chromium (156) sends no Sec-Fetch-Site with it, other browsers do; the outcome is the same.
 		r.Upgrade = "websocket"
-	}
-	if to.isTrustworthy() {
+	case to.isTrustworthy():
 		r.FetchSite = policy.Line(site(f.origin, to))
 	}
 	return r

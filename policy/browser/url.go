@@ -85,9 +85,7 @@ func parseURL(s string, webSocket bool) (t target, err error) {
 		t.port = ""
 	}
 	t.path = parsePath(path) + escape(query, ` "#<>'`)
-	if webSocket && t.fragment != "" {
-		t.fragment = ""
-	}
+	t.fragment = escape(t.fragment, " \"<>`")
 	return t, nil
 }
 
