@@ -1,5 +1,10 @@
 package policy
 
+import (
+	"slices"
+	"strings"
+)
+
 // A Gap is one thing that stands between a request and a policy that would allow it.
 type Gap struct {
 	Kind   GapKind
@@ -17,25 +22,32 @@ const (
 	GapMethod                         // allow_methods lacks it
 	GapHeader                         // allow_headers lacks it
 	GapCredentials                    // allow_credentials is not on
+	GapPolicy                         // the place's list lacks a policy that allows it; Rule is the list, Policy "none" where that is all of it
 )
 
 // Gaps returns the fewest things that have to change in one policy of the request's place so that a browser's request is
 // allowed; credentials says that it needs Access-Control-Allow-Credentials. A policy that knows the origin already is
-// rather changed than one that does not: to let partners delete is less than to make them the shop. It returns none where nothing has to, and
-// where no change of a listed policy helps: the place lists none or passthrough, its path is ambiguous, Envoy names the
-// policies, or the request is one that no browser sends.
+// rather changed than one that does not: to let partners delete is less than to make them the shop. Where no policy of
+// the list can be changed so, the gap is a policy that the list lacks.
+//
+// It returns none where nothing has to change, and where a change that loads cannot help: hands off, an ambiguous path,
+// policies that Envoy names, a request that no browser sends, credentials for an origin that must not get them.
 func (s *Set) Gaps(r *Request, credentials bool) []Gap {
 	p, others := s.virtualHost(r).find(r)
 	o, ok := parseOrigin(r.Origin.Value)
-	if others != ([2]*place{}) || !ok || r.Named.Lines > 0 {
+	if others != ([2]*place{}) || !ok || r.Named.Lines > 0 || p.policies.passthrough {
+		return nil
+	}
+	if credentials && isDangerous(o.text) {
 		return nil
 	}
 	var best []Gap
-	found := false
+	found, list := false, Gap{Kind: GapPolicy, Rule: p.listRule, Value: o.text}
 	var denies []Gap // those of the policies before: they end the search, whatever a later one allows
 	for _, g := range p.policies.grants {
 		if g.builtin {
-			return nil
+			list.Policy = g.name
+			break
 		}
 		gaps, ok := g.gaps(r, &o, credentials)
 		gaps = append(denies[:len(denies):len(denies)], gaps...)
@@ -50,10 +62,14 @@ func (s *Set) Gaps(r *Request, credentials bool) []Gap {
 			break // no later policy is asked
 		}
 	}
+	if !found {
+		return []Gap{list}
+	}
 	return best
 }
 
-// gaps returns what the policy lacks. It reports false where nothing that is added to it helps.
+// gaps returns what the policy lacks. It reports false where nothing that is added to it helps, or what would help is an
+// error.
 func (g *grant) gaps(r *Request, o *origin, credentials bool) (gaps []Gap, ok bool) {
 	index := int(g.index)
 	add := func(kind GapKind, rule Rule, value string) {
@@ -63,6 +79,9 @@ func (g *grant) gaps(r *Request, o *origin, credentials bool) (gaps []Gap, ok bo
 		add(GapDenied, rule, o.text)
 	}
 	if g.allows(o) == 0 {
+		if g.credentials && isDangerous(o.text) {
+			return nil, false
+		}
 		add(GapOrigin, makeRule(ruleField, index, fieldOrigins), o.text)
 	}
 	if kindOf(r) == Preflight {
@@ -79,6 +98,9 @@ func (g *grant) gaps(r *Request, o *origin, credentials bool) (gaps []Gap, ok bo
 			}
 			switch g.checkHeader(name) {
 			case ReasonHeaderNotAllowed:
+				if name == "*" {
+					return nil, false
+				}
 				add(GapHeader, makeRule(ruleField, index, fieldHeaders), name)
 			case ReasonHeaderMalformed:
 				return nil, false
@@ -86,10 +108,59 @@ func (g *grant) gaps(r *Request, o *origin, credentials bool) (gaps []Gap, ok bo
 		}
 	}
 	if credentials && !g.credentials {
-		if g.star {
-			return nil, false // "*" and credentials do not go together
+		if g.isDangerous() {
+			return nil, false
 		}
 		add(GapCredentials, makeRule(ruleField, index, fieldCredentials), "")
 	}
 	return gaps, true
+}
+
+// isDangerous reports whether an origin must not get credentials.
+func isDangerous(text string) bool {
+	p, why := parsePattern(text)
+	return why == "" && len(patternDangers(&p)) > 0
+}
+
+// isDangerous reports whether a policy without credentials cannot have them: somebody that it allows must not get them,
+// or its "*" would become the name of a header.
+func (g *grant) isDangerous() bool {
+	if strings.HasPrefix(g.exposeHeaders, "*") {
+		return true
+	}
+	for _, re := range g.regexes {
+		if acceptsAll(re, probeOrigins("https")) || acceptsAll(re, probeOrigins("http")) {
+			return true
+		}
+	}
+	for _, set := range g.allow {
+		if set.any != 0 || set.null != 0 {
+			return true
+		}
+		for text := range set.exact {
+			if isDangerous(text) {
+				return true
+			}
+		}
+		dangerous := func(list []scoped, kind hostKind, host string) bool {
+			return slices.ContainsFunc(list, func(s scoped) bool {
+				p := pattern{kind: patternOrigin, host: kind, origin: origin{scheme: s.scheme, host: host}}
+				return len(patternDangers(&p)) > 0
+			})
+		}
+		for host, list := range set.anyPort {
+			if dangerous(list, hostExact, host) {
+				return true
+			}
+		}
+		for host, list := range set.sub {
+			if dangerous(list, hostSub, host) {
+				return true
+			}
+		}
+		if dangerous(set.anyHosts, hostAny, "") {
+			return true
+		}
+	}
+	return false
 }

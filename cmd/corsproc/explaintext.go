@@ -81,10 +81,7 @@ func (t *explanationText) request(label string, r *corsprocv1.ExplainedRequest) 
 		t.line(once(i, "  sends"), name+": "+printable(r.GetHeaders()[name]))
 	}
 	d := r.GetDecision()
-	decided := d.GetVerdict() + " (" + d.GetReason() + ")"
-	if d.GetReason() == d.GetVerdict() {
-		decided = d.GetVerdict()
-	}
+	decided := outcomeOf(d.GetVerdict(), d.GetReason())
 	switch {
 	case d.GetRule() != nil:
 		decided += " by " + d.GetRule().GetField() + ", " + position(d.GetRule())
@@ -105,13 +102,17 @@ func (t *explanationText) request(label string, r *corsprocv1.ExplainedRequest) 
 // browser writes what the browser makes of it.
 func (t *explanationText) browser(outcome browser.Outcome, x *corsprocv1.Explanation) {
 	b := x.GetBrowser()
-	word := map[browser.Outcome]string{
-		browser.Readable:   t.paint(green, "the page may read the answer"),
-		browser.Unreadable: t.paint(red, "the page may not read the answer"),
-		browser.Undecided:  t.paint(yellow, "undecided here: the upstream answers"),
-	}[outcome]
-	t.line("browser", word+": "+x.GetVerdict()+" ("+x.GetReason()+")")
-	if outcome == browser.Readable {
+	_, webSocket := x.GetActual().GetHeaders()["upgrade"]
+	words := [...]string{
+		browser.Readable: "the page may read the answer", browser.Unreadable: "the page may not read the answer",
+		browser.Undecided: "undecided here, the upstream answers",
+	}
+	if webSocket {
+		words[browser.Readable], words[browser.Unreadable] = "the WebSocket opens", "the WebSocket does not open"
+	}
+	colors := [...]string{browser.Readable: green, browser.Unreadable: red, browser.Undecided: yellow}
+	t.line("browser", t.paint(colors[outcome], words[outcome])+": "+outcomeOf(x.GetVerdict(), x.GetReason()))
+	if outcome == browser.Readable && !webSocket {
 		switch exposed := b.GetExposedHeaders(); {
 		case slices.Equal(exposed, []string{"*"}):
 			t.line("  reads", "every header but Set-Cookie")
@@ -142,6 +143,14 @@ func (t *explanationText) paint(sgr, text string) string {
 		return text
 	}
 	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
+}
+
+// outcomeOf writes a verdict with its reason, and one of them where both say the same.
+func outcomeOf(verdict, reason string) string {
+	if verdict == reason {
+		return verdict
+	}
+	return verdict + " (" + reason + ")"
 }
 
 // once returns the label of the first line of several.

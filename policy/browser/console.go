@@ -1,6 +1,9 @@
 package browser
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // console returns the words that Chromium's console shows for a fetch that failed (its cors_error_string.cc).
 func (f *fetch) console(failed failure, preflight bool) string {
@@ -14,6 +17,18 @@ func (f *fetch) console(failed failure, preflight bool) string {
 		f.url, f.url.fragment, f.Origin, failed.words(f.Origin, preflight))
 }
 
+// originFault says what is wrong with a value of Access-Control-Allow-Origin that is not the page's origin.
+func originFault(value string) string {
+	switch {
+	case strings.Contains(value, ","):
+		return fmt.Sprintf("contains multiple values '%s', but only one is allowed", value)
+	case value != "null" && !strings.Contains(value, "://"):
+		return fmt.Sprintf("contains the invalid value '%s'", value)
+	}
+	return fmt.Sprintf("has a value '%s' that is not equal to the supplied origin", value)
+}
+
+// words returns what the console says after where the fetch went.
 func (failed failure) words(origin string, preflight bool) string {
 	words := ""
 	switch failed.kind {
@@ -22,7 +37,7 @@ func (failed failure) words(origin string, preflight bool) string {
 	case originWildcard:
 		words = "The value of the 'Access-Control-Allow-Origin' header in the response must not be the wildcard '*' when the request's credentials mode is 'include'."
 	case originDiffers:
-		words = fmt.Sprintf("The 'Access-Control-Allow-Origin' header has a value '%s' that is not equal to the supplied origin.", failed.value)
+		words = "The 'Access-Control-Allow-Origin' header " + originFault(failed.value) + ". Have the server send the header with a valid value."
 	case credentialsNotOn:
 		words = fmt.Sprintf("The value of the 'Access-Control-Allow-Credentials' header in the response is '%s' which must be 'true' when the request's credentials mode is 'include'.", failed.value)
 	case statusNotOK:

@@ -35,6 +35,8 @@ type Result struct {
 	Console string // what Chromium says; empty: nothing
 	Changes []policy.Gap
 	Notes   []string
+
+	credentials bool // the fetch carries credentials to the other origin
 }
 
 // Exchange is one request of a fetch and its answer.
@@ -164,7 +166,13 @@ func (f *fetch) refuse(r *Result, e *Exchange, set *policy.Set) {
 	if r.Preflight != nil {
 		needs = f.preflightRequest()
 	}
-	r.Changes = set.Gaps(needs, f.include())
+	r.Changes, r.credentials = set.Gaps(needs, f.include()), f.include()
+	switch {
+	case r.Reason == policy.ReasonPathAmbiguous.String():
+		r.Notes = append(r.Notes, "Servers can read this path in two ways, which lead to different places: no policy allows that, ask for it in one spelling.")
+	case len(r.Changes) == 0 && f.include():
+		r.Notes = append(r.Notes, "No change is suggested: answers made for the user's credentials must not go to an origin that anybody can have or overhear; serve the page over https.")
+	}
 }
 
 // whyPreflight says in words what makes a preflight necessary.

@@ -26,7 +26,7 @@ func (r *Result) Explanation(locate func(policy.Rule) *corsprocv1.Location) *cor
 		x.Browser.ExposedHeaders = []string{"*"}
 	}
 	for _, g := range r.Changes {
-		x.Changes = append(x.Changes, change(g, locate(g.Rule)))
+		x.Changes = append(x.Changes, r.change(g, locate(g.Rule)))
 	}
 	return x
 }
@@ -63,16 +63,28 @@ func byName(headers []policy.Header) map[string]string {
 }
 
 // change says what to change.
-func change(g policy.Gap, at *corsprocv1.Location) *corsprocv1.PolicyChange {
-	place := fmt.Sprintf("%s:%d:%d", at.GetFile(), at.GetLine(), at.GetColumn())
+func (r *Result) change(g policy.Gap, at *corsprocv1.Location) *corsprocv1.PolicyChange {
+	c := &corsprocv1.PolicyChange{Action: "add", Value: g.Value, At: at}
+	field, file := at.GetField(), fmt.Sprintf("(%s:%d:%d)", at.GetFile(), at.GetLine(), at.GetColumn())
 	switch g.Kind {
 	case policy.GapDenied:
-		return &corsprocv1.PolicyChange{Action: "remove", Value: g.Value, At: at,
-			Text: fmt.Sprintf("remove %s, which denies %s (%s)", at.GetField(), g.Value, place)}
+		c.Action = "remove"
+		c.Text = fmt.Sprintf("remove %s, which denies %s %s", field, g.Value, file)
 	case policy.GapCredentials:
-		return &corsprocv1.PolicyChange{Action: "set", Value: "true", At: at,
-			Text: fmt.Sprintf("set %s to true (%s)", at.GetField(), place)}
+		c.Action, c.Value = "set", "true"
+		c.Text = fmt.Sprintf("set %s to true %s", field, file)
+	case policy.GapPolicy:
+		c.Action, c.Value = "list", ""
+		allows, where := "a policy that allows "+g.Value, "first in "+field
+		if r.credentials {
+			allows += " with credentials"
+		}
+		if g.Policy != "" {
+			where = "in " + field + " instead of " + g.Policy
+		}
+		c.Text = fmt.Sprintf("list %s %s %s", allows, where, file)
+	default:
+		c.Text = fmt.Sprintf("add %s to %s %s", g.Value, field, file)
 	}
-	return &corsprocv1.PolicyChange{Action: "add", Value: g.Value, At: at,
-		Text: fmt.Sprintf("add %s to %s (%s)", g.Value, at.GetField(), place)}
+	return c
 }

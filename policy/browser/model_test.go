@@ -31,9 +31,9 @@ func TestModel(t *testing.T) {
 				}
 			}
 			for _, change := range x.Changes {
-				text := change.Action + " " + change.Value
-				if change.Action == "remove" {
-					text = change.Action
+				text := change.Action
+				if text == "add" || text == "set" {
+					text += " " + change.Value
 				}
 				got.Changes = append(got.Changes, text)
 			}

@@ -443,9 +443,10 @@ func (x *PreflightCache) GetSafari() int32 {
 // PolicyChange is a change to a policy file.
 type PolicyChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// add (value to the list field), remove (value from the list field) or set (field to value).
+	// add (value to the list), remove (the entry that stands there), set (the field to value) or list (a policy such as
+	// text says, in a place's list).
 	Action string `protobuf:"bytes,1,opt,name=action,proto3" json:"action,omitempty"`
-	// What to add, remove or set.
+	// What to add or set, or the origin that the removed entry denies; empty for list.
 	Value string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
 	// The field and its place; where the field is not written yet, the place of what it belongs into.
 	At *Location `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
