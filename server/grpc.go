@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"math"
 	"time"
 
@@ -26,8 +27,9 @@ const (
 	handshakeTimeout = 10 * time.Second
 )
 
-// newGRPC returns the gRPC server, and its health, which says NOT_SERVING until it is told otherwise.
-func newGRPC(s *Settings, service extprocv3.ExternalProcessorServer) (*grpc.Server, *health.Server) {
+// newGRPC returns the gRPC server, and its health, which says NOT_SERVING until it is told otherwise. Once ending is
+// closed, nobody is left watching health: such a stream never ends by itself, and would hold up every stop.
+func newGRPC(s *Settings, service extprocv3.ExternalProcessorServer, ending <-chan struct{}) (*grpc.Server, *health.Server) {
 	streams := s.MaxConcurrentStreams
 	if streams == 0 {
 		streams = math.MaxUint32
@@ -37,6 +39,7 @@ func newGRPC(s *Settings, service extprocv3.ExternalProcessorServer) (*grpc.Serv
 		grpc.MaxRecvMsgSize(s.MaxMessageBytes),
 		grpc.MaxConcurrentStreams(streams),
 		grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.StreamInterceptor(endWatches(ending)),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 	)
 	extprocv3.RegisterExternalProcessorServer(g, service)
@@ -52,3 +55,32 @@ func setHealth(h *health.Server, status healthv1.HealthCheckResponse_ServingStat
 		h.SetServingStatus(service, status)
 	}
 }
+
+// endWatches ends the streams that watch health when ending is closed.
+func endWatches(ending <-chan struct{}) grpc.StreamServerInterceptor {
+	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		if info.FullMethod != healthv1.Health_Watch_FullMethodName {
+			return handler(srv, stream)
+		}
+		ctx, cancel := context.WithCancel(stream.Context())
+		defer cancel()
+		stop := make(chan struct{})
+		defer close(stop)
+		go func() {
+			select {
+			case <-ending:
+				cancel()
+			case <-stop:
+			}
+		}()
+		return handler(srv, watchStream{stream, ctx})
+	}
+}
+
+// watchStream is a stream with a context of its own.
+type watchStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s watchStream) Context() context.Context { return s.ctx }

@@ -78,7 +78,7 @@ func TestListenAllOrNone(t *testing.T) {
 
 func TestConnectionLimit(t *testing.T) {
 	refused := make(chan struct{}, 10)
-	limit := &connLimit{max: 2, refused: func() { refused <- struct{}{} }}
+	limit := newConnLimit(2, func() { refused <- struct{}{} })
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -49,7 +49,7 @@ func Run(ctx context.Context, s Settings, env Environment) error {
 		return err
 	}
 	p := newProcess(&s, env)
-	if err := p.loadFirst(); err != nil {
+	if stopped, err := p.awaitFirst(ctx, env.Signals); stopped || err != nil {
 		return err
 	}
 	if err := p.open(ctx); err != nil {
@@ -80,6 +80,25 @@ func newProcess(s *Settings, env Environment) *process {
 	p.policies = newPolicies(s.Policies, p.metrics, p.log)
 	p.refusals = newRefusals(p.log, p.policies.locate)
 	return p
+}
+
+// awaitFirst loads the policy files, and reports whether it was told to stop in the meantime: a large set takes seconds,
+// and standard input may never end.
+func (p *process) awaitFirst(ctx context.Context, signals <-chan os.Signal) (stopped bool, err error) {
+	loaded := make(chan error, 1)
+	go func() { loaded <- p.loadFirst() }()
+	for {
+		select {
+		case err := <-loaded:
+			return false, err
+		case <-ctx.Done():
+			return true, nil
+		case s := <-signals:
+			if s != syscall.SIGHUP {
+				return true, nil
+			}
+		}
+	}
 }
 
 // loadFirst loads the policy files. A process never starts without a good set.
@@ -115,16 +134,18 @@ func (p *process) open(ctx context.Context) error {
 // serve answers on the open addresses until it is told to stop.
 func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer p.workers.Wait()
+	defer p.finish()
 	defer cancel()
 	p.workers.Go(func() { p.refusals.run(background) })
 	p.workers.Go(func() { p.watch(background) })
 
-	g, health := newGRPC(p.settings, extproc.New(p.policies.prepared, p.hooks()))
+	ending := make(chan struct{})
+	g, health := newGRPC(p.settings, extproc.New(p.policies.prepared, p.hooks()), ending)
+	conns := p.newConnLimit()
 	failed := make(chan error, len(p.listeners)+1)
-	for _, l := range p.limited() {
+	for _, l := range p.listeners {
 		p.workers.Go(func() {
-			if err := g.Serve(l); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			if err := g.Serve(conns.wrap(l)); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 				failed <- err
 			}
 		})
@@ -144,11 +165,25 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	p.ready.Store(false)
 	health.Shutdown()
 	if err != nil {
+		conns.closeAll()
 		g.Stop()
 		return err
 	}
 	p.log.Info("draining", "delay", delay.String(), "timeout", p.settings.DrainTimeout.String())
-	(&drain{delay: delay, timeout: p.settings.DrainTimeout, graceful: g.GracefulStop, stop: g.Stop, log: p.log}).run(signals)
+	endWatches := sync.OnceFunc(func() { close(ending) })
+	(&drain{
+		delay: delay, timeout: p.settings.DrainTimeout, log: p.log,
+		graceful: func() {
+			endWatches()
+			conns.closeSilent()
+			g.GracefulStop()
+		},
+		stop: func() {
+			endWatches()
+			conns.closeAll()
+			g.Stop()
+		},
+	}).run(signals)
 	p.log.Info("stopped")
 	return nil
 }
@@ -205,18 +240,28 @@ func (p *process) hooks() extproc.Hooks {
 	}
 }
 
-// limited returns the listeners with the bound on their connections.
-func (p *process) limited() []net.Listener {
+// finish waits for our goroutines, but not for ever: one may be reading a policy file from a disk that does not answer.
+func (p *process) finish() {
+	const enough = time.Second
+	done := make(chan struct{})
+	go func() {
+		p.workers.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(enough):
+		p.log.Warn("something does not end; leaving it behind")
+	}
+}
+
+// newConnLimit returns the bound on the connections of all listeners.
+func (p *process) newConnLimit() *connLimit {
 	warnings := &throttle{interval: time.Minute}
-	limit := &connLimit{max: int64(p.settings.MaxConnections), refused: func() {
+	return newConnLimit(p.settings.MaxConnections, func() {
 		p.metrics.ConnectionRefused()
 		if warnings.allow() {
 			p.log.Warn("connections are closed at once: max-connections are open", "max", p.settings.MaxConnections)
 		}
-	}}
-	limited := make([]net.Listener, len(p.listeners))
-	for i, l := range p.listeners {
-		limited[i] = limit.wrap(l)
-	}
-	return limited
+	})
 }

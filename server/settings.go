@@ -74,12 +74,23 @@ func (s *Settings) Validate() error {
 		}
 	}
 	for _, name := range s.AdminHosts {
-		if name == "" || strings.ContainsAny(name, ":/*@[] ") {
-			errs = append(errs, fmt.Errorf("admin-hosts: %q is no host name; write names without scheme, port and path", name))
+		if err := CheckHostName(name); err != nil {
+			errs = append(errs, fmt.Errorf("admin-hosts: %w", err))
 		}
 	}
 	return errors.Join(errs...)
 }
+
+// CheckHostName reports what keeps a name from being one that the admin address can answer to.
+func CheckHostName(name string) error {
+	if name == "" || strings.ContainsAny(name, ":/*@[] ") {
+		return fmt.Errorf("%q is no host name; write names without scheme, port and path", name)
+	}
+	return nil
+}
+
+// maxSocketPath is the longest path of a unix socket that every system takes (sun_path, with its final NUL).
+const maxSocketPath = 103
 
 // address is a parsed --listen or --admin-listen.
 type address struct {
@@ -95,7 +106,13 @@ func parseAddress(text string) (address, error) {
 		if !strings.HasPrefix(path, "/") || strings.HasSuffix(path, "/") {
 			return address{}, fmt.Errorf("%q has no absolute path of a socket; write unix:///path", text)
 		}
+		if len(path) > maxSocketPath {
+			return address{}, fmt.Errorf("%q is longer than the %d bytes that the path of a socket may have", path, maxSocketPath)
+		}
 		return address{network: "unix", addr: path}, nil
+	}
+	if path, ok := strings.CutPrefix(text, "unix:"); ok {
+		return address{}, fmt.Errorf("%q is no address; write %s%s", text, unixScheme, path)
 	}
 	if _, port, err := net.SplitHostPort(text); err != nil || port == "" {
 		return address{}, fmt.Errorf("%q is no address; write host:port or unix:///path", text)

@@ -78,6 +78,10 @@ func TestCommands(t *testing.T) {
 		{args: "serve --policies good.yaml extra", status: 2, stdout: "-", stderr: "extra"},
 		{args: "serve --policies good.yaml --drain-delay soon", status: 2, stdout: "-", stderr: "--drain-delay"},
 		{args: "serve --policies good.yaml --max-connections many", status: 2, stdout: "-", stderr: "--max-connections"},
+		{args: "serve --policies good.yaml --plaintext false", status: 2, stdout: "-", stderr: "--plaintext=false"},
+		{args: "serve --policies good.yaml --admin-hosts http://x", status: 2, stdout: "-", stderr: "--admin-hosts"},
+		{args: "serve --policies good.yaml --listen unix:/run/x.sock", status: 1, stdout: "-", stderr: "unix:///run/x.sock"},
+		{args: "serve --policies good.yaml --config=", status: 2, stdout: "-", stderr: "--config"},
 		{args: "serve --policies missing.yaml", status: 1, stdout: "-", stderr: "missing.yaml"},
 		{args: "serve --policies bad.yaml", status: 1, stdout: "-", stderr: "bad.yaml:3:21: policies.p.allow_origins[0]:"},
 		{args: "serve --policies good.yaml --listen 192.0.2.1:0", status: 1, stdout: "-", stderr: "--plaintext"},
@@ -129,5 +133,43 @@ func TestSettingErrors(t *testing.T) {
 	}
 	if strings.Contains(stderr, "SERVICE_HOST") {
 		t.Errorf("a variable that is none of ours is mentioned:\n%s", stderr)
+	}
+}
+
+// TestSettingsFileErrors: what is wrong in the settings file is exit 1, and nothing is said to be missing that may stand
+// in what cannot be read.
+func TestSettingsFileErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		file, text string
+		want       []string
+		not        string
+	}{
+		"syntax":             {"s.yaml", "policies: good.yaml\nlisten: [", []string{"s.yaml"}, "required"},
+		"a list":             {"s.yaml", "[]", []string{"keys and values"}, "required"},
+		"two documents":      {"s.yaml", "policies: good.yaml\n---\n{}\n", []string{"one document"}, "required"},
+		"JSON trailing text": {"s.json", "{\"policies\": \"good.yaml\"}\nx", []string{"line 2"}, "required"},
+		"JSON duplicates":    {"s.json", `{"policies": "good.yaml", "policies": "nope.yaml"}`, []string{"policies: stands twice"}, "required"},
+		"TOML syntax":        {"s.toml", "policies = ", []string{"s.toml"}, "required"},
+		"a misspelt key":     {"s.yaml", "polices: good.yaml\n", []string{"did you mean policies?", "required"}, "nothing"},
+		"several at once":    {"s.yaml", "policies: {a: b}\nlisten: {a: b}\ndrain-delay: soon\nnonsense: 1\nlisten: x\n", []string{"policies", "listen", "drain-delay", "nonsense", "stands twice"}, "required"},
+		"a list of numbers":  {"s.toml", "policies = \"good.yaml\"\nlisten = [1]\n", []string{"listen"}, "no address"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			write(t, "good.yaml", goodPolicies)
+			write(t, c.file, c.text)
+			status, _, stderr := runIn(t, "", "serve", "--config", c.file)
+			if status != 1 {
+				t.Errorf("exit status %d", status)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(stderr, want) {
+					t.Errorf("%q is not said:\n%s", want, stderr)
+				}
+			}
+			if strings.Contains(stderr, c.not) {
+				t.Errorf("%q is said:\n%s", c.not, stderr)
+			}
+		})
 	}
 }

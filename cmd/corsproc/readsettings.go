@@ -67,21 +67,33 @@ func addSettings(cmd *cobra.Command) {
 func readSettings(flags *pflag.FlagSet, format server.LogFormat) (server.Settings, error) {
 	settings := server.Settings{LogFormat: format}
 	status := exitFailure
-	file, _ := flags.GetString(configFlag)
-	if !flags.Changed(configFlag) {
-		file = os.Getenv(envName(configFlag))
+	name, _ := flags.GetString(configFlag)
+	var problems []error
+	if flags.Changed(configFlag) {
+		if name == "" {
+			problems, status = append(problems, errors.New("--config: is empty; name a file, or leave the flag out")), exitUsage
+		}
+	} else if text, ok := os.LookupEnv(envName(configFlag)); ok {
+		if name = text; name == "" {
+			problems = append(problems, fmt.Errorf("%s: is empty; name a file, or unset it", envName(configFlag)))
+		}
 	}
-	v, problems := readSettingsFile(file)
-	v.AllowEmptyEnv(true)
+	file := readSettingsFile(name)
+	problems = append(problems, file.problems...)
+	file.AllowEmptyEnv(true)
 
 	for i := range allSettings {
 		s := &allSettings[i]
-		place, value := find(s.name, flags, v, file)
+		place, value := find(s.name, flags, file.Viper, name)
 		switch {
 		case place != "":
 		case s.name == "policies":
-			problems = append(problems, errors.New("--policies is required: name the policy file or directory"))
-			status = exitUsage
+			if !file.says(s.name) {
+				problems = append(problems, errors.New("--policies is required: name the policy file or directory"))
+				if len(file.problems) == 0 {
+					status = exitUsage // nobody tried
+				}
+			}
 			continue
 		case s.fallback == "":
 			continue
@@ -96,6 +108,9 @@ func readSettings(flags *pflag.FlagSet, format server.LogFormat) (server.Setting
 			problems = append(problems, fmt.Errorf("%s: %w", place, err))
 			if flags.Changed(s.name) {
 				status = exitUsage
+			}
+			if s.fallback != "" {
+				_ = s.set(&settings, splitList(s.fallback)) // so that nothing is said of its absence; fallbacks are right
 			}
 		}
 	}
@@ -158,5 +173,5 @@ func (s *setting) valuesOf(value any) ([]string, error) {
 		}
 		return texts, nil
 	}
-	return nil, fmt.Errorf("%v is not of a fitting type; write it in quotes", value)
+	return nil, fmt.Errorf("%v is not of a type that fits this setting", value)
 }

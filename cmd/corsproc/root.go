@@ -85,6 +85,18 @@ files.`,
 	return root
 }
 
+// noArguments refuses arguments. Cobra's own check would call them unknown commands.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if args[0] == "true" || args[0] == "false" {
+		hint = "; the value of a flag that needs none is written behind an equals sign: --plaintext=" + args[0]
+	}
+	return fmt.Errorf("%s takes no arguments, but was given %q%s", cmd.Name(), args[0], hint)
+}
+
 // newHelp replaces cobra's help command, which succeeds also for commands that there are not.
 func newHelp() *cobra.Command {
 	return &cobra.Command{

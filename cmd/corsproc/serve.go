@@ -28,7 +28,7 @@ and a second signal stops at once.`,
 		Example: `  corsproc serve --policies policies.yaml
   corsproc serve --policies /etc/corsproc/policies/ --listen unix:///run/corsproc.sock
   CORSPROC_POLICIES=policies.yaml corsproc serve --config corsproc.toml`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 	}
 	addSettings(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

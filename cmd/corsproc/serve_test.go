@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -195,6 +196,64 @@ func TestServeSignals(t *testing.T) {
 			t.Errorf("exit status %d", status)
 		}
 	case <-time.After(20 * time.Second):
+		t.Error("does not stop")
+	}
+}
+
+// TestStopIsNotHeldUp: neither a connection that says nothing nor somebody who watches health delays a stop.
+func TestStopIsNotHeldUp(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "policies.yaml", goodPolicies)
+	s, stop := serve(t, "--policies", "policies.yaml", "--log-format", "json", "--drain-timeout", "1m")
+	silent, err := net.Dial("tcp", s.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	conn, err := grpc.NewClient(s.Listen, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	watch, err := healthv1.NewHealthClient(conn).Watch(t.Context(), &healthv1.HealthCheckRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := watch.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	select {
+	case <-stopped:
+	case <-time.After(8 * time.Second): // gRPC by itself gives the silent connection 10
+		t.Error("the stop is held up")
+	}
+}
+
+// TestStopWhileLoading: standard input that never ends keeps nobody from stopping.
+func TestStopWhileLoading(t *testing.T) {
+	endless, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func(stdin *os.File) {
+		os.Stdin = stdin
+		writer.Close()
+	}(os.Stdin)
+	os.Stdin = endless
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan int, 1)
+	go func() {
+		done <- run(ctx, []string{"serve", "--policies", "-"}, strings.NewReader(""), io.Discard, io.Discard)
+	}()
+	time.AfterFunc(50*time.Millisecond, cancel)
+	select {
+	case status := <-done:
+		if status != 0 {
+			t.Errorf("exit status %d", status)
+		}
+	case <-time.After(10 * time.Second):
 		t.Error("does not stop")
 	}
 }

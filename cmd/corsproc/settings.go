@@ -45,7 +45,16 @@ var allSettings = []setting{
 	{name: "max-message-bytes", shown: "N", fallback: "262144", number: true, usage: "largest ext_proc message that is read",
 		set: one(atLeast(1), func(s *server.Settings, v int) { s.MaxMessageBytes = v })},
 	{name: "admin-hosts", shown: "LIST", list: true, usage: "further Host names that the admin address answers to",
-		set: func(s *server.Settings, v []string) error { s.AdminHosts = v; return nil }},
+		set: func(s *server.Settings, v []string) error {
+			s.AdminHosts = v
+			for _, name := range v {
+				if err := server.CheckHostName(name); err != nil {
+					s.AdminHosts = nil
+					return err
+				}
+			}
+			return nil
+		}},
 	{name: "pprof", shown: "BOOL", fallback: "false", toggle: true, usage: "/debug/pprof/ on the admin address",
 		set: one(boolean, func(s *server.Settings, v bool) { s.Pprof = v })},
 	{name: "reload-interval", shown: "TIME", fallback: "30s", number: true, usage: "how often the policy files are looked at beside the watch; 0: watch only",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,34 +15,51 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// readSettingsFile returns a viper that holds the settings file, or an empty one for no name, with everything that is
-// wrong with the file but for the values. The file is read once: settings do not change while the process runs.
-func readSettingsFile(name string) (*viper.Viper, []error) {
+// settingsFile is what a settings file says.
+type settingsFile struct {
+	*viper.Viper
+	problems []error
+	// refused are the keys whose values the file has and that cannot be used; unread says that this may be any key.
+	refused map[string]bool
+	unread  bool
+}
+
+// says reports whether the file may have a value for a key that nobody else sets.
+func (f *settingsFile) says(key string) bool { return f.unread || f.refused[key] }
+
+// readSettingsFile reads a settings file; without a name, an empty one. It is read once: settings do not change while
+// the process runs.
+func readSettingsFile(name string) *settingsFile {
+	f := &settingsFile{Viper: viper.New()}
 	if name == "" {
-		return viper.New(), nil
+		return f
+	}
+	fatal := func(err error) *settingsFile {
+		f.problems, f.unread = []error{err}, true
+		return f
 	}
 	format := strings.TrimPrefix(strings.ToLower(filepath.Ext(name)), ".")
 	if !slices.Contains([]string{"yaml", "yml", "toml", "json"}, format) {
-		return viper.New(), []error{fmt.Errorf("%s: the name of a settings file ends in .yaml, .yml, .toml or .json", name)}
+		return fatal(fmt.Errorf("%s: the name of a settings file ends in .yaml, .yml, .toml or .json", name))
 	}
 	data, err := os.ReadFile(name)
 	if err != nil {
-		return viper.New(), []error{fmt.Errorf("the settings file cannot be read: %w", err)}
+		return fatal(fmt.Errorf("the settings file cannot be read: %w", err))
 	}
-	strict := &strictDecoder{format: format}
-	v := viper.NewWithOptions(viper.WithDecoderRegistry(strict))
-	v.SetConfigType(format)
-	if err := v.ReadConfig(bytes.NewReader(data)); err != nil {
+	strict := &strictDecoder{format: format, refused: map[string]bool{}}
+	f.Viper = viper.NewWithOptions(viper.WithDecoderRegistry(strict))
+	f.SetConfigType(format)
+	if err := f.ReadConfig(bytes.NewReader(data)); err != nil {
 		if parse := (viper.ConfigParseError{}); errors.As(err, &parse) {
 			err = parse.Unwrap() // without viper's own words
 		}
-		return v, []error{fmt.Errorf("%s: %w", name, err)}
+		return fatal(fmt.Errorf("%s: %w", name, err))
 	}
-	var problems []error
+	f.refused = strict.refused
 	for _, p := range strict.problems {
-		problems = append(problems, fmt.Errorf("%s: %w", name, p))
+		f.problems = append(f.problems, fmt.Errorf("%s: %w", name, p))
 	}
-	return v, problems
+	return f
 }
 
 // strictDecoder reads settings files for viper and notes what viper would let pass: unknown keys, keys in another case
@@ -49,6 +67,13 @@ func readSettingsFile(name string) (*viper.Viper, []error) {
 type strictDecoder struct {
 	format   string
 	problems []error
+	refused  map[string]bool // the keys whose values cannot be used
+}
+
+// refuse notes a key whose value cannot be used.
+func (d *strictDecoder) refuse(key string, err error) {
+	d.problems = append(d.problems, err)
+	d.refused[key] = true
 }
 
 // Decoder implements viper.DecoderRegistry.
@@ -78,7 +103,7 @@ func (d *strictDecoder) Decode(data []byte, into map[string]any) error {
 			d.problems = append(d.problems, fmt.Errorf("%s: unknown key%s", key, hint))
 			delete(into, key)
 		case into[key] == nil:
-			d.problems = append(d.problems, fmt.Errorf("%s: has no value; leave the key out, or write one", key))
+			d.refuse(key, fmt.Errorf("%s: has no value; leave the key out, or write one", key))
 			delete(into, key)
 		}
 	}
@@ -86,8 +111,14 @@ func (d *strictDecoder) Decode(data []byte, into map[string]any) error {
 }
 
 func (d *strictDecoder) decode(data []byte, into map[string]any) error {
-	if d.format == "yaml" || d.format == "yml" {
-		return decodeYAML(data, into)
+	switch d.format {
+	case "json":
+		if err := checkJSON(data); err != nil {
+			return err
+		}
+		fallthrough // JSON is YAML, and that reader refuses keys that stand twice
+	case "yaml", "yml":
+		return d.decodeYAML(data, into)
 	}
 	decoder, err := viper.NewCodecRegistry().Decoder(d.format)
 	if err != nil {
@@ -96,9 +127,18 @@ func (d *strictDecoder) decode(data []byte, into map[string]any) error {
 	return decoder.Decode(data, into)
 }
 
+// checkJSON reports where a text is no JSON.
+func checkJSON(data []byte) error {
+	err := json.Unmarshal(data, new(any))
+	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+		return fmt.Errorf("line %d: %w", 1+bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n")), err)
+	}
+	return err
+}
+
 // decodeYAML reads YAML with every value as the text that was written: viper's own reader would make an octal number of
 // 0660, which is what people write for a file mode, and a decimal one of 660. It takes exactly one document.
-func decodeYAML(data []byte, into map[string]any) error {
+func (d *strictDecoder) decodeYAML(data []byte, into map[string]any) error {
 	var document, next yaml.Node
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	if err := decoder.Decode(&document); err == io.EOF {
@@ -120,12 +160,14 @@ func decodeYAML(data []byte, into map[string]any) error {
 	}
 	for i := 0; i < len(root.Content); i += 2 {
 		key := root.Content[i]
-		if _, ok := into[key.Value]; ok {
-			return fmt.Errorf("line %d: %s: stands twice", key.Line, key.Value)
+		if _, ok := into[key.Value]; ok || d.refused[key.Value] {
+			d.refuse(key.Value, fmt.Errorf("line %d: %s: stands twice", key.Line, key.Value))
+			continue
 		}
 		value, err := valueOf(root.Content[i+1])
 		if err != nil {
-			return fmt.Errorf("line %d: %s: %w", key.Line, key.Value, err)
+			d.refuse(key.Value, fmt.Errorf("line %d: %s: %w", key.Line, key.Value, err))
+			continue
 		}
 		into[key.Value] = value
 	}

@@ -54,7 +54,7 @@ func newVersion() *cobra.Command {
 		Use:     "version",
 		Short:   "Print version, commit, Go version and the version of Envoy's API",
 		Example: "  corsproc version --format json",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 	}
 	format := addFormat(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

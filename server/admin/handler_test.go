@@ -138,6 +138,10 @@ func TestCrossOriginWrites(t *testing.T) {
 		{[]string{"Origin", "http://localhost:8081"}, 403},
 		{[]string{"Origin", "http://evil.example"}, 403},
 		{[]string{"Origin", "null"}, 403},
+		{[]string{"Origin", "null", "Sec-Fetch-Site", "same-origin"}, 403},
+		{[]string{"Origin", "http://evil.example", "Sec-Fetch-Site", "none"}, 403},
+		{[]string{"Origin", "https://localhost:9003"}, 403},
+		{[]string{"Origin", "https://localhost:9003", "Sec-Fetch-Site", "same-origin"}, 200}, // TLS ends in front of us
 		{[]string{"Sec-Fetch-Site", "cross-site"}, 403},
 		{[]string{"Sec-Fetch-Site", "same-site"}, 403},
 	} {

@@ -21,9 +21,7 @@ func secured(hosts []string, next http.Handler) http.Handler {
 		names[strings.ToLower(h)] = true
 	}
 	crossOrigin := http.NewCrossOriginProtection()
-	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "Pages of other origins may not change anything here.", http.StatusForbidden)
-	}))
+	crossOrigin.SetDenyHandler(http.HandlerFunc(foreign))
 	inner := crossOrigin.Handler(next)
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -39,8 +37,32 @@ func secured(hosts []string, next http.Handler) http.Handler {
 				http.StatusForbidden)
 			return
 		}
+		if !fromHere(r) {
+			foreign(w, r)
+			return
+		}
 		inner.ServeHTTP(w, r)
 	})
+}
+
+// fromHere reports whether the Origin of a write, where it has one, is our own page's. The library believes
+// Sec-Fetch-Site alone; both must agree. The scheme may be https only where the browser itself says that it is the same
+// origin: then something in front of us ends TLS.
+func fromHere(r *http.Request) bool {
+	origins := r.Header.Values("Origin")
+	if len(origins) == 0 || r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions {
+		return true
+	}
+	if len(origins) > 1 {
+		return false
+	}
+	return strings.EqualFold(origins[0], "http://"+r.Host) ||
+		(r.Header.Get("Sec-Fetch-Site") == "same-origin" && strings.EqualFold(origins[0], "https://"+r.Host))
+}
+
+// foreign refuses a write from another origin.
+func foreign(w http.ResponseWriter, _ *http.Request) {
+	http.Error(w, "Pages of other origins may not change anything here.", http.StatusForbidden)
 }
 
 // forMachines reports whether Prometheus or a probe asks for the path. They come under whatever name a cluster gives
