@@ -237,11 +237,8 @@ func TestStopWhileLoading(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func(stdin *os.File) {
-		os.Stdin = stdin
-		writer.Close()
-	}(os.Stdin)
-	os.Stdin = endless
+	defer writer.Close()
+	os.Stdin = endless // and it stays, for the reader that is left behind; no other test uses it
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan int, 1)
 	go func() {
