@@ -122,7 +122,7 @@ func virtualHosts(path string) []string {
 	if r.Set == nil {
 		return nil
 	}
-	return slices.Sorted(r.Set.VirtualHosts())
+	return slices.Collect(r.Set.VirtualHosts())[1:] // the first is default, which is no name of Envoy's
 }
 
 // headerFlag is the value of -H: lines as curl takes them.

@@ -102,6 +102,11 @@ func TestReadmeConsole(t *testing.T) {
 	t.Chdir(t.TempDir())
 	ran := 0
 	for _, b := range blocks {
+		if name, _, _ := strings.Cut(b.text, "\n"); b.language == "yaml" && strings.HasSuffix(name, ".yaml") {
+			if err := os.WriteFile(strings.TrimPrefix(name, "# "), []byte(b.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if b.language != "console" {
 			continue
 		}

@@ -70,6 +70,7 @@ func newRoot() *cobra.Command {
 preflights and sets the CORS headers of responses, by policies that are kept in
 files.`,
 		Example: `  corsproc check policies.yaml
+  corsproc explain --policies policies.yaml --origin https://shop.example.com https://api.example.com/
   corsproc serve --policies policies.yaml
   corsproc health 127.0.0.1:9002`,
 		SilenceErrors:     true,
