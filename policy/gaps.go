@@ -1,10 +1,5 @@
 package policy
 
-import (
-	"slices"
-	"strings"
-)
-
 // A Gap is one thing that stands between a request and a policy that would allow it.
 type Gap struct {
 	Kind   GapKind
@@ -57,7 +52,7 @@ func (s *Set) Gaps(r *Request, credentials bool) []Gap {
 			best, found = gaps, true
 		}
 		if denied {
-			denies = append(denies, Gap{Kind: GapDenied, Policy: g.name, Rule: rule, Value: o.text})
+			denies = append(denies, g.denied(&o)...)
 		} else if knows {
 			break // no later policy is asked
 		}
@@ -75,9 +70,7 @@ func (g *grant) gaps(r *Request, o *origin, credentials bool) (gaps []Gap, ok bo
 	add := func(kind GapKind, rule Rule, value string) {
 		gaps = append(gaps, Gap{Kind: kind, Policy: g.name, Rule: rule, Value: value})
 	}
-	if rule := g.denies(o); rule != 0 {
-		add(GapDenied, rule, o.text)
-	}
+	gaps = g.denied(o)
 	if g.allows(o) == 0 {
 		if g.credentials && isDangerous(o.text) {
 			return nil, false
@@ -114,53 +107,4 @@ func (g *grant) gaps(r *Request, o *origin, credentials bool) (gaps []Gap, ok bo
 		add(GapCredentials, makeRule(ruleField, index, fieldCredentials), "")
 	}
 	return gaps, true
-}
-
-// isDangerous reports whether an origin must not get credentials.
-func isDangerous(text string) bool {
-	p, why := parsePattern(text)
-	return why == "" && len(patternDangers(&p)) > 0
-}
-
-// isDangerous reports whether a policy without credentials cannot have them: somebody that it allows must not get them,
-// or its "*" would become the name of a header.
-func (g *grant) isDangerous() bool {
-	if strings.HasPrefix(g.exposeHeaders, "*") {
-		return true
-	}
-	for _, re := range g.regexes {
-		if acceptsAll(re, probeOrigins("https")) || acceptsAll(re, probeOrigins("http")) {
-			return true
-		}
-	}
-	for _, set := range g.allow {
-		if set.any != 0 || set.null != 0 {
-			return true
-		}
-		for text := range set.exact {
-			if isDangerous(text) {
-				return true
-			}
-		}
-		dangerous := func(list []scoped, kind hostKind, host string) bool {
-			return slices.ContainsFunc(list, func(s scoped) bool {
-				p := pattern{kind: patternOrigin, host: kind, origin: origin{scheme: s.scheme, host: host}}
-				return len(patternDangers(&p)) > 0
-			})
-		}
-		for host, list := range set.anyPort {
-			if dangerous(list, hostExact, host) {
-				return true
-			}
-		}
-		for host, list := range set.sub {
-			if dangerous(list, hostSub, host) {
-				return true
-			}
-		}
-		if dangerous(set.anyHosts, hostAny, "") {
-			return true
-		}
-	}
-	return false
 }

@@ -47,8 +47,11 @@ type Fetch struct {
 	VirtualHost, Route string
 }
 
-// MaxURLBytes is the length of the longest URL that is taken; Chromium's limit too.
-const MaxURLBytes = 2 << 20
+// Limits of what is taken.
+const (
+	MaxURLBytes = 2 << 20 // of a URL; Chromium's limit too
+	MaxHeaders  = 1000    // of a fetch; servers take a hundred
+)
 
 // fetch is a valid Fetch, normalised as the browser does it.
 type fetch struct {
@@ -68,9 +71,9 @@ func newFetch(asked Fetch) (*fetch, error) {
 	case ok:
 		f.origin = originTuple(asked.Origin)
 	case fix != "":
-		return nil, fmt.Errorf("no browser sends the origin %q: %s; write %s", asked.Origin, why, fix)
+		return nil, fmt.Errorf("no browser sends the origin %q: %s; write %s", cut(asked.Origin), why, fix)
 	default:
-		return nil, fmt.Errorf("no browser sends the origin %q: %s", asked.Origin, why)
+		return nil, fmt.Errorf("no browser sends the origin %q: %s", cut(asked.Origin), why)
 	}
 	var err error
 	if f.url, err = parseURL(asked.URL, asked.WebSocket); err != nil {

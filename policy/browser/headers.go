@@ -37,6 +37,9 @@ func isForbiddenHeader(name, value string) bool {
 
 // normalizeHeaders returns what a script's headers become: one line for each name, lower-case and sorted.
 func normalizeHeaders(asked []policy.Header) ([]policy.Header, error) {
+	if len(asked) > MaxHeaders {
+		return nil, fmt.Errorf("%d headers are too many; at most %d are taken", len(asked), MaxHeaders)
+	}
 	var headers []policy.Header
 	for _, h := range asked {
 		name, value := strings.ToLower(h.Name), strings.Trim(h.Value, " \t\r\n")

@@ -52,3 +52,26 @@ func TestModel(t *testing.T) {
 		})
 	}
 }
+
+// TestBehindTLS is a page of an https origin that fetches the same host over http. To corsproc that may be a request of
+// its own behind a hop that ends TLS; to the browser it is another origin.
+func TestBehindTLS(t *testing.T) {
+	policies := compile(t, `
+policies: {shop: {allow_origins: ["https://shop.example.com"]}}
+default: {policies: [shop]}
+`)
+	r, err := Do(policies.Set, Fetch{Origin: "https://api.example.com", URL: "http://api.example.com/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := r.Explanation(policies.Location)
+	if r.Outcome != Unreadable || x.Verdict != "refused" || x.Reason != "origin_not_allowed" || x.Actual.Decision.Reason != "same_origin" {
+		t.Errorf("%s %s, by a decision %s", x.Verdict, x.Reason, x.Actual.Decision.Reason)
+	}
+	if len(x.Changes) != 1 || x.Changes[0].Text != "add https://api.example.com to policies.shop.allow_origins (-:2:34)" {
+		t.Errorf("changes: %v", x.Changes)
+	}
+	if len(x.Notes) != 1 || !strings.Contains(x.Notes[0], "mixed content") {
+		t.Errorf("notes: %q", x.Notes)
+	}
+}

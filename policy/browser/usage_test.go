@@ -57,6 +57,7 @@ func TestUsage(t *testing.T) {
 		{"an allowed override", Fetch{Origin: shop, URL: api, Headers: header("X-HTTP-Method-Override", "GET, PUT")}, ""},
 		{"a header that is no token", Fetch{Origin: shop, URL: api, Headers: header("X Custom", "1")}, "is no name of a header"},
 		{"a header without a name", Fetch{Origin: shop, URL: api, Headers: header("", "1")}, "is no name of a header"},
+		{"too many headers", Fetch{Origin: shop, URL: api, Headers: make([]policy.Header, MaxHeaders+1)}, "too many"},
 		{"a line break", Fetch{Origin: shop, URL: api, Headers: header("X-Custom", "a\nb")}, "cannot be sent"},
 		{"another script", Fetch{Origin: shop, URL: api, Headers: header("X-Custom", "ж")}, "cannot be sent"},
 
