@@ -12,6 +12,7 @@ import (
 type compiler struct {
 	set      *Set
 	findings []Finding
+	reported map[string]int // how many, by source
 
 	policies    map[string]Place // where each name stands first
 	originSets  map[string]*originSet
@@ -20,6 +21,7 @@ type compiler struct {
 }
 
 func (c *compiler) compile(sources []Source) {
+	c.reported = map[string]int{}
 	c.policies = map[string]Place{}
 	c.originSets = map[string]*originSet{}
 	c.hostNames = map[string]Place{}
@@ -50,7 +52,22 @@ func (c *compiler) compile(sources []Source) {
 	}
 }
 
-func (c *compiler) report(f Finding) { c.findings = append(c.findings, f) }
+// maxFindings bounds what is said of one source: a hostile file of a few megabytes can hold millions of faults, and
+// nobody reads them.
+const maxFindings = 1000
+
+// report notes a finding, if there are not too many of its source already. That they were too many is the last of them.
+func (c *compiler) report(f Finding) {
+	switch n := c.reported[f.Place.Source]; {
+	case n > maxFindings:
+		return
+	case n == maxFindings:
+		f = Finding{Severity: f.Severity, Code: CodeTooManyFindings, Place: f.Place,
+			Message: fmt.Sprintf("there are more than %d findings; what follows is not shown", maxFindings)}
+	}
+	c.reported[f.Place.Source]++
+	c.findings = append(c.findings, f)
+}
 
 // fail reports an error about the value at a place.
 func (c *compiler) fail(at Place, code Code, value, message, fix string) {

@@ -75,5 +75,6 @@ const (
 	CodeNoNameNoDomain     Code = "no-name-no-domain"   // a virtual host that says neither
 	CodeRouteMatch         Code = "route-match"         // not exactly one of the fields that say what a route covers
 	CodePathMalformed      Code = "path-malformed"      // a path that can never match
+	CodeTooManyFindings    Code = "too-many-findings"   // more than anybody reads
 	CodeTimingMalformed    Code = "timing-allow-origin" // a timing_allow_origins entry that is neither an exact origin nor "*" alone
 )

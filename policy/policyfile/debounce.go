@@ -1,14 +1,38 @@
 package policyfile
 
-import "time"
+import (
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+)
 
 // How long a change has to rest before it is read. An editor's half-written file may be valid YAML, so a file is read
-// when it has been still for quietTime; a file that never is still is read every latestTime all the same, because a
-// half-written file costs no more than a failed attempt, and waiting for ever would cost the change.
+// when it has been still for quietTime. Events of other files in a busy directory must not put that off for ever: no
+// later than latestTime after a burst began it is looked whether the policy files themselves rest ([atRestSince]).
 const (
 	quietTime  = 200 * time.Millisecond
 	latestTime = 2 * time.Second
 )
+
+// atRestSince reports whether no policy file of a path was written to since a time, by their times of modification. A
+// path that cannot be looked at rests: the load says what is wrong with it.
+func atRestSince(path string, since time.Time) bool {
+	var files []fs.FileInfo
+	switch info, err := os.Stat(path); {
+	case err != nil:
+		return true
+	case info.IsDir():
+		files, _ = statDirectory(path)
+	default:
+		files = []fs.FileInfo{info}
+	}
+	now := time.Now()
+	return !slices.ContainsFunc(files, func(f fs.FileInfo) bool {
+		// A time in the future is another machine's clock, and says nothing.
+		return f.ModTime().After(since) && !f.ModTime().After(now)
+	})
+}
 
 // A debouncer turns bursts of hints into single ticks: quietTime after the last hint of a burst, and no later than
 // latestTime after its first.

@@ -14,6 +14,7 @@ import (
 // and the one around it, which tells when the first is replaced. While they do not exist, it is the nearest two that do.
 type directories struct {
 	path    string
+	target  string            // the directory of the file that path leads to, if path is a symbolic link to a file elsewhere
 	watcher *fsnotify.Watcher // nil: there is none, and nothing is watched
 	watched map[string]os.FileInfo
 }
@@ -78,6 +79,13 @@ func (d *directories) nearest() map[string]os.FileInfo {
 			break
 		}
 	}
+	d.target = ""
+	if target, err := filepath.EvalSymlinks(d.path); err == nil && target != d.path {
+		dir := filepath.Dir(target)
+		if info, err := os.Stat(dir); err == nil && filepath.Dir(d.path) != dir {
+			d.target, found[dir] = dir, info
+		}
+	}
 	return found
 }
 
@@ -93,7 +101,7 @@ func (d *directories) concerns(e fsnotify.Event) bool {
 		delete(d.watched, e.Name) // the watch went with the directory
 		return true
 	}
-	if dir := filepath.Dir(e.Name); dir == d.path || dir == filepath.Dir(d.path) && !d.isDirectory() {
+	if dir := filepath.Dir(e.Name); dir == d.path || d.target != "" && dir == d.target || dir == filepath.Dir(d.path) && !d.isDirectory() {
 		return true
 	}
 	return d.leadsTo(e.Name)

@@ -1,6 +1,7 @@
 package policyfile
 
 import (
+	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -43,7 +44,7 @@ func (l *Loader) Load() Attempt {
 	if l.path == Stdin && l.last != nil {
 		return l.unchanged(now)
 	}
-	content, err := Read(l.path, os.Stdin)
+	content, err := l.read()
 	if l.last != nil && l.last.found(content, err) {
 		return l.unchanged(now)
 	}
@@ -56,6 +57,17 @@ func (l *Loader) Load() Attempt {
 	}
 	l.last = &a
 	return a
+}
+
+// read reads the path as [Read] does, but no pipe and no device: those cannot be read again and again, and reading one
+// may never end.
+func (l *Loader) read() (*Content, error) {
+	if l.path != Stdin {
+		if info, err := os.Stat(l.path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+			return nil, fmt.Errorf("%s is neither a file nor a directory", l.path)
+		}
+	}
+	return Read(l.path, os.Stdin)
 }
 
 // found reports whether the attempt found this.

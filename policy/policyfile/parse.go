@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -55,6 +57,7 @@ func parse(f File) (*yaml.Node, *problem) {
 		if p := checkJSON(data); p != nil {
 			return nil, p
 		}
+		data = joinSurrogates(data)
 	}
 	return parseYAML(data)
 }
@@ -141,6 +144,40 @@ func checkJSON(data []byte) *problem {
 		at = len(bytes.TrimRight(data, " \t\r\n"))
 	}
 	return &problem{code: CodeSyntax, pos: positionAt(data, at), message: "not valid JSON: " + syntax.Error()}
+}
+
+// joinSurrogates writes the pairs of escapes by which JSON names characters beyond U+FFFF as the one escape that YAML has
+// for them. What follows on the same line moves by two columns for each.
+func joinSurrogates(data []byte) []byte {
+	if !bytes.Contains(data, []byte(`\ud`)) && !bytes.Contains(data, []byte(`\uD`)) {
+		return data
+	}
+	unit := func(b []byte) rune { // the value of \uXXXX at the beginning of b, or -1
+		if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
+			return -1
+		}
+		n, err := strconv.ParseUint(string(b[2:6]), 16, 16)
+		if err != nil {
+			return -1
+		}
+		return rune(n)
+	}
+	var out []byte
+	for i := 0; i < len(data); {
+		if data[i] != '\\' {
+			out = append(out, data[i])
+			i++
+			continue
+		}
+		if r := utf16.DecodeRune(unit(data[i:]), unit(data[min(i+6, len(data)):])); r != utf8.RuneError {
+			out = fmt.Appendf(out, `\U%08X`, r)
+			i += 12
+			continue
+		}
+		out = append(out, data[i:min(i+2, len(data))]...) // an escape, of which the second byte begins none
+		i += 2
+	}
+	return out
 }
 
 func parseYAML(data []byte) (*yaml.Node, *problem) {

@@ -154,8 +154,10 @@ func isPolicyFileName(name string) bool {
 	return false
 }
 
+// readFile reads a file, also a pipe such as the shell makes for <(command). To open a pipe that nobody writes to would
+// wait for ever; without waiting, it has no content.
 func readFile(name string) (File, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return File{}, unreadable(name, err)
 	}

@@ -71,8 +71,20 @@ func (w *walk) where() (path, parent policy.Path) {
 	return path, parent
 }
 
-// report reports a problem with the node at the current path.
+// maxProblems bounds what is said of one file: a hostile one of a few megabytes can hold millions of faults, and nobody
+// reads them.
+const maxProblems = 1000
+
+// report reports a problem with the node at the current path, if there are not too many already. That they were too many
+// is the last of them.
 func (w *walk) report(n *yaml.Node, code, message, fix string) {
+	switch {
+	case len(w.problems) > maxProblems:
+		return
+	case len(w.problems) == maxProblems:
+		code, fix = string(policy.CodeTooManyFindings), ""
+		message = fmt.Sprintf("there are more than %d faults; what follows is not shown", maxProblems)
+	}
 	path, _ := w.where()
 	w.problems = append(w.problems, located{problem{code: code, pos: nodePosition(n), message: message, fix: fix}, path})
 }
@@ -114,6 +126,8 @@ func (w *walk) mapping(n *yaml.Node, nameOf func(key *yaml.Node) (string, bool),
 		if again {
 			w.report(key, CodeDuplicateKey, quote(key.Value)+": this key stands in the same mapping already", "")
 			w.problems[len(w.problems)-1].relatedAt = nodePosition(earlier)
+			path, _ := w.where()
+			w.hidden[path] = true // what stands here is not what counts
 		} else {
 			first[name] = key
 		}

@@ -60,6 +60,10 @@ func (l *Loader) Watch(ctx context.Context, interval time.Duration, onAttempt fu
 			}
 		case <-quiet.C():
 			quiet.done()
+			if !atRestSince(l.path, time.Now().Add(-quietTime)) {
+				quiet.hint()
+				continue
+			}
 			// Whatever fails here is tried again with the next event or look; that the path itself is gone, the load
 			// tells.
 			_ = dirs.follow()
