@@ -3,7 +3,6 @@ package policy
 import (
 	"regexp"
 	"regexp/syntax"
-	"slices"
 	"strings"
 
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
@@ -71,52 +70,10 @@ func (c *compiler) compileList(at Place, names []string) list {
 		case ok:
 			grants = append(grants, g)
 		case !c.knownPolicy(name):
-			c.fail(at.element(i), CodeUnknownPolicy, name, "there is no policy of this name", nearest(name, c.set.byName))
+			c.fail(at.element(i), CodeUnknownPolicy, name, "there is no policy of this name", c.nearestPolicy(name))
 		}
 	}
 	return newList(grants)
-}
-
-// nearest returns the name that differs least from a mistyped one, if it is near enough to be what was meant.
-func nearest(name string, names map[string]*grant) string {
-	enough := min(2, len(name)/3) // of a short name every other one is near
-	best, bestDistance := "", enough+1
-	if len(names) > 10_000 || len(name) > maxName {
-		return "" // a suggestion is not worth that much time
-	}
-	for candidate := range names {
-		if d := editDistance(name, candidate, bestDistance+1); d < bestDistance || (d == bestDistance && best != "" && candidate < best) {
-			best, bestDistance = candidate, d
-		}
-	}
-	return best
-}
-
-// editDistance returns how many bytes have to be inserted, removed or replaced to make b of a; limit or more is returned
-// as limit as soon as it is clear.
-func editDistance(a, b string, limit int) int {
-	if d := len(a) - len(b); d >= limit || -d >= limit {
-		return limit
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			diagonal, row[j] = row[j], min(row[j]+1, row[j-1]+1, diagonal+cost)
-		}
-		if slices.Min(row) >= limit {
-			return limit
-		}
-	}
-	return min(row[len(b)], limit)
 }
 
 // compileTiming returns the value of Timing-Allow-Origin: the origins as written.

@@ -26,7 +26,7 @@ func write(t *testing.T, name, text string) {
 
 const (
 	goodPolicies = "policies: {p: {allow_origins: [https://a.example]}}\ndefault: {policies: [p]}\n"
-	badPolicies  = "policies:\n  p:\n    allow_origins: [https://A.example]\n"
+	badPolicies  = "policies:\n  p:\n    allow_origins: [https://A.example]\ndefault: {policies: [p]}\n"
 )
 
 // TestCommands holds what scripts rely on: exit statuses, and what goes to which stream.

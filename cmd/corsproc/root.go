@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
+
+	"github.com/corsproc/corsproc/policy"
 )
 
 // Exit statuses. They are promises to scripts.
@@ -127,7 +130,7 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 	}
 	var known []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
-	if best := nearest(name, known); best != "" {
+	if best := policy.Nearest(name, slices.Values(known)); best != "" {
 		return fmt.Errorf("%w; did you mean --%s?", err, best)
 	}
 	return err

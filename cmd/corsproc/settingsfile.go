@@ -13,6 +13,8 @@ import (
 
 	"github.com/spf13/viper"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/corsproc/corsproc/policy"
 )
 
 // settingsFile is what a settings file says.
@@ -97,7 +99,7 @@ func (d *strictDecoder) Decode(data []byte, into map[string]any) error {
 		switch {
 		case !slices.Contains(known, key):
 			hint := ""
-			if best := nearest(strings.ReplaceAll(strings.ToLower(key), "_", "-"), known); best != "" {
+			if best := policy.Nearest(strings.ReplaceAll(strings.ToLower(key), "_", "-"), slices.Values(known)); best != "" {
 				hint = fmt.Sprintf("; did you mean %s?", best)
 			}
 			d.problems = append(d.problems, fmt.Errorf("%s: unknown key%s", key, hint))

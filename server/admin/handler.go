@@ -48,7 +48,6 @@ func Handler(source Source) http.Handler {
 		mux.Handle(pattern, only(methods, h))
 	}
 	metrics := promhttp.HandlerFor(source.Metrics.registry, promhttp.HandlerOpts{
-		Registry:          source.Metrics.registry,
 		EnableOpenMetrics: true,
 	})
 	handle("/{$}", page(source), http.MethodGet)

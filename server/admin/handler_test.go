@@ -21,6 +21,7 @@ func compile(t testing.TB, text string) *policyfile.Result {
 const twoPolicies = `
 policies: {shop: {allow_origins: [https://shop.example.com]}, public: {allow_origins: ["*"]}}
 virtual_hosts: [{name: "api<b>", domains: [api.example.com], policies: [shop]}]
+default: {policies: [public]}
 `
 
 // newSource is a handler's source with a good set in force and attempt as its last one.
@@ -152,7 +153,7 @@ func TestCrossOriginWrites(t *testing.T) {
 }
 
 func TestReload(t *testing.T) {
-	bad := compile(t, "policies: {p: {allow_origins: [https://A.example]}}")
+	bad := compile(t, "policies: {p: {allow_origins: [https://A.example]}}\ndefault: {policies: [p]}")
 	for _, c := range []struct {
 		name       string
 		attempt    policyfile.Attempt
@@ -176,7 +177,7 @@ func TestReload(t *testing.T) {
 }
 
 func TestPageShowsWhyTheLastReloadFailed(t *testing.T) {
-	bad := compile(t, "policies: {p: {allow_origins: [\"https://<script>\"]}}")
+	bad := compile(t, "policies: {p: {allow_origins: [\"https://<script>\"]}}\ndefault: {policies: [p]}")
 	page := body(do(Handler(newSource(t, policyfile.Attempt{Result: bad})), "GET", "/", "localhost"))
 	if !strings.Contains(page, "policies.yaml:1:32") || strings.Contains(page, "<script>") {
 		t.Errorf("the page says\n%s", page)
