@@ -47,6 +47,7 @@ func (c *compiler) compile(sources []Source) {
 			c.compileVirtualHost(int32(i), j, h)
 		}
 	}
+	c.lint(sources)
 	for _, set := range c.set.originSets {
 		set.patterns = nil
 	}

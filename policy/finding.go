@@ -47,7 +47,8 @@ type Finding struct {
 // Code is the stable name of a kind of finding. Scripts rely on codes: they are never renamed.
 type Code string
 
-// The codes of what the engine finds. The reading of files has codes of its own (package policyfile).
+// The codes of the errors that the engine finds. The reading of files has codes of its own (package policyfile, whose
+// catalogue explains every code with an example).
 const (
 	CodeInvalidName        Code = "invalid-name"         // a name that is not 1 to 200 of A-Z a-z 0-9 . _ -
 	CodeReservedName       Code = "reserved-name"        // a policy called none or passthrough
@@ -77,4 +78,27 @@ const (
 	CodePathMalformed      Code = "path-malformed"      // a path that can never match
 	CodeTooManyFindings    Code = "too-many-findings"   // more than anybody reads
 	CodeTimingMalformed    Code = "timing-allow-origin" // a timing_allow_origins entry that is neither an exact origin nor "*" alone
+)
+
+// The codes of the warnings and hints that the engine finds (lint.go).
+const (
+	CodeNullOrigin        Code = "null-origin"              // "null" is allowed
+	CodeMethodNeverSent   Code = "method-never-sent"        // a method that no script can use
+	CodeMethodCase        Code = "method-case"              // a method that differs from a standard one only by case
+	CodeRequestHeader     Code = "request-header-forbidden" // a request header that no script can set
+	CodeResponseHeader    Code = "response-header-forbidden"
+	CodeCORSHeader        Code = "cors-header-listed" // a header of the CORS protocol itself, listed as one of the page's
+	CodeRegexDot          Code = "regex-unescaped-dot"
+	CodeRegexNeighbour    Code = "regex-neighbour-host" // an expression that accepts a host of somebody else
+	CodeUnusedPolicy      Code = "unused-policy"
+	CodeUnusedOriginSet   Code = "unused-origin-set"
+	CodeUnreachableHost   Code = "unreachable-virtual-host"
+	CodeUnreachableRoute  Code = "unreachable-route"
+	CodeOriginCovered     Code = "origin-covered"        // a pattern that another one of the same list covers
+	CodeDenyOutsideAllow  Code = "deny-outside-allow"    // a deny that takes nothing from any allow
+	CodeTimingNoEffect    Code = "timing-without-effect" // timing_allow_origins where nothing is changed
+	CodeMaxAgeCapped      Code = "max-age-capped"        // more than browsers honour
+	CodePostAlwaysAllowed Code = "post-always-allowed"   // a list of methods that seems to keep POST out
+	CodeSafelistedHeader  Code = "safelisted-header"     // a header that needs no entry
+	CodeManyExactOrigins  Code = "many-exact-origins"    // exact origins that one wildcard would cover
 )

@@ -12,10 +12,17 @@ import (
 	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
-// TestFindings holds what the engine says of faulty policy sets against testdata/findings.yaml: code, field and fix of
-// every finding. Lines and columns are package policyfile's, whose golden files cover them.
+// TestFindings holds what the engine says of policy sets against tables: the errors of faulty ones in findings.yaml, and
+// the warnings and hints about sets that load in lints.yaml. Lines and columns are package policyfile's, whose golden
+// files cover them.
 func TestFindings(t *testing.T) {
-	data, err := os.ReadFile("testdata/findings.yaml")
+	t.Run("errors", func(t *testing.T) { testFindings(t, "testdata/findings.yaml", true) })
+	t.Run("warnings and hints", func(t *testing.T) { testFindings(t, "testdata/lints.yaml", false) })
+}
+
+// testFindings compares the errors, or else all the findings, of every entry of a table.
+func testFindings(t *testing.T, table string, errorsOnly bool) {
+	data, err := os.ReadFile(table)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,14 +44,17 @@ func TestFindings(t *testing.T) {
 			result := content.Compile()
 			var got []string
 			for _, f := range result.Findings {
+				if f.Message == "" || f.Line == 0 || f.Column == 0 || strings.HasSuffix(f.Message, ".") {
+					t.Errorf("%v: wants a message without a final dot, a line and a column", f)
+				}
+				if errorsOnly && f.Severity != "error" {
+					continue
+				}
 				line := fmt.Sprintf("%s %s", f.Code, f.Field)
 				if f.Fix != "" {
 					line += " => " + f.Fix
 				}
 				got = append(got, line)
-				if f.Message == "" || f.Line == 0 || f.Column == 0 || strings.HasSuffix(f.Message, ".") {
-					t.Errorf("%v: wants a message without a final dot, a line and a column", f)
-				}
 			}
 			slices.Sort(got)
 			slices.Sort(c.Want)

@@ -33,8 +33,8 @@ func TestSeveralFiles(t *testing.T) {
 			"b.yaml", "default: {policies: [shop]}",
 		}, ""},
 		{"names, domains and default twice", []string{
-			"a.yaml", "policies: {shop: {}}\norigin_sets: {x: []}\nvirtual_hosts: [{name: v, domains: [a.com]}]\ndefault: {policies: [shop]}",
-			"b.yaml", "policies: {shop: {}}\norigin_sets: {x: []}\nvirtual_hosts: [{name: v, domains: [a.com]}]\ndefault: {policies: [shop]}",
+			"a.yaml", "policies: {shop: {allow_origins: ['@x']}}\norigin_sets: {x: []}\nvirtual_hosts: [{name: v, domains: [a.com]}]\ndefault: {policies: [shop]}",
+			"b.yaml", "policies: {shop: {allow_origins: ['@x']}}\norigin_sets: {x: []}\nvirtual_hosts: [{name: v, domains: [a.com]}]\ndefault: {policies: [shop]}",
 		}, `b.yaml:1:12: policies.shop: "shop": a policy of this name is defined already (see a.yaml:1:12)
 b.yaml:2:15: origin_sets.x: "x": an origin set of this name is defined already (see a.yaml:2:15)
 b.yaml:3:24: virtual_hosts[0].name: "v": another virtual host has this name already (see a.yaml:3:24)
@@ -49,7 +49,7 @@ b.yaml:1:55: policies.x.max_age: "5x": max_age is a duration of whole seconds, f
 `},
 		{"what a refused list may define is not missing", []string{
 			"a.yaml", "policies: [shop]\norigin_sets: &a {}",
-			"b.yaml", "policies: {x: {allow_origins: ['@partners']}}\ndefault: {policies: [shop]}",
+			"b.yaml", "policies: {x: {allow_origins: ['@partners']}}\ndefault: {policies: [shop, x]}",
 		}, `a.yaml:1:11: policies: a mapping is wanted here, not a list
 a.yaml:2:14: origin_sets: "&a": anchors are not allowed, as nothing may refer to them
 b.yaml:1:32: policies.x.allow_origins[0]: "@partners": there is no origin set of this name

@@ -2,6 +2,7 @@ package policyfile
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/corsproc/corsproc/policy"
 )
@@ -12,6 +13,9 @@ type noise struct {
 	documents map[string]*document
 	// policies and originSets say that some of them may be defined where they could not be read.
 	policies, originSets bool
+	// placesHoled and policiesHoled say that places may name policies, or policies refer to origin sets, where they could
+	// not be read.
+	placesHoled, policiesHoled bool
 	// unparsed says that of a file nothing could be read.
 	unparsed bool
 }
@@ -25,6 +29,8 @@ func newNoise(documents map[string]*document) noise {
 		}
 		n.policies = n.policies || d.hides("policies")
 		n.originSets = n.originSets || d.hides("origin_sets")
+		n.placesHoled = n.placesHoled || d.walk.misses("virtual_hosts") || d.walk.misses("default")
+		n.policiesHoled = n.policiesHoled || d.walk.misses("policies")
 	}
 	return n
 }
@@ -36,6 +42,19 @@ func (d *document) hides(name string) bool {
 		d.walk.hidden[root] && !hasKey(d.root, name)
 }
 
+// misses reports whether something under a field at the top of a document could not be read, or the field itself.
+func (w *walk) misses(name string) bool {
+	for _, paths := range [...]map[policy.Path]bool{w.refused, w.hidden} {
+		for path := range paths {
+			if path == "" || strings.HasPrefix(string(path)+"\x00", string(policy.Path("").Name(name))+"\x00") ||
+				strings.HasPrefix(string(path), string(policy.Path("").Name(name))+"\x01") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // is reports whether a finding is noise.
 func (n *noise) is(f policy.Finding) bool {
 	w, path := n.documents[f.Place.Source].walk, f.Place.Path
@@ -44,6 +63,8 @@ func (n *noise) is(f policy.Finding) bool {
 		return true
 	case f.Code == policy.CodeNoNameNoDomain && w.lacks(path, "name", "domains"),
 		f.Code == policy.CodeRouteMatch && w.lacks(path, "route_name", "path", "prefix", "path_separated_prefix", "regex"):
+		return true
+	case f.Code == policy.CodeUnusedPolicy && n.placesHoled, f.Code == policy.CodeUnusedOriginSet && n.policiesHoled:
 		return true
 	case f.Severity != policy.Error && (n.unparsed || w.holed[path]):
 		return true // advice about half of what was written

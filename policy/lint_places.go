@@ -1,0 +1,67 @@
+package policy
+
+import (
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+)
+
+// lintHostNames finds virtual hosts that have nothing but a pattern for a name, of which every name that it matches
+// belongs to a longer pattern. Domains can always be reached: they stand once, and the longest wins.
+func (l *linter) lintHostNames() {
+	for i, src := range l.sources {
+		for j, h := range src.Set.GetVirtualHosts() {
+			name := h.GetName()
+			at := l.in(int32(i), Path("").Name("virtual_hosts").Index(j)).child("name")
+			if !isGlob(name) || len(h.GetDomains()) > 0 || l.hostNames[name] != at {
+				continue
+			}
+			// A pattern that matches the text of another one, its stars included, matches all that the other one does.
+			id, ok := l.set.globs.find(name)
+			if !ok {
+				continue
+			}
+			winner := l.set.hosts[id]
+			first := l.in(winner.source, Path("").Name("virtual_hosts").Index(winner.index)).child("name")
+			if first != at {
+				l.warn(at, CodeUnreachableHost, name,
+					"no request belongs here: the pattern "+winner.label+" matches every such name too, and the longer pattern wins", "", &first)
+			}
+		}
+	}
+}
+
+// lintTiming finds timing_allow_origins where nothing is ever changed: at a passthrough place that hands them down to no
+// other one.
+func (l *linter) lintTiming() {
+	id, inherited := 1, false // inherited: default's list has an effect somewhere
+	for i, src := range l.sources {
+		for j, h := range src.Set.GetVirtualHosts() {
+			host := &l.set.hosts[id]
+			id++
+			at := l.in(int32(i), Path("").Name("virtual_hosts").Index(j))
+			effect := !host.policies.passthrough
+			for k, r := range h.GetRoutes() {
+				if r.GetTimingAllowOrigins() == nil {
+					effect = effect || !host.routes[k].policies.passthrough
+				} else if host.routes[k].policies.passthrough {
+					l.warnTiming(at.child("routes").element(k), r.GetTimingAllowOrigins())
+				}
+			}
+			if h.GetTimingAllowOrigins() == nil {
+				inherited = inherited || effect
+			} else if !effect {
+				l.warnTiming(at, h.GetTimingAllowOrigins())
+			}
+		}
+	}
+	d := &l.set.hosts[0]
+	if d.source >= 0 && d.policies.passthrough && !inherited {
+		l.warnTiming(l.in(d.source, Path("").Name("default")), l.sources[d.source].Set.GetDefault().GetTimingAllowOrigins())
+	}
+}
+
+func (l *linter) warnTiming(at Place, list *corsprocv1.OriginList) {
+	if origins := list.GetOrigins(); len(origins) > 0 {
+		l.warn(at.child("timing_allow_origins").element(0), CodeTimingNoEffect, origins[0],
+			"this place is passthrough, where no response is changed: the list has no effect", "", nil)
+	}
+}

@@ -1,0 +1,182 @@
+package policy
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+)
+
+// universe returns all origins and patterns of a small world, in which every origin can be tried on every pattern. Hosts
+// of origins have a label more than those of patterns, so that each pattern matches something.
+func universe(t *testing.T) (all []origin, patterns []pattern) {
+	t.Helper()
+	hosts := []string{"a", "b"}
+	short := len(hosts)
+	for i := 0; i < len(hosts); i++ {
+		if strings.Count(hosts[i], ".") < 2 {
+			hosts = append(hosts, "a."+hosts[i], "b."+hosts[i])
+		}
+		if strings.Count(hosts[i], ".") < 2 {
+			short = i + 1
+		}
+	}
+	for _, scheme := range []string{"http", "https"} {
+		for _, host := range hosts {
+			for _, port := range []string{"", ":1", ":2"} {
+				o, ok := parseOrigin(scheme + "://" + host + port)
+				if !ok {
+					t.Fatal(host, port)
+				}
+				all = append(all, o)
+			}
+		}
+		for _, port := range []string{"", ":1", ":*"} {
+			texts := []string{"*"}
+			for _, host := range hosts[:short] {
+				texts = append(texts, host, "*."+host)
+			}
+			for _, text := range texts {
+				p, why := parsePattern(scheme + "://" + text + port)
+				if why != "" {
+					t.Fatal(text, why)
+				}
+				patterns = append(patterns, p)
+			}
+		}
+	}
+	return all, append(patterns, pattern{kind: patternAny})
+}
+
+// TestCoverage holds what one pattern covers, and what a deny takes from an allow, against trying all origins on both.
+func TestCoverage(t *testing.T) {
+	all, patterns := universe(t)
+	matched := make([][]bool, len(patterns))
+	for i := range patterns {
+		var one origins
+		one.add(&patterns[i], 1)
+		matched[i] = make([]bool, len(all))
+		for j := range all {
+			matched[i][j] = one.match(&all[j]) != 0
+		}
+	}
+	for i := range patterns {
+		c := newCoverage(patterns[i : i+1])
+		allow := &lintedPolicy{grant: &grant{}, allow: patternList{own: patterns[i : i+1]}}
+		if patterns[i].kind == patternAny {
+			allow.anybody = 1
+		}
+		for j := range patterns {
+			covers, meets := true, false
+			for k := range all {
+				covers = covers && (matched[i][k] || !matched[j][k])
+				meets = meets || matched[i][k] && matched[j][k]
+			}
+			if _, got := c.covering(&patterns[j], math.MaxInt); got != covers {
+				t.Errorf("%s covers %s: %v, want %v", text(&patterns[i]), text(&patterns[j]), got, covers)
+			}
+			if patterns[j].isExact() {
+				continue // asked of the compiled policy
+			}
+			d := denies{looks: maxDenyLooks}
+			if outside := len(d.outside([]*pattern{&patterns[j]}, allow)) > 0; outside == meets {
+				t.Errorf("deny %s is outside allow %s: %v", text(&patterns[j]), text(&patterns[i]), outside)
+			}
+		}
+	}
+}
+
+// TestReach holds what is said of routes behind others against trying paths: no path gets to a route that is said to be
+// behind another one.
+func TestReach(t *testing.T) {
+	var routes []*corsprocv1.Route
+	for _, s := range []string{"/", "/a", "/a/", "/a/b", "/ab", "/a/b/"} {
+		routes = append(routes, &corsprocv1.Route{Path: s}, &corsprocv1.Route{Prefix: s},
+			&corsprocv1.Route{Regex: s}, &corsprocv1.Route{Regex: s + ".*"}, &corsprocv1.Route{Regex: s + ".+"})
+		if !strings.HasSuffix(s, "/") {
+			routes = append(routes, &corsprocv1.Route{PathSeparatedPrefix: s})
+		}
+	}
+	routes = append(routes, &corsprocv1.Route{Regex: ".*"}, &corsprocv1.Route{Regex: "/(a|b)"}, &corsprocv1.Route{Regex: "(?i)/A"})
+	var paths []string
+	for _, s := range []string{"", "a", "b", "ab", "A"} {
+		for _, rest := range []string{"", "/", "/a", "/b", "/b/", "/b/a", "/ba"} {
+			paths = append(paths, "/"+s+rest)
+		}
+	}
+	said := 0
+	for _, first := range routes {
+		for _, second := range routes {
+			set := &corsprocv1.PolicySet{VirtualHosts: []*corsprocv1.VirtualHost{{Name: "h", Routes: []*corsprocv1.Route{first, second}}}}
+			compiled, findings := Compile(Source{Name: "x", Set: set})
+			for _, f := range findings {
+				if f.Code != CodeUnreachableRoute || !strings.Contains(string(f.Place.Path), "\x011") {
+					continue
+				}
+				said++
+				for _, path := range paths {
+					if compiled.hosts[1].route("", path) == 1 {
+						t.Errorf("%v behind %v: %s gets there", second, first, path)
+					}
+				}
+			}
+		}
+	}
+	if said < 100 {
+		t.Errorf("only %d routes were found to be behind others", said)
+	}
+}
+
+// TestLintCost compiles sets that are as hard on a lint as can be: none may take time that grows with the square of the
+// set's size.
+func TestLintCost(t *testing.T) {
+	const n = 20_000
+	list := func(format string) (texts []string) {
+		for i := range n {
+			texts = append(texts, fmt.Sprintf(format, i))
+		}
+		return texts
+	}
+	ports := list("https://*.a.example:%d")[1:]
+	hosts := func(match func(i int) *corsprocv1.Route) []*corsprocv1.VirtualHost {
+		h := &corsprocv1.VirtualHost{Name: "h"}
+		for i := range n {
+			h.Routes = append(h.Routes, match(i))
+		}
+		return []*corsprocv1.VirtualHost{h}
+	}
+	many := map[string]*corsprocv1.Policy{}
+	var places []*corsprocv1.VirtualHost
+	for i := range 2000 {
+		name := fmt.Sprint("p", i)
+		many[name] = &corsprocv1.Policy{AllowOrigins: []string{"@s"}, DenyOrigins: []string{"https://*.never.example"}}
+		places = append(places, &corsprocv1.VirtualHost{Name: name, Policies: &corsprocv1.PolicyList{Names: []string{name, "p0"}}})
+	}
+	for name, set := range map[string]*corsprocv1.PolicySet{
+		"one host on many ports": {Policies: map[string]*corsprocv1.Policy{"p": {AllowOrigins: ports, DenyOrigins: ports}}},
+		"many denies": {Policies: map[string]*corsprocv1.Policy{
+			"p": {AllowOrigins: list("https://h%d.a.example"), DenyOrigins: list("https://*.h%d.b.example")}}},
+		"a large set in many policies": {Policies: many, VirtualHosts: places,
+			OriginSets: map[string]*corsprocv1.OriginList{"s": {Origins: list("https://h%d.a.example")}}},
+		"prefixes":    {VirtualHosts: hosts(func(i int) *corsprocv1.Route { return &corsprocv1.Route{Prefix: fmt.Sprintf("/r%d/", i)} })},
+		"expressions": {VirtualHosts: hosts(func(i int) *corsprocv1.Route { return &corsprocv1.Route{Regex: fmt.Sprintf("/r%d/[0-9]+", i)} })},
+		"names":       {VirtualHosts: hosts(func(i int) *corsprocv1.Route { return &corsprocv1.Route{RouteName: fmt.Sprintf("r%d/*", i)} })},
+		"starry names": {VirtualHosts: hosts(func(i int) *corsprocv1.Route {
+			return &corsprocv1.Route{RouteName: fmt.Sprintf("*r%d", i%2000)}
+		})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			c := compiler{set: &Set{byName: map[string]*grant{}, names: map[string]int{}}}
+			c.compile([]Source{{Name: "x", Set: set}})
+			if took := time.Since(start); took > 10*time.Second {
+				t.Errorf("took %v", took)
+			} else {
+				t.Log(took)
+			}
+		})
+	}
+}
