@@ -19,12 +19,8 @@ func TestPipes(t *testing.T) {
 	do(t, syscall.Mkfifo(pipe, 0o600))
 	done := make(chan string, 2)
 	go func() {
-		c, err := policyfile.Read(pipe, nil)
-		if err != nil {
-			done <- err.Error()
-			return
-		}
-		done <- c.Compile().Findings[0].Code
+		_, err := policyfile.Read(pipe, nil)
+		done <- fmt.Sprint(err)
 	}()
 	go func() {
 		done <- policyfile.NewLoader(pipe, func(*policyfile.Result) {}).Load().Err.Error()
@@ -32,7 +28,7 @@ func TestPipes(t *testing.T) {
 	for range 2 {
 		select {
 		case got := <-done:
-			if got != policyfile.CodeEmptyFile && !strings.HasSuffix(got, "is neither a file nor a directory") {
+			if got != pipe+" is a pipe that nothing was written to" && got != pipe+" is not a regular file" {
 				t.Error(got)
 			}
 		case <-time.After(10 * time.Second):

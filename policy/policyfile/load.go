@@ -1,7 +1,6 @@
 package policyfile
 
 import (
-	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -27,8 +26,8 @@ type Loader struct {
 	last *Attempt   // nil before the first
 }
 
-// NewLoader returns a loader of a path as [Read] takes it. Every load that finds a good set in a content other than
-// that of the load before calls apply, one at a time.
+// NewLoader returns a loader of a path as [Read] takes it, but for pipes, which cannot be read again. Every load that
+// finds a good set in a content other than that of the load before calls apply, one at a time.
 func NewLoader(path string, apply func(*Result)) *Loader {
 	return &Loader{path: path, apply: apply}
 }
@@ -44,7 +43,7 @@ func (l *Loader) Load() Attempt {
 	if l.path == Stdin && l.last != nil {
 		return l.unchanged(now)
 	}
-	content, err := l.read()
+	content, err := read(l.path, os.Stdin, regular)
 	if l.last != nil && l.last.found(content, err) {
 		return l.unchanged(now)
 	}
@@ -57,17 +56,6 @@ func (l *Loader) Load() Attempt {
 	}
 	l.last = &a
 	return a
-}
-
-// read reads the path as [Read] does, but no pipe and no device: those cannot be read again and again, and reading one
-// may never end.
-func (l *Loader) read() (*Content, error) {
-	if l.path != Stdin {
-		if info, err := os.Stat(l.path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-			return nil, fmt.Errorf("%s is neither a file nor a directory", l.path)
-		}
-	}
-	return Read(l.path, os.Stdin)
 }
 
 // found reports whether the attempt found this.

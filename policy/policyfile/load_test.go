@@ -3,6 +3,7 @@ package policyfile_test
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/corsproc/corsproc/policy/policyfile"
@@ -54,6 +55,28 @@ func TestLoad(t *testing.T) {
 		}
 		if (a.Err != nil) != (step.write == "-") || (a.Result == nil) != (a.Err != nil) {
 			t.Errorf("step %d: %v, %v", i, a.Result, a.Err)
+		}
+	}
+}
+
+// TestLoadPipe: what is loaded again and again is no pipe and no device, also where it was a file before.
+func TestLoadPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "policies.yaml")
+	loader := policyfile.NewLoader(path, func(*policyfile.Result) {})
+	for _, c := range []struct {
+		make func() error
+		want string
+	}{
+		{func() error { return os.WriteFile(path, []byte(good1), 0o644) }, ""},
+		{func() error { return syscall.Mkfifo(path, 0o644) }, path + " is not a regular file"},
+		{func() error { return os.Symlink(os.DevNull, path) }, path + " is not a regular file"},
+		{func() error { return os.WriteFile(path, []byte(good1), 0o644) }, ""},
+	} {
+		_ = os.Remove(path)
+		do(t, c.make())
+		a := loader.Load()
+		if got := a.Err; (got == nil) != (c.want == "") || got != nil && got.Error() != c.want {
+			t.Errorf("%v, want %q", got, c.want)
 		}
 	}
 }

@@ -36,9 +36,15 @@ type Content struct {
 
 // Read reads the policy files that path names: a file, a directory, or "-" for stdin. In a directory that is every
 // *.yaml, *.yml and *.json that does not start with a dot, each read once; directories below it are not looked at, and
-// symbolic links are followed, as the mounts of Kubernetes ConfigMaps need. Only what cannot be read at all is an error,
-// in one sentence for people; what is wrong with the content is for [Content.Compile] to say.
+// symbolic links are followed, as the mounts of Kubernetes ConfigMaps need. A path may also be a pipe that somebody
+// writes to, as <(command) of a shell is. Only what cannot be read at all is an error, in one sentence for people; what
+// is wrong with the content is for [Content.Compile] to say.
 func Read(path string, stdin io.Reader) (*Content, error) {
+	return read(path, stdin, regularOrPipe)
+}
+
+// read is Read, with the kind of file that the path may be if it is no directory.
+func read(path string, stdin io.Reader, kind fileKind) (*Content, error) {
 	if path == "" {
 		return nil, errors.New("no path of a policy file or directory is given")
 	}
@@ -54,7 +60,7 @@ func Read(path string, stdin io.Reader) (*Content, error) {
 		return nil, unreadable(path, err)
 	}
 	if !info.IsDir() {
-		f, err := readFile(path)
+		f, err := readFile(path, kind)
 		if err != nil {
 			return nil, err
 		}
@@ -127,11 +133,8 @@ func readDirectory(dir string) ([]File, error) {
 			return nil, unreadable(name, err)
 		case info.IsDir():
 			continue
-		case !info.Mode().IsRegular():
-			// A pipe would be waited for, for ever.
-			return nil, fmt.Errorf("%s is not a regular file", name)
 		}
-		f, err := readFile(name)
+		f, err := readFile(name, regular)
 		if err != nil {
 			return nil, err
 		}
@@ -154,17 +157,40 @@ func isPolicyFileName(name string) bool {
 	return false
 }
 
-// readFile reads a file, also a pipe such as the shell makes for <(command). To open a pipe that nobody writes to would
-// wait for ever; without waiting, it has no content.
-func readFile(name string) (File, error) {
+// A fileKind says what a path may lead to.
+type fileKind int
+
+const (
+	regular       fileKind = iota // what is there can be read again, and at once
+	regularOrPipe                 // what is read only once may also come from a pipe
+)
+
+// readFile reads a file of a kind. It opens without waiting, because a pipe may never get a writer, and asks what it has
+// opened for its kind, because a name may lead elsewhere the next moment.
+func readFile(name string, kind fileKind) (File, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return File{}, unreadable(name, err)
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return File{}, unreadable(name, err)
+	}
+	pipe := info.Mode()&fs.ModeNamedPipe != 0
+	switch {
+	case info.Mode().IsRegular(), pipe && kind == regularOrPipe:
+	case kind == regularOrPipe:
+		return File{}, fmt.Errorf("%s is neither a regular file nor a pipe", name)
+	default:
+		return File{}, fmt.Errorf("%s is not a regular file", name)
+	}
 	data, err := readLimited(f)
 	if err != nil {
 		return File{}, unreadable(name, err)
+	}
+	if pipe && len(data) == 0 {
+		return File{}, fmt.Errorf("%s is a pipe that nothing was written to", name)
 	}
 	return File{Name: name, Data: data}, nil
 }

@@ -69,6 +69,7 @@ func TestReadErrors(t *testing.T) {
 		os.Mkdir(at("empty"), 0o755), os.Symlink("loop", at("loop")),
 		os.Mkdir(at("broken"), 0o755), os.Symlink("nowhere", at("broken/a.yaml")),
 		os.Mkdir(at("pipe"), 0o755), syscall.Mkfifo(at("pipe/a.yaml"), 0o644),
+		syscall.Mkfifo(at("fifo"), 0o644),
 		os.Mkdir(at("locked"), 0o755))
 	write(t, at("file"), "{}")
 	write(t, at("locked/a.yaml"), "{}")
@@ -80,6 +81,8 @@ func TestReadErrors(t *testing.T) {
 		{at("loop"), at("loop") + " is a symbolic link that leads back to itself"},
 		{at("broken"), at("broken/a.yaml") + " does not exist"},
 		{at("pipe"), at("pipe/a.yaml") + " is not a regular file"},
+		{at("fifo"), at("fifo") + " is a pipe that nothing was written to"},
+		{os.DevNull, os.DevNull + " is neither a regular file nor a pipe"},
 		{at("file/x"), at("file/x") + " does not exist: what stands before its last slash is no directory"},
 		{at("locked"), at("locked/a.yaml") + " may not be read: permission denied"},
 		{"-", "standard input cannot be read: broken pipe"},
