@@ -12,7 +12,7 @@ import (
 type compiler struct {
 	set      *Set
 	findings []Finding
-	reported map[string]int // how many, by source
+	reported map[reportedBy]int // how many
 
 	policies    map[string]Place // where each name stands first
 	originSets  map[string]*originSet
@@ -21,7 +21,7 @@ type compiler struct {
 }
 
 func (c *compiler) compile(sources []Source) {
-	c.reported = map[string]int{}
+	c.reported = map[reportedBy]int{}
 	c.policies = map[string]Place{}
 	c.originSets = map[string]*originSet{}
 	c.hostNames = map[string]Place{}
@@ -53,20 +53,26 @@ func (c *compiler) compile(sources []Source) {
 	}
 }
 
-// maxFindings bounds what is said of one source: a hostile file of a few megabytes can hold millions of faults, and
-// nobody reads them.
+// maxFindings bounds what is said of one source, errors, warnings and hints each: a hostile file of a few megabytes can
+// hold millions of faults, and nobody reads them.
 const maxFindings = 1000
+
+type reportedBy struct {
+	source   string
+	severity Severity
+}
 
 // report notes a finding, if there are not too many of its source already. That they were too many is the last of them.
 func (c *compiler) report(f Finding) {
-	switch n := c.reported[f.Place.Source]; {
+	by := reportedBy{f.Place.Source, f.Severity}
+	switch n := c.reported[by]; {
 	case n > maxFindings:
 		return
 	case n == maxFindings:
 		f = Finding{Severity: f.Severity, Code: CodeTooManyFindings, Place: f.Place,
 			Message: fmt.Sprintf("there are more than %d findings; what follows is not shown", maxFindings)}
 	}
-	c.reported[f.Place.Source]++
+	c.reported[by]++
 	c.findings = append(c.findings, f)
 }
 

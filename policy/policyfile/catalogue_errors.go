@@ -1,0 +1,205 @@
+package policyfile
+
+import "github.com/corsproc/corsproc/policy"
+
+// errorEntries explain the errors that the engine finds.
+var errorEntries = []Entry{
+	{
+		Code: string(policy.CodeTooManyFindings), Severity: policy.Error,
+		Explanation: "There are more findings in the file than anybody reads. What follows is shown when the first ones are corrected.",
+	},
+	{
+		Code: string(policy.CodeInvalidName), Severity: policy.Error,
+		Explanation: "The name of a policy or an origin set is not 1 to 200 of A-Z a-z 0-9 . _ -",
+		Bad:         "policies: {our shop: {allow_origins: [https://shop.example.com]}}\n",
+		Good:        "policies: {our-shop: {allow_origins: [https://shop.example.com]}}\n",
+	},
+	{
+		Code: string(policy.CodeReservedName), Severity: policy.Error,
+		Explanation: "The policies none (nobody) and passthrough (hands off) are built in and cannot be defined.",
+		Bad:         "policies: {none: {allow_origins: [https://shop.example.com]}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com]}}\n",
+	},
+	{
+		Code: string(policy.CodeDuplicateName), Severity: policy.Error,
+		Explanation: "Two policies, origin sets or virtual hosts of the whole set have the same name, so nobody could tell which one holds.",
+		Bad: `virtual_hosts:
+  - {name: api, policies: [none]}
+  - {name: api, policies: [passthrough]}
+`,
+		Good: `virtual_hosts:
+  - {name: api, policies: [none]}
+  - {name: files, policies: [passthrough]}
+`,
+	},
+	{
+		Code: string(policy.CodeDuplicateDomain), Severity: policy.Error,
+		Explanation: "A domain stands twice in the whole set. Envoy does not allow that either.",
+		Bad: `virtual_hosts:
+  - {domains: [api.example.com], policies: [none]}
+  - {domains: [API.example.com], policies: [passthrough]}
+`,
+		Good: `virtual_hosts:
+  - {domains: [api.example.com], policies: [none]}
+  - {domains: [files.example.com], policies: [passthrough]}
+`,
+	},
+	{
+		Code: string(policy.CodeDuplicateDefault), Severity: policy.Error,
+		Explanation: "Two files of a directory have a default, and there is one for all.",
+		Bad: `default: {policies: [none]}
+# other.yaml
+default: {policies: [passthrough]}
+`,
+		Good: `default: {policies: [none]}
+# other.yaml
+{}
+`,
+	},
+	{
+		Code: string(policy.CodeUnknownPolicy), Severity: policy.Error,
+		Explanation: "A place names a policy that does not exist in any file of the set.",
+		Bad: `policies: {storefront: {allow_origins: [https://shop.example.com]}}
+default: {policies: [storefrnt]}
+`,
+		Good: `policies: {storefront: {allow_origins: [https://shop.example.com]}}
+default: {policies: [storefront]}
+`,
+	},
+	{
+		Code: string(policy.CodeUnknownOriginSet), Severity: policy.Error,
+		Explanation: "A policy refers to an origin set that does not exist in any file of the set.",
+		Bad: `policies: {partners: {allow_origins: ["@partner"]}}
+origin_sets: {partners: [https://partner.example]}
+`,
+		Good: `policies: {partners: {allow_origins: ["@partners"]}}
+origin_sets: {partners: [https://partner.example]}
+`,
+	},
+	{
+		Code: string(policy.CodeNestedOriginSet), Severity: policy.Error,
+		Explanation: "An origin set refers to another one. Name both in the policy instead.",
+		Bad: `policies: {p: {allow_origins: ["@all"]}}
+origin_sets: {all: ["@partners"], partners: [https://partner.example]}
+`,
+		Good: `policies: {p: {allow_origins: ["@all", "@partners"]}}
+origin_sets: {all: [https://all.example], partners: [https://partner.example]}
+`,
+	},
+	{
+		Code: string(policy.CodeBuiltinNotAlone), Severity: policy.Error,
+		Explanation: "The built-in policies none and passthrough stand alone in a list: nothing can be tried before or after them.",
+		Bad: `policies: {shop: {allow_origins: [https://shop.example.com]}}
+default: {policies: [shop, none]}
+`,
+		Good: `policies: {shop: {allow_origins: [https://shop.example.com]}}
+default: {policies: [shop]}
+`,
+	},
+	{
+		Code: string(policy.CodeEmptyList), Severity: policy.Error,
+		Explanation: "An empty list of policies could mean nobody or nothing changed. Write [none] for the first, [passthrough] for the second, or leave it out to take over what holds around it.",
+		Bad:         "default: {policies: []}\n",
+		Good:        "default: {policies: [none]}\n",
+	},
+	{
+		Code: string(policy.CodeOriginNotCanonical), Severity: policy.Error, SafeFix: true,
+		Explanation: "No browser spells an origin like this, so the pattern would never match: an origin is lower-case and has no path, no final slash and no default port.",
+		Bad:         "policies: {shop: {allow_origins: [\"https://Shop.example.com:443/\"]}}\n",
+		Good:        "policies: {shop: {allow_origins: [\"https://shop.example.com\"]}}\n",
+	},
+	{
+		Code: string(policy.CodeOriginMalformed), Severity: policy.Error,
+		Explanation: "The pattern can match no origin that a browser sends. A star stands for the first labels of a host, for the whole host or for the port.",
+		Bad:         "policies: {shop: {allow_origins: [\"https://shop-*.example.com\"]}}\n",
+		Good:        "policies: {shop: {allow_origins: [\"https://*.example.com\"]}}\n",
+	},
+	{
+		Code: string(policy.CodeMethodMalformed), Severity: policy.Error, SafeFix: true,
+		Explanation: "A method is one word. Several methods are several entries of the list.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_methods: [\"PUT:\"]}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_methods: [PUT]}}\n",
+	},
+	{
+		Code: string(policy.CodeHeaderMalformed), Severity: policy.Error, SafeFix: true,
+		Explanation: "The name of a header has neither blanks nor a colon.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [\"X-Token:\"]}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [X-Token]}}\n",
+	},
+	{
+		Code: string(policy.CodeRegexMalformed), Severity: policy.Error,
+		Explanation: "RE2, whose time is linear, does not accept the regular expression. It has no look-around and no references back.",
+		Bad:         "policies: {shop: {allow_origin_regexes: ['https://(?!evil)[a-z]+\\.example\\.com']}}\n",
+		Good:        "policies: {shop: {allow_origin_regexes: ['https://[a-z]+\\.example\\.com']}}\n",
+	},
+	{
+		Code: string(policy.CodeDurationMalformed), Severity: policy.Error, SafeFix: true,
+		Explanation: "How long a browser may keep a preflight is a duration with a unit, in whole seconds: 90s, 10m, 2h, 1h30m.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], max_age: 7200}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], max_age: 7200s}}\n",
+	},
+	{
+		Code: string(policy.CodePreflightStatus), Severity: policy.Error,
+		Explanation: "A preflight is answered with 204, or with 200 for clients that mistake 204 for an error.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], preflight_status: 201}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], preflight_status: 200}}\n",
+	},
+	{
+		Code: string(policy.CodeEnumUnspecified), Severity: policy.Error,
+		Explanation: "A program that builds a policy set itself gave a number that the field does not know. No policy file can say this.",
+	},
+	{
+		Code: string(policy.CodeAnyOriginCreds), Severity: policy.Error,
+		Explanation: "Every site on the web could act with the user's cookies and read the answers. List the origins; who must have it writes dangerously_allow: [ANY_ORIGIN_WITH_CREDENTIALS].",
+		Bad:         "policies: {shop: {allow_origins: [\"*\"], allow_credentials: true}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_credentials: true}}\n",
+	},
+	{
+		Code: string(policy.CodeInsecureCreds), Severity: policy.Error,
+		Explanation: "Over http anybody on the way can pretend to be this origin, and would read answers made for the user's cookies. Local addresses are excepted.",
+		Bad:         "policies: {shop: {allow_origins: [http://shop.example.com], allow_credentials: true}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_credentials: true}}\n",
+	},
+	{
+		Code: string(policy.CodePublicSuffix), Severity: policy.Error,
+		Explanation: "Everybody can get a name under this domain (it is on the public suffix list), so everybody could act with the user's cookies.",
+		Bad:         "policies: {pages: {allow_origins: [\"https://*.github.io\"], allow_credentials: true}}\n",
+		Good:        "policies: {pages: {allow_origins: [\"https://our-team.github.io\"], allow_credentials: true}}\n",
+	},
+	{
+		Code: string(policy.CodeExposeAnyCreds), Severity: policy.Error,
+		Explanation: "With credentials browsers take \"*\" for the name of a header, so nothing would be exposed. List the names.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_credentials: true, expose_headers: [\"*\"]}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_credentials: true, expose_headers: [X-Request-Id]}}\n",
+	},
+	{
+		Code: string(policy.CodeDomainMalformed), Severity: policy.Error, SafeFix: true,
+		Explanation: "No request's host matches this. A domain has no scheme and no path, and one star at most, at its beginning or its end.",
+		Bad:         "virtual_hosts: [{domains: [\"https://api.example.com/\"], policies: [none]}]\n",
+		Good:        "virtual_hosts: [{domains: [api.example.com], policies: [none]}]\n",
+	},
+	{
+		Code: string(policy.CodeNoNameNoDomain), Severity: policy.Error,
+		Explanation: "A virtual host has neither a name nor domains, so no request belongs to it.",
+		Bad:         "virtual_hosts: [{policies: [none]}]\n",
+		Good:        "virtual_hosts: [{name: api, policies: [none]}]\n",
+	},
+	{
+		Code: string(policy.CodeRouteMatch), Severity: policy.Error,
+		Explanation: "A route says what it covers with exactly one of route_name, path, prefix, path_separated_prefix and regex.",
+		Bad:         "virtual_hosts: [{name: api, routes: [{path: /a, prefix: /b, policies: [none]}]}]\n",
+		Good:        "virtual_hosts: [{name: api, routes: [{path: /a, policies: [none]}, {prefix: /b, policies: [none]}]}]\n",
+	},
+	{
+		Code: string(policy.CodePathMalformed), Severity: policy.Error,
+		Explanation: "No request's path matches this: a path begins with a slash and is compared without query and fragment.",
+		Bad:         "virtual_hosts: [{name: api, routes: [{path_separated_prefix: /public/, policies: [none]}]}]\n",
+		Good:        "virtual_hosts: [{name: api, routes: [{path_separated_prefix: /public, policies: [none]}]}]\n",
+	},
+	{
+		Code: string(policy.CodeTimingMalformed), Severity: policy.Error,
+		Explanation: "Timing-Allow-Origin holds exact origins, or \"*\" alone; it knows no wildcards.",
+		Bad:         "default: {policies: [none], timing_allow_origins: [\"https://*.example.com\"]}\n",
+		Good:        "default: {policies: [none], timing_allow_origins: [\"https://shop.example.com\"]}\n",
+	},
+}

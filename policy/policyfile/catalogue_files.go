@@ -1,0 +1,126 @@
+package policyfile
+
+import "github.com/corsproc/corsproc/policy"
+
+// fileEntries explain what the reading of files finds.
+var fileEntries = []Entry{
+	{
+		Code: CodeSyntax, Severity: policy.Error,
+		Explanation: "The file is not valid YAML (a .json file: not valid JSON), or not UTF-8 text.",
+		Bad: `policies:
+  public:
+    allow_origins: ["*"
+`,
+		Good: `policies:
+  public:
+    allow_origins: ["*"]
+`,
+	},
+	{
+		Code: CodeFileTooLarge, Severity: policy.Error,
+		Explanation: "The file is larger than 64 MiB or has more than four million entries. Split it into several files of one directory.",
+	},
+	{
+		Code: CodeEmptyFile, Severity: policy.Error,
+		Explanation: "The file holds nothing, or nothing but comments. That is most likely an accident, so a file that is to say nothing says so with {}.",
+		Bad:         "# to be written\n",
+		Good:        "{}\n",
+	},
+	{
+		Code: CodeMultipleDocuments, Severity: policy.Error,
+		Explanation: "A second YAML document begins in the file. Two documents in one file are two policy files: give each its own.",
+		Bad: `policies: {public: {allow_origins: ["*"]}}
+---
+default: {policies: [public]}
+`,
+		Good: `policies: {public: {allow_origins: ["*"]}}
+default: {policies: [public]}
+`,
+	},
+	{
+		Code: CodeUnknownKey, Severity: policy.Error, SafeFix: true,
+		Explanation: "There is no field of this name. A mistyped field would otherwise be ignored, and nobody would notice.",
+		Bad: `policies:
+  shop:
+    allow_orgins: [https://shop.example.com]
+`,
+		Good: `policies:
+  shop:
+    allow_origins: [https://shop.example.com]
+`,
+	},
+	{
+		Code: CodeDuplicateKey, Severity: policy.Error,
+		Explanation: "The same key stands twice in one mapping, and programs differ in which of the two they take.",
+		Bad: `policies:
+  shop:
+    max_age: 10m
+    max_age: 2h
+`,
+		Good: `policies:
+  shop:
+    max_age: 2h
+`,
+	},
+	{
+		Code: CodeNullValue, Severity: policy.Error,
+		Explanation: "Where a value is wanted there is none, or YAML's null. Leave the key out; the opaque origin is the text \"null\", in quotes.",
+		Bad: `policies:
+  shop:
+    allow_origins: [https://shop.example.com]
+    max_age:
+`,
+		Good: `policies:
+  shop:
+    allow_origins: [https://shop.example.com]
+`,
+	},
+	{
+		Code: CodeWrongType, Severity: policy.Error, SafeFix: true,
+		Explanation: "The value is of another type than the field: a single value where a list is wanted, a number where text is wanted, and so on.",
+		Bad: `policies:
+  shop:
+    allow_origins: https://shop.example.com
+`,
+		Good: `policies:
+  shop:
+    allow_origins: [https://shop.example.com]
+`,
+	},
+	{
+		Code: CodeAlias, Severity: policy.Error, SafeFix: true,
+		Explanation: "YAML anchors, aliases and merge keys are not allowed, because what is granted should stand where it is granted. Text that begins with a star has to be quoted, or YAML takes it for an alias.",
+		Bad: `policies:
+  public:
+    allow_origins: [*]
+`,
+		Good: `policies:
+  public:
+    allow_origins: ["*"]
+`,
+	},
+	{
+		Code: CodeTag, Severity: policy.Error,
+		Explanation: "Explicit YAML types are not allowed. Text that looks like something else is quoted.",
+		Bad: `policies:
+  shop:
+    allow_origins: [!!str https://shop.example.com]
+`,
+		Good: `policies:
+  shop:
+    allow_origins: [https://shop.example.com]
+`,
+	},
+	{
+		Code: CodeUnknownValue, Severity: policy.Error, SafeFix: true,
+		Explanation: "The field knows a few words only, in upper case, and this is none of them.",
+		Bad: `default:
+  policies: [none]
+  reject: websockets
+`,
+		Good: `default:
+  policies: [none]
+  reject: WEBSOCKETS
+`,
+	},
+}

@@ -1,0 +1,175 @@
+package policyfile
+
+import "github.com/corsproc/corsproc/policy"
+
+// lintEntries explain warnings and hints. None of their fixes is safe: the file loads without them, and with them it
+// would decide something else.
+var lintEntries = []Entry{
+	{
+		Code: string(policy.CodeNullOrigin), Severity: policy.Warning,
+		Explanation: "Any page can have the origin null, in a sandboxed frame, so this allows every site that tries. Local files have it too, which is why it is asked for; serve them over http instead.",
+		Bad:         "policies: {shop: {allow_origins: [\"null\"]}}\n",
+		Good:        "policies: {shop: {allow_origins: [\"http://localhost:3000\"]}}\n",
+	},
+	{
+		Code: string(policy.CodeMethodNeverSent), Severity: policy.Warning,
+		Explanation: "Browsers let no script use CONNECT, TRACE or TRACK, so the entry has no effect.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_methods: [PUT, TRACE]}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_methods: [PUT]}}\n",
+	},
+	{
+		Code: string(policy.CodeMethodCase), Severity: policy.Warning,
+		Explanation: "Methods are compared with their case. Browsers write put as PUT whatever a script says, but leave patch as it is, which servers then do not know.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_methods: [patch]}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_methods: [PATCH]}}\n",
+	},
+	{
+		Code: string(policy.CodeRequestHeader), Severity: policy.Warning,
+		Explanation: "Only the browser itself sets this request header, so no page ever asks for it. Cookies are allowed by allow_credentials.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [Cookie]}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_credentials: true}}\n",
+	},
+	{
+		Code: string(policy.CodeResponseHeader), Severity: policy.Warning,
+		Explanation: "Browsers show Set-Cookie to no script, whatever is exposed.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], expose_headers: [Set-Cookie]}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], expose_headers: [X-Request-Id]}}\n",
+	},
+	{
+		Code: string(policy.CodeCORSHeader), Severity: policy.Warning,
+		Explanation: "The headers of the CORS protocol itself are no headers that a page sends or reads. List those of the page, such as Content-Type.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [Access-Control-Allow-Origin]}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [Content-Type]}}\n",
+	},
+	{
+		Code: string(policy.CodeRegexDot), Severity: policy.Warning,
+		Explanation: "In a regular expression a dot stands for any character, so somebody else's host with a letter in its place is accepted too.",
+		Bad:         "policies: {shop: {allow_origin_regexes: ['https://shop\\.example.com']}}\n",
+		Good:        "policies: {shop: {allow_origin_regexes: ['https://shop\\.example\\.com']}}\n",
+	},
+	{
+		Code: string(policy.CodeRegexNeighbour), Severity: policy.Warning,
+		Explanation: "The expression accepts a host that anybody could own, beside those it is made for: something may run into the host's name, or follow it.",
+		Bad:         "policies: {shop: {allow_origin_regexes: ['https://.*example\\.com']}}\n",
+		Good:        "policies: {shop: {allow_origin_regexes: ['https://(.*\\.)?example\\.com']}}\n",
+	},
+	{
+		Code: string(policy.CodeUnusedPolicy), Severity: policy.Warning,
+		Explanation: "No virtual host, route or default names this policy. It has an effect only where Envoy's metadata names it; a set without any place is taken to be for that.",
+		Bad: `policies:
+  shop: {allow_origins: [https://shop.example.com]}
+  partners: {allow_origins: [https://partner.example]}
+default: {policies: [shop]}
+`,
+		Good: `policies:
+  shop: {allow_origins: [https://shop.example.com]}
+  partners: {allow_origins: [https://partner.example]}
+default: {policies: [shop, partners]}
+`,
+	},
+	{
+		Code: string(policy.CodeUnusedOriginSet), Severity: policy.Warning,
+		Explanation: "No policy refers to this origin set.",
+		Bad: `policies: {shop: {allow_origins: [https://shop.example.com]}}
+origin_sets: {partners: [https://partner.example]}
+`,
+		Good: `policies: {shop: {allow_origins: [https://shop.example.com, "@partners"]}}
+origin_sets: {partners: [https://partner.example]}
+`,
+	},
+	{
+		Code: string(policy.CodeUnreachableHost), Severity: policy.Warning,
+		Explanation: "A longer name pattern matches every name that this one matches, and the longer one wins: no request belongs here.",
+		Bad: `virtual_hosts:
+  - {name: "shop*", policies: [none]}
+  - {name: "*shop*", policies: [passthrough]}
+`,
+		Good: `virtual_hosts:
+  - {name: "shop/*", policies: [none]}
+  - {name: "*", policies: [passthrough]}
+`,
+	},
+	{
+		Code: string(policy.CodeUnreachableRoute), Severity: policy.Warning,
+		Explanation: "The first route that matches is the place, and an earlier one takes all that this one could get; or no path can be like this.",
+		Bad: `virtual_hosts:
+  - name: api
+    routes:
+      - {prefix: /, policies: [none]}
+      - {prefix: /public/, policies: [passthrough]}
+`,
+		Good: `virtual_hosts:
+  - name: api
+    routes:
+      - {prefix: /public/, policies: [passthrough]}
+      - {prefix: /, policies: [none]}
+`,
+	},
+	{
+		Code: string(policy.CodeOriginCovered), Severity: policy.Warning,
+		Explanation: "Another pattern of the same list matches every origin that this one matches, so one of them is not what was meant, or is not needed.",
+		Bad:         "policies: {shop: {allow_origins: [\"https://*.example.com\", https://shop.example.com]}}\n",
+		Good:        "policies: {shop: {allow_origins: [\"https://*.example.com\", https://example.com]}}\n",
+	},
+	{
+		Code: string(policy.CodeDenyOutsideAllow), Severity: policy.Warning,
+		Explanation: "An exception to what nobody allows: neither this policy nor one that is tried after it allows the origin.",
+		Bad: `policies:
+  shop:
+    allow_origins: ["https://*.example.com"]
+    deny_origins: [https://legacy.example.org]
+`,
+		Good: `policies:
+  shop:
+    allow_origins: ["https://*.example.com"]
+    deny_origins: [https://legacy.example.com]
+`,
+	},
+	{
+		Code: string(policy.CodeTimingNoEffect), Severity: policy.Warning,
+		Explanation: "On a passthrough place no response is changed, so Timing-Allow-Origin is not set either.",
+		Bad:         "default: {policies: [passthrough], timing_allow_origins: [\"*\"]}\n",
+		Good:        "default: {policies: [none], timing_allow_origins: [\"*\"]}\n",
+	},
+	{
+		Code: string(policy.CodeMaxAgeCapped), Severity: policy.Hint,
+		Explanation: "Browsers keep a preflight no longer than their own limit: Chromium 2 hours, Firefox 24 hours, Safari 10 minutes. There is a hint from more than 2 hours on.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], max_age: 720h}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], max_age: 2h}}\n",
+	},
+	{
+		Code: string(policy.CodePostAlwaysAllowed), Severity: policy.Hint,
+		Explanation: "A list with GET and without POST looks as if it kept POST out. It cannot: the Fetch standard lets every page use GET, HEAD and POST. reject: UNSAFE_METHODS stops requests of pages that are not allowed.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_methods: [GET, PUT]}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_methods: [PUT]}}\n",
+	},
+	{
+		Code: string(policy.CodeSafelistedHeader), Severity: policy.Hint,
+		Explanation: "Every page may send or read this header anyway. (Content-Type as a request header is worth its entry: only three types are free, and JSON is none of them.)",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [Accept], expose_headers: [Content-Type]}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [Content-Type], expose_headers: [ETag]}}\n",
+	},
+	{
+		Code: string(policy.CodeManyExactOrigins), Severity: policy.Hint,
+		Explanation: "Ten or more origins of a list are subdomains of one domain. If whoever has a name there may be trusted, one wildcard is easier to keep right.",
+		Bad: `policies:
+  shop:
+    allow_origins:
+      - https://at.example.com
+      - https://be.example.com
+      - https://ch.example.com
+      - https://cz.example.com
+      - https://de.example.com
+      - https://es.example.com
+      - https://fr.example.com
+      - https://it.example.com
+      - https://nl.example.com
+      - https://pl.example.com
+`,
+		Good: `policies:
+  shop:
+    allow_origins:
+      - https://*.example.com
+`,
+	},
+}
