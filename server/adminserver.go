@@ -28,13 +28,14 @@ func (p *process) serveAdmin(failed chan<- error) {
 	}
 	p.admin = &http.Server{
 		Handler: admin.Handler(admin.Source{
-			Status:  p.policies.status,
-			Reload:  p.policies.load,
-			Ready:   p.ready.Load,
-			Metrics: p.metrics,
-			Hosts:   p.settings.AdminHosts,
-			Pprof:   p.settings.Pprof,
-			Version: p.version,
+			Policies: p.settings.Policies,
+			Status:   p.policies.status,
+			Reload:   p.policies.load,
+			Ready:    p.ready.Load,
+			Metrics:  p.metrics,
+			Hosts:    p.settings.AdminHosts,
+			Pprof:    p.settings.Pprof,
+			Version:  p.version,
 		}),
 		ReadHeaderTimeout: adminReadTimeout,
 		ReadTimeout:       adminReadTimeout,

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -89,8 +90,8 @@ func CheckHostName(name string) error {
 	return nil
 }
 
-// maxSocketPath is the longest path of a unix socket that every system takes (sun_path, with its final NUL).
-const maxSocketPath = 103
+// maxSocketPath is the length in bytes of the longest path of a unix socket, which ends with a NUL to the system.
+const maxSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 // address is a parsed --listen or --admin-listen.
 type address struct {
@@ -111,7 +112,10 @@ func parseAddress(text string) (address, error) {
 		}
 		return address{network: "unix", addr: path}, nil
 	}
-	if path, ok := strings.CutPrefix(text, "unix:"); ok {
+	if path, ok := strings.CutPrefix(text, "unix:"); ok { // as gRPC writes it
+		if !strings.HasPrefix(path, "/") {
+			path = "/path"
+		}
 		return address{}, fmt.Errorf("%q is no address; write %s%s", text, unixScheme, path)
 	}
 	if _, port, err := net.SplitHostPort(text); err != nil || port == "" {

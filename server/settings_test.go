@@ -21,6 +21,9 @@ func TestValidate(t *testing.T) {
 			want: []string{`"9002" is no address`, `"127.0.0.1" is no`, `"127.0.0.1:" is no`, `"unix://a.sock" has no absolute path`, `"unix:///" has`, `"" is no address`}},
 		{settings: Settings{Listen: []string{"127.0.0.1:1"}, AdminListen: "x", AdminHosts: []string{"a:9003", "https://a", "*.a"}},
 			want: []string{`admin-listen: "x" is no address`, `admin-hosts: "a:9003"`, `admin-hosts: "https://a"`, `admin-hosts: "*.a"`}},
+		{settings: Settings{Listen: []string{"unix:///" + strings.Repeat("a", maxSocketPath-1)}}},
+		{settings: Settings{Listen: []string{"unix:///" + strings.Repeat("a", maxSocketPath), "unix:/run/a.sock", "unix:a.sock"}},
+			want: []string{"bytes that the path of a socket may have", "write unix:///run/a.sock", `"unix:a.sock" is no address; write unix:///path`}},
 	} {
 		var got []string
 		if err := test.settings.Validate(); err != nil {

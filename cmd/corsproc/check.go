@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -18,38 +19,54 @@ func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check PATH...",
 		Short: "Read policy files as serve would, and print every finding",
-		Long: `Read policy files as serve would, and print every finding on standard output, one a
-line, sorted by file and line. Each PATH is a file, a directory or - for standard
-input, and is a policy set of its own.
+		Long: `Read policy files as serve would, and print every finding on standard output, sorted
+by file and line. Each PATH is a file, a directory or - for standard input, and is a
+policy set of its own.
+
+As text a finding is one line, and below it, indented, stand the line of the file and
+a caret under the place. The other formats are for programs: json, github (the
+annotations of GitHub Actions) and sarif (SARIF 2.1.0).
+
+With --fix the safe corrections are written to the files first: those without which a
+file does not load, and that say what stands there in the right spelling. Comments and
+layout stay as they are. What is left is printed.
 
 The exit status is 0 if all of them load, 1 if findings keep one from loading, and
 2 if one cannot be read or the command is called wrongly.`,
 		Example: `  corsproc check policies.yaml
   corsproc check --strict policies/
+  corsproc check --fix policies.yaml
   render-policies | corsproc check --format json -`,
 		Args: cobra.MinimumNArgs(1),
 	}
 	strict := cmd.Flags().Bool("strict", false, "count warnings as errors")
-	format := addFormat(cmd, "text", "json")
+	fix := cmd.Flags().Bool("fix", false, "write the safe corrections to the files")
+	format := addFormat(cmd, "text", "json", "github", "sarif")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if countOf(args, policyfile.Stdin) > 1 {
+		stdins := countOf(args, policyfile.Stdin)
+		if stdins > 1 {
 			return errors.New("standard input (-) can be read only once")
 		}
-		findings, unreadable := checkAll(args, cmd.InOrStdin())
-		write := policyfile.WriteText
-		if *format == "json" {
-			write = policyfile.WriteJSON
+		if *fix && stdins > 0 {
+			return errors.New("standard input (-) cannot be corrected in place")
 		}
-		if err := write(cmd.OutOrStdout(), findings); err != nil {
+		c := checked{fix: *fix}
+		for _, path := range args {
+			c.check(path, cmd.InOrStdin())
+		}
+		slices.SortStableFunc(c.findings, func(a, b *corsprocv1.Finding) int {
+			return cmp.Or(cmp.Compare(a.GetFile(), b.GetFile()), cmp.Compare(a.GetLine(), b.GetLine()), cmp.Compare(a.GetColumn(), b.GetColumn()))
+		})
+		if err := c.write(cmd.OutOrStdout(), *format); err != nil {
 			return &exitError{status: exitUsage, err: err}
 		}
-		if unreadable != nil {
-			return &exitError{status: exitUsage, err: unreadable}
+		if c.failed != nil {
+			return &exitError{status: exitUsage, err: c.failed}
 		}
 		if isTerminal(cmd.ErrOrStderr()) {
-			fmt.Fprintln(cmd.ErrOrStderr(), summary(findings))
+			fmt.Fprintln(cmd.ErrOrStderr(), c.summary())
 		}
-		if policyfile.HasErrors(findings) || *strict && count(findings, policy.Warning) > 0 {
+		if policyfile.HasErrors(c.findings) || *strict && count(c.findings, policy.Warning) > 0 {
 			return &exitError{status: exitFailure}
 		}
 		return nil
@@ -57,29 +74,69 @@ The exit status is 0 if all of them load, 1 if findings keep one from loading, a
 	return cmd
 }
 
-// checkAll returns the findings of all paths, sorted by file, line and column, and, joined, why some cannot be read.
-func checkAll(paths []string, stdin io.Reader) (findings []*corsprocv1.Finding, unreadable error) {
-	for _, path := range paths {
-		content, err := policyfile.Read(path, stdin)
-		if err != nil {
-			unreadable = errors.Join(unreadable, err)
+// checked is what was found in all paths.
+type checked struct {
+	fix bool
+
+	files    []policyfile.File
+	findings []*corsprocv1.Finding
+	fixed    int
+	failed   error // why paths cannot be read, or corrected; joined
+}
+
+// check looks at one path.
+func (c *checked) check(path string, stdin io.Reader) {
+	content, err := policyfile.Read(path, stdin)
+	if err != nil {
+		c.failed = errors.Join(c.failed, err)
+		return
+	}
+	if c.fix {
+		content = c.correct(content)
+	}
+	c.files = append(c.files, content.Files...)
+	c.findings = append(c.findings, content.Compile().Findings...)
+}
+
+// correct writes the safe corrections of a content and returns what its files hold then.
+func (c *checked) correct(content *policyfile.Content) *policyfile.Content {
+	files, fixed := content.Fix()
+	for i, old := range content.Files {
+		if bytes.Equal(old.Data, files[i].Data) {
 			continue
 		}
-		findings = append(findings, content.Compile().Findings...)
+		if err := policyfile.Rewrite(old, files[i].Data); err != nil {
+			c.failed = errors.Join(c.failed, err)
+			files[i] = old
+		}
 	}
-	slices.SortStableFunc(findings, func(a, b *corsprocv1.Finding) int {
-		return cmp.Or(cmp.Compare(a.GetFile(), b.GetFile()), cmp.Compare(a.GetLine(), b.GetLine()), cmp.Compare(a.GetColumn(), b.GetColumn()))
-	})
-	return findings, unreadable
+	c.fixed += fixed
+	return &policyfile.Content{Files: files}
+}
+
+func (c *checked) write(w io.Writer, format string) error {
+	switch format {
+	case "json":
+		return policyfile.WriteJSON(w, c.findings)
+	case "github":
+		return policyfile.WriteGitHub(w, c.findings)
+	case "sarif":
+		return policyfile.WriteSARIF(w, c.findings, buildVersion().GetVersion())
+	}
+	return policyfile.WriteAnnotated(w, c.findings, c.files)
 }
 
 // summary says for people how it went.
-func summary(findings []*corsprocv1.Finding) string {
-	if len(findings) == 0 {
-		return "No findings."
+func (c *checked) summary() string {
+	s := "No findings."
+	if len(c.findings) > 0 {
+		s = fmt.Sprintf("Errors: %d, warnings: %d, hints: %d.",
+			count(c.findings, policy.Error), count(c.findings, policy.Warning), count(c.findings, policy.Hint))
 	}
-	return fmt.Sprintf("Errors: %d, warnings: %d, hints: %d.",
-		count(findings, policy.Error), count(findings, policy.Warning), count(findings, policy.Hint))
+	if c.fixed > 0 {
+		s = fmt.Sprintf("Corrected: %d. %s", c.fixed, s)
+	}
+	return s
 }
 
 func count(findings []*corsprocv1.Finding, severity policy.Severity) int {

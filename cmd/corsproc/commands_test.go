@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // runIn runs the program in the test's folder.
@@ -144,15 +146,20 @@ func TestSettingsFileErrors(t *testing.T) {
 		want       []string
 		not        string
 	}{
-		"syntax":             {"s.yaml", "policies: good.yaml\nlisten: [", []string{"s.yaml"}, "required"},
-		"a list":             {"s.yaml", "[]", []string{"keys and values"}, "required"},
-		"two documents":      {"s.yaml", "policies: good.yaml\n---\n{}\n", []string{"one document"}, "required"},
-		"JSON trailing text": {"s.json", "{\"policies\": \"good.yaml\"}\nx", []string{"line 2"}, "required"},
-		"JSON duplicates":    {"s.json", `{"policies": "good.yaml", "policies": "nope.yaml"}`, []string{"policies: stands twice"}, "required"},
-		"TOML syntax":        {"s.toml", "policies = ", []string{"s.toml"}, "required"},
-		"a misspelt key":     {"s.yaml", "polices: good.yaml\n", []string{"did you mean policies?", "required"}, "nothing"},
-		"several at once":    {"s.yaml", "policies: {a: b}\nlisten: {a: b}\ndrain-delay: soon\nnonsense: 1\nlisten: x\n", []string{"policies", "listen", "drain-delay", "nonsense", "stands twice"}, "required"},
-		"a list of numbers":  {"s.toml", "policies = \"good.yaml\"\nlisten = [1]\n", []string{"listen"}, "no address"},
+		"syntax":              {"s.yaml", "policies: good.yaml\nlisten: [", []string{"s.yaml"}, "required"},
+		"a list":              {"s.yaml", "[]", []string{"keys and values"}, "required"},
+		"two documents":       {"s.yaml", "policies: good.yaml\n---\n{}\n", []string{"one document"}, "required"},
+		"JSON trailing text":  {"s.json", "{\"policies\": \"good.yaml\"}\nx", []string{"line 2"}, "required"},
+		"JSON duplicates":     {"s.json", `{"policies": "good.yaml", "policies": "nope.yaml"}`, []string{"policies: stands twice"}, "required"},
+		"TOML syntax":         {"s.toml", "policies = ", []string{"s.toml"}, "required"},
+		"a misspelt key":      {"s.yaml", "polices: good.yaml\n", []string{"did you mean policies?", "required"}, "nothing"},
+		"several at once":     {"s.yaml", "policies: {a: b}\nlisten: {a: b}\ndrain-delay: soon\nnonsense: 1\nlisten: x\n", []string{"policies", "listen", "drain-delay", "nonsense", "stands twice"}, "required"},
+		"JSON, not an object": {"s.json", "[]", []string{"keys and values"}, "required"},
+		"JSON surrogates":     {"s.json", `{"policies": "\ud83d\ude00.yaml"}`, []string{"\U0001f600.yaml does not exist"}, "required"},
+		"JSON numbers":        {"s.json", `{"policies": "good.yaml", "drain-delay": 5, "socket-mode": 660, "pprof": 1}`, []string{`"5" has no unit`, "660 is no text", "1 is neither true nor false"}, "required"},
+		"a table":             {"s.toml", "[listen]\na = 1\n", []string{"listen: is neither a value nor a list", "required"}, "map["},
+		"TOML line":           {"s.toml", "policies = 'good.yaml'\nlisten = [\n", []string{"s.toml: line 2: "}, "required"},
+		"a list of numbers":   {"s.toml", "policies = \"good.yaml\"\nlisten = [1]\n", []string{"listen"}, "no address"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(t.TempDir())
@@ -171,5 +178,26 @@ func TestSettingsFileErrors(t *testing.T) {
 				t.Errorf("%q is said:\n%s", c.not, stderr)
 			}
 		})
+	}
+}
+
+// TestSettingsFileThatIsAPipe: nothing waits for somebody to write settings.
+func TestSettingsFileThatIsAPipe(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := syscall.Mkfifo("s.yaml", 0o600); err != nil {
+		t.Skip(err)
+	}
+	done := make(chan string, 1)
+	go func() {
+		_, _, stderr := runIn(t, "", "serve", "--config", "s.yaml")
+		done <- stderr
+	}()
+	select {
+	case stderr := <-done:
+		if !strings.Contains(stderr, "regular file") {
+			t.Error(stderr)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("waits for a writer")
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -81,6 +82,7 @@ func readSettings(flags *pflag.FlagSet, format server.LogFormat) (server.Setting
 	file := readSettingsFile(name)
 	problems = append(problems, file.problems...)
 	file.AllowEmptyEnv(true)
+	missing, fileWrong := false, len(file.problems) > 0
 
 	for i := range allSettings {
 		s := &allSettings[i]
@@ -89,10 +91,8 @@ func readSettings(flags *pflag.FlagSet, format server.LogFormat) (server.Setting
 		case place != "":
 		case s.name == "policies":
 			if !file.says(s.name) {
+				missing = true
 				problems = append(problems, errors.New("--policies is required: name the policy file or directory"))
-				if len(file.problems) == 0 {
-					status = exitUsage // nobody tried
-				}
 			}
 			continue
 		case s.fallback == "":
@@ -108,6 +108,8 @@ func readSettings(flags *pflag.FlagSet, format server.LogFormat) (server.Setting
 			problems = append(problems, fmt.Errorf("%s: %w", place, err))
 			if flags.Changed(s.name) {
 				status = exitUsage
+			} else if !isSet(envName(s.name)) {
+				fileWrong = true
 			}
 			if s.fallback != "" {
 				_ = s.set(&settings, splitList(s.fallback)) // so that nothing is said of its absence; fallbacks are right
@@ -116,6 +118,9 @@ func readSettings(flags *pflag.FlagSet, format server.LogFormat) (server.Setting
 	}
 	if len(problems) == 0 {
 		return settings, nil
+	}
+	if missing && !fileWrong {
+		status = exitUsage // whoever names a settings file that is wrong has tried
 	}
 	// What server.Run would find next belongs to the same answer.
 	problems = append(problems, settings.Validate())
@@ -130,12 +135,18 @@ func find(name string, flags *pflag.FlagSet, v *viper.Viper, file string) (place
 	}
 	if v.BindEnv(name, envName(name)); v.IsSet(name) {
 		place = envName(name)
-		if _, ok := os.LookupEnv(place); !ok {
+		if !isSet(place) {
 			place = file + ": " + name
 		}
 		return place, v.Get(name)
 	}
 	return "", nil
+}
+
+// isSet reports whether an environment variable is set, be it to nothing.
+func isSet(variable string) bool {
+	_, ok := os.LookupEnv(variable)
+	return ok
 }
 
 // valuesOf turns what viper holds for a setting into texts. Flags, the environment and YAML give texts; TOML and JSON
@@ -159,6 +170,10 @@ func (s *setting) valuesOf(value any) ([]string, error) {
 		if s.number {
 			return []string{strconv.FormatFloat(value, 'f', -1, 64)}, nil
 		}
+	case json.Number:
+		if s.number {
+			return []string{value.String()}, nil
+		}
 	case []any:
 		if !s.list {
 			return nil, errors.New("is a list where a single value is wanted")
@@ -167,11 +182,16 @@ func (s *setting) valuesOf(value any) ([]string, error) {
 		for i, item := range value {
 			text, ok := item.(string)
 			if !ok {
-				return nil, fmt.Errorf("%v is no text; write it in quotes", item)
+				return nil, errors.New("is a list of something else than texts")
 			}
 			texts[i] = text
 		}
 		return texts, nil
+	case map[string]any:
+		return nil, errors.New("is neither a value nor a list of values")
 	}
-	return nil, fmt.Errorf("%v is not of a type that fits this setting", value)
+	if s.toggle {
+		return nil, fmt.Errorf("%v is neither true nor false", value)
+	}
+	return nil, fmt.Errorf("%v is no text; write it in quotes", value)
 }

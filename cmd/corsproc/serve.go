@@ -32,16 +32,17 @@ and a second signal stops at once.`,
 	}
 	addSettings(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		// From here on, so that a signal during a long load is not lost.
-		signals := make(chan os.Signal, 8)
-		signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, os.Interrupt)
-		defer signal.Stop(signals)
-
 		stderr := cmd.ErrOrStderr()
 		settings, err := readSettings(cmd.Flags(), defaultLogFormat(isTerminal(stderr)))
 		if err != nil {
 			return err
 		}
+		// Not before, because nobody listens while the settings are read; not later, so that a signal during a long load
+		// is not lost.
+		signals := make(chan os.Signal, 8)
+		signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, os.Interrupt)
+		defer signal.Stop(signals)
+
 		v := buildVersion()
 		err = server.Run(cmd.Context(), settings, server.Environment{
 			Log:     stderr,

@@ -44,6 +44,9 @@ func readSettingsFile(name string) *settingsFile {
 	if !slices.Contains([]string{"yaml", "yml", "toml", "json"}, format) {
 		return fatal(fmt.Errorf("%s: the name of a settings file ends in .yaml, .yml, .toml or .json", name))
 	}
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return fatal(fmt.Errorf("%s: a settings file is a regular file", name)) // reading a pipe could wait for ever
+	}
 	data, err := os.ReadFile(name)
 	if err != nil {
 		return fatal(fmt.Errorf("the settings file cannot be read: %w", err))
@@ -115,10 +118,7 @@ func (d *strictDecoder) Decode(data []byte, into map[string]any) error {
 func (d *strictDecoder) decode(data []byte, into map[string]any) error {
 	switch d.format {
 	case "json":
-		if err := checkJSON(data); err != nil {
-			return err
-		}
-		fallthrough // JSON is YAML, and that reader refuses keys that stand twice
+		return d.decodeJSON(data, into)
 	case "yaml", "yml":
 		return d.decodeYAML(data, into)
 	}
@@ -126,16 +126,47 @@ func (d *strictDecoder) decode(data []byte, into map[string]any) error {
 	if err != nil {
 		return err
 	}
-	return decoder.Decode(data, into)
-}
-
-// checkJSON reports where a text is no JSON.
-func checkJSON(data []byte) error {
-	err := json.Unmarshal(data, new(any))
-	if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
-		return fmt.Errorf("line %d: %w", 1+bytes.Count(data[:min(int(syntax.Offset), len(data))], []byte("\n")), err)
+	err = decoder.Decode(data, into)
+	if place := interface{ Position() (row, column int) }(nil); errors.As(err, &place) {
+		line, _ := place.Position()
+		return fmt.Errorf("line %d: %w", line, err)
 	}
 	return err
+}
+
+// decodeJSON reads JSON key by key: of a key that stands twice, the library's maps keep the last value silently.
+func (d *strictDecoder) decodeJSON(data []byte, into map[string]any) error {
+	lineAt := func(offset int64) int { return 1 + bytes.Count(data[:min(int(offset), len(data))], []byte("\n")) }
+	if err := json.Unmarshal(data, new(any)); err != nil {
+		if syntax := (*json.SyntaxError)(nil); errors.As(err, &syntax) {
+			return fmt.Errorf("line %d: %w", lineAt(syntax.Offset), err)
+		}
+		return err
+	}
+	// From here on it is known to be JSON, so that no error is left but that of the kind.
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	if start, _ := decoder.Token(); start != json.Delim('{') {
+		return fmt.Errorf("line %d: a settings file holds keys and values", lineAt(decoder.InputOffset()))
+	}
+	for decoder.More() {
+		token, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		key := token.(string)
+		line := lineAt(decoder.InputOffset())
+		var value any
+		if err := decoder.Decode(&value); err != nil {
+			return err
+		}
+		if _, ok := into[key]; ok {
+			d.refuse(key, fmt.Errorf("line %d: %s: stands twice", line, key))
+			continue
+		}
+		into[key] = value
+	}
+	return nil
 }
 
 // decodeYAML reads YAML with every value as the text that was written: viper's own reader would make an octal number of
