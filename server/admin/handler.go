@@ -14,6 +14,8 @@ import (
 
 // Source is what the handler shows and does. All functions are safe for concurrent use.
 type Source struct {
+	// Policies is the path of the policy file or directory.
+	Policies string
 	// Status returns what is in force.
 	Status func() Status
 	// Reload looks at the policy files now.

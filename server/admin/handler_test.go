@@ -37,12 +37,13 @@ func newSource(t testing.TB, last policyfile.Attempt) Source {
 	m := NewMetrics(Build{Version: "v1"})
 	m.InForce(good.Set, good.Hash)
 	return Source{
-		Status:  func() Status { return Status{InForce: good, Since: time.Unix(0, 0), Last: last} },
-		Reload:  func() policyfile.Attempt { return last },
-		Ready:   func() bool { return true },
-		Metrics: m,
-		Hosts:   []string{"corsproc.example"},
-		Version: "v1",
+		Policies: "policies.yaml",
+		Status:   func() Status { return Status{InForce: good, Since: time.Unix(0, 0), Last: last} },
+		Reload:   func() policyfile.Attempt { return last },
+		Ready:    func() bool { return true },
+		Metrics:  m,
+		Hosts:    []string{"corsproc.example"},
+		Version:  "v1",
 	}
 }
 
@@ -166,6 +167,8 @@ func TestReload(t *testing.T) {
 		{"bad as JSON", policyfile.Attempt{Result: bad}, "text/html, application/json;q=0.9", 400, `{"findings":[{"severity":"error","code":"origin-not-canonical"`, "application/json"},
 		{"good as JSON", policyfile.Attempt{}, "application/json", 200, `{"findings":[]}`, "application/json"},
 		{"unreadable", policyfile.Attempt{Err: errors.New("it is gone")}, "", 400, "it is gone", "text/plain"},
+		{"unreadable as JSON", policyfile.Attempt{Err: errors.New("it is gone")}, "application/json", 400,
+			`{"findings":[{"severity":"error","code":"unreadable","file":"policies.yaml",`, "application/json"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := do(Handler(newSource(t, c.attempt)), "POST", "/-/reload", "localhost", "Accept", c.accept)

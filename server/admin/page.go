@@ -69,7 +69,7 @@ func page(source Source) http.HandlerFunc {
 		}
 		if !status.Last.Good() {
 			data.FailedAt = status.Last.Time.UTC()
-			data.Failure = findingsOf(status.Last)
+			data.Failure = findingsOf(source.Policies, status.Last)
 		}
 		// Into memory first: an error half-way through a page could not be told any more.
 		var buf bytes.Buffer

@@ -22,7 +22,7 @@ func reload(source Source) http.HandlerFunc {
 		if wantsJSON(r) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(status)
-			policyfile.WriteJSON(w, findingsOf(a))
+			policyfile.WriteJSON(w, findingsOf(source.Policies, a))
 			return
 		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -40,11 +40,11 @@ func reload(source Source) http.HandlerFunc {
 	}
 }
 
-// findingsOf returns what an attempt found. Files that could not be read at all are one finding, so that a program has
-// one form to understand.
-func findingsOf(a policyfile.Attempt) []*corsprocv1.Finding {
+// findingsOf returns what an attempt to load path found. Files that could not be read at all are one finding, so that a
+// program has one form to understand.
+func findingsOf(path string, a policyfile.Attempt) []*corsprocv1.Finding {
 	if a.Err != nil {
-		return []*corsprocv1.Finding{{Severity: "error", Code: "unreadable", Message: a.Err.Error()}}
+		return []*corsprocv1.Finding{{Severity: "error", Code: "unreadable", File: path, Message: a.Err.Error()}}
 	}
 	return a.Result.Findings
 }
