@@ -43,7 +43,8 @@ type PolicyError struct{ Findings []*corsprocv1.Finding }
 func (e *PolicyError) Error() string { return "the policy files cannot be used" }
 
 // Run serves until a signal or the end of ctx, which counts as os.Interrupt, and returns nil after a stop, also one that
-// the drain timeout cut short, or that came during the first load: such a load is left behind. An error is why it could not start, or go on: a [*PolicyError] if the policies are why.
+// the drain timeout cut short, or that came during the first load: such a load is left behind. An error is why it could
+// not start, or go on: a [*PolicyError] if the policies are why.
 func Run(ctx context.Context, s Settings, env Environment) error {
 	if err := s.Validate(); err != nil {
 		return err
