@@ -5,15 +5,19 @@ import "github.com/corsproc/corsproc/policy"
 // fileEntries explain what the reading of files finds.
 var fileEntries = []Entry{
 	{
-		Code: CodeSyntax, Severity: policy.Error,
+		Code: CodeSyntax, Severity: policy.Error, SafeFix: true,
 		Explanation: "The file is not valid YAML (a .json file: not valid JSON), or not UTF-8 text.",
 		Bad: `policies:
-  public:
-    allow_origins: ["*"
+  shop:
+    allow_origins: [@partners]
+origin_sets:
+  partners: [https://partner.example]
 `,
 		Good: `policies:
-  public:
-    allow_origins: ["*"]
+  shop:
+    allow_origins: ["@partners"]
+origin_sets:
+  partners: [https://partner.example]
 `,
 	},
 	{

@@ -30,25 +30,35 @@ func HasErrors(findings []*corsprocv1.Finding) bool {
 func WriteText(w io.Writer, findings []*corsprocv1.Finding) error {
 	var b bytes.Buffer
 	for _, f := range findings {
-		b.WriteString(place(f.GetFile(), f.GetLine(), f.GetColumn()))
-		b.WriteString(": ")
-		if f.GetSeverity() != policy.Error.String() {
-			b.WriteString(f.GetSeverity() + ": ")
-		}
-		if f.GetField() != "" {
-			b.WriteString(printable(f.GetField()) + ": ")
-		}
-		b.WriteString(printable(f.GetMessage()))
-		if f.GetFix() != "" {
-			b.WriteString("; write " + printable(f.GetFix()))
-		}
-		if r := f.GetRelated(); r != nil {
-			b.WriteString(" (see " + place(r.GetFile(), r.GetLine(), r.GetColumn()) + ")")
-		}
+		b.WriteString(textLineOf(f))
 		b.WriteByte('\n')
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+func textLineOf(f *corsprocv1.Finding) string {
+	severity := ""
+	if f.GetSeverity() != policy.Error.String() {
+		severity = f.GetSeverity() + ": "
+	}
+	return place(f.GetFile(), f.GetLine(), f.GetColumn()) + ": " + severity + sentence(f)
+}
+
+// sentence returns what is said of a place: the field, the reason, the fix and the second place.
+func sentence(f *corsprocv1.Finding) string {
+	s := ""
+	if f.GetField() != "" {
+		s = printable(f.GetField()) + ": "
+	}
+	s += printable(f.GetMessage())
+	if f.GetFix() != "" {
+		s += "; write " + printable(f.GetFix())
+	}
+	if r := f.GetRelated(); r != nil {
+		s += " (see " + place(r.GetFile(), r.GetLine(), r.GetColumn()) + ")"
+	}
+	return s
 }
 
 func place(file string, line, column int32) string {

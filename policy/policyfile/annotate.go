@@ -1,0 +1,120 @@
+package policyfile
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+)
+
+// WriteAnnotated writes the findings as [WriteText] does, each with two lines more: the line of the file that it is about,
+// and a caret under the place. Both are indented by four blanks, so that the findings are the lines that are not.
+func WriteAnnotated(w io.Writer, findings []*corsprocv1.Finding, files []File) error {
+	texts := make(map[string]*fileLines, len(files))
+	for i := range files {
+		texts[validText(files[i].Name)] = &fileLines{data: bytes.TrimPrefix(files[i].Data, []byte("\uFEFF"))}
+	}
+	var b bytes.Buffer
+	for _, f := range findings {
+		b.WriteString(textLineOf(f))
+		b.WriteByte('\n')
+		if file := texts[f.GetFile()]; file != nil {
+			if shown, caret := file.pointAt(int(f.GetLine()), int(f.GetColumn())); shown != "" {
+				b.WriteString("    " + shown + "\n    " + caret + "\n")
+			}
+		}
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// fileLines shows places of a file. Places are best asked for in their order: a file can be one single line.
+type fileLines struct {
+	data   []byte
+	starts []int // of each line; made when the first one is asked for
+
+	line, column, offset int // the place where the last text began, and its offset in data
+}
+
+// Limits of what is shown of a line, in characters.
+const (
+	maxShown    = 120
+	shownBefore = 60 // the place, where a line is too long
+)
+
+// from returns the text of a line from a column on, without the line's end; both are counted from 1.
+func (f *fileLines) from(line, column int) []byte {
+	if f.starts == nil {
+		f.starts = []int{0}
+		for rest := f.data; ; {
+			_, after := cutLine(rest)
+			if after == nil {
+				break
+			}
+			f.starts = append(f.starts, len(f.data)-len(after))
+			rest = after
+		}
+	}
+	if line < 1 || line > len(f.starts) {
+		return nil
+	}
+	if line != f.line || column < f.column {
+		f.line, f.column, f.offset = line, 1, f.starts[line-1]
+	}
+	end := len(f.data)
+	if line < len(f.starts) {
+		end = f.starts[line]
+	}
+	for ; f.column < column && f.offset < end; f.column++ {
+		_, size := utf8.DecodeRune(f.data[f.offset:end])
+		f.offset += size
+	}
+	return bytes.TrimRight(f.data[f.offset:end], "\r\n")
+}
+
+// pointAt returns what of a line can be shown, and a caret for the line below it, under the character at column. Of a
+// line of blanks nothing is shown.
+func (f *fileLines) pointAt(line, column int) (shown, caret string) {
+	var text, below strings.Builder
+	first := 1
+	if column > maxShown-20 {
+		first = column - shownBefore
+		text.WriteString("...")
+		below.WriteString("   ")
+	}
+	rest := f.from(line, first)
+	for n := first; len(rest) > 0; n++ {
+		r, size := utf8.DecodeRune(rest)
+		rest = rest[size:]
+		if n == first+maxShown {
+			text.WriteString("...")
+			break
+		}
+		switch {
+		case r == '\t':
+			r = ' '
+		case !unicode.IsPrint(r):
+			r = utf8.RuneError
+		}
+		text.WriteRune(r)
+		if n < column {
+			below.WriteString(strings.Repeat(" ", columns(r)))
+		}
+	}
+	return strings.TrimRight(text.String(), " "), below.String() + "^"
+}
+
+// columns returns how many columns of a terminal a character takes.
+func columns(r rune) int {
+	switch {
+	case unicode.In(r, unicode.Mn, unicode.Me):
+		return 0
+	case unicode.In(r, unicode.Han, unicode.Hangul, unicode.Hiragana, unicode.Katakana),
+		r >= 0xFF01 && r <= 0xFF60, r >= 0x1F300 && r <= 0x1FAFF:
+		return 2
+	}
+	return 1
+}

@@ -1,0 +1,38 @@
+package policyfile
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/corsproc/corsproc/policy"
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+)
+
+// WriteGitHub writes the findings as workflow commands of GitHub Actions, which shows them beside the lines of a pull
+// request: errors as ::error, warnings as ::warning, hints as ::notice.
+func WriteGitHub(w io.Writer, findings []*corsprocv1.Finding) error {
+	var b bytes.Buffer
+	for _, f := range findings {
+		command := "notice"
+		switch f.GetSeverity() {
+		case policy.Error.String():
+			command = "error"
+		case policy.Warning.String():
+			command = "warning"
+		}
+		fmt.Fprintf(&b, "::%s file=%s,line=%d,col=%d,title=%s::%s\n", command,
+			githubProperty.Replace(f.GetFile()), f.GetLine(), f.GetColumn(), githubProperty.Replace(f.GetCode()),
+			githubData.Replace(sentence(f)))
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// What the commands of GitHub Actions take for their own has to be escaped (actions/toolkit, packages/core,
+// src/command.ts).
+var (
+	githubData     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	githubProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+)
