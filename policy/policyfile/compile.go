@@ -41,9 +41,11 @@ func (c *Content) Compile() *Result {
 	for i := range c.Files {
 		d := &document{file: &c.Files[i]}
 		documents[d.file.Name] = d
-		root, problem := parse(*d.file)
-		if problem != nil {
-			r.Findings = append(r.Findings, d.finding(located{problem: *problem}))
+		root, problems := parse(*d.file)
+		if problems != nil {
+			for _, p := range problems {
+				r.Findings = append(r.Findings, d.finding(located{problem: p}))
+			}
 			continue
 		}
 		set := &corsprocv1.PolicySet{}
@@ -51,7 +53,9 @@ func (c *Content) Compile() *Result {
 		for _, p := range d.walk.problems {
 			r.Findings = append(r.Findings, d.finding(p))
 		}
-		sources = append(sources, policy.Source{Name: d.file.Name, Set: set})
+		if !d.walk.full() {
+			sources = append(sources, policy.Source{Name: d.file.Name, Set: set})
+		}
 	}
 
 	set, found := policy.Compile(sources...)

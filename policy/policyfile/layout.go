@@ -49,9 +49,10 @@ func newLayout(root *yaml.Node, spelling map[*yaml.Node]string) *layout {
 				name := c.Value
 				if c.Kind != yaml.ScalarNode {
 					name = unnamed
-				}
-				if right, ok := spelling[c]; ok {
+				} else if right, ok := spelling[c]; ok {
 					name = right
+				} else {
+					name = string(policy.Path("").Name(name)[1:]) // as paths write it
 				}
 				id, ok := names[name]
 				if !ok {

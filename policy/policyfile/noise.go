@@ -16,14 +16,14 @@ type noise struct {
 	// placesHoled and policiesHoled say that places may name policies, or policies refer to origin sets, where they could
 	// not be read.
 	placesHoled, policiesHoled bool
-	// unparsed says that of a file nothing could be read.
+	// unparsed says that of a file nothing could be read, or not all was.
 	unparsed bool
 }
 
 func newNoise(documents map[string]*document) noise {
 	n := noise{documents: documents}
 	for _, d := range documents {
-		if d.root == nil {
+		if d.root == nil || d.walk.full() {
 			n.policies, n.originSets, n.unparsed = true, true, true
 			continue
 		}

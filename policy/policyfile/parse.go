@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
@@ -44,22 +42,56 @@ func (p position) before(q position) bool {
 	return p.line < q.line || p.line == q.line && p.column < q.column
 }
 
-// parse returns the root of the one document of a file, or the problem that makes it unreadable.
-func parse(f File) (*yaml.Node, *problem) {
+// parse returns the root of the one document of a file, or the problems that make it unreadable.
+func parse(f File) (*yaml.Node, []problem) {
 	data := bytes.TrimPrefix(f.Data, []byte("\uFEFF")) // a byte order mark counts for no column
 	if p := checkCharacters(f.Data, data); p != nil {
-		return nil, p
+		return nil, []problem{*p}
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, emptyFile(wholeFile)
+		return nil, []problem{*emptyFile(wholeFile)}
 	}
-	if filepath.Ext(f.Name) == ".json" {
+	isJSON := filepath.Ext(f.Name) == ".json"
+	if isJSON {
 		if p := checkJSON(data); p != nil {
-			return nil, p
+			return nil, []problem{*p}
 		}
-		data = joinSurrogates(data)
 	}
-	return parseYAML(data)
+	return parsePastStars(data, isJSON)
+}
+
+// parsePastStars parses a document, also one in which stars without a name stand where YAML wants a value: the parser
+// ends at such a star, and is given the document again with a letter for it.
+func parsePastStars(data []byte, isJSON bool) (*yaml.Node, []problem) {
+	stars := map[position]bool{}
+	text := data
+	for {
+		written := forParser(text, isJSON)
+		root, p, err := parseYAML(written)
+		switch star, ok := bareStar(err); {
+		case ok && len(stars) < maxBareStars:
+			if len(stars) == 0 {
+				text = bytes.Clone(data)
+			}
+			star = written.position(star)
+			from(text, star)[0] = starStandIn
+			stars[star] = true
+			continue
+		case err != nil:
+			p = syntaxProblem(data, err, written)
+		}
+		if p == nil {
+			if len(stars) > 0 {
+				markBareStars(root, stars)
+			}
+			return root, nil
+		}
+		problems := []problem{*p}
+		for star := range stars {
+			problems = append(problems, *starProblem(data, star))
+		}
+		return nil, problems
+	}
 }
 
 // checkCharacters refuses what is too large, and what is no text that everybody sees in the same lines.
@@ -146,66 +178,34 @@ func checkJSON(data []byte) *problem {
 	return &problem{code: CodeSyntax, pos: positionAt(data, at), message: "not valid JSON: " + syntax.Error()}
 }
 
-// joinSurrogates writes the pairs of escapes by which JSON names characters beyond U+FFFF as the one escape that YAML has
-// for them. What follows on the same line moves by two columns for each.
-func joinSurrogates(data []byte) []byte {
-	if !bytes.Contains(data, []byte(`\ud`)) && !bytes.Contains(data, []byte(`\uD`)) {
-		return data
-	}
-	unit := func(b []byte) rune { // the value of \uXXXX at the beginning of b, or -1
-		if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
-			return -1
-		}
-		n, err := strconv.ParseUint(string(b[2:6]), 16, 16)
-		if err != nil {
-			return -1
-		}
-		return rune(n)
-	}
-	var out []byte
-	for i := 0; i < len(data); {
-		if data[i] != '\\' {
-			out = append(out, data[i])
-			i++
-			continue
-		}
-		if r := utf16.DecodeRune(unit(data[i:]), unit(data[min(i+6, len(data)):])); r != utf8.RuneError {
-			out = fmt.Appendf(out, `\U%08X`, r)
-			i += 12
-			continue
-		}
-		out = append(out, data[i:min(i+2, len(data))]...) // an escape, of which the second byte begins none
-		i += 2
-	}
-	return out
-}
-
-func parseYAML(data []byte) (*yaml.Node, *problem) {
-	// The limits of aliases do not matter: a node keeps them as they are, and the walk refuses them.
-	loader, err := yaml.NewLoader(bytes.NewReader(data), yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth))))
+// parseYAML returns the root of the one document of a file, or a problem, or the error at which the parser ends.
+func parseYAML(written *yamlText) (*yaml.Node, *problem, error) {
+	loader, err := yaml.NewLoader(bytes.NewReader(written.data),
+		yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth)), anyAlias{}))
 	if err != nil {
-		return nil, &problem{code: CodeSyntax, message: err.Error()}
+		return nil, nil, err
 	}
 	var doc, second yaml.Node
 	switch err := loader.Load(&doc); {
 	case err == io.EOF:
-		return nil, emptyFile(wholeFile)
+		return nil, emptyFile(wholeFile), nil
 	case err != nil:
-		return nil, syntaxProblem(data, err)
+		return nil, nil, err
 	}
 	root := doc.Content[0]
 	switch err := loader.Load(&second); {
 	case err == io.EOF:
 	case err != nil:
-		return nil, syntaxProblem(data, err)
+		return nil, nil, err
 	default:
-		return nil, &problem{code: CodeMultipleDocuments, pos: nodePosition(&second),
-			message: "a second YAML document begins here; a policy file has one"}
+		return nil, &problem{code: CodeMultipleDocuments, pos: written.position(nodePosition(&second)),
+			message: "a second YAML document begins here; a policy file has one"}, nil
 	}
 	if isNull(root) {
-		return nil, emptyFile(wholeFile)
+		return nil, emptyFile(wholeFile), nil
 	}
-	return root, nil
+	written.restore(root)
+	return root, nil, nil
 }
 
 func nodePosition(n *yaml.Node) position { return position{int32(n.Line), int32(n.Column)} }

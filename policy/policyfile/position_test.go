@@ -44,6 +44,9 @@ func TestPositions(t *testing.T) {
 		{"explicit key", "? policies\n: ? a\n  : max_age: BAD\n", "3:14"},
 		{"missing behind a list", "virtual_hosts:\n  - routes: []\n", "2:5"},
 
+		{"brace on the second line", "# {\n  {\"policies\": {\"a\": {\"max_age\": \"BAD\"}}}", "2:34"},
+		{"control characters in a key", "policies: {\"a\\x01b\": {max_age: BAD}, \"c\\0\": {}}", "1:32"},
+
 		{"not UTF-8", "policies:\n  ä: \xff\n", "2:6"},
 		{"NUL", "policies:\r\n  a: \x00", "2:6"},
 		{"escape", "a\rb: \x1b", "2:4"},
@@ -58,6 +61,26 @@ func TestPositions(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPositionsInJSON: characters beyond U+FFFF are two escapes in JSON, and one character to YAML.
+func TestPositionsInJSON(t *testing.T) {
+	const smile = `\ud83d\ude00`
+	for _, c := range []struct{ data, want string }{
+		{`{"policies": {"a": {"allow_methods": ["` + smile + `", "BAD,"]}}}`, "1:39 1:55"},
+		{`{"policies": {"` + smile + `": {"expose_headers": ["` + smile + `",` + "\r\n" + `"é` + smile + smile + `", "BAD,"]}}}`, "1:15 1:51 2:1 2:30"},
+		{"\n" + `[{"` + smile + `": {}}, "\\ud83d"]`, "2:1"},
+	} {
+		var got []string
+		for _, f := range content("x.json", c.data).Compile().Findings {
+			if f.Severity == "error" {
+				got = append(got, fmt.Sprintf("%d:%d", f.Line, f.Column))
+			}
+		}
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s: %s, want %s", c.data, got, c.want)
+		}
 	}
 }
 

@@ -12,20 +12,18 @@ import (
 
 // syntaxProblem says where and why data is no YAML. The parser names the place where it could not go on; where that is
 // far from what has to be changed, the problem stands where the unfinished value begins.
-func syntaxProblem(data []byte, err error) *problem {
+func syntaxProblem(data []byte, err error, written *yamlText) *problem {
 	var e *yaml.LoadError
 	if !errors.As(err, &e) {
 		return &problem{code: CodeSyntax, message: "not valid YAML: " + err.Error()}
 	}
-	at, begin := markPosition(e.Mark), markPosition(e.ContextMark)
+	at, begin := written.position(markPosition(e.Mark)), written.position(markPosition(e.ContextMark))
 	p := &problem{code: CodeSyntax, pos: at, message: "not valid YAML: " + e.Message}
 	end := positionAt(data, len(bytes.TrimRight(data, " \t\r\n")))
 	if end.before(at) {
 		p.pos = end // not on a line that nobody sees
 	}
 	switch {
-	case strings.HasPrefix(e.Message, "unknown anchor"):
-		p = starProblem(data, at)
 	case e.ContextMsg == "while scanning an alias":
 		p = starProblem(data, begin)
 	case strings.HasPrefix(e.Message, "exceeded max depth"):
@@ -75,11 +73,10 @@ func unfinished(data []byte, e *yaml.LoadError, begin, at position) bool {
 
 // starProblem is about a * that YAML takes for an alias, at the position of the star.
 func starProblem(data []byte, at position) *problem {
-	return &problem{
-		code: CodeAlias, pos: at, fix: `"` + wordAt(data, at) + `"`,
-		message: "YAML takes a value that starts with * for an alias, and aliases are not allowed; a wildcard has to be quoted",
-	}
+	return &problem{code: CodeAlias, pos: at, message: starMessage, fix: `"` + wordAt(data, at) + `"`}
 }
+
+const starMessage = "YAML takes a value that starts with * for an alias, and aliases are not allowed; a wildcard has to be quoted"
 
 func markPosition(m yaml.Mark) position { return position{int32(m.Line), int32(m.Column)} }
 

@@ -71,22 +71,32 @@ func (w *walk) where() (path, parent policy.Path) {
 	return path, parent
 }
 
-// maxProblems bounds what is said of one file: a hostile one of a few megabytes can hold millions of faults, and nobody
-// reads them.
+// maxProblems bounds what is said of one file, and what is looked at: a hostile one of a few megabytes can hold millions
+// of faults, and nobody reads them.
 const maxProblems = 1000
 
-// report reports a problem with the node at the current path, if there are not too many already. That they were too many
-// is the last of them.
+// full reports whether so much is wrong that the rest of the file is not looked at.
+func (w *walk) full() bool { return len(w.problems) > maxProblems }
+
+// report reports a problem with the node at the current path, unless there are too many already; that there are is the
+// last problem.
 func (w *walk) report(n *yaml.Node, code, message, fix string) {
+	w.reportBeside(n, position{}, code, message, fix)
+}
+
+// reportBeside reports a problem that has to do with what stands at another position.
+func (w *walk) reportBeside(n *yaml.Node, relatedAt position, code, message, fix string) {
 	switch {
-	case len(w.problems) > maxProblems:
+	case w.full():
 		return
 	case len(w.problems) == maxProblems:
-		code, fix = string(policy.CodeTooManyFindings), ""
-		message = fmt.Sprintf("there are more than %d faults; what follows is not shown", maxProblems)
+		code, fix, relatedAt = string(policy.CodeTooManyFindings), "", position{}
+		message = fmt.Sprintf("there are more than %d faults; the rest of the file is not looked at", maxProblems)
 	}
 	path, _ := w.where()
-	w.problems = append(w.problems, located{problem{code: code, pos: nodePosition(n), message: message, fix: fix}, path})
+	w.problems = append(w.problems, located{
+		problem{code: code, pos: nodePosition(n), message: message, fix: fix, relatedAt: relatedAt}, path,
+	})
 }
 
 // refuse reports a value that the engine will not see as it was written.
@@ -112,7 +122,7 @@ func (w *walk) message(m protoreflect.Message, n *yaml.Node) {
 // mapping calls entry for each entry of a mapping whose key has a name; again says that the name stood before.
 func (w *walk) mapping(n *yaml.Node, nameOf func(key *yaml.Node) (string, bool), entry func(name string, value *yaml.Node, again bool)) {
 	first := make(map[string]*yaml.Node, len(n.Content)/2)
-	for i := 0; i+1 < len(n.Content); i += 2 {
+	for i := 0; i+1 < len(n.Content) && !w.full(); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if !w.isKey(key) {
 			continue
@@ -124,8 +134,7 @@ func (w *walk) mapping(n *yaml.Node, nameOf func(key *yaml.Node) (string, bool),
 		w.push(name)
 		earlier, again := first[name]
 		if again {
-			w.report(key, CodeDuplicateKey, quote(key.Value)+": this key stands in the same mapping already", "")
-			w.problems[len(w.problems)-1].relatedAt = nodePosition(earlier)
+			w.reportBeside(key, nodePosition(earlier), CodeDuplicateKey, quote(key.Value)+": this key stands in the same mapping already", "")
 			path, _ := w.where()
 			w.hidden[path] = true // what stands here is not what counts
 		} else {
@@ -241,6 +250,9 @@ func (w *walk) list(l protoreflect.List, fd protoreflect.FieldDescriptor, n *yam
 		return
 	}
 	for i, element := range n.Content {
+		if w.full() {
+			return
+		}
 		w.pushIndex(i)
 		if fd.Message() != nil {
 			w.value(l.AppendMutable().Message(), element)
@@ -295,6 +307,9 @@ func (w *walk) expect(n *yaml.Node, kind yaml.Kind) bool {
 // reports whether there is a value.
 func (w *walk) plainNode(n *yaml.Node) bool {
 	switch {
+	case n.Kind == yaml.AliasNode && leadsNowhere(n):
+		w.refuse(n, CodeAlias, starMessage, `"*`+n.Value+`"`)
+		return false
 	case n.Kind == yaml.AliasNode:
 		w.refuse(n, CodeAlias, fmt.Sprintf("%s: aliases are not allowed: write out the value; text that starts with * has to be quoted",
 			quote("*"+n.Value)), "")

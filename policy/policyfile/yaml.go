@@ -81,9 +81,9 @@ func plain(n *yaml.Node) {
 
 // mustParse parses a file of a good set.
 func mustParse(f File) *yaml.Node {
-	root, problem := parse(f)
-	if problem != nil {
-		panic("a file of a good set cannot be parsed: " + problem.message)
+	root, problems := parse(f)
+	if problems != nil {
+		panic("a file of a good set cannot be parsed: " + problems[0].message)
 	}
 	return root
 }
