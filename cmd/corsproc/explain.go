@@ -102,7 +102,7 @@ func loadPolicies(path string, stdin io.Reader, stderr io.Writer) (*policyfile.R
 	if err := policyfile.WriteText(stderr, errorsOf(r.Findings)); err != nil {
 		return nil, &exitError{status: exitUsage, err: err}
 	}
-	return nil, &exitError{status: exitUsage, err: errors.New("the policies do not load")}
+	return nil, &exitError{status: exitUsage, err: fmt.Errorf("the policies of %s do not load", path)}
 }
 
 // errorsOf returns the findings that keep a set from loading.

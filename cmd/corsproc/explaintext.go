@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -19,18 +18,12 @@ import (
 // writeExplanationJSON writes an explanation as JSON on one line. preflight is null where none is sent; actual is left out
 // where the preflight fails.
 func writeExplanationJSON(w io.Writer, x *corsprocv1.Explanation) error {
-	data, err := protojson.MarshalOptions{UseProtoNames: true, EmitUnpopulated: true}.Marshal(x)
+	data, err := messageJSON(protojson.MarshalOptions{EmitUnpopulated: true}, x)
 	if err != nil {
 		return err
 	}
-	// protojson varies its blanks from build to build.
-	var b bytes.Buffer
-	if err := json.Compact(&b, data); err != nil {
-		return err
-	}
-	b.WriteByte('\n')
 	// No string holds quotes that are not escaped, so that this can only be the key itself.
-	_, err = w.Write(bytes.Replace(b.Bytes(), []byte(`,"actual":null,`), []byte(","), 1))
+	_, err = w.Write(bytes.Replace(data, []byte(`,"actual":null,`), []byte(","), 1))
 	return err
 }
 

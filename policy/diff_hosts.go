@@ -1,0 +1,199 @@
+package policy
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// fresh is a text that stands in no policy file, in place of what a star stands for.
+const fresh = "0-corsproc-diff-0"
+
+// freshPort is a port that nobody gives a virtual host, in an authority.
+const freshPort = ":47831"
+
+// maxIntersections bounds how many pairs of wildcards (a.*, *.com) are tried on an authority that both match. Domains of
+// the first kind hardly occur.
+const maxIntersections = 100_000
+
+// hostPair is a virtual host of the old set and one of the new to which the same requests belong.
+type hostPair struct {
+	before, after int // in Set.hosts
+	label         string
+	only          []string // which requests of the virtual host; empty: all of them
+}
+
+// hostKeys are the name and the domains of a virtual host, as policy files write them.
+type hostKeys struct {
+	name    string
+	domains []string
+}
+
+// keys returns what stands for each virtual host.
+func (s *Set) keys() []hostKeys {
+	all := make([]hostKeys, len(s.hosts))
+	for name, id := range s.names {
+		all[id].name = name
+	}
+	for _, list := range s.globs.byPrefix {
+		for _, g := range list {
+			all[g.value].name = g.pattern
+		}
+	}
+	add := func(id int, domain string) { all[id].domains = append(all[id].domains, domain) }
+	for domain, id := range s.domains.exact {
+		add(id, domain)
+	}
+	for suffix, id := range s.domains.suffix {
+		add(id, "*"+suffix)
+	}
+	for prefix, id := range s.domains.prefix {
+		add(id, prefix+"*")
+	}
+	if s.domains.all != 0 {
+		add(s.domains.all, "*")
+	}
+	for i := range all {
+		slices.Sort(all[i].domains)
+	}
+	return all
+}
+
+// hostProbe is a request that stands for all that belong to a key of a virtual host.
+type hostProbe struct{ name, authority string }
+
+// hostPairs returns the pairs of virtual hosts to which requests belong, the pair of default first, if there is one.
+func (d *differ) hostPairs() []hostPair {
+	keys := [2][]hostKeys{d.before.keys(), d.after.keys()}
+	probes := map[hostProbe]string{{"", fresh}: ""} // with the key that each stands for
+	named := d.anyName()
+	for _, set := range keys {
+		for _, h := range set {
+			if h.name != "" {
+				probes[hostProbe{sample(h.name), fresh}] = "name " + h.name
+			}
+			for _, domain := range h.domains {
+				d.probeDomain(probes, h.name, domain, named)
+			}
+		}
+	}
+	if named {
+		probes[hostProbe{fresh, fresh}] = ""
+	}
+	d.probeIntersections(probes)
+
+	found := map[[2]int]map[string]bool{}
+	for p, key := range probes {
+		r := Request{VirtualHost: p.name, Authority: p.authority}
+		pair := [2]int{d.before.hostIndex(&r), d.after.hostIndex(&r)}
+		if found[pair] == nil {
+			found[pair] = map[string]bool{}
+		}
+		found[pair][key] = true
+	}
+	var pairs []hostPair
+	for pair, covered := range found {
+		pairs = append(pairs, d.hostPair(pair, covered, keys))
+	}
+	slices.SortFunc(pairs, func(a, b hostPair) int {
+		return cmp.Or(cmp.Compare(a.after, b.after), cmp.Compare(a.before, b.before))
+	})
+	return pairs
+}
+
+// anyName reports whether one of the sets has a virtual host for every name. Then a request with a name may belong to
+// another one than a request without.
+func (d *differ) anyName() bool {
+	_, before := d.before.globs.find(fresh)
+	_, after := d.after.globs.find(fresh)
+	return before || after
+}
+
+// probeDomain adds the requests that stand for a domain of a virtual host.
+func (d *differ) probeDomain(probes map[hostProbe]string, name, domain string, named bool) {
+	authority := sample(domain)
+	key := "domain " + domain
+	probes[hostProbe{"", authority}] = key
+	if named {
+		probes[hostProbe{fresh, authority}] = key
+	}
+	if name != "" {
+		probes[hostProbe{sample(name), authority}] = "name " + name
+	}
+	// Before the port is cut off, a wildcard may match the whole of what it stands in.
+	if len(d.before.domains.prefix)+len(d.after.domains.prefix) > 0 && !strings.Contains(domain, "*") {
+		if _, has := cutPort(domain); !has {
+			probes[hostProbe{"", authority + freshPort}] = key
+		}
+	}
+}
+
+// probeIntersections adds authorities that two wildcards match, a.* and *.com, where the stronger one of them, *.com, is
+// in one set only.
+func (d *differ) probeIntersections(probes map[hostProbe]string) {
+	var suffixes []string
+	for suffix := range d.before.domains.suffix {
+		if _, ok := d.after.domains.suffix[suffix]; !ok {
+			suffixes = append(suffixes, suffix)
+		}
+	}
+	for suffix := range d.after.domains.suffix {
+		if _, ok := d.before.domains.suffix[suffix]; !ok {
+			suffixes = append(suffixes, suffix)
+		}
+	}
+	prefixes := maps.Clone(d.before.domains.prefix)
+	if prefixes == nil {
+		prefixes = map[string]int{}
+	}
+	maps.Copy(prefixes, d.after.domains.prefix)
+	if len(suffixes)*len(prefixes) > maxIntersections {
+		return
+	}
+	for prefix := range prefixes {
+		for _, suffix := range suffixes {
+			probes[hostProbe{"", prefix + fresh + suffix}] = "domain " + prefix + "*"
+		}
+	}
+}
+
+// hostIndex returns the index of a request's virtual host.
+func (s *Set) hostIndex(r *Request) int {
+	if r.VirtualHost != "" {
+		if i, ok := s.names[r.VirtualHost]; ok {
+			return i
+		}
+		if i, ok := s.globs.find(r.VirtualHost); ok {
+			return i
+		}
+	}
+	return s.domains.find(r.Authority)
+}
+
+// hostPair names a pair after the virtual host of the new set, or that of the old one where the new set has none, and
+// says which of its requests it is about, where the others go elsewhere.
+func (d *differ) hostPair(pair [2]int, covered map[string]bool, keys [2][]hostKeys) hostPair {
+	p := hostPair{before: pair[0], after: pair[1], label: defaultLabel}
+	var own hostKeys
+	switch {
+	case p.after != 0:
+		p.label, own = d.after.hosts[p.after].label, keys[1][p.after]
+	case p.before != 0:
+		p.label, own = d.before.hosts[p.before].label, keys[0][p.before]
+	default:
+		return p
+	}
+	all := own.name == "" || covered["name "+own.name]
+	for _, domain := range own.domains {
+		all = all && covered["domain "+domain]
+	}
+	if !all {
+		delete(covered, "")
+		p.only = slices.Sorted(maps.Keys(covered))
+	}
+	return p
+}
+
+// sample returns a text that a pattern with stars matches.
+func sample(pattern string) string { return strings.ReplaceAll(pattern, "*", fresh) }

@@ -1,0 +1,320 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strconv"
+	"strings"
+
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+)
+
+// subject is an origin that stands for all that a pattern matches and no narrower pattern does: for https://*.a.com
+// a subdomain that nobody wrote down.
+type subject struct {
+	text    string // the pattern
+	pattern pattern
+	origin  origin
+	// An expression is compared as text: it stands for itself, and for a sample of what it matches where it is compared
+	// with patterns.
+	regex string
+}
+
+// subjects are the origins that two lists of policies can tell apart, each once.
+type subjects struct {
+	list []subject
+	seen map[string]bool // by text, and for expressions by sample
+}
+
+// originChange is a change with those for whom it is the same.
+type originChange struct {
+	change  *corsprocv1.GrantChange
+	members []int
+}
+
+// compareOrigins returns what changes for whom between two lists of policies.
+func (d *differ) compareOrigins(before, after []*grant) []*corsprocv1.GrantChange {
+	all := subjectsOf(before, after)
+	found := map[string]*originChange{}
+	for i := range all {
+		b, a := d.ask(before, &all[i]), d.ask(after, &all[i])
+		if b == a {
+			continue
+		}
+		for _, c := range compareGrants(b, a) {
+			key := changeKey(c)
+			if found[key] == nil {
+				found[key] = &originChange{change: c}
+			}
+			found[key].members = append(found[key].members, i)
+		}
+	}
+	changes := make([]*corsprocv1.GrantChange, 0, len(found))
+	for _, f := range found {
+		f.change.Origins, f.change.Except = summarise(all, f.members)
+		changes = append(changes, f.change)
+	}
+	slices.SortFunc(changes, func(a, b *corsprocv1.GrantChange) int {
+		return cmp.Or(
+			cmp.Compare(slices.Index(whatOrder, a.What), slices.Index(whatOrder, b.What)),
+			cmp.Compare(slices.Index(effectOrder, a.Effect), slices.Index(effectOrder, b.Effect)),
+			slices.Compare(a.Origins, b.Origins),
+			strings.Compare(changeKey(a), changeKey(b)),
+		)
+	})
+	return changes
+}
+
+// The order in which changes are told.
+var (
+	whatOrder = []string{
+		"origin", "credentials", "methods", "headers", "exposed_headers", "private_network", "max_age", "preflight_status",
+	}
+	effectOrder = []string{effectGain, effectLoss, effectChange}
+)
+
+// changeKey is equal for changes that are the same, whomever they are about.
+func changeKey(c *corsprocv1.GrantChange) string {
+	g := c.GetGrant()
+	return fmt.Sprintf("%s %s %q %q %q %q %q %q %t %d", c.What, c.Effect, c.Values, c.Old, c.New,
+		g.GetMethods(), g.GetHeaders(), g.GetExposedHeaders(), g.GetCredentials(), g.GetMaxAgeSeconds())
+}
+
+// ask returns what a list of policies grants to a subject; nil: nothing.
+func (d *differ) ask(list []*grant, s *subject) *granted {
+	for _, g := range list {
+		rule, denied := g.match(&s.origin)
+		if s.regex != "" {
+			rule, denied = g.matchRegex(s)
+		}
+		switch {
+		case denied:
+			return nil
+		case rule != 0:
+			return d.grantedBy(g)
+		}
+	}
+	return nil
+}
+
+// matchRegex is match for the origins that an expression matches: other expressions are taken not to match them.
+func (g *grant) matchRegex(s *subject) (rule Rule, denied bool) {
+	if rule := g.denies(&s.origin); rule != 0 {
+		return rule, true
+	}
+	for i, re := range g.regexes {
+		if re.String() == s.regex {
+			return makeRule(ruleRegex, int(g.index), i), false
+		}
+	}
+	for _, set := range g.allow {
+		if rule := set.match(&s.origin); rule != 0 {
+			return rule, false
+		}
+	}
+	return 0, false
+}
+
+// subjectsOf returns the origins that two lists of policies can tell apart.
+func subjectsOf(lists ...[]*grant) []subject {
+	all := subjects{seen: map[string]bool{}}
+	var written []*origins
+	regexes := map[string]*regexp.Regexp{}
+	for _, list := range lists {
+		for _, g := range list {
+			written = append(append(written, g.allow...), g.deny...)
+			for _, re := range g.regexes {
+				regexes[re.String()] = re
+			}
+		}
+	}
+	for _, set := range written {
+		for text := range set.exact {
+			if o, ok := parseOrigin(text); ok {
+				all.add(text, pattern{kind: patternOrigin, origin: o}, o)
+			}
+		}
+	}
+	ports := portsOf(written)
+	for _, set := range written {
+		all.addPatterns(set, ports)
+	}
+	for text, re := range regexes {
+		all.addRegex(text, re)
+	}
+	slices.SortFunc(all.list, func(a, b subject) int {
+		return cmp.Or(cmp.Compare(a.width(), b.width()), cmp.Compare(len(a.pattern.origin.host), len(b.pattern.origin.host)),
+			cmp.Compare(min(a.pattern.origin.port, 0), min(b.pattern.origin.port, 0)), strings.Compare(a.text, b.text))
+	})
+	return all.list
+}
+
+// schemePorts are the ports by which patterns with a wildcard for the host differ, by scheme: each that one of them
+// names, none, and one that nobody names.
+type schemePorts map[string][]int32
+
+// portsOf collects the ports of patterns with a wildcard for the host.
+func portsOf(sets []*origins) schemePorts {
+	ports := schemePorts{}
+	add := func(s scoped) {
+		if s.port > 0 && !slices.Contains(ports[s.scheme], s.port) {
+			ports[s.scheme] = append(ports[s.scheme], s.port)
+		}
+	}
+	for _, set := range sets {
+		for _, list := range set.sub {
+			for _, s := range list {
+				add(s)
+			}
+		}
+		for _, s := range set.anyHosts {
+			add(s)
+		}
+	}
+	return ports
+}
+
+// free returns a port that no pattern names: neither one with a wildcard for the host nor an exact origin of the host.
+func (p schemePorts) free(scheme, host string, all *subjects) int32 {
+	for port := int32(47831); ; port++ {
+		if !slices.Contains(p[scheme], port) && !all.seen[scheme+"://"+host+":"+strconv.Itoa(int(port))] {
+			return port
+		}
+	}
+}
+
+// addPatterns adds what stands for the patterns of a list that are no exact origins.
+func (all *subjects) addPatterns(set *origins, ports schemePorts) {
+	if set.any != 0 {
+		all.add("*", pattern{kind: patternAny}, origin{scheme: fresh, host: fresh})
+	}
+	if set.any != 0 || set.null != 0 {
+		all.add("null", pattern{kind: patternNull}, origin{text: "null", null: true})
+	}
+	for host, list := range set.anyPort {
+		for _, s := range list {
+			all.addWildcard(hostExact, s.scheme, host, host, ports)
+		}
+	}
+	for host, list := range set.sub {
+		for _, s := range list {
+			all.addWildcard(hostSub, s.scheme, host, freshHost+"."+host, ports)
+		}
+	}
+	for _, s := range set.anyHosts {
+		all.addWildcard(hostAny, s.scheme, "", freshHost, ports)
+	}
+}
+
+// freshHost stands for any host: it has several labels, and what few expressions allow.
+const freshHost = "0-corsproc_diff-0.x"
+
+// addWildcard adds what stands for a pattern with a wildcard: an origin on each port that makes a difference.
+func (all *subjects) addWildcard(kind hostKind, scheme, base, host string, ports schemePorts) {
+	text := scheme + "://" + [...]string{hostExact: base, hostSub: "*." + base, hostAny: "*"}[kind]
+	add := func(suffix string, port, sent int32) {
+		o := origin{scheme: scheme, host: host, port: sent, text: scheme + "://" + host}
+		if sent > 0 {
+			o.text += ":" + strconv.Itoa(int(sent))
+		}
+		all.add(text+suffix, pattern{kind: patternOrigin, host: kind, origin: origin{scheme: scheme, host: base, port: port}}, o)
+	}
+	add("", 0, 0)
+	for _, port := range ports[scheme] {
+		add(":"+strconv.Itoa(int(port)), port, port)
+	}
+	add(":*", anyPort, ports.free(scheme, host, all))
+}
+
+// addRegex adds an expression, once for each sample of what it matches. Samples that somebody wrote down as origins say
+// nothing of the others.
+func (all *subjects) addRegex(compiled string, re *regexp.Regexp) {
+	text := "regex " + strings.TrimSuffix(strings.TrimPrefix(compiled, `\A(?:`), `)\z`)
+	found := false
+	if tree, err := syntax.Parse(compiled, syntax.Perl); err == nil {
+		for _, s := range samples(tree) {
+			o, ok := parseOrigin(s)
+			if ok && !o.null && !all.seen[s] && re.MatchString(s) {
+				all.list = append(all.list, subject{text: text, origin: o, regex: compiled})
+				found = true
+			}
+		}
+	}
+	if !found {
+		all.list = append(all.list, subject{text: text, origin: origin{scheme: fresh, host: fresh}, regex: compiled})
+	}
+}
+
+func (all *subjects) add(text string, p pattern, o origin) {
+	if all.seen[text] {
+		return
+	}
+	all.seen[text] = true
+	p.origin.text = text
+	all.list = append(all.list, subject{text: text, pattern: p, origin: o})
+}
+
+// width sorts subjects so that a pattern comes before all that it covers; among those of one width shorter hosts and any
+// port come first.
+func (s *subject) width() int {
+	switch p := &s.pattern; {
+	case s.regex != "":
+		return 6
+	case p.kind == patternAny:
+		return 0
+	case p.kind == patternNull:
+		return 5
+	case p.host == hostAny:
+		return 1
+	case p.host == hostSub:
+		return 2
+	case !p.isExact():
+		return 3
+	}
+	return 4
+}
+
+// covers reports whether a list of patterns, in the order of their width, covers a subject.
+func (s *origins) covers(other *subject) bool {
+	switch {
+	case other.regex != "":
+		return false
+	case other.origin.null:
+		return s.any != 0 || s.null != 0
+	}
+	return s.match(&other.origin) != 0
+}
+
+// summarise writes down for whom something changes: the widest patterns, and what they cover and is not meant.
+func summarise(all []subject, members []int) (texts, except []string) {
+	const covered = Rule(1) // which one does not matter
+	var told origins
+	inside := make(map[string]bool, len(members))
+	for _, i := range members {
+		s := &all[i]
+		repeated := inside[s.text] // another sample of an expression
+		inside[s.text] = true
+		if repeated || told.covers(s) {
+			continue
+		}
+		texts = append(texts, s.text)
+		if s.regex == "" {
+			told.add(&s.pattern, covered)
+		}
+	}
+	if told.any != 0 || len(told.anyHosts)+len(told.sub)+len(told.anyPort) > 0 {
+		var others origins
+		for i := range all {
+			if s := &all[i]; !inside[s.text] && told.covers(s) && !others.covers(s) {
+				except = append(except, s.text)
+				others.add(&s.pattern, covered)
+			}
+		}
+	}
+	slices.Sort(texts)
+	slices.Sort(except)
+	return texts, except
+}
