@@ -73,10 +73,12 @@ func forMachines(path string) bool {
 
 // answersTo reports whether host, the Host of a request, is an IP address or one of names, with any port.
 func answersTo(names map[string]bool, host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
+	if h, _, err := net.SplitHostPort(host); err == nil && !strings.HasPrefix(host, "[") {
 		host = h
-	} else if inner, ok := strings.CutPrefix(host, "["); ok {
-		host = strings.TrimSuffix(inner, "]")
+	} else if inner, ok := strings.CutPrefix(host, "["); ok { // only an IPv6 address stands in brackets
+		inner, _, _ = strings.Cut(inner, "]")
+		address, err := netip.ParseAddr(inner)
+		return err == nil && address.Is6()
 	}
 	if names[strings.ToLower(host)] {
 		return true
