@@ -38,7 +38,13 @@ func wantSeries(t *testing.T, m *Metrics, prefix string, want ...string) {
 	}
 }
 
-const twoHosts = somePolicies + `  - {domains: [docs.example.com], policies: [desk], candidates: [shop]}
+const twoHosts = `
+policies:
+  shop: {allow_origins: [https://shop.example.com]}
+  desk: {allow_origins: [https://desk.example.com]}
+virtual_hosts:
+  - {name: api, domains: [api.example.com], policies: [shop, desk]}
+  - {domains: [docs.example.com], policies: [desk], candidates: [shop]}
 `
 
 func request(host, origin string) *policy.Request {
@@ -47,7 +53,7 @@ func request(host, origin string) *policy.Request {
 
 func TestDecisions(t *testing.T) {
 	m := NewMetrics(Build{})
-	old := good(t, twoHosts)
+	old := compile(t, twoHosts)
 	m.InForce(old.Set, old.Hash)
 	wantSeries(t, m, "corsproc_decisions_total")
 
@@ -60,9 +66,10 @@ func TestDecisions(t *testing.T) {
 	decide(old.Set, "api.example.com", "https://desk.example.com")
 	decide(old.Set, "docs.example.com", "https://desk.example.com")
 	decide(old.Set, "docs.example.com", "https://evil.example")
+	decide(old.Set, "docs.example.com", "https://shop.example.com")
 	decide(old.Set, "other.example.com", "https://evil.example")
 	wantSeries(t, m, "corsproc_decisions_total",
-		`corsproc_decisions_total{kind="actual",policy="",reason="origin_not_allowed",virtual_host="docs.example.com"} 1`,
+		`corsproc_decisions_total{kind="actual",policy="",reason="origin_not_allowed",virtual_host="docs.example.com"} 2`,
 		`corsproc_decisions_total{kind="actual",policy="desk",reason="allowed",virtual_host="api"} 1`,
 		`corsproc_decisions_total{kind="actual",policy="desk",reason="allowed",virtual_host="docs.example.com"} 1`,
 		`corsproc_decisions_total{kind="actual",policy="passthrough",reason="passthrough",virtual_host="default"} 1`,
@@ -70,18 +77,19 @@ func TestDecisions(t *testing.T) {
 	)
 	// Every decision of a place with candidates counts, also where they agree.
 	wantSeries(t, m, "corsproc_candidate_decisions_total",
+		`corsproc_candidate_decisions_total{candidate_reason="allowed",candidate_verdict="allowed",verdict="refused",virtual_host="docs.example.com"} 1`,
 		`corsproc_candidate_decisions_total{candidate_reason="origin_not_allowed",candidate_verdict="refused",verdict="allowed",virtual_host="docs.example.com"} 1`,
 		`corsproc_candidate_decisions_total{candidate_reason="origin_not_allowed",candidate_verdict="refused",verdict="refused",virtual_host="docs.example.com"} 1`,
 	)
-	wantSeries(t, m, "corsproc_policy_info", fmt.Sprintf(`corsproc_policy_info{hash=%q} 1`, old.Hash))
+	wantSeries(t, m, "corsproc_policy_info", `corsproc_policy_info{hash="abc"} 1`)
 
 	// A reload that removes a virtual host and a policy removes their series. Those that stay go on.
-	next := good(t, `policies:
+	next := compile(t, `policies:
   shop: {allow_origins: [https://shop.example.com]}
 virtual_hosts:
   - {name: api, domains: [api.example.com], policies: [shop]}
 `)
-	m.InForce(next.Set, next.Hash)
+	m.InForce(next.Set, "def")
 	decide(next.Set, "api.example.com", "https://shop.example.com")
 	// Streams that began with the old set end after the reload.
 	decide(old.Set, "api.example.com", "https://shop.example.com")
@@ -92,13 +100,13 @@ virtual_hosts:
 		`corsproc_decisions_total{kind="actual",policy="shop",reason="allowed",virtual_host="api"} 4`,
 	)
 	wantSeries(t, m, "corsproc_candidate_decisions_total")
-	wantSeries(t, m, "corsproc_policy_info", fmt.Sprintf(`corsproc_policy_info{hash=%q} 1`, next.Hash))
+	wantSeries(t, m, "corsproc_policy_info", `corsproc_policy_info{hash="def"} 1`)
 }
 
 // No value that a client sends can create a series.
 func TestDecisionsOfStrangers(t *testing.T) {
 	m := NewMetrics(Build{})
-	r := good(t, twoHosts)
+	r := compile(t, twoHosts)
 	m.InForce(r.Set, r.Hash)
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range 5000 {
@@ -131,7 +139,7 @@ func TestDecisionsOfStrangers(t *testing.T) {
 
 func TestDecidedAllocatesNothing(t *testing.T) {
 	m := NewMetrics(Build{})
-	r := good(t, twoHosts)
+	r := compile(t, twoHosts)
 	m.InForce(r.Set, r.Hash)
 	d := r.Set.Decide(request("docs.example.com", "https://desk.example.com"))
 	if !d.HasCandidate {
@@ -145,7 +153,7 @@ func TestDecidedAllocatesNothing(t *testing.T) {
 // Counts stay exact while sets change under them.
 func TestDecisionsConcurrently(t *testing.T) {
 	m := NewMetrics(Build{})
-	r := good(t, twoHosts)
+	r := compile(t, twoHosts)
 	m.InForce(r.Set, r.Hash)
 	const workers, each = 4, 2000
 	var wg sync.WaitGroup
