@@ -16,7 +16,9 @@ import (
 // the sets can tell apart (diff_hosts.go, diff_routes.go, diff_origins.go), by the functions that decide in serve. So the
 // order of what does not overlap, names of policies, origin sets, inheritance, the case of field names, and methods and
 // headers that need no permission make no difference. Expressions for origins and routes are compared as text. What
-// changes nothing for anybody is no difference either: candidates, and policies that no place of the sets names.
+// changes nothing for anybody is no difference either: candidates, and policies that no place of the sets names. It takes
+// Envoy at its word: requests whose name belongs to one virtual host of a set and whose authority to another are not
+// looked at.
 func Diff(before, after *Set) []*corsprocv1.Difference {
 	d := differ{
 		before: before, after: after,
