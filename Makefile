@@ -46,8 +46,9 @@ lint: ## gofmt, go vet, staticcheck, buf lint
 	$(STATICCHECK) ./...
 	$(BUF) lint proto
 
-generate: ## write the Go that is generated from proto/
+generate: ## write what is generated: the Go from proto/, the page of findings
 	$(BUF) generate proto --template proto/buf.gen.yaml -o proto
+	go generate ./policy/...
 
 check-generated: ## fail if the generated Go in proto/ is not what proto/ says
 	@fresh="$$(mktemp -d)" && trap 'rm -rf "$$fresh"' EXIT && \

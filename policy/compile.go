@@ -53,24 +53,24 @@ func (c *compiler) compile(sources []Source) {
 	}
 }
 
-// maxFindings bounds what is said of one source, errors, warnings and hints each: a hostile file of a few megabytes can
-// hold millions of faults, and nobody reads them.
+// maxFindings bounds how often the same is said of one source: a hostile file of a few megabytes can hold millions of
+// faults, and nobody reads them.
 const maxFindings = 1000
 
 type reportedBy struct {
-	source   string
-	severity Severity
+	source string
+	code   Code
 }
 
-// report notes a finding, if there are not too many of its source already. That they were too many is the last of them.
+// report notes a finding, if there are not too many of its kind already. That they were too many is the last of them.
 func (c *compiler) report(f Finding) {
-	by := reportedBy{f.Place.Source, f.Severity}
+	by := reportedBy{f.Place.Source, f.Code}
 	switch n := c.reported[by]; {
 	case n > maxFindings:
 		return
 	case n == maxFindings:
 		f = Finding{Severity: f.Severity, Code: CodeTooManyFindings, Place: f.Place,
-			Message: fmt.Sprintf("there are more than %d findings; what follows is not shown", maxFindings)}
+			Message: fmt.Sprintf("there are more than %d findings of the kind %s; what follows is not shown", maxFindings, f.Code)}
 	}
 	c.reported[by]++
 	c.findings = append(c.findings, f)

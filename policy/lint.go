@@ -11,7 +11,7 @@ import (
 // A linter finds what loads and is still most likely not what its author meant. It runs at the end of every compilation,
 // so that a reload says the same as a check; what it needs beside the set (the patterns as they are written) is gone
 // when the compilation ends. The work of every lint grows with the size of the files and not faster: where a question
-// has no cheap answer it is left open, and nothing is said.
+// has no cheap answer it is left open, and nothing is said. An origin costs some microseconds, an expression some tens.
 type linter struct {
 	*compiler
 	sources   []Source

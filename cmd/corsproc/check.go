@@ -123,7 +123,7 @@ func (c *checked) write(w io.Writer, format string) error {
 	case "sarif":
 		return policyfile.WriteSARIF(w, c.findings, buildVersion().GetVersion())
 	}
-	return policyfile.WriteAnnotated(w, c.findings, c.files)
+	return policyfile.WriteAnnotated(w, c.findings, c.files, isColorful(w))
 }
 
 // summary says for people how it went.

@@ -7,28 +7,39 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/corsproc/corsproc/policy"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // WriteAnnotated writes the findings as [WriteText] does, each with two lines more: the line of the file that it is about,
-// and a caret under the place. Both are indented by four blanks, so that the findings are the lines that are not.
-func WriteAnnotated(w io.Writer, findings []*corsprocv1.Finding, files []File) error {
+// and a caret under the place. Both are indented by four blanks, so that the findings are the lines that are not. With
+// color it is for a terminal that has colours.
+func WriteAnnotated(w io.Writer, findings []*corsprocv1.Finding, files []File, color bool) error {
 	texts := make(map[string]*fileLines, len(files))
 	for i := range files {
 		texts[validText(files[i].Name)] = &fileLines{data: bytes.TrimPrefix(files[i].Data, []byte("\uFEFF"))}
 	}
+	paint := func(sgr, text string) string { return text }
+	if color {
+		paint = func(sgr, text string) string { return "\x1b[" + sgr + "m" + text + "\x1b[0m" }
+	}
 	var b bytes.Buffer
 	for _, f := range findings {
-		b.WriteString(textLineOf(f))
-		b.WriteByte('\n')
+		at, rest := textLineOf(f)
+		b.WriteString(paint("1", at) + rest + "\n")
 		if file := texts[f.GetFile()]; file != nil {
-			if shown, caret := file.pointAt(int(f.GetLine()), int(f.GetColumn())); shown != "" {
-				b.WriteString("    " + shown + "\n    " + caret + "\n")
+			if shown, blanks := file.pointAt(int(f.GetLine()), int(f.GetColumn())); shown != "" {
+				b.WriteString("    " + shown + "\n    " + blanks + paint(severityColors[f.GetSeverity()], "^") + "\n")
 			}
 		}
 	}
 	_, err := w.Write(b.Bytes())
 	return err
+}
+
+// severityColors are red, yellow and cyan.
+var severityColors = map[string]string{
+	policy.Error.String(): "31", policy.Warning.String(): "33", policy.Hint.String(): "36",
 }
 
 // fileLines shows places of a file. Places are best asked for in their order: a file can be one single line.
@@ -75,9 +86,9 @@ func (f *fileLines) from(line, column int) []byte {
 	return bytes.TrimRight(f.data[f.offset:end], "\r\n")
 }
 
-// pointAt returns what of a line can be shown, and a caret for the line below it, under the character at column. Of a
-// line of blanks nothing is shown.
-func (f *fileLines) pointAt(line, column int) (shown, caret string) {
+// pointAt returns what of a line can be shown, and the blanks that bring a caret in the line below it under the character
+// at column. Of a line of blanks nothing is shown.
+func (f *fileLines) pointAt(line, column int) (shown, blanks string) {
 	var text, below strings.Builder
 	first := 1
 	if column > maxShown-20 {
@@ -104,7 +115,7 @@ func (f *fileLines) pointAt(line, column int) (shown, caret string) {
 			below.WriteString(strings.Repeat(" ", columns(r)))
 		}
 	}
-	return strings.TrimRight(text.String(), " "), below.String() + "^"
+	return strings.TrimRight(text.String(), " "), below.String()
 }
 
 // columns returns how many columns of a terminal a character takes.

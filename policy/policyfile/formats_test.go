@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func TestWriteAnnotated(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := &corsprocv1.Finding{Severity: "error", File: "x.yaml", Line: c.line, Column: c.column, Message: "m"}
 			var b bytes.Buffer
-			if err := policyfile.WriteAnnotated(&b, []*corsprocv1.Finding{f}, []policyfile.File{{Name: "x.yaml", Data: []byte(c.data)}}); err != nil {
+			if err := policyfile.WriteAnnotated(&b, []*corsprocv1.Finding{f}, []policyfile.File{{Name: "x.yaml", Data: []byte(c.data)}}, false); err != nil {
 				t.Fatal(err)
 			}
 			_, got, _ := strings.Cut(b.String(), "\n")
@@ -59,6 +60,28 @@ func TestWriteAnnotated(t *testing.T) {
 	}
 }
 
+// TestAnnotateColors: colours change nothing but colours.
+func TestAnnotateColors(t *testing.T) {
+	file := policyfile.File{Name: "x.yaml", Data: []byte("a: \x1b[31m\nb: c\n")}
+	findings := []*corsprocv1.Finding{
+		{Severity: "error", File: "x.yaml", Line: 1, Column: 4, Message: "\x1b[2J"},
+		{Severity: "hint", File: "x.yaml", Line: 2, Column: 4, Message: "m"},
+	}
+	var plain, colored bytes.Buffer
+	for w, color := range map[*bytes.Buffer]bool{&plain: false, &colored: true} {
+		if err := policyfile.WriteAnnotated(w, findings, []policyfile.File{file}, color); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if strings.Contains(plain.String(), "\x1b") || !strings.Contains(colored.String(), "\x1b[1mx.yaml:2:4\x1b[0m: hint: m") ||
+		!strings.Contains(colored.String(), "       \x1b[31m^\x1b[0m\n") {
+		t.Errorf("plain %q, with colours %q", plain.String(), colored.String())
+	}
+	if stripped := regexp.MustCompile("\x1b\\[[0-9]+m").ReplaceAllString(colored.String(), ""); stripped != plain.String() {
+		t.Errorf("with colours\n%s\nwithout\n%s", stripped, plain.String())
+	}
+}
+
 // TestAnnotateOneLine: a file of one line is not walked through for each finding again.
 func TestAnnotateOneLine(t *testing.T) {
 	data := bytes.Repeat([]byte("é,"), 8<<20)
@@ -68,7 +91,7 @@ func TestAnnotateOneLine(t *testing.T) {
 	}
 	start := time.Now()
 	var b bytes.Buffer
-	if err := policyfile.WriteAnnotated(&b, findings, []policyfile.File{{Name: "x.json", Data: data}}); err != nil {
+	if err := policyfile.WriteAnnotated(&b, findings, []policyfile.File{{Name: "x.json", Data: data}}, false); err != nil {
 		t.Fatal(err)
 	}
 	if took := time.Since(start); took > 5*time.Second {

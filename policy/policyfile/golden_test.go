@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
@@ -59,6 +60,64 @@ func TestBadFiles(t *testing.T) {
 	} {
 		if !codes[code] {
 			t.Errorf("no file shows %s", code)
+		}
+	}
+}
+
+// TestWarnedFiles does the same with files that load, for their warnings and hints.
+func TestWarnedFiles(t *testing.T) {
+	names, err := filepath.Glob("testdata/warned/*")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%d files, %v", len(names), err)
+	}
+	var got bytes.Buffer
+	codes := map[string]bool{}
+	for _, name := range names {
+		r := compileFile(t, name)
+		if r.Set == nil {
+			t.Errorf("%s: does not load", name)
+		}
+		for _, f := range r.Findings {
+			codes[f.Code] = true
+			f.File = filepath.Base(f.File)
+			if f.Related != nil {
+				f.Related.File = f.File
+			}
+		}
+		if err := policyfile.WriteText(&got, r.Findings); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const golden = "testdata/warned.txt"
+	if *update {
+		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")); d != "" {
+		t.Errorf("findings differ from %s (-want +got):\n%s", golden, d)
+	}
+	for _, e := range policyfile.Catalogue {
+		if e.Severity != policy.Error && !codes[e.Code] {
+			t.Errorf("no file shows %s", e.Code)
+		}
+	}
+}
+
+// TestShippedFiles: what people copy from here says nothing that could be better.
+func TestShippedFiles(t *testing.T) {
+	names, err := filepath.Glob("../../envoy/demo/*.yaml")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%d files, %v", len(names), err)
+	}
+	for _, name := range append(names, "testdata/good/example.yaml") {
+		r := compileFile(t, name)
+		if r.Set == nil || len(r.Findings) > 0 {
+			t.Errorf("%s: %v", name, r.Findings)
 		}
 	}
 }

@@ -30,19 +30,20 @@ func HasErrors(findings []*corsprocv1.Finding) bool {
 func WriteText(w io.Writer, findings []*corsprocv1.Finding) error {
 	var b bytes.Buffer
 	for _, f := range findings {
-		b.WriteString(textLineOf(f))
-		b.WriteByte('\n')
+		at, rest := textLineOf(f)
+		b.WriteString(at + rest + "\n")
 	}
 	_, err := w.Write(b.Bytes())
 	return err
 }
 
-func textLineOf(f *corsprocv1.Finding) string {
-	severity := ""
+// textLineOf returns the line of a finding: its place and all that follows.
+func textLineOf(f *corsprocv1.Finding) (at, rest string) {
+	severity := ": "
 	if f.GetSeverity() != policy.Error.String() {
-		severity = f.GetSeverity() + ": "
+		severity += f.GetSeverity() + ": "
 	}
-	return place(f.GetFile(), f.GetLine(), f.GetColumn()) + ": " + severity + sentence(f)
+	return place(f.GetFile(), f.GetLine(), f.GetColumn()), severity + sentence(f)
 }
 
 // sentence returns what is said of a place: the field, the reason, the fix and the second place.
