@@ -13,6 +13,7 @@ const module = "github.com/corsproc/corsproc/"
 // has to be entered before it can be built. Tests may import more.
 var mayImport = map[string][]string{
 	"proto/corsproc/v1": {},
+	"proto/schemagen":   {},
 	"policy":            {"proto/corsproc/v1"},
 	"policy/policyfile": {"policy", "proto/corsproc/v1"},
 	"policy/casetable":  {"policy"},
