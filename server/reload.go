@@ -133,8 +133,5 @@ func (p *policies) report(a policyfile.Attempt) {
 
 // place writes a place in a file as compilers do.
 func place(file string, line, column int32) string {
-	if line == 0 {
-		return file
-	}
 	return fmt.Sprintf("%s:%d:%d", file, line, column)
 }

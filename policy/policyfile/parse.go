@@ -49,7 +49,7 @@ func parse(f File) (*yaml.Node, []problem) {
 		return nil, []problem{*p}
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, []problem{*emptyFile(wholeFile)}
+		return nil, []problem{*emptyFile()}
 	}
 	isJSON := filepath.Ext(f.Name) == ".json"
 	if isJSON {
@@ -156,8 +156,8 @@ func positionAt(data []byte, offset int) position {
 	return position{int32(line + 1), int32(utf8.RuneCount(head[start:]) + 1)}
 }
 
-func emptyFile(at position) *problem {
-	return &problem{code: CodeEmptyFile, pos: at, message: "the file says nothing; a file that is to say nothing has {}"}
+func emptyFile() *problem {
+	return &problem{code: CodeEmptyFile, pos: wholeFile, message: "the file says nothing; a file that is to say nothing has {}"}
 }
 
 func checkJSON(data []byte) *problem {
@@ -188,7 +188,7 @@ func parseYAML(written *yamlText) (*yaml.Node, *problem, error) {
 	var doc, second yaml.Node
 	switch err := loader.Load(&doc); {
 	case err == io.EOF:
-		return nil, emptyFile(wholeFile), nil
+		return nil, emptyFile(), nil
 	case err != nil:
 		return nil, nil, err
 	}
@@ -202,7 +202,7 @@ func parseYAML(written *yamlText) (*yaml.Node, *problem, error) {
 			message: "a second YAML document begins here; a policy file has one"}, nil
 	}
 	if isNull(root) {
-		return nil, emptyFile(wholeFile), nil
+		return nil, emptyFile(), nil
 	}
 	written.restore(root)
 	return root, nil, nil
