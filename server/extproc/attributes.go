@@ -2,8 +2,9 @@ package extproc
 
 import (
 	"strings"
+	"unicode/utf8"
 
-	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/corsproc/corsproc/policy"
 )
@@ -19,81 +20,110 @@ const namedSuffix = "['corsproc']['policies']"
 // was meant to restrict must not come to nothing.
 const unnamable = "?"
 
-// attributes returns the attributes of a message: each field is called exactly as the expression in Envoy's
-// configuration. Another proxy may send them under another key; of several the first in alphabetical order counts, so
-// that the answer does not depend on the order of a map.
-func attributes(m *message) map[string]*structpb.Value {
-	all := m.GetAttributes()
-	if s, ok := all[filterName]; ok {
-		return s.GetFields()
-	}
-	var found *structpb.Struct
-	var key string
-	for k, s := range all {
-		if found == nil || k < key {
-			found, key = s, k
+// readAttributes reads what Envoy says of the place of a request: each attribute is called exactly as the expression in
+// Envoy's configuration. Without a virtual host Envoy sends no such attribute at all; a route without a name has an empty
+// one. Of a request that is seen only with its response, answered, they hold everything that is known.
+func (f *facts) readAttributes(attributes []byte, answered bool) error {
+	var named string // the attribute that names policies
+	all := fields{rest: attributes}
+	for all.next() {
+		name, value, ok := entry(all.value)
+		if !ok || !all.is(structFields) {
+			return errUnusual
+		}
+		text, isText, ok := attribute(value)
+		if !ok {
+			return errUnusual
+		}
+		s, line := f.about(name, answered)
+		switch {
+		case s != nil:
+			if *s != "" {
+				return errUnusual // for the second time
+			}
+			*s = f.text.keepText(text)
+		case line != nil:
+			if line.Lines > 0 {
+				return errUnusual
+			}
+			*line = policy.Line(f.text.keepText(text))
+		case strings.HasSuffix(string(name), namedSuffix):
+			if !utf8.Valid(name) || string(name) == named {
+				return errUnusual
+			}
+			if key := f.text.keep(name); named == "" || closer(key, named) {
+				named = key
+				f.request.Named = policy.Line(unnamable)
+				if isText {
+					f.request.Named.Value = f.text.keepText(text)
+				}
+			}
 		}
 	}
-	return found.GetFields()
-}
-
-// readPlace reads what Envoy says of the place of a request. Without a virtual host Envoy sends no such attribute at all;
-// a route without a name has an empty one.
-func readPlace(a map[string]*structpb.Value, r *policy.Request) {
-	r.VirtualHost = attribute(a, "xds.virtual_host_name").Value
-	r.Route = attribute(a, "xds.route_name").Value
-	r.Named = named(a)
-}
-
-// readAnswered reads the facts of a request that is seen only with its response. Nothing is taken from the message's
-// headers, for they are the response's. r must be zero.
-func readAnswered(m *message, r *policy.Request) {
-	a := attributes(m)
-	readPlace(a, r)
-	r.Method = attribute(a, "request.method").Value
-	r.Scheme = attribute(a, "request.scheme").Value
-	r.Authority = attribute(a, "request.host").Value
-	r.Path = attribute(a, "request.path").Value
-	r.Origin = attribute(a, "request.headers['origin']")
-	r.RequestMethod = attribute(a, "request.headers['access-control-request-method']")
-	r.Upgrade = attribute(a, "request.headers['upgrade']").Value
-	r.FetchSite = attribute(a, "request.headers['sec-fetch-site']")
-	r.Answered = true
-}
-
-// attribute returns an attribute as one line; what is there without being text is an empty line. (CEL joins several
-// lines of a header with a comma.)
-func attribute(a map[string]*structpb.Value, name string) policy.Field {
-	v, ok := a[name]
-	if !ok {
-		return policy.Field{}
+	if all.broken {
+		return errUnusual
 	}
-	return policy.Line(v.GetStringValue())
+	return nil
 }
 
-// named returns the policies that Envoy names. The route's beat the virtual host's, and those any others; of several
-// others the first in alphabetical order counts.
-func named(a map[string]*structpb.Value) policy.Field {
-	var found *structpb.Value
-	var from string
-	for name, v := range a {
-		if !strings.HasSuffix(name, namedSuffix) {
-			continue
-		}
-		if from == "" || rank(name) < rank(from) || rank(name) == rank(from) && name < from {
-			found, from = v, name
-		}
+// about returns the fact that an attribute is about, nil if none: as a plain text or as a line, which also tells what is
+// absent from what is empty. What Envoy sends of the request with the response counts only where nothing was seen of it
+// before.
+func (f *facts) about(attribute []byte, answered bool) (*string, *policy.Field) {
+	r := &f.request
+	switch string(attribute) {
+	case "xds.virtual_host_name":
+		return &r.VirtualHost, nil
+	case "xds.route_name":
+		return &r.Route, nil
 	}
-	if from == "" {
-		return policy.Field{}
+	if !answered {
+		return nil, nil
 	}
-	if s, ok := found.GetKind().(*structpb.Value_StringValue); ok {
-		return policy.Line(s.StringValue)
+	switch string(attribute) {
+	case "request.method":
+		return &r.Method, nil
+	case "request.scheme":
+		return &r.Scheme, nil
+	case "request.host":
+		return &r.Authority, nil
+	case "request.path":
+		return &r.Path, nil
+	case "request.headers['upgrade']":
+		return &r.Upgrade, nil
+	case "request.headers['origin']":
+		return nil, &r.Origin
+	case "request.headers['access-control-request-method']":
+		return nil, &r.RequestMethod
+	case "request.headers['sec-fetch-site']":
+		return nil, &r.FetchSite
 	}
-	return policy.Line(unnamable)
+	return nil, nil
 }
 
-// rank orders the attributes that name policies, the closest to the request first.
+// attribute returns the text of a google.protobuf.Value, and whether it is one: what is there without being text is an
+// empty line. (Of several lines of a header, Envoy makes one with commas.)
+func attribute(value []byte) (text []byte, isText, ok bool) {
+	f := fields{rest: value}
+	if !f.next() {
+		return nil, false, !f.broken
+	}
+	isText = f.is(valueText)
+	if f.wire == protowire.BytesType && !isText || len(f.rest) > 0 {
+		return nil, false, false // lists and mappings
+	}
+	return f.value, isText, true
+}
+
+// closer reports whether one attribute that names policies stands closer to the request than another: the route's beat
+// the virtual host's, and those any others; of several others the first in alphabetical order counts.
+func closer(name, than string) bool {
+	if a, b := rank(name), rank(than); a != b {
+		return a < b
+	}
+	return name < than
+}
+
 func rank(attribute string) int {
 	switch {
 	case strings.HasPrefix(attribute, "xds.route_metadata"):

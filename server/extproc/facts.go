@@ -1,143 +1,154 @@
 package extproc
 
-import (
-	"strings"
+import "github.com/corsproc/corsproc/policy"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	modev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+// facts are the facts of one request, with room for them.
+type facts struct {
+	request policy.Request
+	text    text
+	lists   [4]string // room for the lines of Access-Control-Request-Headers
+}
 
-	"github.com/corsproc/corsproc/policy"
-)
+// reset makes f ready for another request.
+func (f *facts) reset() {
+	f.text.reset()
+	f.request = policy.Request{}
+	f.lists = [4]string{}
+}
 
-// message is what Envoy sends. Only this file and attributes.go look into it (and unchanged, which hands a body back).
-type message = extprocv3.ProcessingRequest
-
-// kind is what a message is about.
-type kind uint8
-
-const (
-	other kind = iota // a body, trailers, or nothing
-	requestHeaders
-	responseHeaders
-)
-
-func kindOf(m *message) kind {
-	switch m.GetRequest().(type) {
-	case *extprocv3.ProcessingRequest_RequestHeaders:
-		return requestHeaders
-	case *extprocv3.ProcessingRequest_ResponseHeaders:
-		return responseHeaders
+// readRequest reads the facts of a request from its request headers message.
+func (f *facts) readRequest(in *inbound) error {
+	f.reset()
+	if err := f.readAttributes(in.attributes, false); err != nil {
+		return err
 	}
-	return other
-}
-
-// observed reports whether Envoy only lets us watch.
-func observed(m *message) bool { return m.GetObservabilityMode() }
-
-// relay says of which bodies Envoy keeps no copy, so that what we do not hand back is lost.
-type relay struct{ request, response bool }
-
-func (r relay) any() bool { return r.request || r.response }
-
-// relayOf reads the body modes, which the first message of a stream announces.
-func relayOf(m *message) relay {
-	c := m.GetProtocolConfig()
-	return relay{request: handsOver(c.GetRequestBodyMode()), response: handsOver(c.GetResponseBodyMode())}
-}
-
-func handsOver(mode modev3.ProcessingMode_BodySendMode) bool {
-	return mode == modev3.ProcessingMode_FULL_DUPLEX_STREAMED || mode == modev3.ProcessingMode_GRPC
-}
-
-// readRequest reads the facts of a request from its request headers message. r must be zero.
-func readRequest(m *message, r *policy.Request) {
-	readPlace(attributes(m), r)
-	var upgrade, privateNetwork []string
-	for _, h := range m.GetRequestHeaders().GetHeaders().GetHeaders() {
-		switch lower(h.GetKey()) {
+	r := &f.request
+	r.RequestHeaders = f.lists[:0]
+	for lines := (headers{fields{rest: in.headers}}); ; {
+		name, value, err := lines.next()
+		switch {
+		case err != nil:
+			return err
+		case name == nil:
+			if len(r.RequestHeaders) == 0 {
+				r.RequestHeaders = nil
+			}
+			return nil
+		}
+		switch string(name) {
 		case ":method":
-			r.Method = first(r.Method, h)
+			f.only(&r.Method, value)
 		case ":scheme":
-			r.Scheme = first(r.Scheme, h)
+			f.only(&r.Scheme, value)
 		case ":authority":
-			r.Authority = first(r.Authority, h)
+			f.only(&r.Authority, value)
 		case ":path":
-			r.Path = first(r.Path, h)
+			f.only(&r.Path, value)
 		case ":protocol":
-			r.Protocol = first(r.Protocol, h)
+			f.only(&r.Protocol, value)
 		case "origin":
-			r.Origin = line(r.Origin, h)
+			f.line(&r.Origin, value)
 		case "access-control-request-method":
-			r.RequestMethod = line(r.RequestMethod, h)
+			f.line(&r.RequestMethod, value)
 		case "access-control-request-headers":
-			r.RequestHeaders = append(r.RequestHeaders, value(h))
+			r.RequestHeaders = append(r.RequestHeaders, f.text.keep(value))
 		case "access-control-request-private-network":
-			privateNetwork = append(privateNetwork, value(h))
+			err = f.joined(&r.RequestPrivateNetwork, value)
 		case "upgrade":
-			upgrade = append(upgrade, value(h))
+			err = f.joined(&r.Upgrade, value)
 		case "sec-fetch-site":
-			r.FetchSite = line(r.FetchSite, h)
+			f.line(&r.FetchSite, value)
+		}
+		if err != nil {
+			return err
 		}
 	}
-	// Several lines of a field are one list (RFC 9110, section 5.2). Where only one line is legitimate, as with
-	// Access-Control-Request-Private-Network, the list is a value that nobody accepts.
-	r.Upgrade = strings.Join(upgrade, ",")
-	r.RequestPrivateNetwork = strings.Join(privateNetwork, ",")
 }
 
-// varyLines returns the lines of Vary in a response headers message. Envoy joins them, other proxies may not.
-func varyLines(m *message) (lines []string) {
-	for _, h := range m.GetResponseHeaders().GetHeaders().GetHeaders() {
-		if lower(h.GetKey()) == "vary" {
-			lines = append(lines, value(h))
-		}
-	}
-	return lines
+// readAnswered reads the facts of a request that is seen only with its response. Nothing is taken from the message's
+// headers, for they are the response's.
+func (f *facts) readAnswered(in *inbound) error {
+	f.reset()
+	f.request.Answered = true
+	return f.readAttributes(in.attributes, true)
 }
 
-// value returns a header's value. Envoy fills raw_value alone; clients that are not Envoy may know only the older value.
-func value(h *corev3.HeaderValue) string {
-	if raw := h.GetRawValue(); len(raw) > 0 {
-		return string(raw)
+// only keeps the first value of a pseudo header, of which HTTP allows one.
+func (f *facts) only(s *string, value []byte) {
+	if *s == "" {
+		*s = f.text.keep(value)
 	}
-	return h.GetValue()
-}
-
-// first keeps the first value of a pseudo header, of which HTTP allows one.
-func first(already string, h *corev3.HeaderValue) string {
-	if already != "" {
-		return already
-	}
-	return value(h)
 }
 
 // line counts another line of a field.
-func line(f policy.Field, h *corev3.HeaderValue) policy.Field {
-	if f.Lines == 0 {
-		f.Value = value(h)
+func (f *facts) line(field *policy.Field, value []byte) {
+	if field.Lines == 0 {
+		field.Value = f.text.keep(value)
 	}
-	f.Lines++
-	return f
+	field.Lines++
 }
 
-// lower returns a header name in lower case. Envoy's are already; then nothing is copied.
-func lower(name string) string {
-	for i := range len(name) {
-		if c := name[i]; 'A' <= c && c <= 'Z' {
-			return lowerASCII(name)
-		}
+// joined keeps the value of a field whose lines are one list. Envoy has joined them already.
+func (f *facts) joined(s *string, value []byte) error {
+	if *s != "" || len(value) == 0 {
+		return errUnusual
 	}
-	return name
+	*s = f.text.keep(value)
+	return nil
 }
 
-// lowerASCII folds ASCII alone: to Unicode the Kelvin sign is a k, in a header name it is nothing.
-func lowerASCII(name string) string {
-	b := []byte(name)
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
+// varyLines appends the lines of Vary in a response headers message. Envoy joins them, other proxies may not. Behind the
+// facts of the request, which the decision refers to, there is room for them.
+func (f *facts) varyLines(lines []string, in *inbound) ([]string, error) {
+	for all := (headers{fields{rest: in.headers}}); ; {
+		name, value, err := all.next()
+		if name == nil {
+			return lines, err
+		}
+		if string(name) == "vary" {
+			lines = append(lines, f.text.keep(value))
 		}
 	}
-	return string(b)
+}
+
+// headers goes through a HeaderMap.
+type headers struct{ fields }
+
+// next returns the next header, nil after the last. It refuses what Envoy never writes: an upper-case name, and a value
+// where raw_value belongs.
+func (h *headers) next() (name, value []byte, err error) {
+	if !h.fields.next() {
+		if h.broken {
+			err = errUnusual
+		}
+		return nil, nil, err
+	}
+	if !h.is(headerMapHeaders) {
+		return nil, nil, errUnusual
+	}
+	f := fields{rest: h.value}
+	for f.next() {
+		switch {
+		case f.is(headerValueKey) && name == nil:
+			name = f.value
+		case f.is(headerValueRaw) && value == nil:
+			value = f.value
+		default:
+			return nil, nil, errUnusual
+		}
+	}
+	if f.broken || len(name) == 0 || !isEnvoyName(name) {
+		return nil, nil, errUnusual
+	}
+	return name, value, nil
+}
+
+// isEnvoyName reports whether a header's name is written as Envoy writes them: in lower case, and in ASCII.
+func isEnvoyName(name []byte) bool {
+	for _, c := range name {
+		if 'A' <= c && c <= 'Z' || c >= 0x80 {
+			return false
+		}
+	}
+	return true
 }

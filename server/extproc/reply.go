@@ -4,113 +4,115 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	modev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
-	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/corsproc/corsproc/policy"
 )
 
-// reply is what Envoy gets. Only this file and metadata.go make one.
-type reply = extprocv3.ProcessingResponse
+// The numbers of the fields that are written, as envoy/service/ext_proc/v3/external_processor.proto has them. The tests
+// read every reply with the generated types.
+const (
+	replyRequestHeaders  = 1
+	replyResponseHeaders = 2
+	replyImmediate       = 7
+	replyMetadata        = 8
+
+	headersResponseCommon = 1
+	commonHeaderMutation  = 2
+	mutationSetHeaders    = 1
+	immediateStatus       = 1
+	immediateHeaders      = 2
+	immediateBody         = 3
+	immediateDetails      = 5
+	httpStatusCode        = 1
+	optionHeader          = 1
+	optionAction          = 3
+)
 
 // manyHeaders is room for all headers of an answer; more would only cost an allocation.
 const manyHeaders = 12
 
-// goOn lets the request go on unchanged. The reply is an empty HeadersResponse and not an empty message: without a phase
-// of its own a reply is an error to Envoy.
-func (p *Prepared) goOn(d *policy.Decision) *reply {
-	return &reply{
-		Response:        &extprocv3.ProcessingResponse_RequestHeaders{RequestHeaders: &extprocv3.HeadersResponse{}},
-		DynamicMetadata: p.metadata(d),
-	}
+// appendGoOn lets the request go on unchanged. The reply is an empty HeadersResponse and not an empty message: without a
+// phase of its own a reply is an error to Envoy.
+func appendGoOn(out []byte, d *policy.Decision) []byte {
+	out, at := begin(out, replyRequestHeaders)
+	return appendMetadata(finish(out, at), d)
 }
 
-// pass lets request and response go on unchanged. It also tells Envoy not to ask about the response, which counts only
-// where Envoy's configuration allows it (allow_mode_override) and is ignored elsewhere; the end of the stream says the
-// same to every Envoy. A stream that relays bodies does not end, and its modes stay as they are.
-func (p *Prepared) pass(d *policy.Decision, relay relay) *reply {
-	r := p.goOn(d)
-	if !relay.any() {
-		r.ModeOverride = &modev3.ProcessingMode{ResponseHeaderMode: modev3.ProcessingMode_SKIP}
+// appendPass lets request and response go on unchanged. It also tells Envoy not to ask about the response, which counts
+// only where Envoy's configuration allows it (allow_mode_override) and is ignored elsewhere; the end of the stream says
+// the same to every Envoy. A stream that relays bodies does not end, and its modes stay as they are.
+func appendPass(out []byte, d *policy.Decision, relay relay) []byte {
+	out = appendGoOn(out, d)
+	if relay.any() {
+		return out
 	}
-	return r
+	return append(out, skipResponse...)
 }
 
-// immediate answers the request in the upstream's place.
-func (p *Prepared) immediate(d *policy.Decision) *reply {
+// appendImmediate answers the request in the upstream's place.
+func appendImmediate(out []byte, d *policy.Decision) []byte {
 	var scratch [manyHeaders]policy.Header
 	code, headers, body := d.AppendImmediate(scratch[:0])
-	return &reply{
-		Response: &extprocv3.ProcessingResponse_ImmediateResponse{ImmediateResponse: &extprocv3.ImmediateResponse{
-			Status:  &typev3.HttpStatus{Code: typev3.StatusCode(code)},
-			Headers: &extprocv3.HeaderMutation{SetHeaders: options(headers)},
-			Body:    []byte(body),
-			Details: d.Details(),
-		}},
-		DynamicMetadata: p.metadata(d),
+	out, immediate := begin(out, replyImmediate)
+	out, status := begin(out, immediateStatus)
+	out = protowire.AppendVarint(protowire.AppendTag(out, httpStatusCode, protowire.VarintType), uint64(code))
+	out = finish(out, status)
+	out, mutation := begin(out, immediateHeaders)
+	out = finish(appendOptions(out, headers), mutation)
+	if body != "" {
+		out = appendText(out, immediateBody, body)
 	}
+	out = appendText(out, immediateDetails, d.Details())
+	return appendMetadata(finish(out, immediate), d)
 }
 
-// removed is the same in every mutation; it is only read.
-var removed = policy.ResponseHeaders[:]
-
-// mutation replaces the CORS headers of a response with these Vary lines, whoever set them. Envoy removes first and then
-// sets, so a header that stands in both lists is set.
-func mutation(d *policy.Decision, vary []string) *reply {
+// appendAdjust replaces the CORS headers of a response with these Vary lines, whoever set them. Envoy removes first and
+// then sets, so a header that stands in both lists is set.
+func appendAdjust(out []byte, d *policy.Decision, vary []string) []byte {
 	var scratch [manyHeaders]policy.Header
 	set := d.AppendResponse(scratch[:0], vary)
-	return &reply{Response: &extprocv3.ProcessingResponse_ResponseHeaders{ResponseHeaders: &extprocv3.HeadersResponse{
-		Response: &extprocv3.CommonResponse{
-			HeaderMutation: &extprocv3.HeaderMutation{RemoveHeaders: removed, SetHeaders: options(set)},
-		},
-	}}}
+	out, response := begin(out, replyResponseHeaders)
+	out, common := begin(out, headersResponseCommon)
+	out, mutation := begin(out, commonHeaderMutation)
+	out = append(appendOptions(out, set), removed...)
+	return finish(finish(finish(out, mutation), common), response)
 }
 
-func options(headers []policy.Header) []*corev3.HeaderValueOption {
-	options := make([]*corev3.HeaderValueOption, len(headers))
-	for i, h := range headers {
-		options[i] = option(h)
-	}
-	return options
+// appendLeave leaves a response as it is.
+func appendLeave(out []byte) []byte {
+	out, at := begin(out, replyResponseHeaders)
+	return finish(out, at)
 }
 
-// option is the one place that makes a header to be set. Envoy reads raw_value alone (value would set an empty header)
-// and, of the two ways to say "replace", only append, unset; other proxies read the action. Both say the same, and append
-// must stay unset beside an action, or Envoy's general header parser would refuse it.
-func option(h policy.Header) *corev3.HeaderValueOption {
-	return &corev3.HeaderValueOption{
-		Header:       &corev3.HeaderValue{Key: h.Name, RawValue: []byte(h.Value)},
-		AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+// appendOptions is the one place that sets headers. Envoy reads raw_value alone (value would set an empty header) and, of
+// the two ways to say "replace", only append, unset; other proxies read the action. Both say the same, and append must
+// stay unset beside an action, or Envoy's general header parser would refuse it.
+func appendOptions(out []byte, headers []policy.Header) []byte {
+	for _, h := range headers {
+		var option, header int
+		out, option = begin(out, mutationSetHeaders)
+		out, header = begin(out, optionHeader)
+		out = appendText(out, headerValueKey, h.Name)
+		out = appendText(out, headerValueRaw, h.Value)
+		out = finish(append(finish(out, header), overwrite...), option)
 	}
+	return out
 }
 
-// unchanged is the reply of the message's own kind that changes nothing, and nil to a message without a kind. For a body
-// that is relayed it is the body itself.
-func unchanged(m *message, relay relay) *reply {
-	switch part := m.GetRequest().(type) {
-	case *extprocv3.ProcessingRequest_ResponseHeaders:
-		return &reply{Response: &extprocv3.ProcessingResponse_ResponseHeaders{ResponseHeaders: &extprocv3.HeadersResponse{}}}
-	case *extprocv3.ProcessingRequest_RequestBody:
-		return &reply{Response: &extprocv3.ProcessingResponse_RequestBody{RequestBody: body(part.RequestBody, relay.request)}}
-	case *extprocv3.ProcessingRequest_ResponseBody:
-		return &reply{Response: &extprocv3.ProcessingResponse_ResponseBody{ResponseBody: body(part.ResponseBody, relay.response)}}
-	case *extprocv3.ProcessingRequest_RequestTrailers:
-		return &reply{Response: &extprocv3.ProcessingResponse_RequestTrailers{RequestTrailers: &extprocv3.TrailersResponse{}}}
-	case *extprocv3.ProcessingRequest_ResponseTrailers:
-		return &reply{Response: &extprocv3.ProcessingResponse_ResponseTrailers{ResponseTrailers: &extprocv3.TrailersResponse{}}}
-	}
-	return nil
-}
+// What is the same in every reply is encoded once.
+var (
+	overwrite = protowire.AppendVarint(protowire.AppendTag(nil, optionAction, protowire.VarintType),
+		uint64(corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD))
+	removed      = encoded(&extprocv3.HeaderMutation{RemoveHeaders: policy.ResponseHeaders[:]})
+	skipResponse = encoded(&reply{ModeOverride: &modev3.ProcessingMode{ResponseHeaderMode: modev3.ProcessingMode_SKIP}})
+)
 
-func body(b *extprocv3.HttpBody, relayed bool) *extprocv3.BodyResponse {
-	if !relayed {
-		return &extprocv3.BodyResponse{Response: &extprocv3.CommonResponse{}}
+func encoded(m proto.Message) []byte {
+	wire, err := proto.Marshal(m)
+	if err != nil {
+		panic(err) // a constant that cannot be encoded is a bug
 	}
-	return &extprocv3.BodyResponse{Response: &extprocv3.CommonResponse{BodyMutation: &extprocv3.BodyMutation{
-		Mutation: &extprocv3.BodyMutation_StreamedResponse{StreamedResponse: &extprocv3.StreamedBodyResponse{
-			Body:                      b.GetBody(),
-			EndOfStream:               b.GetEndOfStream(),
-			EndOfStreamWithoutMessage: b.GetEndOfStreamWithoutMessage(),
-			GrpcMessageCompressed:     b.GetGrpcMessageCompressed(),
-		}},
-	}}}
+	return wire
 }

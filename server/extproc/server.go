@@ -2,7 +2,6 @@ package extproc
 
 import (
 	"io"
-	"runtime/debug"
 	"time"
 
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
@@ -54,35 +53,26 @@ func New(current func() *Prepared, hooks Hooks) *Server {
 	return &Server{current: current, hooks: hooks}
 }
 
-// Process serves one stream, which is one HTTP request: strictly receive, decide, send, on the goroutine that grpc gave
-// us. So there is nothing to lock, replies leave in the order of their messages, and the state of a request lives
-// exactly as long as its stream.
+// Process serves one stream of a gRPC server that has [Codec]: strictly receive, decide, send, on the goroutine that grpc
+// gave us. So there is nothing to lock, and replies leave in the order of their messages.
 func (s *Server) Process(rpc grpc.BidiStreamingServer[extprocv3.ProcessingRequest, extprocv3.ProcessingResponse]) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			s.hooks.Panicked(r, debug.Stack())
-			err = status.Error(codes.Internal, "internal error")
-		}
-		s.hooks.StreamEnded(status.Code(err))
-	}()
-
-	s.hooks.StreamStarted()
-	st := stream{prepared: s.current(), decided: s.hooks.Decided}
+	st := s.Begin()
+	defer func() { st.End(status.Code(err)) }()
+	in, out := new(frame), new(frame)
 	for {
-		in, err := rpc.Recv()
-		if err != nil {
+		if err := rpc.RecvMsg(in); err != nil {
 			return abnormal(err)
 		}
-		out, next, err := st.step(in)
-		if err != nil {
+		var more bool
+		if out.bytes, more, err = st.Step(in.bytes, out.bytes[:0]); err != nil {
 			return err
 		}
-		if out != nil {
-			if err := rpc.Send(out); err != nil {
+		if len(out.bytes) > 0 {
+			if err := rpc.SendMsg(out); err != nil {
 				return abnormal(err)
 			}
 		}
-		if next == end {
+		if !more {
 			return nil
 		}
 	}

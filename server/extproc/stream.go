@@ -1,23 +1,30 @@
 package extproc
 
 import (
+	"runtime/debug"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/corsproc/corsproc/policy"
 )
 
-// stream is the state of one stream. The zero state with a prepared set is that of a stream that has just begun.
-type stream struct {
+// Stream is one stream, which is one HTTP request: [Server.Begin] begins it, each message of Envoy's is a [Stream.Step],
+// and [Stream.End] ends it. It is not safe for concurrent use, and belongs to nobody after its end.
+//
+// It knows nothing of how messages travel. Whoever carries them takes them in order, one at a time, and keeps nothing of
+// a stream but this.
+type Stream struct {
+	server   *Server
 	prepared *Prepared
-	decided  func(p *Prepared, r *policy.Request, d *policy.Decision, took time.Duration)
 
 	opened   bool // the first message was seen
 	state    state
 	relay    relay
-	request  policy.Request
+	facts    facts
 	decision policy.Decision
 }
 
@@ -38,96 +45,173 @@ const (
 	on  next = true
 )
 
-// step takes one message of Envoy's. It returns the reply, nil for none, and whether the stream goes on. An error is
-// the status with which the stream ends.
+// streams holds ended streams for others to come.
+var streams = sync.Pool{New: func() any { return new(Stream) }}
+
+// Begin begins a stream. It will decide by the set that is current now.
+func (s *Server) Begin() *Stream {
+	s.hooks.StreamStarted()
+	st := streams.Get().(*Stream)
+	st.server, st.prepared = s, s.current()
+	return st
+}
+
+// End ends the stream. Every normal end is [codes.OK].
+func (s *Stream) End(code codes.Code) {
+	s.server.hooks.StreamEnded(code)
+	s.facts.reset()
+	*s = Stream{facts: s.facts}
+	streams.Put(s)
+}
+
+// Step takes one message of Envoy's, encoded, of which it keeps nothing. It appends the reply to out, nothing where there
+// is none, and reports whether the stream goes on. An error is the status with which the stream ends.
 //
 // Every message gets the reply of its own kind, also those that we never ask for: silence would cost the user Envoy's
 // message timeout and then the request.
-func (s *stream) step(m *message) (*reply, next, error) {
-	if !s.opened {
-		s.opened = true
-		s.relay = relayOf(m)
+func (s *Stream) Step(wire, out []byte) (replied []byte, more bool, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.server.hooks.Panicked(r, debug.Stack())
+			replied, more, err = out, false, status.Error(codes.Internal, "internal error")
+		}
+	}()
+	replied, next, err := s.step(wire, out)
+	return replied, next == on, err
+}
+
+func (s *Stream) step(wire, out []byte) ([]byte, next, error) {
+	start := time.Now()
+	var in inbound
+	err := in.read(wire)
+	if err == nil {
+		replied, next, err := s.headers(&in, out, start)
+		if err != errUnusual {
+			return replied, next, err
+		}
 	}
-	out, next, err := s.dispatch(m)
-	if observed(m) {
+	m, err := unmarshal(wire)
+	if err != nil {
+		return out, end, status.Error(codes.Internal, "the message is malformed")
+	}
+	if m.GetRequestHeaders() == nil && m.GetResponseHeaders() == nil {
+		return s.rest(m, out)
+	}
+	if wire, err = rewritten(m); err == nil {
+		if err = in.read(wire); err == nil {
+			return s.headers(&in, out, start)
+		}
+	}
+	return out, end, status.Errorf(codes.Internal, "the message cannot be read: %v", err)
+}
+
+// headers takes a message about headers. Nothing has happened yet where it returns errUnusual.
+func (s *Stream) headers(in *inbound, out []byte, start time.Time) (replied []byte, next next, err error) {
+	if in.kind == requestHeaders {
+		replied, next, err = s.onRequestHeaders(in, out, start)
+	} else {
+		replied, next, err = s.onResponseHeaders(in, out, start)
+	}
+	if in.observed {
 		// In observability mode Envoy goes on without waiting and ignores replies. The request is decided and counted,
 		// which is what a dry run of a roll-out is for, and nothing is sent.
-		out = nil
+		replied = out
 	}
-	return out, next, err
+	return replied, next, err
 }
 
-func (s *stream) dispatch(m *message) (*reply, next, error) {
-	switch kindOf(m) {
-	case requestHeaders:
-		return s.onRequestHeaders(m)
-	case responseHeaders:
-		return s.onResponseHeaders(m)
-	}
-	if out := unchanged(m, s.relay); out != nil {
-		return out, on, nil
-	}
-	return nil, end, status.Error(codes.InvalidArgument, "the message has no phase that this server knows")
-}
-
-func (s *stream) onRequestHeaders(m *message) (*reply, next, error) {
+func (s *Stream) onRequestHeaders(in *inbound, out []byte, start time.Time) ([]byte, next, error) {
 	switch s.state {
 	case awaiting:
-		return nil, end, status.Error(codes.InvalidArgument, "a second request_headers message on one stream")
+		return out, end, status.Error(codes.InvalidArgument, "a second request_headers message on one stream")
 	case answered:
-		return nil, end, status.Error(codes.InvalidArgument, "a request_headers message after response_headers")
+		return out, end, status.Error(codes.InvalidArgument, "a request_headers message after response_headers")
 	}
-	start := time.Now()
-	readRequest(m, &s.request)
+	if err := s.facts.readRequest(in); err != nil {
+		return out, end, err
+	}
+	s.open(in.relay)
 	s.decide(start)
 	s.state = awaiting
 
 	switch s.decision.Action() {
 	case policy.Respond:
 		// Envoy has no response phase for it, and no use for anything after it.
-		return s.prepared.immediate(&s.decision), end, nil
+		return appendImmediate(out, &s.decision), end, nil
 	case policy.Pass:
-		return s.prepared.pass(&s.decision, s.relay), s.rest(), nil
+		return appendPass(out, &s.decision, s.relay), s.done(), nil
 	}
-	return s.prepared.goOn(&s.decision), on, nil
+	return appendGoOn(out, &s.decision), on, nil
 }
 
-func (s *stream) onResponseHeaders(m *message) (*reply, next, error) {
+func (s *Stream) onResponseHeaders(in *inbound, out []byte, start time.Time) ([]byte, next, error) {
+	if s.state == answered {
+		return out, end, status.Error(codes.InvalidArgument, "a second response_headers message on one stream")
+	}
 	first := s.state == begun
-	switch s.state {
-	case begun:
+	if first {
 		// A local reply of an earlier filter, or a configuration without the request phase: Envoy tells of the request
 		// in attributes.
-		start := time.Now()
-		readAnswered(m, &s.request)
+		if err := s.facts.readAnswered(in); err != nil {
+			return out, end, err
+		}
+	}
+	var scratch [4]string
+	vary, err := s.facts.varyLines(scratch[:0], in)
+	if err != nil {
+		return out, end, err
+	}
+	s.open(in.relay)
+	if first {
 		s.decide(start)
-	case answered:
-		return nil, end, status.Error(codes.InvalidArgument, "a second response_headers message on one stream")
 	}
 	s.state = answered
 
-	out := unchanged(m, s.relay)
 	if s.decision.Action() == policy.Adjust {
-		out = mutation(&s.decision, varyLines(m))
+		out = appendAdjust(out, &s.decision, vary)
+	} else {
+		out = appendLeave(out)
 	}
 	if first {
-		out.DynamicMetadata = s.prepared.metadata(&s.decision)
+		out = appendMetadata(out, &s.decision)
 	}
-	return out, s.rest(), nil
+	return out, s.done(), nil
 }
 
-func (s *stream) decide(start time.Time) {
-	s.decision = s.prepared.set.Decide(&s.request)
-	s.decided(s.prepared, &s.request, &s.decision, time.Since(start))
+// rest takes a message about anything but headers.
+func (s *Stream) rest(m *message, out []byte) ([]byte, next, error) {
+	c := m.GetProtocolConfig()
+	s.open(relay{request: handsOver(c.GetRequestBodyMode()), response: handsOver(c.GetResponseBodyMode())})
+	r := unchanged(m, s.relay)
+	if r == nil {
+		return out, end, status.Error(codes.InvalidArgument, "the message has no phase that this server knows")
+	}
+	if m.GetObservabilityMode() {
+		return out, on, nil
+	}
+	out, err := proto.MarshalOptions{}.MarshalAppend(out, r)
+	return out, on, err
 }
 
-// rest says what becomes of the stream once there is nothing left to decide. It ends, which saves Envoy a message and
+// open takes note of what the first message of a stream announces.
+func (s *Stream) open(relay relay) {
+	if !s.opened {
+		s.opened, s.relay = true, relay
+	}
+}
+
+func (s *Stream) decide(start time.Time) {
+	s.decision = s.prepared.set.Decide(&s.facts.request)
+	s.server.hooks.Decided(s.prepared, &s.facts.request, &s.decision, time.Since(start))
+}
+
+// done says what becomes of the stream once there is nothing left to decide. It ends, which saves Envoy a message and
 // both sides an open stream for as long as the upstream works: to Envoy an end with OK is no failure at any time, also in
 // place of a reply that it awaits, and whatever it still holds of headers, bodies and trailers then passes untouched.
 //
 // That is so in every body mode but those in which Envoy keeps no copy of what it has sent us. There the rest of the
 // body would be lost, and the stream goes on until Envoy ends it.
-func (s *stream) rest() next {
+func (s *Stream) done() next {
 	if s.relay.any() {
 		return on
 	}

@@ -1,0 +1,42 @@
+package extproc
+
+import (
+	"unicode/utf8"
+	"unsafe"
+)
+
+// text holds the facts of a request as strings, without an allocation for each of them. The strings are good until the
+// next reset: whoever keeps one longer copies it.
+type text struct{ bytes []byte }
+
+// maxKeptText is the largest buffer that is used for another request, in bytes. The facts of a browser's request are a
+// few hundred; a client may send many kilobytes of them, which must not stay.
+const maxKeptText = 4 << 10
+
+func (t *text) reset() {
+	if cap(t.bytes) > maxKeptText {
+		t.bytes = nil
+	}
+	t.bytes = t.bytes[:0]
+}
+
+// keep returns b as a string.
+func (t *text) keep(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	start := len(t.bytes)
+	t.bytes = append(t.bytes, b...)
+	// What append leaves behind when it needs room stays as it is, so strings in there stay good.
+	return unsafe.String(&t.bytes[start], len(b))
+}
+
+// keepText returns b as [repairText] leaves it.
+func (t *text) keepText(b []byte) string {
+	start := len(t.bytes)
+	s := t.keep(b)
+	if !utf8.ValidString(s) {
+		repairText(t.bytes[start:])
+	}
+	return s
+}

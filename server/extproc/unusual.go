@@ -1,0 +1,189 @@
+package extproc
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/structpb"
+)
+
+// message is what Envoy sends and reply what it gets, as the generated types have them: for every message that
+// [inbound] leaves alone.
+type (
+	message = extprocv3.ProcessingRequest
+	reply   = extprocv3.ProcessingResponse
+)
+
+// unmarshal reads a message that is written in any way that protobuf allows.
+//
+// Envoy copies header values into attributes as they are, also those that are no UTF-8, which the generated types refuse:
+// one byte in an Origin would end the stream with an error, and where Envoy fails open, a request that was to be stopped
+// would go on, or an answer keep the upstream's CORS headers. So every byte of a text that is no UTF-8 is read as a DEL,
+// which nothing of HTTP's allows either: an origin with one is malformed. Headers are bytes and stay what they are.
+func unmarshal(wire []byte) (*message, error) {
+	m := new(message)
+	err := proto.Unmarshal(wire, m)
+	if err == nil {
+		return m, nil
+	}
+	repaired := append([]byte(nil), wire...)
+	repair(repaired, m.ProtoReflect().Descriptor(), 0)
+	return m, proto.Unmarshal(repaired, m)
+}
+
+// deepest bounds the nesting that is repaired. An attribute's text is at depth 4; what forwarded metadata nests is up
+// to Envoy's configuration, and deeper than any is an attack on the stack.
+const deepest = 64
+
+// repair makes UTF-8 of the string fields of an encoded message, in place. It leaves alone what it cannot read.
+func repair(wire []byte, d protoreflect.MessageDescriptor, depth int) {
+	for len(wire) > 0 && depth < deepest {
+		number, typ, size := protowire.ConsumeTag(wire)
+		if size < 0 {
+			return
+		}
+		wire = wire[size:]
+		if size = protowire.ConsumeFieldValue(number, typ, wire); size < 0 {
+			return
+		}
+		if f := d.Fields().ByNumber(number); f != nil && typ == protowire.BytesType {
+			value, _ := protowire.ConsumeBytes(wire)
+			switch f.Kind() {
+			case protoreflect.StringKind:
+				repairText(value)
+			case protoreflect.MessageKind:
+				repair(value, f.Message(), depth+1)
+			}
+		}
+		wire = wire[size:]
+	}
+}
+
+func repairText(text []byte) {
+	const del = 0x7f
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && size == 1 {
+			text[i] = del
+		}
+		i += size
+	}
+}
+
+// rewritten returns a message about headers as Envoy would have written it, without what nobody reads. Other clients of
+// the protocol may spell names as they like, use value in place of raw_value, or have attributes under keys of their own.
+func rewritten(m *message) ([]byte, error) {
+	usual := &message{ObservabilityMode: m.GetObservabilityMode(), ProtocolConfig: m.GetProtocolConfig()}
+	if a := ownStruct(m); a != nil {
+		usual.Attributes = map[string]*structpb.Struct{filterName: a}
+	}
+	if h := m.GetRequestHeaders(); h != nil {
+		usual.Request = &extprocv3.ProcessingRequest_RequestHeaders{RequestHeaders: usualHeaders(h)}
+	} else {
+		usual.Request = &extprocv3.ProcessingRequest_ResponseHeaders{ResponseHeaders: usualHeaders(m.GetResponseHeaders())}
+	}
+	if c := usual.ProtocolConfig; c != nil {
+		usual.ProtocolConfig = &extprocv3.ProtocolConfiguration{RequestBodyMode: c.GetRequestBodyMode(), ResponseBodyMode: c.GetResponseBodyMode()}
+	}
+	return proto.Marshal(usual)
+}
+
+// usualHeaders writes header names in lower case and values as raw_value. Several lines of a field are one list (RFC
+// 9110, section 5.2); those that Envoy joins are joined. Where only one line is legitimate, as with
+// Access-Control-Request-Private-Network, the list is a value that nobody accepts.
+func usualHeaders(h *extprocv3.HttpHeaders) *extprocv3.HttpHeaders {
+	usual := &corev3.HeaderMap{}
+	joined := map[string][]string{}
+	for _, h := range h.GetHeaders().GetHeaders() {
+		name, value := lowerASCII(h.GetKey()), h.GetRawValue()
+		if len(value) == 0 {
+			value = []byte(h.GetValue())
+		}
+		switch {
+		case name == "" || !isEnvoyName([]byte(name)):
+			// Nothing that is read is called so.
+		case name == "upgrade", name == "access-control-request-private-network":
+			joined[name] = append(joined[name], string(value))
+		default:
+			usual.Headers = append(usual.Headers, &corev3.HeaderValue{Key: name, RawValue: value})
+		}
+	}
+	for name, lines := range joined {
+		if value := strings.Join(lines, ","); value != "" {
+			usual.Headers = append(usual.Headers, &corev3.HeaderValue{Key: name, RawValue: []byte(value)})
+		}
+	}
+	return &extprocv3.HttpHeaders{Headers: usual}
+}
+
+// lowerASCII folds ASCII alone: to Unicode the Kelvin sign is a k, in a header name it is nothing.
+func lowerASCII(name string) string {
+	b := []byte(name)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+// ownStruct returns the attributes of a message. Another proxy may send them under another key than Envoy; of several the
+// first in alphabetical order counts, so that the answer does not depend on the order of a map.
+func ownStruct(m *message) *structpb.Struct {
+	all := m.GetAttributes()
+	own, ok := all[filterName]
+	if !ok {
+		var key string
+		for k, s := range all {
+			if own == nil || k < key {
+				own, key = s, k
+			}
+		}
+	}
+	if own == nil {
+		return nil
+	}
+	usual := &structpb.Struct{Fields: make(map[string]*structpb.Value, len(own.GetFields()))}
+	for name, value := range own.GetFields() {
+		if _, isText := value.GetKind().(*structpb.Value_StringValue); !isText {
+			value = structpb.NewNullValue() // whatever it is, it is no text
+		}
+		usual.Fields[name] = value
+	}
+	return usual
+}
+
+// unchanged is the reply of the message's own kind that changes nothing, and nil to a message without a kind. For a body
+// that is relayed it is the body itself.
+func unchanged(m *message, relay relay) *reply {
+	switch part := m.GetRequest().(type) {
+	case *extprocv3.ProcessingRequest_RequestBody:
+		return &reply{Response: &extprocv3.ProcessingResponse_RequestBody{RequestBody: body(part.RequestBody, relay.request)}}
+	case *extprocv3.ProcessingRequest_ResponseBody:
+		return &reply{Response: &extprocv3.ProcessingResponse_ResponseBody{ResponseBody: body(part.ResponseBody, relay.response)}}
+	case *extprocv3.ProcessingRequest_RequestTrailers:
+		return &reply{Response: &extprocv3.ProcessingResponse_RequestTrailers{RequestTrailers: &extprocv3.TrailersResponse{}}}
+	case *extprocv3.ProcessingRequest_ResponseTrailers:
+		return &reply{Response: &extprocv3.ProcessingResponse_ResponseTrailers{ResponseTrailers: &extprocv3.TrailersResponse{}}}
+	}
+	return nil
+}
+
+func body(b *extprocv3.HttpBody, relayed bool) *extprocv3.BodyResponse {
+	if !relayed {
+		return &extprocv3.BodyResponse{Response: &extprocv3.CommonResponse{}}
+	}
+	return &extprocv3.BodyResponse{Response: &extprocv3.CommonResponse{BodyMutation: &extprocv3.BodyMutation{
+		Mutation: &extprocv3.BodyMutation_StreamedResponse{StreamedResponse: &extprocv3.StreamedBodyResponse{
+			Body:                      b.GetBody(),
+			EndOfStream:               b.GetEndOfStream(),
+			EndOfStreamWithoutMessage: b.GetEndOfStreamWithoutMessage(),
+			GrpcMessageCompressed:     b.GetGrpcMessageCompressed(),
+		}},
+	}}}
+}
