@@ -57,7 +57,7 @@ type expiry struct {
 // refusal is a line to be logged.
 type refusal struct {
 	prepared *extproc.Prepared
-	decision policy.Decision
+	decision policy.Decision // what names and rules of the set say of it
 	origin   string
 	method   string
 	asked    string // the method or the headers that a preflight asks for, where they are what is refused
@@ -72,7 +72,8 @@ func newRefusals(log *slog.Logger, locate func(*extproc.Prepared, policy.Rule) s
 	}
 }
 
-// refused takes note of a refused or rejected request. It keeps nothing of r.
+// refused takes note of a refused or rejected request. It keeps nothing of r, nor of what d refers to in r: their text is
+// overwritten by the next request.
 func (t *refusals) refused(p *extproc.Prepared, r *policy.Request, d *policy.Decision) {
 	key := refusalKey{d.VirtualHost, d.Rule, d.Reason, cut(r.Origin.Value, maxLoggedOrigin)}
 	if d.Reason == policy.ReasonOriginMalformed {
@@ -81,12 +82,16 @@ func (t *refusals) refused(p *extproc.Prepared, r *policy.Request, d *policy.Dec
 	if !t.admit(key, time.Now()) {
 		return
 	}
-	line := refusal{prepared: p, decision: *d, origin: strings.Clone(key.origin), method: strings.Clone(cut(r.Method, maxLoggedValue))}
+	line := refusal{
+		prepared: p,
+		decision: policy.Decision{Kind: d.Kind, Outcome: d.Outcome, VirtualHost: d.VirtualHost, Policy: d.Policy, Rule: d.Rule},
+		origin:   strings.Clone(key.origin), method: strings.Clone(cut(r.Method, maxLoggedValue)),
+	}
 	switch d.Reason {
 	case policy.ReasonMethodNotAllowed, policy.ReasonMethodMalformed:
 		line.asked = strings.Clone(cut(r.RequestMethod.Value, maxLoggedValue))
 	case policy.ReasonHeaderNotAllowed, policy.ReasonHeaderMalformed:
-		line.asked = cut(strings.Join(r.RequestHeaders, ", "), maxLoggedValue)
+		line.asked = strings.Clone(cut(strings.Join(r.RequestHeaders, ", "), maxLoggedValue))
 	}
 	select {
 	case t.lines <- line:

@@ -4,7 +4,8 @@
 // The package knows neither files nor settings nor metrics. It is handed a compiled set and tells its [Hooks] what
 // happened; it decides nothing itself.
 //
-// Start reading at stream.go, the state machine of one stream, which is one HTTP request. Envoy's messages come in
-// through codec.go, facts.go and attributes.go and go out through reply.go and metadata.go; nothing else touches the
-// insides of the generated types.
+// Start reading at stream.go, the state machine of one stream, which is one HTTP request. The two messages that every
+// request costs are read by inbound.go, facts.go and attributes.go straight from the bytes that Envoy wrote, and answered
+// by reply.go and metadata.go with bytes; unusual.go has the generated types for everything else. PERFORMANCE.md says
+// what that is good for.
 package extproc

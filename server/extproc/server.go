@@ -12,8 +12,9 @@ import (
 	"github.com/corsproc/corsproc/policy"
 )
 
-// Hooks are told what happens. They run on the stream's goroutine, so they must be quick, and they must not keep the
-// request. A nil hook is not called.
+// Hooks are told what happens. They run on the stream's goroutine, so they must be quick, and they must not keep anything
+// of the request or of what the decision took from it: the next request's text is written over it. A nil hook is not
+// called.
 type Hooks struct {
 	StreamStarted func()
 	// StreamEnded is told the status that a stream ended with. Every normal end is [codes.OK]: Envoy closes, resets or
