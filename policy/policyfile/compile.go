@@ -29,47 +29,66 @@ type document struct {
 	file   *File
 	root   *yaml.Node // nil if the file cannot be parsed
 	walk   *walk
+	set    *corsprocv1.PolicySet
 	layout *layout // nil until a position is asked for
 }
+
+// fill makes the set of a document from its root.
+func (d *document) fill(root *yaml.Node) {
+	d.root, d.set = root, &corsprocv1.PolicySet{}
+	d.walk = walkDocument(root, d.set.ProtoReflect())
+}
+
+// whole reports whether all of the document was read.
+func (d *document) whole() bool { return d.root != nil && !d.walk.full() }
 
 // Compile parses all files strictly and compiles them into one set. It reports everything that it finds in all of them,
 // also what the engine has to say of files that have other faults: only what a fault leads to is left out.
 func (c *Content) Compile() *Result {
 	r := &Result{Hash: c.Hash, files: c.Files}
 	documents := make(map[string]*document, len(c.Files))
-	var sources []policy.Source
 	for i := range c.Files {
 		d := &document{file: &c.Files[i]}
 		documents[d.file.Name] = d
 		root, problems := parse(*d.file)
-		if problems != nil {
-			for _, p := range problems {
-				r.Findings = append(r.Findings, d.finding(located{problem: p}))
-			}
+		for _, p := range problems {
+			r.Findings = append(r.Findings, d.finding(located{problem: p}))
+		}
+		if root == nil {
 			continue
 		}
-		set := &corsprocv1.PolicySet{}
-		d.root, d.walk = root, walkDocument(root, set.ProtoReflect())
+		d.fill(root)
 		for _, p := range d.walk.problems {
 			r.Findings = append(r.Findings, d.finding(p))
 		}
-		if !d.walk.full() {
-			sources = append(sources, policy.Source{Name: d.file.Name, Set: set})
-		}
 	}
-
-	set, found := policy.Compile(sources...)
-	noise := newNoise(documents)
-	for _, f := range found {
-		if !noise.is(f) {
-			r.Findings = append(r.Findings, engineFinding(documents, f))
-		}
-	}
+	set, found := c.compile(documents)
+	r.Findings = append(r.Findings, found...)
+	r.Findings = append(r.Findings, c.compileRestated(documents, r.Findings)...)
 	slices.SortStableFunc(r.Findings, compareFindings)
 	if !HasErrors(r.Findings) {
 		r.Set = set
 	}
 	return r
+}
+
+// compile compiles the documents of the files into one set, and returns what the engine has to say of them, but for noise.
+func (c *Content) compile(documents map[string]*document) (*policy.Set, []*corsprocv1.Finding) {
+	var sources []policy.Source
+	for _, f := range c.Files {
+		if d := documents[f.Name]; d.whole() {
+			sources = append(sources, policy.Source{Name: f.Name, Set: d.set})
+		}
+	}
+	set, found := policy.Compile(sources...)
+	noise := newNoise(documents)
+	var findings []*corsprocv1.Finding
+	for _, f := range found {
+		if !noise.is(f) {
+			findings = append(findings, engineFinding(documents, f))
+		}
+	}
+	return set, findings
 }
 
 // finding returns what is said of a problem of the file.

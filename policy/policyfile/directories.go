@@ -82,11 +82,21 @@ func (d *directories) nearest() map[string]os.FileInfo {
 	d.target = ""
 	if target, err := filepath.EvalSymlinks(d.path); err == nil && target != d.path {
 		dir := filepath.Dir(target)
-		if info, err := os.Stat(dir); err == nil && filepath.Dir(d.path) != dir {
+		// A directory that is found by another name already is not watched twice: the end of one watch would end both.
+		if info, err := os.Stat(dir); err == nil && !containsFile(found, info) {
 			d.target, found[dir] = dir, info
 		}
 	}
 	return found
+}
+
+func containsFile(found map[string]os.FileInfo, file os.FileInfo) bool {
+	for _, info := range found {
+		if os.SameFile(info, file) {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *directories) drop(name string) {

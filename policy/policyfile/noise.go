@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/corsproc/corsproc/policy"
 )
 
@@ -13,6 +15,8 @@ type noise struct {
 	documents map[string]*document
 	// policies and originSets say that some of them may be defined where they could not be read.
 	policies, originSets bool
+	// restated holds the paths of what is defined under keys that another one has stated: it exists, and does not count.
+	restated map[policy.Path]bool
 	// placesHoled and policiesHoled say that places may name policies, or policies refer to origin sets, where they could
 	// not be read.
 	placesHoled, policiesHoled bool
@@ -21,11 +25,17 @@ type noise struct {
 }
 
 func newNoise(documents map[string]*document) noise {
-	n := noise{documents: documents}
+	n := noise{documents: documents, restated: map[policy.Path]bool{}}
 	for _, d := range documents {
-		if d.root == nil || d.walk.full() {
+		if !d.whole() {
 			n.policies, n.originSets, n.unparsed = true, true, true
 			continue
+		}
+		for _, r := range d.walk.restated {
+			value := r.mapping.Content[r.key+1]
+			for i := 0; value.Kind == yaml.MappingNode && i < len(value.Content); i += 2 {
+				n.restated[r.path.Name(value.Content[i].Value)] = true
+			}
 		}
 		n.policies = n.policies || d.hides("policies")
 		n.originSets = n.originSets || d.hides("origin_sets")
@@ -44,15 +54,18 @@ func (d *document) hides(name string) bool {
 
 // misses reports whether something under a field at the top of a document could not be read, or the field itself.
 func (w *walk) misses(name string) bool {
+	within := func(path policy.Path) bool {
+		return path == "" || strings.HasPrefix(string(path)+"\x00", string(policy.Path("").Name(name))+"\x00") ||
+			strings.HasPrefix(string(path), string(policy.Path("").Name(name))+"\x01")
+	}
 	for _, paths := range [...]map[policy.Path]bool{w.refused, w.hidden} {
 		for path := range paths {
-			if path == "" || strings.HasPrefix(string(path)+"\x00", string(policy.Path("").Name(name))+"\x00") ||
-				strings.HasPrefix(string(path), string(policy.Path("").Name(name))+"\x01") {
+			if within(path) {
 				return true
 			}
 		}
 	}
-	return false
+	return slices.ContainsFunc(w.restated, func(r restatement) bool { return within(r.path) })
 }
 
 // is reports whether a finding is noise.
@@ -60,6 +73,9 @@ func (n *noise) is(f policy.Finding) bool {
 	w, path := n.documents[f.Place.Source].walk, f.Place.Path
 	switch {
 	case f.Code == policy.CodeUnknownPolicy && n.policies, f.Code == policy.CodeUnknownOriginSet && n.originSets:
+		return true
+	case f.Code == policy.CodeUnknownPolicy && n.restated[policy.Path("").Name("policies").Name(f.Value)],
+		f.Code == policy.CodeUnknownOriginSet && n.restated[policy.Path("").Name("origin_sets").Name(strings.TrimPrefix(f.Value, "@"))]:
 		return true
 	case f.Code == policy.CodeNoNameNoDomain && w.lacks(path, "name", "domains"),
 		f.Code == policy.CodeRouteMatch && w.lacks(path, "route_name", "path", "prefix", "path_separated_prefix", "regex"):

@@ -48,6 +48,14 @@ func (w *walk) text(fd protoreflect.FieldDescriptor, n *yaml.Node) (protoreflect
 	case n.Kind != yaml.ScalarNode:
 		w.refuse(n, CodeWrongType, "text is wanted here, not "+describe(n), "")
 		return protoreflect.Value{}, false
+	case n.Value == "" && isText(n) && !fd.IsList() && !fd.HasPresence():
+		// It would count as if it were not there.
+		fix := ""
+		if fd.Name() == "prefix" {
+			fix = "/" // an empty prefix is one of every path
+		}
+		w.refuse(n, CodeNullValue, `"": this text is empty; leave the key out where there is nothing to say`, fix)
+		return protoreflect.Value{}, false
 	case isText(n):
 	case fd.Name() == "max_age":
 		// 7200 is no duration, quoted or not: the engine says so, and knows the fix.

@@ -40,7 +40,7 @@ func syntaxProblem(data []byte, err error, written *yamlText) *problem {
 		if at.before(end) {
 			p.relatedAt = at
 		}
-	case startsWith(data, at, "`@%"):
+	case strings.Contains(e.Message, "cannot start any token") && startsWith(data, at, "`@%"):
 		p.message = "not valid YAML: a value that starts with this character has to be quoted"
 		p.fix = `"` + wordAt(data, at) + `"`
 	}

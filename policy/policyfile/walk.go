@@ -23,14 +23,31 @@ type walk struct {
 	holed   map[policy.Path]bool
 	// hidden holds the paths of mappings that may have entries which could not be read.
 	hidden map[policy.Path]bool
-	// spelling holds the right spelling of keys that were mistyped.
+	// restated holds what stands under a key that another one has stated: it is walked for the faults in it, and does not
+	// count.
+	restated []restatement
+	aside    string // the turn of the restatement that the walk is in; empty: of none
+	// spelling holds the right spelling of keys that were mistyped; spare those that mean what another key of their mapping
+	// says already.
 	spelling map[*yaml.Node]string
+	spare    map[*yaml.Node]bool
 }
 
 // located is a problem with the path of what it is about.
 type located struct {
 	problem
 	path policy.Path
+}
+
+// A restatement is a key of a mapping that names what an earlier key names. Restatements of one turn can take the places
+// of those keys at the same time: they are as deep, as far behind the first of their names, and inside restatements of
+// the same turn, which theirs begins with.
+type restatement struct {
+	path     policy.Path
+	mapping  *yaml.Node
+	key      int // where it stands in the mapping's content
+	original int // where the key stands that counts; -1: that of a mistyped one
+	turn     string
 }
 
 // A step is the part of a path that one level of a document adds. Paths are only put together for a report: most files
@@ -47,6 +64,7 @@ func walkDocument(root *yaml.Node, m protoreflect.Message) *walk {
 		holed:    map[policy.Path]bool{},
 		hidden:   map[policy.Path]bool{},
 		spelling: map[*yaml.Node]string{},
+		spare:    map[*yaml.Node]bool{},
 	}
 	if w.expect(root, yaml.MappingNode) {
 		w.message(m, root)
@@ -102,8 +120,18 @@ func (w *walk) reportBeside(n *yaml.Node, relatedAt position, code, message, fix
 // refuse reports a value that the engine will not see as it was written.
 func (w *walk) refuse(n *yaml.Node, code, message, fix string) {
 	w.report(n, code, message, fix)
+	if w.aside != "" {
+		return // what counts at this path was not refused
+	}
 	path, parent := w.where()
 	w.refused[path], w.holed[parent] = true, true
+}
+
+// hide says that the mapping at a path may have entries which could not be read.
+func (w *walk) hide(path policy.Path) {
+	if w.aside == "" {
+		w.hidden[path] = true
+	}
 }
 
 // message fills m from a mapping of its fields.
@@ -119,9 +147,12 @@ func (w *walk) message(m protoreflect.Message, n *yaml.Node) {
 		})
 }
 
-// mapping calls entry for each entry of a mapping whose key has a name; again says that the name stood before.
+// mapping calls entry for each entry of a mapping whose key has a name; again says that another key is the one that
+// counts.
 func (w *walk) mapping(n *yaml.Node, nameOf func(key *yaml.Node) (string, bool), entry func(name string, value *yaml.Node, again bool)) {
-	first := make(map[string]*yaml.Node, len(n.Content)/2)
+	first := make(map[string]int, len(n.Content)/2)
+	number := map[string]int{} // of restatements, by name
+	aside := w.aside
 	for i := 0; i+1 < len(n.Content) && !w.full(); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if !w.isKey(key) {
@@ -132,15 +163,23 @@ func (w *walk) mapping(n *yaml.Node, nameOf func(key *yaml.Node) (string, bool),
 			continue
 		}
 		w.push(name)
-		earlier, again := first[name]
+		original, again := first[name]
+		switch {
+		case w.spare[key]:
+			original, again = -1, true
+		case again:
+			w.reportBeside(key, nodePosition(n.Content[original]), CodeDuplicateKey, quote(key.Value)+": this key stands in the same mapping already", "")
+		default:
+			first[name] = i
+		}
 		if again {
-			w.reportBeside(key, nodePosition(earlier), CodeDuplicateKey, quote(key.Value)+": this key stands in the same mapping already", "")
+			number[name]++
+			w.aside = fmt.Sprintf("%s%d.%d/", aside, len(w.path), number[name])
 			path, _ := w.where()
-			w.hidden[path] = true // what stands here is not what counts
-		} else {
-			first[name] = key
+			w.restated = append(w.restated, restatement{path, n, i, original, w.aside})
 		}
 		entry(name, value, again)
+		w.aside = aside
 		w.pop()
 	}
 }
@@ -152,15 +191,15 @@ func (w *walk) isKey(key *yaml.Node) bool {
 	_, mapping := w.where()
 	switch {
 	case !w.plainNode(key):
-		w.hidden[mapping] = true
+		w.hide(mapping)
 		return false
 	case key.Kind != yaml.ScalarNode || key.Tag == "!!null":
 		w.refuse(key, CodeWrongType, "a key is text, not "+describe(key), "")
-		w.hidden[mapping] = true
+		w.hide(mapping)
 		return false
 	case key.Tag == "!!merge":
 		w.refuse(key, CodeAlias, "merge keys are not allowed: write out what holds", "")
-		w.hidden[mapping] = true
+		w.hide(mapping)
 		return false
 	case !isText(key):
 		w.report(key, CodeWrongType, key.Value+": a key is text, not "+describe(key), `"`+key.Value+`"`)
@@ -180,15 +219,30 @@ func (w *walk) fieldName(fields protoreflect.FieldDescriptors, mapping, key *yam
 	w.push(key.Value)
 	defer w.pop()
 	near := nearest(snakeCase(key.Value), known)
-	if near == "" || hasKey(mapping, near) {
+	switch {
+	case near == "":
 		w.report(key, CodeUnknownKey, quote(key.Value)+": unknown field; known here: "+strings.Join(known, ", "), "")
 		_, parent := w.where()
-		w.hidden[parent] = true
+		w.hide(parent)
 		return "", false
+	case hasKey(mapping, near) || w.hasSpelling(mapping, near):
+		w.report(key, CodeUnknownKey, quote(key.Value)+": unknown field, and the nearest that there is, "+near+", stands here already", "")
+		w.spare[key] = true
+		return near, true
 	}
 	w.report(key, CodeUnknownKey, quote(key.Value)+": unknown field", near)
 	w.spelling[key] = near
 	return near, true
+}
+
+// hasSpelling reports whether a mapping has a mistyped key that means name.
+func (w *walk) hasSpelling(mapping *yaml.Node, name string) bool {
+	for i := 0; i < len(mapping.Content); i += 2 {
+		if w.spelling[mapping.Content[i]] == name {
+			return true
+		}
+	}
+	return false
 }
 
 func hasKey(mapping *yaml.Node, name string) bool {
