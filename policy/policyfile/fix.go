@@ -137,7 +137,7 @@ func collectScalars(n *yaml.Node, nodes map[position]*yaml.Node) {
 }
 
 // fixValue returns what stands at a place of a file and what is to be written instead. It reports false where that cannot
-// be told for sure: values of several lines, and what an escape stands in.
+// be told for sure, as for values of several lines.
 func fixValue(file File, offset int, n *yaml.Node, f *corsprocv1.Finding) (token, replacement string, ok bool) {
 	isJSON := filepath.Ext(file.Name) == ".json"
 	rest := file.Data[offset:]
@@ -156,11 +156,7 @@ func fixValue(file File, offset int, n *yaml.Node, f *corsprocv1.Finding) (token
 	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
 		return "", "", false
 	}
-	token = n.Value
-	if quote != 0 {
-		token = string(quote) + n.Value + string(quote)
-	}
-	if !bytes.HasPrefix(rest, []byte(token)) {
+	if token, ok = tokenAt(rest, quote, n.Value, isJSON); !ok {
 		return "", "", false
 	}
 	if isSource(f.GetCode()) {
@@ -176,6 +172,34 @@ func fixValue(file File, offset int, n *yaml.Node, f *corsprocv1.Finding) (token
 	}
 	replacement, ok = spell(f.GetFix(), quote)
 	return token, replacement, ok
+}
+
+// tokenAt returns the text at the beginning of rest, in the quotes that it stands in, which says value.
+func tokenAt(rest []byte, quote byte, value string, isJSON bool) (token string, ok bool) {
+	if quote == 0 {
+		return value, bytes.HasPrefix(rest, []byte(value))
+	}
+	line, _ := cutLine(rest)
+	for end := 1; end < len(line); end++ {
+		switch {
+		case quote == '"' && line[end] == '\\':
+			end++
+		case line[end] != quote:
+		case quote == '\'' && end+1 < len(line) && line[end+1] == quote:
+			end++
+		default:
+			token = string(line[:end+1])
+			var said string
+			var err error
+			if isJSON {
+				err = json.Unmarshal([]byte(token), &said) // YAML has no pairs of surrogates
+			} else {
+				err = yaml.Load([]byte(token), &said)
+			}
+			return token, err == nil && said == value
+		}
+	}
+	return "", false
 }
 
 // isSource reports whether the fixes of a code are text of the file, and not the value that is meant.
