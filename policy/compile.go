@@ -14,6 +14,8 @@ type compiler struct {
 	findings []Finding
 	reported map[reportedBy]int // how many
 
+	suggestions int // how often a nearest name was asked for
+
 	policies    map[string]Place // where each name stands first
 	originSets  map[string]*originSet
 	hostNames   map[string]Place

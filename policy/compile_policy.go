@@ -96,7 +96,11 @@ func (c *compiler) compilePatterns(at Place, texts []string, kind ruleKind, g *g
 		if p.kind == patternSet {
 			set, ok := c.originSets[p.origin.host]
 			if !ok {
-				c.fail(place, CodeUnknownOriginSet, text, "there is no origin set of this name", "")
+				fix := ""
+				if near := c.nearestOriginSet(p.origin.host); near != "" {
+					fix = "@" + near
+				}
+				c.fail(place, CodeUnknownOriginSet, text, "there is no origin set of this name", fix)
 				continue
 			}
 			risks.set(place, set)

@@ -122,6 +122,8 @@ func (l *linter) patterns(at Place, texts []string) patternList {
 			if set := l.originSets[p.origin.host]; set != nil {
 				list.sets = append(list.sets, setReference{set, i})
 				l.usedSets[set.name] = true
+			} else {
+				l.usedSets[l.nearestOriginSet(p.origin.host)] = true // as the error about it proposes
 			}
 		default:
 			p.index = i

@@ -1,6 +1,9 @@
 package policy
 
-import "iter"
+import (
+	"iter"
+	"maps"
+)
 
 const (
 	// maxNearestLen bounds the words that are compared, in bytes: nobody mistypes a longer one by a letter.
@@ -64,9 +67,12 @@ func editDistance(a, b string) int {
 	return row[len(b)]
 }
 
+// maxSuggestions bounds how often a set is asked for the nearest name: a hostile file can hold millions of unknown ones.
+const maxSuggestions = 4 * maxFindings
+
 // nearestPolicy returns the name that a mistyped one in a list of policies was meant to be.
 func (c *compiler) nearestPolicy(name string) string {
-	return Nearest(name, func(yield func(string) bool) {
+	return c.nearest(name, func(yield func(string) bool) {
 		for known := range c.set.byName { // with none
 			if !yield(known) {
 				return
@@ -74,4 +80,16 @@ func (c *compiler) nearestPolicy(name string) string {
 		}
 		yield(namePassthrough)
 	})
+}
+
+// nearestOriginSet returns the origin set that a mistyped reference was meant to be.
+func (c *compiler) nearestOriginSet(name string) string {
+	return c.nearest(name, maps.Keys(c.originSets))
+}
+
+func (c *compiler) nearest(name string, known iter.Seq[string]) string {
+	if c.suggestions++; c.suggestions > maxSuggestions {
+		return ""
+	}
+	return Nearest(name, known)
 }
