@@ -14,7 +14,7 @@ type compiler struct {
 	findings []Finding
 	reported map[reportedBy]int // how many
 
-	suggestions int // how often a nearest name was asked for
+	suggested map[string]string // the nearest known names of unknown ones, by how they are referred to
 
 	policies    map[string]Place // where each name stands first
 	originSets  map[string]*originSet
@@ -24,6 +24,7 @@ type compiler struct {
 
 func (c *compiler) compile(sources []Source) {
 	c.reported = map[reportedBy]int{}
+	c.suggested = map[string]string{}
 	c.policies = map[string]Place{}
 	c.originSets = map[string]*originSet{}
 	c.hostNames = map[string]Place{}

@@ -67,12 +67,13 @@ func editDistance(a, b string) int {
 	return row[len(b)]
 }
 
-// maxSuggestions bounds how often a set is asked for the nearest name: a hostile file can hold millions of unknown ones.
-const maxSuggestions = 4 * maxFindings
+// maxSuggestions bounds for how many unknown names of a set the nearest known one is looked for: a hostile file can hold
+// millions.
+const maxSuggestions = 1000
 
 // nearestPolicy returns the name that a mistyped one in a list of policies was meant to be.
 func (c *compiler) nearestPolicy(name string) string {
-	return c.nearest(name, func(yield func(string) bool) {
+	return c.nearest(name, name, func(yield func(string) bool) {
 		for known := range c.set.byName { // with none
 			if !yield(known) {
 				return
@@ -84,12 +85,15 @@ func (c *compiler) nearestPolicy(name string) string {
 
 // nearestOriginSet returns the origin set that a mistyped reference was meant to be.
 func (c *compiler) nearestOriginSet(name string) string {
-	return c.nearest(name, maps.Keys(c.originSets))
+	return c.nearest("@"+name, name, maps.Keys(c.originSets))
 }
 
-func (c *compiler) nearest(name string, known iter.Seq[string]) string {
-	if c.suggestions++; c.suggestions > maxSuggestions {
-		return ""
+// nearest returns the known name that is nearest to name, under the key of a reference by that name.
+func (c *compiler) nearest(key, name string, known iter.Seq[string]) string {
+	near, found := c.suggested[key]
+	if !found && len(c.suggested) < maxSuggestions {
+		near = Nearest(name, known)
+		c.suggested[key] = near
 	}
-	return Nearest(name, known)
+	return near
 }
