@@ -1,6 +1,6 @@
 // Package bootstrap reads the reference configurations of envoy/ and changes in them what has to differ where they are
-// run: ports, routes, upstreams and, for tests, neighbouring filters. The corsproc filter and its cluster stay as they
-// are in the file, so that whoever runs the result runs what people copy.
+// run: ports, routes, upstreams and, for tests, neighbouring filters. The filters that ask corsproc and its cluster stay
+// as they are in the file, so that whoever runs the result runs what people copy.
 //
 // It knows Envoy's configuration, not corsproc's: no policy, no request. Start reading at [Load].
 package bootstrap
@@ -18,8 +18,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/stream/v3" // read by name
-	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
-	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3" // read by name
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"   // read by name
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/resource_monitors/downstream_connections/v3" // read by name
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"                           // read by name
@@ -29,24 +28,21 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// The names that the reference configurations promise.
-const (
-	FilterName  = "corsproc" // the ext_proc filter
-	ClusterName = "corsproc" // where it finds the service
-)
+// ClusterName is the cluster in which the reference configurations promise that the service is found.
+const ClusterName = "corsproc"
 
-// Config is a reference configuration. Change Manager and Processor in place; [Config.JSON] packs them back.
+// Config is a reference configuration. Change Manager and Processors in place; [Config.JSON] packs them back.
 type Config struct {
-	Bootstrap *bootstrapv3.Bootstrap
-	Listener  *listenerv3.Listener         // the only listener
-	Manager   *hcmv3.HttpConnectionManager // its HTTP connection manager
-	Processor *extprocv3.ExternalProcessor // the filter called corsproc
-	filter    *hcmv3.HttpFilter            // what holds Processor
-	network   *listenerv3.Filter           // what holds Manager
-	routes    *routev3.RouteConfiguration
+	Bootstrap  *bootstrapv3.Bootstrap
+	Listener   *listenerv3.Listener         // the only listener
+	Manager    *hcmv3.HttpConnectionManager // its HTTP connection manager
+	Processors []*Processor                 // the filters that ask corsproc, in their order; at least one
+	network    *listenerv3.Filter           // what holds Manager
+	routes     *routev3.RouteConfiguration
 }
 
-// Load reads a configuration file with one listener, one HTTP connection manager and the filter called corsproc.
+// Load reads a configuration file with one listener, one HTTP connection manager and a filter or several that ask
+// corsproc.
 func Load(path string) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -60,7 +56,7 @@ func Load(path string) (*Config, error) {
 }
 
 func parse(data []byte) (*Config, error) {
-	c := &Config{Bootstrap: &bootstrapv3.Bootstrap{}, Manager: &hcmv3.HttpConnectionManager{}, Processor: &extprocv3.ExternalProcessor{}}
+	c := &Config{Bootstrap: &bootstrapv3.Bootstrap{}, Manager: &hcmv3.HttpConnectionManager{}}
 	if err := unmarshal(data, c.Bootstrap); err != nil {
 		return nil, err
 	}
@@ -77,19 +73,26 @@ func parse(data []byte) (*Config, error) {
 		return nil, errors.New("want an inline route_config")
 	}
 	for _, f := range c.Manager.GetHttpFilters() {
-		if f.GetName() == FilterName {
-			c.filter = f
-			return c, f.GetTypedConfig().UnmarshalTo(c.Processor)
+		p, err := readProcessor(f)
+		if err != nil {
+			return nil, err
+		}
+		if p != nil {
+			c.Processors = append(c.Processors, p)
 		}
 	}
-	return nil, fmt.Errorf("no HTTP filter is called %s", FilterName)
+	if len(c.Processors) == 0 {
+		return nil, fmt.Errorf("no HTTP filter asks the cluster %s", ClusterName)
+	}
+	return c, nil
 }
 
 // JSON returns the configuration in the form that Envoy reads from a file whose name ends in .json.
 func (c *Config) JSON() ([]byte, error) {
-	var err error
-	if c.filter.ConfigType, err = packFilter(c.Processor); err != nil {
-		return nil, err
+	for _, p := range c.Processors {
+		if err := p.pack(); err != nil {
+			return nil, err
+		}
 	}
 	manager, err := anypb.New(c.Manager)
 	if err != nil {
@@ -111,11 +114,6 @@ func (c *Config) WriteTemp() (path string, err error) {
 	}
 	_, err = f.Write(data)
 	return f.Name(), errors.Join(err, f.Close())
-}
-
-func packFilter(m proto.Message) (*hcmv3.HttpFilter_TypedConfig, error) {
-	packed, err := anypb.New(m)
-	return &hcmv3.HttpFilter_TypedConfig{TypedConfig: packed}, err
 }
 
 // Listen sets the addresses of the listener and of Envoy's admin interface. Port 0 is any free one.
@@ -158,7 +156,7 @@ func (c *Config) SetVirtualHosts(list string) error {
 	return nil
 }
 
-// AddFilters puts the HTTP filters of two YAML lists in Envoy's format before and after the filter called corsproc. The
+// AddFilters puts the HTTP filters of two YAML lists in Envoy's format before and after those that ask corsproc. The
 // packages of their Go types have to be linked.
 func (c *Config) AddFilters(before, after string) error {
 	var first, second hcmv3.HttpConnectionManager
@@ -167,10 +165,12 @@ func (c *Config) AddFilters(before, after string) error {
 	}
 	var all []*hcmv3.HttpFilter
 	for _, f := range c.Manager.GetHttpFilters() {
-		if f == c.filter {
-			all = append(append(append(all, first.GetHttpFilters()...), f), second.GetHttpFilters()...)
-		} else {
-			all = append(all, f)
+		if f == c.Processors[0].filter {
+			all = append(all, first.GetHttpFilters()...)
+		}
+		all = append(all, f)
+		if f == c.Processors[len(c.Processors)-1].filter {
+			all = append(all, second.GetHttpFilters()...)
 		}
 	}
 	c.Manager.HttpFilters = all

@@ -104,9 +104,9 @@ func stopped(ctx context.Context, err error) error {
 
 func loopback(port uint) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port))) }
 
-// envoyConfig writes the reference configuration with the ports of the command line to a temporary file.
+// envoyConfig writes the chosen configuration with the ports of the command line to a temporary file.
 func envoyConfig(o options) (path string, err error) {
-	c, err := bootstrap.Load(filepath.Join(o.root, "envoy", "envoy.yaml"))
+	c, err := bootstrap.Load(filepath.Join(o.root, "envoy", o.config))
 	if err != nil {
 		return "", err
 	}

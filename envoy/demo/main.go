@@ -45,6 +45,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 type options struct {
 	root     string
 	policies string
+	config   string
 	service  string
 	bind     string
 	siteOnly bool
@@ -61,6 +62,7 @@ func parseOptions(args []string, errOut io.Writer) (o options, err error) {
 	flags.SetOutput(errOut)
 	flags.StringVar(&o.root, "root", ".", "where the repository is")
 	flags.StringVar(&o.policies, "policies", "envoy/demo/policies.yaml", "the policy file")
+	flags.StringVar(&o.config, "envoy-config", "envoy.yaml", "Envoy's configuration, one of those in envoy/")
 	flags.StringVar(&o.service, "corsproc", "bin/corsproc", "the corsproc binary")
 	flags.StringVar(&o.bind, "bind", "127.0.0.1", "the IP address that page and upstream listen on")
 	flags.BoolVar(&o.siteOnly, "site-only", false, "serve only the upstream and the page")

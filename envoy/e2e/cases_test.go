@@ -32,23 +32,25 @@ const denyFilter = `
 // log says of the decisions too.
 func TestCases(t *testing.T) {
 	for _, table := range casetable.Load(t) {
-		t.Run(table.File, func(t *testing.T) {
-			g := start(t, setup{policies: table.Policies, virtualHosts: virtualHosts(t, &table), before: denyFilter})
-			sent := map[string]*casetable.Case{}
-			for i, c := range table.Cases {
-				t.Run(c.Name, func(t *testing.T) {
-					if c.NoEnvoy != "" {
-						t.Skip("not through an Envoy: " + c.NoEnvoy)
-					}
-					id := fmt.Sprintf("case%d", i)
-					sent[id] = &c
-					checkCase(t, g, id, &c)
-				})
+		t.Run(table.File, func(t *testing.T) { runCases(t, "envoy.yaml", &table) })
+	}
+}
+
+func runCases(t *testing.T, config string, table *casetable.Table) {
+	g := start(t, setup{config: config, policies: table.Policies, virtualHosts: virtualHosts(t, table), before: denyFilter})
+	sent := map[string]*casetable.Case{}
+	for i, c := range table.Cases {
+		t.Run(c.Name, func(t *testing.T) {
+			if c.NoEnvoy != "" {
+				t.Skip("not through an Envoy: " + c.NoEnvoy)
 			}
-			g.stopEnvoy()
-			checkAccessLog(t, g.log.String(), sent)
+			id := fmt.Sprintf("case%d", i)
+			sent[id] = &c
+			checkCase(t, g, id, &c)
 		})
 	}
+	g.stopEnvoy()
+	checkAccessLog(t, g.log.String(), sent)
 }
 
 // checkCase sends a case's request. The id goes along in the query, which no look-up minds.

@@ -60,15 +60,15 @@ func demoCommand(t *testing.T) (args []string, d *demo) {
 	return append(args, "-policies", d.policies), d
 }
 
-// startDemo starts the demo as `make run` does and waits until it says that everything answers.
-func startDemo(t *testing.T) *demo {
+// startDemo starts the demo as `make run ARGS=…` does and waits until it says that everything answers.
+func startDemo(t *testing.T, more ...string) *demo {
 	t.Helper()
 	args, d := demoCommand(t)
 	program, err := buildDemo()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, append(args, "-root", root, "-corsproc", binary)...)
+	cmd := exec.Command(program, append(append(args, "-root", root, "-corsproc", binary), more...)...)
 	d.start(t, cmd)
 	return d
 }

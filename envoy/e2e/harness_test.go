@@ -65,7 +65,7 @@ func need(t *testing.T, err error) {
 
 // setup is what a test wants to stand.
 type setup struct {
-	config       string // the reference configuration; default: envoy.yaml
+	config       string // the reference configuration, or the path of another; default: envoy.yaml
 	policies     string // the policy file's text
 	virtualHosts string // a YAML list in Envoy's format; empty: one, "local", for all domains, to the upstream
 	before       string // HTTP filters before corsproc, a YAML list
@@ -111,7 +111,10 @@ func start(t *testing.T, s setup) *gateway {
 	if config == "" {
 		config = "envoy.yaml"
 	}
-	c, err := bootstrap.Load(filepath.Join(root, "envoy", config))
+	if !filepath.IsAbs(config) {
+		config = filepath.Join(root, "envoy", config)
+	}
+	c, err := bootstrap.Load(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,6 +245,7 @@ type upstream struct {
 	address  string
 	requests atomic.Int64 // how many reached it
 	lines    sync.Map     // the value of X-Case -> []string, header lines of the answer
+	work     func()       // what a request takes; nil: nothing. Set before the first request
 }
 
 func newUpstream(t *testing.T) *upstream {
@@ -264,6 +268,9 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			name, value, _ := strings.Cut(line, ":")
 			w.Header().Add(name, strings.TrimSpace(value))
 		}
+	}
+	if u.work != nil {
+		u.work()
 	}
 	fmt.Fprintln(w, "upstream")
 }

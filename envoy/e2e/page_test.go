@@ -159,11 +159,15 @@ var demoCases = []struct {
 	{"other-virtual-host", "read", []string{"Without credentials: status 200, readable", "With credentials: not readable", "files.localhost"}},
 }
 
-// TestDemoPage opens the page of the demo in a real browser.
+// TestDemoPage opens the page of the demo in a real browser, with each of the recipes.
 func TestDemoPage(t *testing.T) {
-	_, err := findBrowser()
-	need(t, err)
-	d := startDemo(t)
+	for _, config := range recipes {
+		t.Run(config, func(t *testing.T) { checkPage(t, startDemo(t, "-envoy-config", config)) })
+	}
+}
+
+func checkPage(t *testing.T, d *demo) {
+	t.Helper()
 	b := newTab(t)
 	b.do("opening the page", chromedp.Navigate(d.page))
 	cards := b.cards()

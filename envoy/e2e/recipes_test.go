@@ -30,9 +30,22 @@ virtual_hosts:
 default: {policies: [shop]}
 `
 
+// recipes are the configurations that differ in what Envoy tells corsproc, and not in what becomes of a request. What
+// one-message.yaml cannot do is in onemessage_test.go.
+var recipes = []string{"envoy.yaml", "one-message.yaml"}
+
+// withRecipes runs a test with each of the recipes.
+func withRecipes(t *testing.T, test func(t *testing.T, config string)) {
+	for _, config := range recipes {
+		t.Run(config, func(t *testing.T) { test(t, config) })
+	}
+}
+
 // TestIntroduction is the example that introductions to CORS begin with.
-func TestIntroduction(t *testing.T) {
-	g := start(t, setup{policies: shopPolicies})
+func TestIntroduction(t *testing.T) { withRecipes(t, checkIntroduction) }
+
+func checkIntroduction(t *testing.T, config string) {
+	g := start(t, setup{config: config, policies: shopPolicies})
 	preflight := g.do("OPTIONS", "api.example.com", "/orders", "Origin: https://shop.example.com",
 		"Access-Control-Request-Method: POST", "Access-Control-Request-Headers: x-custom-header")
 	if preflight.status != 204 || preflight.body != "" || preflight.header.Get("Content-Length") != "" {
@@ -58,11 +71,15 @@ func TestIntroduction(t *testing.T) {
 
 // TestLookUpWithoutName takes the attributes away that name the virtual host, as control planes do that cannot ask for
 // them: the authority is enough.
-func TestLookUpWithoutName(t *testing.T) {
-	g := start(t, setup{policies: shopPolicies, edit: func(c *bootstrap.Config) {
+func TestLookUpWithoutName(t *testing.T) { withRecipes(t, checkLookUpWithoutName) }
+
+func checkLookUpWithoutName(t *testing.T, config string) {
+	g := start(t, setup{config: config, policies: shopPolicies, edit: func(c *bootstrap.Config) {
 		unnamed := func(name string) bool { return strings.HasPrefix(name, "xds.") }
-		c.Processor.RequestAttributes = slices.DeleteFunc(c.Processor.RequestAttributes, unnamed)
-		c.Processor.ResponseAttributes = slices.DeleteFunc(c.Processor.ResponseAttributes, unnamed)
+		for _, p := range c.Processors {
+			p.RequestAttributes = slices.DeleteFunc(p.RequestAttributes, unnamed)
+			p.ResponseAttributes = slices.DeleteFunc(p.ResponseAttributes, unnamed)
+		}
 	}})
 	for host, origin := range map[string]string{"api.example.com": "https://shop.example.com", "files.example.com:8443": "https://partner.example"} {
 		if got := g.do("GET", host, "/", "Origin: "+origin).joined["access-control-allow-origin"]; got != origin {
@@ -88,8 +105,11 @@ const jwtFilter = `
 
 // TestLocalReplies: a page that is allowed can read what Envoy and its filters answer themselves, and one that is not
 // cannot.
-func TestLocalReplies(t *testing.T) {
+func TestLocalReplies(t *testing.T) { withRecipes(t, checkLocalReplies) }
+
+func checkLocalReplies(t *testing.T, config string) {
 	g := start(t, setup{
+		config:   config,
 		policies: shopPolicies,
 		before:   denyFilter,
 		after:    jwtFilter,
@@ -138,7 +158,13 @@ func TestLocalReplies(t *testing.T) {
 // TestBytesThatAreNoText sends what neither text nor an origin is; a stream must not fail over it, or what is to be
 // removed or stopped would pass.
 func TestBytesThatAreNoText(t *testing.T) {
-	g := start(t, setup{config: "enforcing.yaml", policies: shopPolicies, before: denyFilter})
+	for _, config := range []string{"enforcing.yaml", "one-message.yaml"} {
+		t.Run(config, func(t *testing.T) { checkBytesThatAreNoText(t, config) })
+	}
+}
+
+func checkBytesThatAreNoText(t *testing.T, config string) {
+	g := start(t, setup{config: config, policies: shopPolicies, before: denyFilter})
 	g.upstream.answers("up", "Access-Control-Allow-Origin: *")
 	for _, lines := range [][]string{
 		{"Origin: https://\xff.example.com"},
@@ -155,7 +181,7 @@ func TestBytesThatAreNoText(t *testing.T) {
 
 // TestServiceDown: what happens without corsproc is what the two configurations say of it.
 func TestServiceDown(t *testing.T) {
-	for config, want := range map[string]int{"envoy.yaml": http.StatusOK, "enforcing.yaml": http.StatusInternalServerError} {
+	for config, want := range map[string]int{"envoy.yaml": http.StatusOK, "enforcing.yaml": http.StatusInternalServerError, "one-message.yaml": http.StatusOK} {
 		t.Run(config, func(t *testing.T) {
 			g := start(t, setup{config: config, noService: true})
 			g.upstream.answers("up", "Access-Control-Allow-Origin: https://up.example")
@@ -171,8 +197,10 @@ func TestServiceDown(t *testing.T) {
 }
 
 // TestServiceReturns kills corsproc and starts it again at the same address: nothing has to be done to Envoy.
-func TestServiceReturns(t *testing.T) {
-	g := start(t, setup{policies: shopPolicies})
+func TestServiceReturns(t *testing.T) { withRecipes(t, checkServiceReturns) }
+
+func checkServiceReturns(t *testing.T, config string) {
+	g := start(t, setup{config: config, policies: shopPolicies})
 	granted := func() bool {
 		a := g.do("GET", "api.example.com", "/", "Origin: https://shop.example.com")
 		if a.status != 200 {

@@ -26,7 +26,7 @@ var references = []string{"envoy.yaml", "enforcing.yaml"}
 func TestEnvoyAcceptsReferences(t *testing.T) {
 	envoy, err := launch.FindEnvoy(root)
 	need(t, err)
-	for _, name := range references {
+	for _, name := range append(slices.Clone(references), "one-message.yaml") {
 		out, err := exec.Command(envoy, "--mode", "validate", "--log-level", "warning", "--config-path", filepath.Join(root, "envoy", name)).CombinedOutput()
 		if err != nil {
 			t.Errorf("%s: %v\n%s", name, err, out)
@@ -48,46 +48,15 @@ func load(t *testing.T, name string) *bootstrap.Config {
 
 // TestReferencesPromise holds the files to what the documentation says of them.
 func TestReferencesPromise(t *testing.T) {
-	requested := []string{
-		"xds.virtual_host_name", "xds.route_name",
-		"xds.route_metadata.filter_metadata['corsproc']['policies']", "xds.virtual_host_metadata.filter_metadata['corsproc']['policies']",
-	}
-	answered := append(slices.Clone(requested),
-		"request.method", "request.scheme", "request.host", "request.path", "request.headers['origin']",
-		"request.headers['access-control-request-method']", "request.headers['upgrade']", "request.headers['sec-fetch-site']")
-	headers := []string{
-		":method", ":scheme", ":authority", ":path", ":protocol", "origin", "access-control-request-method", "access-control-request-headers",
-		"access-control-request-private-network", "upgrade", "sec-fetch-site", "vary",
-	}
 	for _, name := range references {
 		t.Run(name, func(t *testing.T) {
 			c := load(t, name)
-			p := c.Processor
-			if first := c.Manager.GetHttpFilters()[0].GetName(); first != bootstrap.FilterName {
+			p := c.Processors[0]
+			if first := c.Manager.GetHttpFilters()[0].GetName(); first != bootstrap.ClusterName {
 				t.Errorf("the first filter is %s", first)
 			}
-			if diff := cmp.Diff(requested, p.GetRequestAttributes()); diff != "" {
-				t.Errorf("request_attributes (-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(answered, p.GetResponseAttributes()); diff != "" {
-				t.Errorf("response_attributes (-want +got):\n%s", diff)
-			}
-			var forwarded []string
-			for _, pattern := range p.GetForwardRules().GetAllowedHeaders().GetPatterns() {
-				forwarded = append(forwarded, pattern.GetExact())
-			}
-			if diff := cmp.Diff(headers, forwarded); diff != "" {
-				t.Errorf("forward_rules (-want +got):\n%s", diff)
-			}
-			if got := p.GetMessageTimeout().AsDuration(); got != 500*time.Millisecond {
-				t.Errorf("message_timeout %s", got)
-			}
-			if got := p.GetRouteCacheAction(); got != extprocv3.ExternalProcessor_RETAIN {
-				t.Errorf("route_cache_action %s", got)
-			}
-			if got := p.GetMetadataOptions().GetReceivingNamespaces().GetUntyped(); !slices.Equal(got, []string{"corsproc"}) {
-				t.Errorf("receiving_namespaces %v", got)
-			}
+			checkAttributes(t, p, placeAttributes, answeredAttributes)
+			checkProcessor(t, p)
 			if p.GetFailureModeAllow() != (name == "envoy.yaml") {
 				t.Errorf("failure_mode_allow %v", p.GetFailureModeAllow())
 			}
@@ -97,6 +66,55 @@ func TestReferencesPromise(t *testing.T) {
 			}
 			checkCluster(t, cluster)
 		})
+	}
+}
+
+// What Envoy is asked for: where a request is, and what it was, for when only its response is seen.
+var (
+	placeAttributes = []string{
+		"xds.virtual_host_name", "xds.route_name",
+		"xds.route_metadata.filter_metadata['corsproc']['policies']", "xds.virtual_host_metadata.filter_metadata['corsproc']['policies']",
+	}
+	answeredAttributes = append(slices.Clone(placeAttributes),
+		"request.method", "request.scheme", "request.host", "request.path", "request.headers['origin']",
+		"request.headers['access-control-request-method']", "request.headers['upgrade']", "request.headers['sec-fetch-site']")
+)
+
+func checkAttributes(t *testing.T, p *bootstrap.Processor, request, response []string) {
+	t.Helper()
+	if diff := cmp.Diff(request, p.GetRequestAttributes()); diff != "" {
+		t.Errorf("%s: request_attributes (-want +got):\n%s", p.Name, diff)
+	}
+	if diff := cmp.Diff(response, p.GetResponseAttributes()); diff != "" {
+		t.Errorf("%s: response_attributes (-want +got):\n%s", p.Name, diff)
+	}
+}
+
+// checkProcessor checks what holds for every filter that asks corsproc.
+func checkProcessor(t *testing.T, p *bootstrap.Processor) {
+	t.Helper()
+	headers := []string{
+		":method", ":scheme", ":authority", ":path", ":protocol", "origin", "access-control-request-method", "access-control-request-headers",
+		"access-control-request-private-network", "upgrade", "sec-fetch-site", "vary",
+	}
+	var forwarded []string
+	for _, pattern := range p.GetForwardRules().GetAllowedHeaders().GetPatterns() {
+		forwarded = append(forwarded, pattern.GetExact())
+	}
+	if diff := cmp.Diff(headers, forwarded); diff != "" {
+		t.Errorf("%s: forward_rules (-want +got):\n%s", p.Name, diff)
+	}
+	if got := p.GetMessageTimeout().AsDuration(); got != 500*time.Millisecond {
+		t.Errorf("%s: message_timeout %s", p.Name, got)
+	}
+	if got := p.GetRouteCacheAction(); got != extprocv3.ExternalProcessor_RETAIN {
+		t.Errorf("%s: route_cache_action %s", p.Name, got)
+	}
+	if got := p.GetMetadataOptions().GetReceivingNamespaces().GetUntyped(); !slices.Equal(got, []string{"corsproc"}) {
+		t.Errorf("%s: receiving_namespaces %v", p.Name, got)
+	}
+	if got := p.GetStatPrefix(); got != "cors." {
+		t.Errorf("%s: stat_prefix %s", p.Name, got)
 	}
 }
 
@@ -119,7 +137,7 @@ func checkCluster(t *testing.T, cluster *clusterv3.Cluster) {
 // TestReferencesInStep holds enforcing.yaml to be envoy.yaml with another failure_mode_allow, and the words about it.
 func TestReferencesInStep(t *testing.T) {
 	open, enforcing := load(t, references[0]), load(t, references[1])
-	enforcing.Processor.FailureModeAllow = true
+	enforcing.Processors[0].FailureModeAllow = true
 	for _, c := range []*bootstrap.Config{open, enforcing} {
 		if _, err := c.JSON(); err != nil { // packs the filter back
 			t.Fatal(err)
@@ -156,7 +174,7 @@ func TestReferencesInStep(t *testing.T) {
 
 // TestFrozenService says what a corsproc that does not answer in time costs.
 func TestFrozenService(t *testing.T) {
-	for config, want := range map[string]int{"envoy.yaml": 200, "enforcing.yaml": 504} {
+	for config, want := range map[string]int{"envoy.yaml": 200, "enforcing.yaml": 504, "one-message.yaml": 200} {
 		t.Run(config, func(t *testing.T) {
 			g := start(t, setup{config: config, policies: shopPolicies})
 			freeze(t, g.service)
