@@ -19,6 +19,8 @@ type linter struct {
 	byGrant   map[*grant]*lintedPolicy // the same
 	coverages map[*originSet]*coverage // of origin sets, made when first asked for
 
+	setLooks, regexTries int // towards maxSetLooks and maxRegexTries
+
 	hasPlaces    bool
 	usedPolicies map[string]bool
 	usedSets     map[string]bool
@@ -39,7 +41,7 @@ type patternList struct {
 	at      Place
 	own     []pattern
 	sets    []setReference
-	covered map[int]bool // the indexes of those of its own that another one covers
+	covered map[int]bool // the indexes of those that others cover
 }
 
 type setReference struct {
@@ -62,6 +64,7 @@ func (c *compiler) lint(sources []Source) {
 	for _, p := range l.policies {
 		l.lintOrigins(p)
 		l.lintRegexes(p)
+		l.lintRegexCover(p)
 		l.lintMethods(p)
 		l.lintHeaders(p)
 		l.lintMaxAge(p)
@@ -81,7 +84,8 @@ func (c *compiler) lint(sources []Source) {
 	l.dropBesideErrors()
 }
 
-// dropBesideErrors drops what is said of a value about which there is an error: what it should be comes first.
+// dropBesideErrors drops what is said of a value about which there is an error, and what such a value is said to cover:
+// what it should be comes first.
 func (l *linter) dropBesideErrors() {
 	errors := map[Place]bool{}
 	for _, f := range l.findings {
@@ -90,7 +94,9 @@ func (l *linter) dropBesideErrors() {
 		}
 	}
 	if len(errors) > 0 {
-		l.findings = slices.DeleteFunc(l.findings, func(f Finding) bool { return f.Severity != Error && errors[f.Place] })
+		l.findings = slices.DeleteFunc(l.findings, func(f Finding) bool {
+			return f.Severity != Error && (errors[f.Place] || f.Code == CodeOriginCovered && errors[*f.Related])
+		})
 	}
 }
 

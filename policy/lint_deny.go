@@ -2,6 +2,7 @@ package policy
 
 import (
 	"iter"
+	"slices"
 
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -16,6 +17,7 @@ const (
 // denies are the entries of deny_origins of which it is not known yet that they take something away.
 type denies struct {
 	open  map[*lintedPolicy][]*pattern
+	sets  map[*lintedPolicy][]setReference // the same of references
 	asked map[[2]*lintedPolicy]bool
 	looks int // what is left of maxDenyLooks
 }
@@ -23,26 +25,31 @@ type denies struct {
 // lintDenies finds entries of deny_origins that take nothing away: neither from what the policy itself allows nor,
 // because a deny ends the search, from what a policy allows that is tried after it.
 func (l *linter) lintDenies() {
-	d := denies{map[*lintedPolicy][]*pattern{}, map[[2]*lintedPolicy]bool{}, maxDenyLooks}
+	d := denies{map[*lintedPolicy][]*pattern{}, map[*lintedPolicy][]setReference{}, map[[2]*lintedPolicy]bool{}, maxDenyLooks}
 	for _, p := range l.policies {
 		for i := range p.deny.own {
 			if deny := &p.deny.own[i]; !p.deny.covered[deny.index] { // else that is said already
 				d.open[p] = append(d.open[p], deny)
 			}
 		}
+		for _, set := range p.deny.sets {
+			if !p.deny.covered[set.index] && len(set.patterns) > 0 {
+				d.sets[p] = append(d.sets[p], set)
+			}
+		}
 		d.dropUseful(p, p)
 	}
-	if len(d.open) == 0 {
+	if len(d.open) == 0 && len(d.sets) == 0 {
 		return
 	}
 	for list := range l.lists() {
 		for i, name := range list {
 			p := l.byGrant[l.set.byName[name]]
-			if len(d.open[p]) == 0 {
+			if len(d.open[p]) == 0 && len(d.sets[p]) == 0 {
 				continue
 			}
 			if len(list) > maxListLookedAt {
-				delete(d.open, p)
+				d.drop(p)
 				continue
 			}
 			for _, later := range list[i+1:] {
@@ -57,7 +64,17 @@ func (l *linter) lintDenies() {
 			l.warn(p.deny.at.element(deny.index), CodeDenyOutsideAllow, text(deny),
 				"nothing here allows this origin, neither this policy nor one that is tried after it: there is nothing to deny", "", nil)
 		}
+		for _, set := range d.sets[p] {
+			l.warn(p.deny.at.element(set.index), CodeDenyOutsideAllow, "@"+set.name,
+				"nothing here allows an origin of this set, neither this policy nor one that is tried after it: there is nothing to deny", "", nil)
+		}
 	}
+}
+
+// drop says that nothing is known of the denies of a policy.
+func (d *denies) drop(p *lintedPolicy) {
+	delete(d.open, p)
+	delete(d.sets, p)
 }
 
 // lists yields every list of policies of every place.
@@ -77,13 +94,41 @@ func (l *linter) lists() iter.Seq[[]string] {
 
 // dropUseful drops those open denies of p that take something from what q allows.
 func (d *denies) dropUseful(p, q *lintedPolicy) {
-	if len(d.open[p]) == 0 || d.asked[[2]*lintedPolicy{p, q}] {
+	if len(d.open[p]) == 0 && len(d.sets[p]) == 0 || d.asked[[2]*lintedPolicy{p, q}] {
 		return
 	}
 	d.asked[[2]*lintedPolicy{p, q}] = true
-	var rest, wild []*pattern
-	for _, deny := range d.open[p] {
-		d.looks--
+	rest := d.useless(slices.Values(d.open[p]), q, false)
+	var sets []setReference
+	for _, set := range d.sets[p] {
+		patterns := func(yield func(*pattern) bool) {
+			for i := range set.patterns {
+				if !yield(&set.patterns[i]) {
+					return
+				}
+			}
+		}
+		if d.useless(patterns, q, true) != nil {
+			sets = append(sets, set)
+		}
+	}
+	if d.looks < 0 {
+		rest, sets = nil, nil
+	}
+	d.open[p], d.sets[p] = rest, sets
+	if len(rest) == 0 && len(sets) == 0 {
+		d.drop(p)
+	}
+}
+
+// useless returns those of some denies that take nothing from what q allows; none if all of them are asked for and one
+// does.
+func (d *denies) useless(list iter.Seq[*pattern], q *lintedPolicy, all bool) (rest []*pattern) {
+	var wild []*pattern
+	for deny := range list {
+		if d.looks--; d.looks < 0 {
+			return nil
+		}
 		switch {
 		case deny.kind != patternNull && !deny.isExact():
 			wild = append(wild, deny)
@@ -92,16 +137,18 @@ func (d *denies) dropUseful(p, q *lintedPolicy) {
 			null: deny.kind == patternNull,
 		}) == 0:
 			rest = append(rest, deny)
+		case all:
+			return nil
 		}
 	}
 	if len(wild) > 0 {
-		rest = append(rest, d.outside(wild, q)...)
+		outside := d.outside(wild, q)
+		if all && len(outside) < len(wild) {
+			return nil
+		}
+		rest = append(rest, outside...)
 	}
-	if d.looks < 0 || len(rest) == 0 {
-		delete(d.open, p)
-		return
-	}
-	d.open[p] = rest
+	return rest
 }
 
 // outside returns those wildcards that match nothing that q allows. What an expression may accept is not guessed: beside

@@ -52,14 +52,17 @@ func (l *linter) lintList(list *patternList, starCoversNull bool) {
 	for _, set := range list.sets {
 		at := list.at.element(set.index)
 		if first, ok := seen[set.originSet]; ok {
+			list.covered[set.index] = true
 			l.covered(at, "@"+set.name, list.at.element(first), "@"+set.name)
 			continue
 		}
 		seen[set.originSet] = set.index
 		if own.any >= 0 && (set.null == 0 || starCoversNull) {
+			list.covered[set.index] = true
 			l.covered(at, "@"+set.name, list.at.element(own.any), "*")
 		}
 	}
+	l.lintSetReferences(list)
 }
 
 func (l *linter) covered(at Place, value string, by Place, coveredBy string) {
