@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -92,10 +93,19 @@ const (
 
 // quote quotes a value of a file for a message, cut if it is long.
 func quote(value string) string {
-	if cut, ok := cutAfter(value, maxValue); ok {
-		return fmt.Sprintf("%q... (%d bytes)", cut, len(value))
+	cut, more := cutAfter(value, maxValue)
+	text := strconv.Quote(cut)
+	if !hasUnprintable(cut) {
+		text = `"` + cut + `"` // an expression stays as it is written
 	}
-	return fmt.Sprintf("%q", value)
+	if more {
+		text += fmt.Sprintf("... (%d bytes)", len(value))
+	}
+	return text
+}
+
+func hasUnprintable(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError })
 }
 
 // cutAfter returns the first n characters of s, and whether there are more.
@@ -115,7 +125,7 @@ func cutAfter(s string, n int) (string, bool) {
 // printable escapes what is not to be seen in s, as Go does it in quotes, and cuts what is long.
 func printable(s string) string {
 	s, more := cutAfter(s, maxPrintable)
-	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
+	if hasUnprintable(s) {
 		var b strings.Builder
 		for _, r := range s {
 			if unicode.IsPrint(r) && r != utf8.RuneError {
