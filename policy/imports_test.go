@@ -19,8 +19,9 @@ var mayImport = map[string][]string{
 	"policy/casetable":  {"policy"},
 	"policy/browser":    {"policy", "proto/corsproc/v1"},
 	"server/extproc":    {"policy"},
+	"server/loop":       {"server/extproc"},
 	"server/admin":      {"policy", "policy/policyfile", "proto/corsproc/v1"},
-	"server":            {"server/extproc", "server/admin", "policy", "policy/policyfile", "proto/corsproc/v1"},
+	"server":            {"server/extproc", "server/loop", "server/admin", "policy", "policy/policyfile", "proto/corsproc/v1"},
 	"cmd/corsproc":      {"server", "policy", "policy/policyfile", "policy/browser", "proto/corsproc/v1"},
 	"envoy":             {}, // and every room below it; they drive the built program and know nothing of its inside
 }

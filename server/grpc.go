@@ -2,52 +2,82 @@ package server
 
 import (
 	"context"
-	"math"
+	"net"
 	"time"
 
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/reflection"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
+	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/corsproc/corsproc/server/extproc"
+	"github.com/corsproc/corsproc/server/loop"
 )
 
 // healthServices are the names that gRPC health answers for: the process as a whole, and the one service it has.
 var healthServices = []string{"", extprocv3.ExternalProcessor_ServiceDesc.ServiceName}
 
-const (
-	// minPing is how often Envoy may send HTTP/2 keepalive pings, also without streams. grpc-go by itself takes more than
-	// one in five minutes for an attack, and closes the connection.
-	minPing = 10 * time.Second
-	// handshakeTimeout is how long a new connection may take to say HTTP/2. Without one it could hold its place for two
-	// minutes.
-	handshakeTimeout = 10 * time.Second
-)
+// handshakeTimeout is how long a new connection may take to say HTTP/2. Without one it could hold its place for ever.
+const handshakeTimeout = 10 * time.Second
 
-// newGRPC returns the gRPC server, and its health, which says NOT_SERVING until it is told otherwise. Once ending is
-// closed, nobody is left watching health: such a stream never ends by itself, and would hold up every stop.
-func newGRPC(s *Settings, service extprocv3.ExternalProcessorServer, ending <-chan struct{}) (*grpc.Server, *health.Server) {
-	streams := s.MaxConcurrentStreams
-	if streams == 0 {
-		streams = math.MaxUint32
-	}
-	g := grpc.NewServer(
-		grpc.ForceServerCodecV2(extproc.Codec()),
-		grpc.MaxRecvMsgSize(s.MaxMessageBytes),
-		grpc.MaxConcurrentStreams(streams),
-		grpc.ConnectionTimeout(handshakeTimeout),
-		grpc.StreamInterceptor(endWatches(ending)),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
-	)
-	extprocv3.RegisterExternalProcessorServer(g, service)
+// transport is what answers on the listeners: the loop for ext_proc, and a gRPC server in this process, to which the loop
+// relays what is asked for rarely.
+type transport struct {
+	*loop.Server
+	health *health.Server
+	others *grpc.Server
+	conn   *grpc.ClientConn
+}
+
+// newTransport returns the transport. Its health says NOT_SERVING until it is told otherwise. Once ending is closed, nobody
+// is left watching health: such a stream never ends by itself, and would hold up every stop.
+func newTransport(s *Settings, process *extproc.Server, ending <-chan struct{}) (*transport, error) {
+	g := grpc.NewServer(grpc.MaxRecvMsgSize(s.MaxMessageBytes), grpc.StreamInterceptor(endWatches(ending)))
 	h := health.NewServer()
 	setHealth(h, healthv1.HealthCheckResponse_NOT_SERVING)
 	healthv1.RegisterHealthServer(g, h)
-	reflection.Register(g)
-	return g, h
+	reflected := reflection.ServerOptions{Services: services{g}}
+	reflectionv1.RegisterServerReflectionServer(g, reflection.NewServerV1(reflected))
+	reflectionv1alpha.RegisterServerReflectionServer(g, reflection.NewServer(reflected))
+
+	listener := bufconn.Listen(pipeBytes)
+	go func() { _ = g.Serve(listener) }() // until g is stopped
+	conn, err := grpc.NewClient("passthrough:///others", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
+	if err != nil {
+		g.Stop()
+		return nil, err
+	}
+	return &transport{
+		Server: &loop.Server{
+			Process: process, Path: extprocv3.ExternalProcessor_Process_FullMethodName, Others: conn,
+			MaxMessageBytes: s.MaxMessageBytes, MaxConcurrentStreams: s.MaxConcurrentStreams, HandshakeTimeout: handshakeTimeout,
+		},
+		health: h, others: g, conn: conn,
+	}, nil
+}
+
+// pipeBytes is how much is on its way to the gRPC server in this process, and back.
+const pipeBytes = 64 << 10
+
+// close ends what is left when nothing is served any more.
+func (t *transport) close() {
+	t.conn.Close()
+	t.others.Stop()
+}
+
+// services are those that reflection tells of: ExternalProcessor too, which the gRPC server does not have.
+type services struct{ *grpc.Server }
+
+func (s services) GetServiceInfo() map[string]grpc.ServiceInfo {
+	all := s.Server.GetServiceInfo()
+	all[extprocv3.ExternalProcessor_ServiceDesc.ServiceName] = grpc.ServiceInfo{Metadata: extprocv3.ExternalProcessor_ServiceDesc.Metadata}
+	return all
 }
 
 func setHealth(h *health.Server, status healthv1.HealthCheckResponse_ServingStatus) {

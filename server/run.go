@@ -14,13 +14,13 @@ import (
 	"syscall"
 	"time"
 
-	"google.golang.org/grpc"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/corsproc/corsproc/policy"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 	"github.com/corsproc/corsproc/server/admin"
 	"github.com/corsproc/corsproc/server/extproc"
+	"github.com/corsproc/corsproc/server/loop"
 )
 
 // Environment is what the process has beside its settings.
@@ -141,12 +141,16 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	p.workers.Go(func() { p.watch(background) })
 
 	ending := make(chan struct{})
-	g, health := newGRPC(p.settings, extproc.New(p.policies.prepared, p.hooks()), ending)
+	transport, err := newTransport(p.settings, extproc.New(p.policies.prepared, p.hooks()), ending)
+	if err != nil {
+		return err
+	}
+	defer transport.close()
 	conns := p.newConnLimit()
 	failed := make(chan error, len(p.listeners)+1)
 	for _, l := range p.listeners {
 		p.workers.Go(func() {
-			if err := g.Serve(conns.wrap(l)); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
+			if err := transport.Serve(conns.wrap(l)); !errors.Is(err, loop.ErrStopped) {
 				failed <- err
 			}
 		})
@@ -154,7 +158,7 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	p.serveAdmin(failed)
 	defer p.closeAdmin()
 
-	setHealth(health, healthv1.HealthCheckResponse_SERVING)
+	setHealth(transport.health, healthv1.HealthCheckResponse_SERVING)
 	p.ready.Store(true)
 	adminAddress := ""
 	if p.adminListener != nil {
@@ -164,10 +168,9 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 
 	delay, err := p.untilStop(ctx, signals, failed)
 	p.ready.Store(false)
-	health.Shutdown()
+	transport.health.Shutdown()
 	if err != nil {
-		conns.closeAll()
-		g.Stop()
+		transport.Stop()
 		return err
 	}
 	p.log.Info("draining", "delay", delay.String(), "timeout", p.settings.DrainTimeout.String())
@@ -176,13 +179,11 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 		delay: delay, timeout: p.settings.DrainTimeout, log: p.log,
 		graceful: func() {
 			endWatches()
-			conns.closeSilent()
-			g.GracefulStop()
+			transport.GracefulStop()
 		},
 		stop: func() {
 			endWatches()
-			conns.closeAll()
-			g.Stop()
+			transport.Stop()
 		},
 	}).run(signals)
 	p.log.Info("stopped")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -14,38 +13,16 @@ import (
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
-	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protopath"
 	"google.golang.org/protobuf/reflect/protorange"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// connect starts a gRPC server with s behind it and returns a connection to it.
-func connect(t testing.TB, s *Server, options ...grpc.ServerOption) *grpc.ClientConn {
-	t.Helper()
-	listener := bufconn.Listen(64 << 10)
-	server := grpc.NewServer(append(options, grpc.ForceServerCodecV2(Codec()))...)
-	extprocv3.RegisterExternalProcessorServer(server, s)
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	conn, err := grpc.NewClient("passthrough:///bufconn",
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		conn.Close()
-		server.Stop()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	})
-	return conn
-}
+// connect returns a connection to a server of the transport that serves streams in production. It is a variable because
+// that transport is built on this package: transport_test.go sets it.
+var connect func(t testing.TB, s *Server, maxMessageBytes ...int) *grpc.ClientConn
 
 // envoy plays Envoy's part of the protocol for one HTTP request, by the rules that Envoy 1.40 follows: which message is
 // sent when, what a reply does, and what passes untouched once the stream has ended.

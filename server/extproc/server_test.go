@@ -290,23 +290,6 @@ func TestNormalEnds(t *testing.T) {
 	}
 }
 
-func TestAbnormal(t *testing.T) {
-	for _, normal := range []error{
-		nil, io.EOF,
-		status.Error(codes.Canceled, "context canceled"),
-		status.Error(codes.DeadlineExceeded, "stream timeout"),
-	} {
-		if err := abnormal(normal); err != nil {
-			t.Errorf("%v is a normal end, got %v", normal, err)
-		}
-	}
-	for _, code := range []codes.Code{codes.ResourceExhausted, codes.Internal, codes.Unavailable} {
-		if err := abnormal(status.Error(code, "")); status.Code(err) != code {
-			t.Errorf("%v became %v", code, err)
-		}
-	}
-}
-
 // raw is a codec whose messages are bytes.
 type raw struct{}
 
@@ -341,7 +324,7 @@ func TestHostileBytes(t *testing.T) {
 		{"empty", nil, codes.InvalidArgument},
 	}
 	w := newWitness()
-	conn := connect(t, New(always(prepare(t, shopPolicies())), w.hooks()), grpc.MaxRecvMsgSize(4096))
+	conn := connect(t, New(always(prepare(t, shopPolicies())), w.hooks()), 4096)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true},

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"testing"
 
-	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -38,25 +37,6 @@ func TestWhatIsNoUTF8(t *testing.T) {
 		if len(got.vary) != 1 || got.vary[0] != "\xff" {
 			t.Errorf("Vary %q; headers are bytes and stay what they are", got.vary)
 		}
-	}
-}
-
-func TestCodecLeavesTheRestToTheStockOne(t *testing.T) {
-	c := Codec()
-	if c.Name() != "proto" {
-		t.Errorf("is called %q", c.Name())
-	}
-	in := structpb.NewStringValue("a")
-	wire, err := c.Marshal(in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out structpb.Value
-	if err := c.Unmarshal(wire, &out); err != nil || !proto.Equal(in, &out) {
-		t.Errorf("%v became %v, %v", in, &out, err)
-	}
-	if err := c.Unmarshal(mem.BufferSlice{mem.SliceBuffer("\x1a\x01\xff")}, &out); err == nil {
-		t.Error("a message with a string that is no UTF-8 was read")
 	}
 }
 

@@ -1,0 +1,57 @@
+package loop
+
+import (
+	"io"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// drainPing is the ping by whose answer we know that the client has heard that it is to open no further stream.
+var drainPing = [8]byte{'d', 'r', 'a', 'i', 'n', 'i', 'n', 'g'}
+
+// drain ends the connection once its streams have ended: a first GOAWAY tells the client to open no more, and streams
+// that it opened before it heard of that are still served. The second, when it has, says which was the last (RFC 9113,
+// section 6.8). A client that has not said HTTP/2 yet is not waited for.
+func (c *conn) drain() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.draining = true
+	if !c.spoke {
+		c.net.Close()
+		return
+	}
+	_ = c.framer.WriteGoAway(maxStreamID, http2.ErrCodeNo, nil)
+	_ = c.framer.WritePing(false, drainPing)
+	c.write()
+}
+
+// drained takes the client's answer.
+func (c *conn) drained() {
+	if c.draining && c.lastAllowed == maxStreamID {
+		c.lastAllowed = c.last
+		_ = c.framer.WriteGoAway(c.last, http2.ErrCodeNo, nil)
+	}
+}
+
+// finished reports whether a drained connection has nothing left to do.
+func (c *conn) finished() bool {
+	return c.draining && c.lastAllowed != maxStreamID && len(c.streams) == 0
+}
+
+// wake lets the loop see that the connection is finished.
+func (c *conn) wake() { _ = c.net.SetReadDeadline(time.Unix(1, 0)) }
+
+// lingering is how long a client may take to close a connection that has ended well.
+const lingering = time.Second
+
+// linger waits for the client to close its side: closing with something unread would make a reset of it, and the client
+// could lose what it has not read yet.
+func (c *conn) linger() {
+	half, ok := c.net.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	_ = c.net.SetReadDeadline(time.Now().Add(lingering))
+	_, _ = io.Copy(io.Discard, io.LimitReader(c.net, connWindow))
+}

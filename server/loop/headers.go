@@ -1,0 +1,105 @@
+package loop
+
+import (
+	"strings"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+// head is the header block of a stream while it is read: what matters of it.
+type head struct {
+	stream  uint32
+	ends    bool // END_STREAM
+	bytes   int  // of the block, compressed
+	method  string
+	path    string
+	content string
+	bad     bool // not a request of HTTP/2
+	fields  bool // a field that is no pseudo header has come
+}
+
+// emit takes a field. Nothing but what is looked at here is kept, so that a block that expands to megabytes costs nothing.
+func (h *head) emit(f hpack.HeaderField) {
+	pseudo := strings.HasPrefix(f.Name, ":")
+	switch {
+	case pseudo && h.fields: // RFC 9113, section 8.3
+		h.bad = true
+	case f.Name == ":method":
+		h.bad = h.bad || h.method != ""
+		h.method = f.Value
+	case f.Name == ":path":
+		h.bad = h.bad || h.path != ""
+		h.path = f.Value
+	case f.Name == ":scheme", f.Name == ":authority":
+	case pseudo:
+		h.bad = true
+	case f.Name == "content-type":
+		h.content = f.Value
+	case f.Name == "connection", f.Name == "transfer-encoding", f.Name != strings.ToLower(f.Name): // section 8.2
+		h.bad = true
+	}
+	h.fields = h.fields || !pseudo
+}
+
+func (c *conn) onHeaders(f *http2.HeadersFrame) error {
+	id := f.StreamID
+	switch {
+	case id%2 == 0, f.HasPriority() && f.Priority.StreamDep == id:
+		return http2.ConnectionError(http2.ErrCodeProtocol)
+	case id <= c.last && c.streams[id] != nil && c.streams[id].halfClosed:
+		return http2.ConnectionError(http2.ErrCodeStreamClosed) // RFC 9113, section 5.1
+	}
+	c.head = head{stream: id, ends: f.StreamEnded()}
+	return c.readBlock(f.HeaderBlockFragment(), f.HeadersEnded())
+}
+
+func (c *conn) onContinuation(f *http2.ContinuationFrame) error {
+	return c.readBlock(f.HeaderBlockFragment(), f.HeadersEnded())
+}
+
+// readBlock reads a part of a header block. Blocks of streams that are of no interest are read too: they change the table
+// by which later ones are read.
+func (c *conn) readBlock(fragment []byte, ended bool) error {
+	// An empty CONTINUATION costs the sender nine bytes, and so it does here.
+	c.head.bytes += len(fragment) + 9
+	if c.head.bytes > maxHeaderBytes {
+		return http2.ConnectionError(http2.ErrCodeEnhanceYourCalm)
+	}
+	if _, err := c.decoder.Write(fragment); err != nil {
+		return http2.ConnectionError(http2.ErrCodeCompression)
+	}
+	if !ended {
+		return nil
+	}
+	if err := c.decoder.Close(); err != nil {
+		return http2.ConnectionError(http2.ErrCodeCompression)
+	}
+	return c.onHead(&c.head)
+}
+
+// onHead takes a header block that is whole.
+func (c *conn) onHead(h *head) error {
+	s := c.streams[h.stream]
+	switch {
+	case s != nil && h.ends && h.method == "":
+		return c.onEnd(s) // trailers
+	case s != nil:
+		return http2.StreamError{StreamID: h.stream, Code: http2.ErrCodeProtocol}
+	case h.stream <= c.last && h.method == "" && h.ends:
+		return nil // trailers of a stream that we have ended
+	case h.stream <= c.last: // RFC 9113, section 5.1.1
+		return http2.ConnectionError(http2.ErrCodeProtocol)
+	}
+	c.last = h.stream
+	if h.stream > c.lastAllowed {
+		return nil // GOAWAY has told the client that it is not processed
+	}
+	if h.bad || h.method == "" || h.path == "" {
+		return http2.StreamError{StreamID: h.stream, Code: http2.ErrCodeProtocol}
+	}
+	if n := c.server.MaxConcurrentStreams; n > 0 && len(c.streams) >= int(n) {
+		return http2.StreamError{StreamID: h.stream, Code: http2.ErrCodeRefusedStream}
+	}
+	return c.begin(h)
+}

@@ -1,0 +1,140 @@
+package loop
+
+import (
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/corsproc/corsproc/server/extproc"
+)
+
+// Server serves connections. Its fields are set before the first [Server.Serve] and stay as they are.
+type Server struct {
+	// Process answers the streams of Path.
+	Process *extproc.Server
+	// Path is the one gRPC method that is answered here.
+	Path string
+	// Others is where the streams of all other methods are relayed to.
+	Others *grpc.ClientConn
+	// MaxMessageBytes bounds a gRPC message. One that is larger ends its stream with RESOURCE_EXHAUSTED.
+	MaxMessageBytes int
+	// MaxConcurrentStreams bounds the open streams of a connection; more are refused with REFUSED_STREAM, which clients
+	// may try again. 0: no limit.
+	MaxConcurrentStreams uint32
+	// HandshakeTimeout is how long a new connection may take to say HTTP/2.
+	HandshakeTimeout time.Duration
+
+	mu        sync.Mutex
+	conns     map[*conn]struct{}
+	listeners map[net.Listener]struct{}
+	stopping  bool
+	serving   sync.WaitGroup // connections
+}
+
+// ErrStopped is returned by [Server.Serve] once the server is stopped.
+var ErrStopped = errors.New("the server is stopped")
+
+// Serve accepts connections until the server is stopped, when it returns [ErrStopped], or until the listener fails.
+func (s *Server) Serve(l net.Listener) error {
+	s.mu.Lock()
+	if s.stopping {
+		s.mu.Unlock()
+		l.Close()
+		return ErrStopped
+	}
+	if s.conns == nil {
+		s.conns, s.listeners = map[*conn]struct{}{}, map[net.Listener]struct{}{}
+	}
+	s.listeners[l] = struct{}{}
+	s.mu.Unlock()
+	for {
+		nc, err := l.Accept()
+		if err != nil {
+			if s.isStopping() {
+				return ErrStopped
+			}
+			if isTemporary(err) {
+				time.Sleep(acceptPause)
+				continue
+			}
+			return err
+		}
+		if c := s.take(nc); c != nil {
+			go func() {
+				defer s.release(c)
+				c.serve()
+			}()
+		} else {
+			nc.Close()
+		}
+	}
+}
+
+// acceptPause is how long nothing is accepted when the process has no file descriptor left for a connection.
+const acceptPause = 50 * time.Millisecond
+
+// isTemporary reports whether accepting may succeed later: the error is of the connection, or of want.
+func isTemporary(err error) bool {
+	var temporary interface{ Temporary() bool }
+	return errors.As(err, &temporary) && temporary.Temporary()
+}
+
+func (s *Server) isStopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopping
+}
+
+func (s *Server) take(nc net.Conn) *conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return nil
+	}
+	c := newConn(s, nc)
+	s.conns[c] = struct{}{}
+	s.serving.Add(1)
+	return c
+}
+
+func (s *Server) release(c *conn) {
+	s.mu.Lock()
+	delete(s.conns, c)
+	s.mu.Unlock()
+	s.serving.Done()
+}
+
+// closeListeners lets no connection come any more, and returns those that are there.
+func (s *Server) closeListeners() []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopping = true
+	for l := range s.listeners {
+		l.Close()
+	}
+	conns := make([]*conn, 0, len(s.conns))
+	for c := range s.conns {
+		conns = append(conns, c)
+	}
+	return conns
+}
+
+// GracefulStop closes the listeners, tells every client to open no further stream, and returns when those that are open
+// have ended.
+func (s *Server) GracefulStop() {
+	for _, c := range s.closeListeners() {
+		c.drain()
+	}
+	s.serving.Wait()
+}
+
+// Stop closes the listeners and all connections, and returns when nothing is served any more.
+func (s *Server) Stop() {
+	for _, c := range s.closeListeners() {
+		c.net.Close()
+	}
+	s.serving.Wait()
+}

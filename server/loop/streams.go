@@ -1,0 +1,217 @@
+package loop
+
+import (
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"sync"
+
+	"golang.org/x/net/http2"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/corsproc/corsproc/server/extproc"
+)
+
+// prefixBytes stand before every gRPC message: whether it is compressed, and its length.
+const prefixBytes = 5
+
+// stream is an open stream: one that we process, or one that is relayed.
+type stream struct {
+	id      uint32
+	process *extproc.Stream // nil: relayed
+	relay   *relay          // nil: processed
+
+	in         []byte // the beginning of a message that is not whole yet
+	received   int    // bytes of DATA since the window was last refilled
+	halfClosed bool   // the client sends nothing more
+
+	window  int64 // what may still be sent
+	began   bool  // the response's headers are sent
+	waiting []byte
+	ending  *status.Status // sent when nothing waits any more; nil: the stream goes on
+}
+
+var streams = sync.Pool{New: func() any { return new(stream) }}
+
+// begin opens a stream.
+func (c *conn) begin(h *head) error {
+	s := streams.Get().(*stream)
+	s.id, s.window, s.halfClosed = h.stream, c.newWindow, h.ends
+	c.streams[s.id] = s
+	isGRPC := h.content == "application/grpc" || strings.HasPrefix(h.content, "application/grpc+") || strings.HasPrefix(h.content, "application/grpc;")
+	switch {
+	case h.method != "POST":
+		c.refuse(s, "405")
+	case !isGRPC:
+		c.refuse(s, "415")
+	case h.path == c.server.Path:
+		s.process = c.server.Process.Begin()
+	default:
+		c.relayTo(s, h.path)
+	}
+	if h.ends && c.streams[s.id] == s {
+		return c.onEnd(s)
+	}
+	return nil
+}
+
+// forget ends a stream on our side, whatever becomes of it elsewhere.
+func (c *conn) forget(s *stream) { c.forgetWith(s, codes.OK) }
+
+func (c *conn) forgetWith(s *stream, code codes.Code) {
+	delete(c.streams, s.id)
+	if s.process != nil {
+		s.process.End(code)
+	}
+	if s.relay != nil {
+		s.relay.stop()
+	}
+	c.unread -= len(s.in)
+	if len(s.waiting) > 0 || s.ending != nil {
+		c.blocked--
+		c.waiting -= len(s.waiting)
+	}
+	*s = stream{}
+	streams.Put(s)
+}
+
+// reset ends a stream with an error of HTTP/2.
+func (c *conn) reset(id uint32, code http2.ErrCode) {
+	if s := c.streams[id]; s != nil {
+		c.forget(s)
+	}
+	_ = c.framer.WriteRSTStream(id, code)
+}
+
+func (c *conn) onData(f *http2.DataFrame) error {
+	// Padding counts for the windows, and so do frames of streams that are gone (RFC 9113, section 6.9).
+	n := int(f.Length)
+	if c.received += n; c.received > connWindow {
+		return http2.ConnectionError(http2.ErrCodeFlowControl)
+	}
+	if c.received >= connWindow/2 {
+		_ = c.framer.WriteWindowUpdate(0, uint32(c.received))
+		c.received = 0
+	}
+	s := c.streams[f.StreamID]
+	switch {
+	case s == nil && c.isIdle(f.StreamID):
+		return http2.ConnectionError(http2.ErrCodeProtocol)
+	case s == nil, s.ending != nil:
+		return nil // on its way when we ended the stream
+	case s.halfClosed:
+		return http2.StreamError{StreamID: s.id, Code: http2.ErrCodeStreamClosed}
+	}
+	window := int(c.streamWindow())
+	if s.received += n; s.received > window {
+		return http2.StreamError{StreamID: s.id, Code: http2.ErrCodeFlowControl}
+	}
+	if s.received >= window/2 && !f.StreamEnded() {
+		_ = c.framer.WriteWindowUpdate(s.id, uint32(s.received))
+		s.received = 0
+	}
+	if !c.onBytes(s, f.Data()) {
+		return nil
+	}
+	if f.StreamEnded() {
+		return c.onEnd(s)
+	}
+	return nil
+}
+
+// onBytes takes a part of the messages of a stream. It reports whether the stream still goes on.
+func (c *conn) onBytes(s *stream, data []byte) bool {
+	held := s.in
+	if len(held) > 0 {
+		c.unread -= len(held)
+		s.in = nil
+		held = append(held, data...)
+		data = held
+	}
+	for {
+		message, rest, err := c.message(data)
+		if err != nil {
+			c.end(s, status.Convert(err))
+			return false
+		}
+		if message == nil {
+			break
+		}
+		data = rest
+		if !c.onMessage(s, message) {
+			return false
+		}
+	}
+	if len(data) == 0 {
+		return true
+	}
+	s.in = append(held[:0], data...)
+	if c.unread += len(s.in); c.unread > maxUnread {
+		c.end(s, status.New(codes.ResourceExhausted, "too many messages have begun on this connection"))
+		return false
+	}
+	return true
+}
+
+// message takes a whole message off data, nil if there is none.
+func (c *conn) message(data []byte) (message, rest []byte, err error) {
+	if len(data) < prefixBytes {
+		return nil, data, nil
+	}
+	size := int64(binary.BigEndian.Uint32(data[1:]))
+	switch {
+	case data[0] == 1:
+		return nil, nil, status.Error(codes.Unimplemented, "compressed messages are not supported")
+	case data[0] != 0:
+		return nil, nil, status.Error(codes.Internal, "the message's prefix is malformed")
+	case size > int64(c.server.MaxMessageBytes):
+		return nil, nil, status.Error(codes.ResourceExhausted,
+			fmt.Sprintf("the message has %d bytes, more than %d", size, c.server.MaxMessageBytes))
+	case int64(len(data)) < prefixBytes+size:
+		return nil, data, nil
+	}
+	end := prefixBytes + int(size)
+	return data[prefixBytes:end:end], data[end:], nil
+}
+
+// onMessage takes a message. It reports whether the stream still goes on.
+func (c *conn) onMessage(s *stream, message []byte) bool {
+	if s.relay != nil {
+		if !s.relay.send(message) {
+			c.end(s, status.New(codes.ResourceExhausted, "too many messages wait"))
+			return false
+		}
+		return true
+	}
+	c.scratch = append(c.scratch[:0], make([]byte, prefixBytes)...)
+	replied, more, err := s.process.Step(message, c.scratch)
+	c.scratch = replied
+	if err != nil {
+		c.end(s, status.Convert(err))
+		return false
+	}
+	if len(replied) > prefixBytes {
+		binary.BigEndian.PutUint32(replied[1:], uint32(len(replied)-prefixBytes))
+		c.send(s, replied)
+	}
+	if !more {
+		c.end(s, nil)
+	}
+	return more
+}
+
+// onEnd takes the client's end of a stream.
+func (c *conn) onEnd(s *stream) error {
+	s.halfClosed = true
+	switch {
+	case s.ending != nil:
+	case len(s.in) > 0:
+		c.end(s, status.New(codes.Internal, "the stream ended in the middle of a message"))
+	case s.relay != nil:
+		s.relay.closeSend()
+	case s.process != nil:
+		c.end(s, nil)
+	}
+	return nil
+}
