@@ -40,8 +40,14 @@ func TestRecorded(t *testing.T) {
 	}
 }
 
+// raced says that the race detector is on, under which pools lose things on purpose.
+var raced bool
+
 // A message of Envoy's costs no allocation, nor does the reply.
 func TestStepAllocations(t *testing.T) {
+	if raced {
+		t.Skip("pools lose things under the race detector")
+	}
 	s := New(always(prepare(t, shopPolicies())), Hooks{})
 	for _, exchange := range exchanges(t) {
 		out := make([]byte, 0, 4096)

@@ -202,10 +202,14 @@ func (c *conn) handle(f http2.Frame) error {
 		return c.onPing(f)
 	case *http2.RSTStreamFrame:
 		return c.onReset(f)
+	case *http2.PriorityFrame:
+		if f.StreamDep == f.StreamID { // RFC 9113 no longer says so, RFC 7540 does in section 5.3.1
+			return http2.ConnectionError(http2.ErrCodeProtocol)
+		}
 	case *http2.PushPromiseFrame:
 		return http2.ConnectionError(http2.ErrCodeProtocol) // RFC 9113, section 8.4: clients do not push
 	}
-	return nil // PRIORITY, GOAWAY, and what HTTP/2 does not know yet
+	return nil // GOAWAY, and what HTTP/2 does not know yet
 }
 
 // fail does what an error of a frame demands: it ends a stream, or else announces the end of the connection and returns

@@ -14,6 +14,7 @@ type head struct {
 	bytes   int  // of the block, compressed
 	method  string
 	path    string
+	scheme  string
 	content string
 	bad     bool // not a request of HTTP/2
 	fields  bool // a field that is no pseudo header has come
@@ -31,12 +32,18 @@ func (h *head) emit(f hpack.HeaderField) {
 	case f.Name == ":path":
 		h.bad = h.bad || h.path != ""
 		h.path = f.Value
-	case f.Name == ":scheme", f.Name == ":authority":
+	case f.Name == ":scheme":
+		h.bad = h.bad || h.scheme != ""
+		h.scheme = f.Value
+	case f.Name == ":authority":
 	case pseudo:
 		h.bad = true
 	case f.Name == "content-type":
 		h.content = f.Value
-	case f.Name == "connection", f.Name == "transfer-encoding", f.Name != strings.ToLower(f.Name): // section 8.2
+	case f.Name == "te":
+		h.bad = h.bad || f.Value != "trailers"
+	case f.Name == "connection", f.Name == "transfer-encoding", f.Name == "upgrade", f.Name == "keep-alive",
+		f.Name == "proxy-connection", f.Name != strings.ToLower(f.Name): // sections 8.2 and 8.2.2
 		h.bad = true
 	}
 	h.fields = h.fields || !pseudo
@@ -95,7 +102,7 @@ func (c *conn) onHead(h *head) error {
 	if h.stream > c.lastAllowed {
 		return nil // GOAWAY has told the client that it is not processed
 	}
-	if h.bad || h.method == "" || h.path == "" {
+	if h.bad || h.method == "" || h.path == "" || h.scheme == "" {
 		return http2.StreamError{StreamID: h.stream, Code: http2.ErrCodeProtocol}
 	}
 	if n := c.server.MaxConcurrentStreams; n > 0 && len(c.streams) >= int(n) {
