@@ -142,6 +142,11 @@ func (c *compiler) checkPath(at Place, s string, kind routeKind) {
 			why += "; for every path write prefix: /"
 		}
 	}
+	if s == "*" {
+		if why, fix = "a path begins with a slash, and for every path stands prefix: /", ""; kind == routePrefix {
+			fix = "/"
+		}
+	}
 	if why != "" {
 		c.fail(at, CodePathMalformed, s, why, fix)
 	}

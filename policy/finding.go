@@ -94,6 +94,7 @@ const (
 	CodeUnusedOriginSet   Code = "unused-origin-set"
 	CodeUnreachableHost   Code = "unreachable-virtual-host"
 	CodeUnreachableRoute  Code = "unreachable-route"
+	CodePathStar          Code = "path-star"             // a star in a path that stands for itself
 	CodeOriginCovered     Code = "origin-covered"        // a pattern that another one of the same list covers
 	CodeDenyOutsideAllow  Code = "deny-outside-allow"    // a deny that takes nothing from any allow
 	CodeTimingNoEffect    Code = "timing-without-effect" // timing_allow_origins where nothing is changed

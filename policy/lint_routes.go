@@ -45,10 +45,8 @@ func (l *linter) lintRoutes(at Place, m *corsprocv1.VirtualHost, h *virtualHost)
 			continue // what it covers is covered by the earlier one
 		case r.nothing:
 			l.warn(place, CodeUnreachableRoute, t.text, "no request gets here: every path begins with a slash", "", nil)
-		case t.kind == routePrefix && isAmbiguous(t.text+"x"), // "/." alone also begins "/.well-known"
-			(t.kind == routePath || t.kind == routeSegments) && isAmbiguous(t.text):
-			l.warn(place, CodeUnreachableRoute, t.text,
-				"a path like this can be read in two ways, and the other way leads elsewhere: nothing is ever granted here", "", nil)
+		default:
+			l.lintPath(place, t)
 		}
 		before.add(i, t, r)
 	}

@@ -106,6 +106,22 @@ origin_sets: {partners: [https://partner.example]}
 `,
 	},
 	{
+		Code: string(policy.CodePathStar), Severity: policy.Warning,
+		Explanation: "Only names and domains have stars that stand for something. In path, prefix and path_separated_prefix a star is a star, and in a regex it repeats what stands before it.",
+		Bad: `virtual_hosts:
+  - name: api
+    policies: [none]
+    routes:
+      - {prefix: /public/*, policies: [passthrough]}
+`,
+		Good: `virtual_hosts:
+  - name: api
+    policies: [none]
+    routes:
+      - {prefix: /public/, policies: [passthrough]}
+`,
+	},
+	{
 		Code: string(policy.CodeOriginCovered), Severity: policy.Warning,
 		Explanation: "Another pattern of the same list matches every origin that this one matches, so one of them is not what was meant, or is not needed.",
 		Bad:         "policies: {shop: {allow_origins: [\"https://*.example.com\", https://shop.example.com]}}\n",
