@@ -20,6 +20,7 @@ type linter struct {
 	coverages map[*originSet]*coverage // of origin sets, made when first asked for
 
 	setLooks, regexTries int // towards maxSetLooks and maxRegexTries
+	inclusion            inclusion
 
 	hasPlaces    bool
 	usedPolicies map[string]bool
@@ -54,6 +55,7 @@ func (c *compiler) lint(sources []Source) {
 		compiler: c, sources: sources,
 		byGrant:      map[*grant]*lintedPolicy{},
 		coverages:    map[*originSet]*coverage{},
+		inclusion:    inclusion{steps: maxInclusionSteps},
 		usedPolicies: map[string]bool{},
 		usedSets:     map[string]bool{},
 	}

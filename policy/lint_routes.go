@@ -18,7 +18,14 @@ type routesBefore struct {
 	prefixes, segments    map[string]int
 	lens                  []int // the lengths of prefixes' and segments' keys
 	globs                 globs
-	tried                 []int // the routes with an expression
+	tried                 []int     // the routes with an expression
+	reached               []reached // all of them that go by the path
+}
+
+// reached is a route, and which paths it covers.
+type reached struct {
+	route int
+	pathReach
 }
 
 // lintRoutes finds routes of a virtual host that no request can reach.
@@ -37,12 +44,24 @@ func (l *linter) lintRoutes(at Place, m *corsprocv1.VirtualHost, h *virtualHost)
 		}
 		place := at.child("routes").element(i).child(field)
 		r := reach(t)
-		switch first, ok := before.covering(h, t, r); {
-		case ok:
+		first, behind := before.covering(h, t, r)
+		message := "no request gets here: an earlier route takes all of them, and the first that matches is the place"
+		if !behind && !r.nothing {
+			how, by, alone := l.inclusion.behind(h, before.reached, t, r)
+			if first, behind = by, how == extentCovered; !alone {
+				message = "no request gets here: earlier routes together take all of them, and the first that matches is the place"
+			}
+			r.nothing = how == extentNothing && t.kind == routeRegex
+		}
+		switch {
+		case behind:
 			other, _ := matcher(m.GetRoutes()[first])
 			related := at.child("routes").element(first).child(other)
-			l.warn(place, CodeUnreachableRoute, t.text, "no request gets here: an earlier route takes all of them, and the first that matches is the place", "", &related)
-			continue // what it covers is covered by the earlier one
+			l.warn(place, CodeUnreachableRoute, t.text, message, "", &related)
+			continue // what it covers is covered by earlier ones
+		case r.nothing && t.kind == routeRegex && r.prefix[0] == '/':
+			l.warn(place, CodeUnreachableRoute, t.text,
+				"no request gets here: no path is like this; it has no query, no fragment and no blanks", "", nil)
 		case r.nothing:
 			l.warn(place, CodeUnreachableRoute, t.text, "no request gets here: every path begins with a slash", "", nil)
 		default:
@@ -141,6 +160,9 @@ func (b *routesBefore) add(i int, t *route, r pathReach) {
 		if _, ok := m[key]; !ok {
 			m[key] = i
 		}
+	}
+	if t.kind != routeName && !r.nothing {
+		b.reached = append(b.reached, reached{i, r})
 	}
 	switch {
 	case t.kind == routeName && isGlob(t.text):
