@@ -141,7 +141,7 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	p.workers.Go(func() { p.watch(background) })
 
 	ending := make(chan struct{})
-	transport, err := newTransport(p.settings, extproc.New(p.policies.prepared, p.hooks()), ending)
+	transport, err := newTransport(p.settings, p.hooks(), p.policies.prepared, ending)
 	if err != nil {
 		return err
 	}

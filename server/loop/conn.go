@@ -53,6 +53,7 @@ type conn struct {
 	sendWindow  int64        // what may still be sent on the connection
 	newWindow   int64        // what may be sent on a new stream
 	maxFrame    int          // the client's limit
+	relays      int          // streams that are relayed
 	blocked     int          // streams whose answers wait for a window
 	waiting     int          // bytes of those answers
 	received    int          // bytes of DATA since the connection's window was last refilled

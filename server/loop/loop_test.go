@@ -292,6 +292,39 @@ func TestAnswersThatNobodyReads(t *testing.T) {
 	}
 }
 
+// Streams of other services cost goroutines, so there are only so many.
+func TestRelaysAreBounded(t *testing.T) {
+	c := dial(t, serve(t, newServer(t, extproc.Hooks{})))
+	watch := append(slices.Clone(usual[:4]), ":path", "/grpc.health.v1.Health/Watch", "content-type", "application/grpc")
+	for i := range uint32(maxRelays + 1) {
+		c.open(2*i+1, watch...)
+	}
+	c.expect("201 headers :status=200 grpc-status=8 grpc-message=too%20many%20streams%20of%20other%20services%20on%20this%20connection end")
+	c.must(c.framer.WriteRSTStream(1, http2.ErrCodeCancel))
+	c.expect("201 reset NO_ERROR")
+	c.open(203, watch...)
+	c.must(c.framer.WriteData(203, true, prefix(0)))
+	c.expect("203"+opened, "203 data")
+}
+
+// A bug ends one connection, and the streams on it.
+func TestPanic(t *testing.T) {
+	s := newServer(t, extproc.Hooks{StreamStarted: func() { panic("secret") }})
+	panicked := make(chan any, 1)
+	s.Panicked = func(r any, _ []byte) { panicked <- r }
+	address := serve(t, s)
+	c := dial(t, address)
+	c.open(1)
+	if got := <-panicked; got != "secret" {
+		t.Errorf("recovered %v", got)
+	}
+	if got := c.next(); !strings.HasPrefix(got, "closed") {
+		t.Errorf("then %s", got)
+	}
+	dial(t, address).open(1)
+	<-panicked
+}
+
 func TestMaxConcurrentStreams(t *testing.T) {
 	s := newServer(t, extproc.Hooks{})
 	s.MaxConcurrentStreams = 2

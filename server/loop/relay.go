@@ -18,19 +18,24 @@ type relay struct {
 	closed   bool // messages is
 }
 
-// maxRelayed is how many messages of a stream may wait for the gRPC server.
-const maxRelayed = 16
+const (
+	// maxRelays is how many streams of a connection are relayed at a time.
+	maxRelays = 100
+	// maxRelayed is how many messages of a stream may wait for the gRPC server.
+	maxRelayed = 16
+)
 
 // relayTo begins to relay a stream.
 func (c *conn) relayTo(s *stream, method string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &relay{messages: make(chan []byte, maxRelayed), cancel: cancel}
 	s.relay = r
+	c.relays++
 	id := s.id
 	go func() {
 		defer cancel()
 		st := c.relayed(ctx, r, id, method)
-		c.relays(r, id, func(s *stream) { c.end(s, st) })
+		c.answer(r, id, func(s *stream) { c.end(s, st) })
 	}()
 }
 
@@ -56,19 +61,19 @@ func (c *conn) relayed(ctx context.Context, r *relay, id uint32, method string) 
 		} else if err != nil {
 			return status.Convert(err)
 		}
-		c.relays(r, id, func(s *stream) { c.send(s, append(prefix(len(m)), m...)) })
+		c.answer(r, id, func(s *stream) { c.send(s, append(prefix(len(m)), m...)) })
 	}
 }
 
-// relays answers on a relayed stream, if it is still open.
-func (c *conn) relays(r *relay, id uint32, answer func(*stream)) {
+// answer answers on a relayed stream, if it is still open.
+func (c *conn) answer(r *relay, id uint32, write func(*stream)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.streams[id]
 	if c.failed || s == nil || s.relay != r {
 		return
 	}
-	answer(s)
+	write(s)
 	c.write()
 	if c.finished() {
 		c.wake()

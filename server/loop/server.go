@@ -3,6 +3,7 @@ package loop
 import (
 	"errors"
 	"net"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -26,6 +27,8 @@ type Server struct {
 	MaxConcurrentStreams uint32
 	// HandshakeTimeout is how long a new connection may take to say HTTP/2.
 	HandshakeTimeout time.Duration
+	// Panicked is told of a bug of ours: what was recovered, and the stack it came from. It may be nil.
+	Panicked func(recovered any, stack []byte)
 
 	mu        sync.Mutex
 	conns     map[*conn]struct{}
@@ -63,14 +66,22 @@ func (s *Server) Serve(l net.Listener) error {
 			return err
 		}
 		if c := s.take(nc); c != nil {
-			go func() {
-				defer s.release(c)
-				c.serve()
-			}()
+			go s.serve(c)
 		} else {
 			nc.Close()
 		}
 	}
+}
+
+// serve serves a connection until it ends. A bug of ours costs that connection, not the process.
+func (s *Server) serve(c *conn) {
+	defer s.release(c)
+	defer func() {
+		if r := recover(); r != nil && s.Panicked != nil {
+			s.Panicked(r, debug.Stack())
+		}
+	}()
+	c.serve()
 }
 
 // acceptPause is how long nothing is accepted when the process has no file descriptor left for a connection.
@@ -126,7 +137,7 @@ func (s *Server) closeListeners() []*conn {
 // have ended.
 func (s *Server) GracefulStop() {
 	for _, c := range s.closeListeners() {
-		c.drain()
+		go c.drain() // which waits for a client that is slow to read
 	}
 	s.serving.Wait()
 }

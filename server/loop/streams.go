@@ -47,6 +47,8 @@ func (c *conn) begin(h *head) error {
 		c.refuse(s, "415")
 	case h.path == c.server.Path:
 		s.process = c.server.Process.Begin()
+	case c.relays == maxRelays:
+		c.end(s, status.New(codes.ResourceExhausted, "too many streams of other services on this connection"))
 	default:
 		c.relayTo(s, h.path)
 	}
@@ -65,6 +67,7 @@ func (c *conn) forgetWith(s *stream, code codes.Code) {
 		s.process.End(code)
 	}
 	if s.relay != nil {
+		c.relays--
 		s.relay.stop()
 	}
 	c.unread -= len(s.in)
@@ -186,7 +189,9 @@ func (c *conn) onMessage(s *stream, message []byte) bool {
 	}
 	c.scratch = append(c.scratch[:0], make([]byte, prefixBytes)...)
 	replied, more, err := s.process.Step(message, c.scratch)
-	c.scratch = replied
+	if c.scratch = replied[:0]; cap(replied) > flushBytes {
+		c.scratch = nil
+	}
 	if err != nil {
 		c.end(s, status.Convert(err))
 		return false

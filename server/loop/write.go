@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"bytes"
 	"net/url"
 	"strconv"
 	"strings"
@@ -38,7 +39,9 @@ func (c *conn) write() {
 		_ = c.net.SetWriteDeadline(c.deadline)
 	}
 	_, err := c.net.Write(c.out.Bytes())
-	c.out.Reset()
+	if c.out.Reset(); c.out.Cap() > 2*flushBytes {
+		c.out = bytes.Buffer{} // a large answer's room is not kept
+	}
 	if err != nil {
 		c.failed = true
 		c.net.Close() // the loop may be waiting for bytes
@@ -133,17 +136,17 @@ func (c *conn) end(s *stream, st *status.Status) {
 		fields = append(fields, hpack.HeaderField{Name: "grpc-message", Value: grpcMessage(st.Message())})
 	}
 	c.writeHeaders(s.id, true, fields...)
-	c.endWritten(s, st.Code())
+	c.forgetEnded(s, st.Code())
 }
 
 // refuse ends a stream that is none of gRPC with a status of HTTP.
 func (c *conn) refuse(s *stream, code string) {
 	c.writeHeaders(s.id, true, hpack.HeaderField{Name: ":status", Value: code})
-	c.endWritten(s, codes.OK)
+	c.forgetEnded(s, codes.OK)
 }
 
-// endWritten forgets a stream whose end is sent. Where the client has not ended it too, it is told to (RFC 9113, section 8.1).
-func (c *conn) endWritten(s *stream, code codes.Code) {
+// forgetEnded forgets a stream whose end is sent. Where the client has not ended it too, it is told to (RFC 9113, section 8.1).
+func (c *conn) forgetEnded(s *stream, code codes.Code) {
 	if !s.halfClosed {
 		_ = c.framer.WriteRSTStream(s.id, http2.ErrCodeNo)
 	}
