@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,26 +14,42 @@ type compiler struct {
 	set      *Set
 	findings []Finding
 	reported map[reportedBy]int // how many
+	faults   int                // how often fail was called
 
 	suggested map[string]string // the nearest known names of unknown ones, by how they are referred to
 
-	policies    map[string]Place // where each name stands first
-	originSets  map[string]*originSet
-	hostNames   map[string]Place
-	domainPlace map[string]Place
+	originSets map[string]*originSet
+	setRisks   map[*originSet][]setRisk
+	lists      map[string]*list  // of several policies, by their names
+	terms      map[string]*terms // by what they were made of
+	key        []byte            // of either, used again and again
+	grants     []grant           // what Set.policies points to
+	routes     []route           // what virtualHost.routes are parts of
+	origins    []origins         // what grants point to, at the moment
+
+	allow, deny patternList // of the policy or origin set at hand
+	linter      linter
+}
+
+func newCompiler() *compiler {
+	c := &compiler{
+		set:        &Set{byName: map[string]*grant{}},
+		reported:   map[reportedBy]int{},
+		suggested:  map[string]string{},
+		originSets: map[string]*originSet{},
+		setRisks:   map[*originSet][]setRisk{},
+		lists:      map[string]*list{},
+		terms:      map[string]*terms{},
+	}
+	c.linter = linter{compiler: c, denying: map[*grant]*patternList{}, inclusion: inclusion{steps: maxInclusionSteps}}
+	return c
 }
 
 func (c *compiler) compile(sources []Source) {
-	c.reported = map[reportedBy]int{}
-	c.suggested = map[string]string{}
-	c.policies = map[string]Place{}
-	c.originSets = map[string]*originSet{}
-	c.hostNames = map[string]Place{}
-	c.domainPlace = map[string]Place{}
 	for _, src := range sources {
 		c.set.sources = append(c.set.sources, src.Name)
 	}
-
+	c.reserve(sources)
 	for i, src := range sources {
 		c.compileOriginSets(int32(i), src)
 	}
@@ -40,8 +57,8 @@ func (c *compiler) compile(sources []Source) {
 	for i, src := range sources {
 		c.compilePolicies(int32(i), src)
 	}
-	none := &grant{name: nameNone, builtin: true}
-	none.alone = []*grant{none}
+	none := &grant{name: nameNone, builtin: true, terms: &terms{}}
+	none.alone = newList([]*grant{none})
 	c.set.byName[nameNone] = none
 
 	c.compileDefault(sources)
@@ -50,10 +67,63 @@ func (c *compiler) compile(sources []Source) {
 			c.compileVirtualHost(int32(i), j, h)
 		}
 	}
-	c.lint(sources)
+	c.linter.lintSources(sources)
 	for _, set := range c.set.originSets {
-		set.patterns = nil
+		set.texts = nil
 	}
+}
+
+// reserve makes room for everything in advance: what grows step by step is copied again and again, and in the end half
+// of it is empty.
+func (c *compiler) reserve(sources []Source) {
+	policies, hosts, routes := 0, 1, 0
+	var patterns, names, domains struct{ n, text int }
+	for _, src := range sources {
+		policies += len(src.Set.GetPolicies())
+		hosts += len(src.Set.GetVirtualHosts())
+		for _, set := range src.Set.GetOriginSets() {
+			patterns.n += len(set.GetOrigins())
+			patterns.text += textSize(set.GetOrigins())
+		}
+		for _, p := range src.Set.GetPolicies() {
+			patterns.n += len(p.GetAllowOrigins()) + len(p.GetDenyOrigins())
+			patterns.text += textSize(p.GetAllowOrigins()) + textSize(p.GetDenyOrigins())
+		}
+		for _, h := range src.Set.GetVirtualHosts() {
+			routes += len(h.GetRoutes())
+			if h.GetName() != "" {
+				names.n++
+				names.text += len(h.GetName())
+			}
+			domains.n += len(h.GetDomains())
+			domains.text += textSize(h.GetDomains())
+		}
+	}
+	c.set.policies = make([]*grant, 0, policies)
+	c.grants = make([]grant, 0, policies)
+	c.set.hosts = make([]virtualHost, 0, hosts)
+	c.routes = make([]route, 0, routes)
+	c.set.patterns.reserve(patterns.n, patterns.text)
+	c.set.names.reserve(names.n, names.text)
+	c.set.domains.reserve(domains.n, domains.text)
+}
+
+// textSize returns the length of all texts of a list.
+func textSize(list []string) (n int) {
+	for _, s := range list {
+		n += len(s)
+	}
+	return n
+}
+
+// appendKey appends a text that is equal for equal lists only.
+func appendKey(key []byte, list []string) []byte {
+	key = binary.AppendUvarint(key, uint64(len(list)))
+	for _, s := range list {
+		key = binary.AppendUvarint(key, uint64(len(s)))
+		key = append(key, s...)
+	}
+	return key
 }
 
 // maxFindings bounds how often the same is said of one source: a hostile file of a few megabytes can hold millions of
@@ -81,6 +151,7 @@ func (c *compiler) report(f Finding) {
 
 // fail reports an error about the value at a place.
 func (c *compiler) fail(at Place, code Code, value, message, fix string) {
+	c.faults++
 	c.report(Finding{Severity: Error, Code: code, Place: at, Value: value, Message: message, Fix: fix})
 }
 
@@ -124,7 +195,7 @@ func (c *compiler) compileOriginSets(source int32, src Source) {
 	for _, name := range slices.Sorted(maps.Keys(sets)) {
 		path := Path("").Name("origin_sets").Name(name)
 		c.checkName(c.in(source, path), name)
-		set := &originSet{name: name, source: source}
+		set := &originSet{name: name, source: source, texts: sets[name].GetOrigins()}
 		index := len(c.set.originSets)
 		c.set.originSets = append(c.set.originSets, set)
 		if first, ok := c.originSets[name]; ok {
@@ -134,28 +205,41 @@ func (c *compiler) compileOriginSets(source int32, src Source) {
 		} else {
 			c.originSets[name] = set
 		}
-		for i, text := range sets[name].GetOrigins() {
-			p, ok := c.parsePattern(c.in(source, path.Index(i)), text)
+		set.origins = c.set.patterns.newOrigins()
+		c.allow.begin(c.in(source, path))
+		c.allow.compiled = &set.origins
+		for i, text := range set.texts {
+			p, ok := c.parsePattern(c.allow.at, i, text)
 			if !ok {
 				continue
 			}
 			if p.kind == patternSet {
-				c.fail(c.in(source, path.Index(i)), CodeNestedOriginSet, text, "an origin set cannot refer to another one", "")
+				c.fail(c.allow.at.element(i), CodeNestedOriginSet, text, "an origin set cannot refer to another one", "")
 				continue
 			}
-			p.index = i
-			set.patterns = append(set.patterns, p)
-			set.add(&p, makeRule(ruleSet, index, i))
+			c.allow.add(&p, i, makeRule(ruleSet, index, i))
 		}
+		c.linter.lintSet(&c.allow)
 	}
 }
 
-// parsePattern takes a pattern apart or reports why that cannot be done.
-func (c *compiler) parsePattern(at Place, text string) (pattern, bool) {
+// newOrigins begins a compiled list of a policy. They stand in blocks, as there may be many and each is small.
+func (c *compiler) newOrigins() *origins {
+	const block = 64
+	if len(c.origins) == cap(c.origins) {
+		c.origins = make([]origins, 0, block)
+	}
+	c.origins = append(c.origins, c.set.patterns.newOrigins())
+	return &c.origins[len(c.origins)-1]
+}
+
+// parsePattern takes element i of a list apart or reports why that cannot be done.
+func (c *compiler) parsePattern(list Place, i int, text string) (pattern, bool) {
 	p, why := parsePattern(text)
 	if why == "" {
 		return p, true
 	}
+	at := list.element(i)
 	if fix, better, ok := canonicalPattern(text); ok {
 		c.fail(at, CodeOriginNotCanonical, text, better, fix)
 	} else {
@@ -166,7 +250,7 @@ func (c *compiler) parsePattern(at Place, text string) (pattern, bool) {
 
 // knownPolicy reports whether a name can stand in a list of policies.
 func (c *compiler) knownPolicy(name string) bool {
-	_, ok := c.policies[name]
+	_, ok := c.set.byName[name]
 	return ok || name == nameNone || name == namePassthrough
 }
 
@@ -174,7 +258,7 @@ func (c *compiler) knownPolicy(name string) bool {
 func (c *compiler) compileDefault(sources []Source) {
 	host := virtualHost{label: defaultLabel, source: -1}
 	host.listRule = makeRule(rulePlace, 0, noRoute)
-	host.policies = list{passthrough: true}
+	host.policies = &passthroughList
 	for i, src := range sources {
 		message := src.Set.GetDefault()
 		if message == nil {
@@ -198,7 +282,10 @@ func (c *compiler) compileDefault(sources []Source) {
 func (c *compiler) compileVirtualHost(source int32, index int, h *corsprocv1.VirtualHost) {
 	id := len(c.set.hosts)
 	at := c.in(source, Path("").Name("virtual_hosts").Index(index))
-	host := virtualHost{source: source, index: index, label: h.GetName(), place: c.set.hosts[0].place}
+	c.set.hosts = append(c.set.hosts, virtualHost{
+		source: source, index: int32(index), label: h.GetName(), place: c.set.hosts[0].place,
+	})
+	host := &c.set.hosts[id]
 	if host.label == "" && len(h.GetDomains()) > 0 {
 		host.label = h.GetDomains()[0]
 	}
@@ -206,46 +293,57 @@ func (c *compiler) compileVirtualHost(source int32, index int, h *corsprocv1.Vir
 		c.fail(at, CodeNoNameNoDomain, "", "a virtual host needs a name, domains, or both: without them no request belongs to it", "")
 	}
 	if name := h.GetName(); name != "" {
-		c.addHostName(at.child("name"), name, id)
+		c.addHostName(at, name, id)
 	}
 	for i, domain := range h.GetDomains() {
-		c.addDomain(at.child("domains").element(i), domain, id)
+		c.addDomain(at, i, domain, id)
 	}
 	c.compilePlace(&host.place, h, at, id, noRoute)
+	first := len(c.routes)
 	for i, r := range h.GetRoutes() {
-		t := c.compileRoute(at.child("routes").element(i), r)
+		at := at.child("routes").element(i)
+		t := c.compileRoute(at, r)
 		t.place = host.place
-		c.compilePlace(&t.place, r, at.child("routes").element(i), id, i)
-		host.routes = append(host.routes, t)
+		c.compilePlace(&t.place, r, at, id, i)
+		c.routes = append(c.routes, t)
 	}
-	c.set.hosts = append(c.set.hosts, host)
+	host.routes = c.routes[first:len(c.routes):len(c.routes)]
 }
 
-func (c *compiler) addHostName(at Place, name string, id int) {
-	if first, ok := c.hostNames[name]; ok {
-		c.duplicate(at, CodeDuplicateName, name, "another virtual host has this name already", first)
-		return
-	}
-	c.hostNames[name] = at
+// hostAt returns the place of a virtual host other than default.
+func (c *compiler) hostAt(id int) Place {
+	h := &c.set.hosts[id]
+	return c.in(h.source, Path("").Name("virtual_hosts").Index(int(h.index)))
+}
+
+func (c *compiler) addHostName(host Place, name string, id int) {
+	space := uint64(nameExact)
 	if isGlob(name) {
+		space = nameGlob
+	}
+	if had := c.set.names.add(space, name, uint64(id)); had != 0 {
+		c.duplicate(host.child("name"), CodeDuplicateName, name, "another virtual host has this name already", c.hostAt(int(had)).child("name"))
+		return
+	}
+	if space == nameGlob {
 		c.set.globs.add(name, id)
-	} else {
-		c.set.names[name] = id
 	}
 }
 
-func (c *compiler) addDomain(at Place, domain string, id int) {
+func (c *compiler) addDomain(host Place, i int, domain string, id int) {
 	if why, fix := checkDomain(domain); why != "" {
-		c.fail(at, CodeDomainMalformed, domain, why, fix)
+		c.fail(host.child("domains").element(i), CodeDomainMalformed, domain, why, fix)
 		return
 	}
-	key := string(lowerASCII(domain, nil))
-	if first, ok := c.domainPlace[key]; ok {
-		c.duplicate(at, CodeDuplicateDomain, domain, "this domain stands in the set already; Envoy does not allow that either", first)
-		return
+	key := domain
+	if hasUpperASCII(key) {
+		key = string(lowerASCII(key, nil))
 	}
-	c.domainPlace[key] = at
-	c.set.domains.add(key, id)
+	if had := c.set.domains.add(key, makeHostKey(id, i)); had != 0 {
+		first := c.hostAt(had.host()).child("domains").element(had.domain())
+		c.duplicate(host.child("domains").element(i), CodeDuplicateDomain, domain,
+			"this domain stands in the set already; Envoy does not allow that either", first)
+	}
 }
 
 // child and element return the place of a field and of a list's element.

@@ -20,12 +20,12 @@ type placeMessage interface {
 // compilePlace overwrites in p, which holds what is inherited, what a place sets itself.
 func (c *compiler) compilePlace(p *place, m placeMessage, at Place, host, route int) {
 	if m.GetPolicies() != nil {
-		p.policies = c.compileList(at.child("policies"), m.GetPolicies().GetNames())
+		p.policies = c.compileList(at, "policies", m.GetPolicies().GetNames())
 		p.listRule = makeRule(rulePolicies, host, route)
-		p.candidates = list{} // those of the outer place were made for other policies
+		p.candidates = nil // those of the outer place were made for other policies
 	}
 	if m.GetCandidates() != nil {
-		p.candidates = c.compileList(at.child("candidates"), m.GetCandidates().GetNames())
+		p.candidates = c.compileList(at, "candidates", m.GetCandidates().GetNames())
 	}
 	switch v := m.GetUnmatchedPreflights(); v {
 	case corsprocv1.UnmatchedPreflights_UNMATCHED_PREFLIGHTS_UNSPECIFIED:
@@ -54,26 +54,41 @@ func (c *compiler) compilePlace(p *place, m placeMessage, at Place, host, route 
 	}
 }
 
-// compileList compiles a list of policy names.
-func (c *compiler) compileList(at Place, names []string) list {
+// compileList compiles a list of policy names. Lists that are the same are one.
+func (c *compiler) compileList(at Place, field string, names []string) *list {
+	if len(names) == 1 {
+		if names[0] == namePassthrough {
+			return &passthroughList
+		}
+		if g := c.set.byName[names[0]]; g != nil {
+			return &g.alone
+		}
+	}
+	c.key = appendKey(c.key[:0], names)
+	if l := c.lists[string(c.key)]; l != nil {
+		return l
+	}
+	at = at.child(field)
+	faults := c.faults
 	if len(names) == 0 {
 		c.fail(at, CodeEmptyList, "", "an empty list says nothing; write [none] to allow nobody, or leave the field out", "")
-		return list{}
 	}
 	var grants []*grant
 	for i, name := range names {
 		switch g, ok := c.set.byName[name]; {
 		case (name == nameNone || name == namePassthrough) && len(names) > 1:
 			c.fail(at.element(i), CodeBuiltinNotAlone, name, name+" stands alone in a list", "")
-		case name == namePassthrough:
-			return list{passthrough: true}
 		case ok:
 			grants = append(grants, g)
-		case !c.knownPolicy(name):
+		default:
 			c.fail(at.element(i), CodeUnknownPolicy, name, "there is no policy of this name", c.nearestPolicy(name))
 		}
 	}
-	return newList(grants)
+	l := newList(grants)
+	if c.faults == faults {
+		c.lists[string(c.key)] = &l
+	}
+	return &l
 }
 
 // compileTiming returns the value of Timing-Allow-Origin: the origins as written.
@@ -85,7 +100,7 @@ func (c *compiler) compileTiming(at Place, origins []string) string {
 			}
 			continue
 		}
-		p, ok := c.parsePattern(at.element(i), text)
+		p, ok := c.parsePattern(at, i, text)
 		if ok && !p.isExact() {
 			c.fail(at.element(i), CodeTimingMalformed, text, "this header holds exact origins, or \"*\" alone", "")
 		}

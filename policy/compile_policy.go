@@ -25,32 +25,36 @@ func (c *compiler) compilePolicies(source int32, src Source) {
 			continue
 		}
 		c.checkName(at, name)
-		if first, ok := c.policies[name]; ok {
-			c.duplicate(key, CodeDuplicateName, name, "a policy of this name is defined already", first)
+		if first := c.set.byName[name]; first != nil {
+			other := c.in(first.source, Path("").Name("policies").Name(name))
+			other.Key = true
+			c.duplicate(key, CodeDuplicateName, name, "a policy of this name is defined already", other)
 			continue
 		}
-		c.policies[name] = key
 		c.set.byName[name] = g
+		c.linter.lintPolicy(&lintedPolicy{grant: g, at: at, message: policies[name], allow: c.allow, deny: c.deny})
 	}
 }
 
 func (c *compiler) compilePolicy(at Place, source int32, name string, p *corsprocv1.Policy) *grant {
-	g := &grant{
+	c.grants = append(c.grants, grant{
 		name:            name,
 		source:          source,
 		index:           int32(len(c.set.policies)),
 		credentials:     p.GetAllowCredentials(),
 		privateNetwork:  p.GetAllowPrivateNetwork(),
 		preflightStatus: statusNoContent,
-	}
-	g.alone = []*grant{g}
+	})
+	g := &c.grants[len(c.grants)-1]
 	c.set.policies = append(c.set.policies, g)
 
 	lifted := c.dangers(at.child("dangerously_allow"), p.GetDangerouslyAllow())
 	risks := credentialRisks{compiler: c, lifted: lifted, on: g.credentials}
-	g.allow = c.compilePatterns(at.child("allow_origins"), p.GetAllowOrigins(), ruleAllow, g, &risks)
+	c.allow.begin(at.child("allow_origins"))
+	g.allow = c.compilePatterns(&c.allow, p.GetAllowOrigins(), ruleAllow, g, &risks)
 	risks.on = false
-	g.deny = c.compilePatterns(at.child("deny_origins"), p.GetDenyOrigins(), ruleDeny, g, &risks)
+	c.deny.begin(at.child("deny_origins"))
+	g.deny = c.compilePatterns(&c.deny, p.GetDenyOrigins(), ruleDeny, g, &risks)
 	risks.on = g.credentials
 	for i, text := range p.GetAllowOriginRegexes() {
 		place := at.child("allow_origin_regexes").element(i)
@@ -67,12 +71,7 @@ func (c *compiler) compilePolicy(at Place, source int32, name string, p *corspro
 	}
 	g.star = g.anybody != 0 && !g.credentials
 
-	c.compileMethods(at.child("allow_methods"), p.GetAllowMethods(), g)
-	c.compileHeaders(at.child("allow_headers"), p.GetAllowHeaders(), g)
-	c.compileExposed(at.child("expose_headers"), p.GetExposeHeaders(), g)
-	if p.MaxAge != nil {
-		g.maxAge = c.compileMaxAge(at.child("max_age"), p.GetMaxAge())
-	}
+	g.terms = c.compileTerms(at, p)
 	if p.PreflightStatus != nil {
 		g.preflightStatus = int(p.GetPreflightStatus())
 		if g.preflightStatus != 200 && g.preflightStatus != statusNoContent {
@@ -80,16 +79,16 @@ func (c *compiler) compilePolicy(at Place, source int32, name string, p *corspro
 				"a preflight is answered with 204 or with 200", "")
 		}
 	}
+	g.alone = newList([]*grant{g})
 	return g
 }
 
-// compilePatterns compiles allow_origins or deny_origins: the policy's own patterns, then the sets it refers to.
-func (c *compiler) compilePatterns(at Place, texts []string, kind ruleKind, g *grant, risks *credentialRisks) []*origins {
-	var own *origins
-	var sets []*origins
+// compilePatterns compiles allow_origins or deny_origins: the policy's own patterns, then the sets it refers to. It also
+// puts them into an empty list.
+func (c *compiler) compilePatterns(list *patternList, texts []string, kind ruleKind, g *grant, risks *credentialRisks) []*origins {
+	var all []*origins
 	for i, text := range texts {
-		place := at.element(i)
-		p, ok := c.parsePattern(place, text)
+		p, ok := c.parsePattern(list.at, i, text)
 		if !ok {
 			continue
 		}
@@ -99,24 +98,26 @@ func (c *compiler) compilePatterns(at Place, texts []string, kind ruleKind, g *g
 				fix := ""
 				if near := c.nearestOriginSet(p.origin.host); near != "" {
 					fix = "@" + near
+					c.originSets[near].used = true
 				}
-				c.fail(place, CodeUnknownOriginSet, text, "there is no origin set of this name", fix)
+				c.fail(list.at.element(i), CodeUnknownOriginSet, text, "there is no origin set of this name", fix)
 				continue
 			}
-			risks.set(place, set)
-			sets = append(sets, &set.origins)
+			risks.set(list.at, i, set)
+			list.sets = append(list.sets, setReference{originSet: set, index: i})
 			continue
 		}
-		risks.pattern(place, text, &p, nil)
-		if own == nil {
-			own = &origins{}
+		risks.pattern(list.at, i, text, &p)
+		if list.compiled == nil {
+			list.compiled = c.newOrigins()
+			all = append(all, list.compiled)
 		}
-		own.add(&p, makeRule(kind, int(g.index), i))
+		list.add(&p, i, makeRule(kind, int(g.index), i))
 	}
-	if own == nil {
-		return sets
+	for _, set := range list.sets {
+		all = append(all, &set.origins)
 	}
-	return append([]*origins{own}, sets...)
+	return all
 }
 
 func (c *compiler) dangers(at Place, list []corsprocv1.DangerousCombination) map[corsprocv1.DangerousCombination]bool {
@@ -154,32 +155,59 @@ const (
 	headerFault = "a field name is a token: letters, digits and !#$%&'*+-.^_`|~, without blanks and without a colon"
 )
 
-func (c *compiler) compileMethods(at Place, list []string, g *grant) {
-	g.methods, g.anyMethod = c.tokens(at, list, CodeMethodMalformed, methodFault)
-	g.allowMethods = strings.Join(g.methods, ", ")
-	if g.anyMethod {
-		g.allowMethods = "*"
+// compileTerms compiles what a policy says of methods and headers. Policies that say the same get the same.
+func (c *compiler) compileTerms(at Place, p *corsprocv1.Policy) *terms {
+	c.key = appendKey(c.key[:0], p.GetAllowMethods())
+	c.key = appendKey(c.key, p.GetAllowHeaders())
+	c.key = appendKey(c.key, p.GetExposeHeaders())
+	if p.GetAllowCredentials() {
+		c.key = append(c.key, '1')
+	}
+	if p.MaxAge != nil {
+		c.key = append(append(c.key, ' '), p.GetMaxAge()...)
+	}
+	if t := c.terms[string(c.key)]; t != nil {
+		return t
+	}
+	t, faults := &terms{}, c.faults
+	t.compileMethods(c, at.child("allow_methods"), p.GetAllowMethods())
+	t.compileHeaders(c, at.child("allow_headers"), p.GetAllowHeaders())
+	t.compileExposed(c, at.child("expose_headers"), p.GetExposeHeaders(), p.GetAllowCredentials())
+	if p.MaxAge != nil {
+		t.maxAge = c.compileMaxAge(at.child("max_age"), p.GetMaxAge())
+	}
+	if c.faults == faults { // else the next one that says the same is to hear of it too
+		c.terms[string(c.key)] = t
+	}
+	return t
+}
+
+func (t *terms) compileMethods(c *compiler, at Place, list []string) {
+	t.methods, t.anyMethod = c.tokens(at, list, CodeMethodMalformed, methodFault)
+	t.allowMethods = strings.Join(t.methods, ", ")
+	if t.anyMethod {
+		t.allowMethods = "*"
 	}
 }
 
-func (c *compiler) compileHeaders(at Place, list []string, g *grant) {
+func (t *terms) compileHeaders(c *compiler, at Place, list []string) {
 	names, star := c.tokens(at, list, CodeHeaderMalformed, headerFault)
-	g.anyHeader = star
+	t.anyHeader = star
 	for _, name := range names {
 		lower := string(lowerASCII(name, nil))
-		if g.headers == nil {
-			g.headers = make(map[string]struct{}, len(names))
+		if t.headers == nil {
+			t.headers = make(map[string]struct{}, len(names))
 		}
-		g.headers[lower] = struct{}{}
-		g.maxHeader = max(g.maxHeader, len(lower))
+		t.headers[lower] = struct{}{}
+		t.maxHeader = max(t.maxHeader, len(lower))
 	}
-	g.allowHeaders = headerList(names, star)
+	t.allowHeaders = headerList(names, star)
 }
 
-func (c *compiler) compileExposed(at Place, list []string, g *grant) {
+func (t *terms) compileExposed(c *compiler, at Place, list []string, credentials bool) {
 	names, star := c.tokens(at, list, CodeHeaderMalformed, headerFault)
-	g.exposeHeaders = headerList(names, star)
-	if star && g.credentials {
+	t.exposeHeaders = headerList(names, star)
+	if star && credentials {
 		i := slices.Index(list, "*")
 		c.fail(at.element(i), CodeExposeAnyCreds, "*",
 			"with credentials browsers take \"*\" for the name of a header, so nothing would be exposed: list the names", "")

@@ -11,26 +11,21 @@ import "strings"
 func (s *Set) Decide(r *Request) (d Decision) {
 	h := s.virtualHost(r)
 	p, others := h.find(r)
-	e := evaluation{
-		set: s, request: r, kind: kindOf(r), known: true,
-		list: p.policies, listRule: p.listRule, refuses: p.refuse, reject: p.reject, timing: p.timing,
-	}
+	e := evaluation{set: s, request: r, kind: kindOf(r), place: *p, list: p.policies, known: true}
 	if r.Origin.Lines == 1 {
-		e.origin, e.wellFormed = parseOrigin(r.Origin.Value)
+		e.wellFormed = e.origin.parse(r.Origin.Value)
 	}
 	if r.Named.Lines > 0 {
-		e.list, e.known = s.named(r.Named)
+		e.list, e.named, e.known = s.named(r.Named)
 	}
 	for _, other := range others {
-		if other != nil {
-			e.join(other)
-		}
+		e.join(other)
 	}
 
 	e.decide(&d)
 	d.VirtualHost = h.label
-	if p.candidates.exists() {
-		e.list, e.known = p.candidates, true
+	if e.candidates != nil {
+		e.list, e.named, e.known = e.candidates, "", true
 		var candidate Decision
 		e.decide(&candidate)
 		d.HasCandidate, d.Candidate = true, candidate.Outcome
@@ -69,12 +64,10 @@ type evaluation struct {
 	wellFormed bool // origin is one
 	ambiguous  bool // the path leads to two places
 
-	list     list
-	known    bool // the list exists
-	listRule Rule
-	refuses  bool // unmatched_preflights: REFUSE
-	reject   reject
-	timing   string
+	place        // what of it counts; of its lists only list does
+	list  *list  // the one that is looked at
+	named string // instead of its policies: names that exist, separated by commas, as Envoy sent them
+	known bool   // the list exists
 }
 
 // static reports whether the place answers every request alike.
@@ -163,7 +156,7 @@ func (e *evaluation) preflight(d *Decision) {
 		d.Outcome = Outcome{Allowed, ReasonAllowed}
 	}
 	d.answer.grant = g
-	if d.Verdict == Refused && e.refuses {
+	if d.Verdict == Refused && e.place.refuse {
 		d.answer.grant = nil
 	}
 	if method == ReasonAllowed {
@@ -214,7 +207,7 @@ func (e *evaluation) match() (g *grant, rule Rule, denied bool) {
 			return g, rule, denied
 		}
 	}
-	for rest := e.list.named; rest != ""; {
+	for rest := e.named; rest != ""; {
 		var name string
 		name, rest, _ = strings.Cut(rest, ",")
 		g := e.set.byName[trimOWS(name)]
@@ -247,20 +240,20 @@ func isSameOrigin(r *Request, o *origin) bool {
 	if o.scheme == "http" && r.Scheme == "https" {
 		return false
 	}
-	host, port := r.Authority, int32(0)
-	if h, ok := cutPort(r.Authority); ok {
-		var valid bool
-		if port, valid = parsePort(r.Authority[len(h)+1:]); !valid {
+	// What stands behind the host must be its port (Envoy's cutPort, of an authority whose host is known).
+	if len(r.Authority) < len(o.host) || !equalFoldASCII(r.Authority[:len(o.host)], o.host) {
+		return false
+	}
+	port := defaultPort(o.scheme)
+	if rest := r.Authority[len(o.host):]; rest != "" {
+		var ok bool
+		if port, ok = parsePort(rest[1:]); !ok || rest[0] != ':' {
 			return false
 		}
-		host = h
 	}
 	own := o.port
 	if own == 0 {
 		own = defaultPort(o.scheme)
 	}
-	if port == 0 {
-		port = defaultPort(o.scheme)
-	}
-	return port == own && len(host) == len(o.host) && strings.EqualFold(host, o.host)
+	return port == own
 }

@@ -33,26 +33,22 @@ type hostKeys struct {
 // keys returns what stands for each virtual host.
 func (s *Set) keys() []hostKeys {
 	all := make([]hostKeys, len(s.hosts))
-	for name, id := range s.names {
-		all[id].name = name
+	for r := range s.names.all() {
+		all[r.value].name = string(r.text)
 	}
-	for _, list := range s.globs.byPrefix {
-		for _, g := range list {
-			all[g.value].name = g.pattern
+	for r := range s.domains.all() {
+		domain := string(r.text)
+		switch r.space {
+		case domainSuffix:
+			domain = "*" + domain
+		case domainPrefix:
+			domain += "*"
 		}
+		id := hostKey(r.value).host()
+		all[id].domains = append(all[id].domains, domain)
 	}
-	add := func(id int, domain string) { all[id].domains = append(all[id].domains, domain) }
-	for domain, id := range s.domains.exact {
-		add(id, domain)
-	}
-	for suffix, id := range s.domains.suffix {
-		add(id, "*"+suffix)
-	}
-	for prefix, id := range s.domains.prefix {
-		add(id, prefix+"*")
-	}
-	if s.domains.all != 0 {
-		add(s.domains.all, "*")
+	if id := s.domains.everything.host(); id != 0 {
+		all[id].domains = append(all[id].domains, "*")
 	}
 	for i := range all {
 		slices.Sort(all[i].domains)
@@ -122,7 +118,7 @@ func (d *differ) probeDomain(probes map[hostProbe]string, name, domain string, n
 		probes[hostProbe{sample(name), authority}] = "name " + name
 	}
 	// Before the port is cut off, a wildcard may match the whole of what it stands in.
-	if len(d.before.domains.prefix)+len(d.after.domains.prefix) > 0 && !strings.Contains(domain, "*") {
+	if len(d.before.domains.prefixLens)+len(d.after.domains.prefixLens) > 0 && !strings.Contains(domain, "*") {
 		if _, has := cutPort(domain); !has {
 			probes[hostProbe{"", authority + freshPort}] = key
 		}
@@ -133,21 +129,18 @@ func (d *differ) probeDomain(probes map[hostProbe]string, name, domain string, n
 // in one set only.
 func (d *differ) probeIntersections(probes map[hostProbe]string) {
 	var suffixes []string
-	for suffix := range d.before.domains.suffix {
-		if _, ok := d.after.domains.suffix[suffix]; !ok {
-			suffixes = append(suffixes, suffix)
+	prefixes := map[string]bool{}
+	for _, sets := range [2][2]*Set{{d.before, d.after}, {d.after, d.before}} {
+		for r := range sets[0].domains.all() {
+			text := string(r.text)
+			switch {
+			case r.space == domainPrefix:
+				prefixes[text] = true
+			case r.space == domainSuffix && sets[1].domains.index.find(domainSuffix, text) == 0:
+				suffixes = append(suffixes, text)
+			}
 		}
 	}
-	for suffix := range d.after.domains.suffix {
-		if _, ok := d.before.domains.suffix[suffix]; !ok {
-			suffixes = append(suffixes, suffix)
-		}
-	}
-	prefixes := maps.Clone(d.before.domains.prefix)
-	if prefixes == nil {
-		prefixes = map[string]int{}
-	}
-	maps.Copy(prefixes, d.after.domains.prefix)
 	if len(suffixes)*len(prefixes) > maxIntersections {
 		return
 	}
@@ -156,19 +149,6 @@ func (d *differ) probeIntersections(probes map[hostProbe]string) {
 			probes[hostProbe{"", prefix + fresh + suffix}] = "domain " + prefix + "*"
 		}
 	}
-}
-
-// hostIndex returns the index of a request's virtual host.
-func (s *Set) hostIndex(r *Request) int {
-	if r.VirtualHost != "" {
-		if i, ok := s.names[r.VirtualHost]; ok {
-			return i
-		}
-		if i, ok := s.globs.find(r.VirtualHost); ok {
-			return i
-		}
-	}
-	return s.domains.find(r.Authority)
 }
 
 // hostPair names a pair after the virtual host of the new set, or that of the old one where the new set has none, and

@@ -132,9 +132,10 @@ func subjectsOf(lists ...[]*grant) []subject {
 		}
 	}
 	for _, set := range written {
-		for text := range set.exact {
-			if o, ok := parseOrigin(text); ok {
-				all.add(text, pattern{kind: patternOrigin, origin: o}, o)
+		for p := range set.all() {
+			if p.isExact() {
+				o := p.origin // whose text is the pattern
+				all.add(o.text, p, o)
 			}
 		}
 	}
@@ -159,19 +160,11 @@ type schemePorts map[string][]int32
 // portsOf collects the ports of patterns with a wildcard for the host.
 func portsOf(sets []*origins) schemePorts {
 	ports := schemePorts{}
-	add := func(s scoped) {
-		if s.port > 0 && !slices.Contains(ports[s.scheme], s.port) {
-			ports[s.scheme] = append(ports[s.scheme], s.port)
-		}
-	}
 	for _, set := range sets {
-		for _, list := range set.sub {
-			for _, s := range list {
-				add(s)
+		for p := range set.all() {
+			if o := &p.origin; p.host != hostExact && o.port > 0 && !slices.Contains(ports[o.scheme], o.port) {
+				ports[o.scheme] = append(ports[o.scheme], o.port)
 			}
-		}
-		for _, s := range set.anyHosts {
-			add(s)
 		}
 	}
 	return ports
@@ -189,25 +182,28 @@ func (p schemePorts) free(scheme, host string, all *subjects) int32 {
 // addPatterns adds what stands for the patterns of a list that are no exact origins.
 func (all *subjects) addPatterns(set *origins, ports schemePorts) {
 	if set.any != 0 {
-		all.add("*", pattern{kind: patternAny}, origin{scheme: fresh, host: fresh})
+		all.add("*", pattern{kind: patternAny}, freshOrigin)
 	}
 	if set.any != 0 || set.null != 0 {
 		all.add("null", pattern{kind: patternNull}, origin{text: "null", null: true})
 	}
-	for host, list := range set.anyPort {
-		for _, s := range list {
-			all.addWildcard(hostExact, s.scheme, host, host, ports)
+	for p := range set.all() {
+		if p.isExact() {
+			continue
 		}
-	}
-	for host, list := range set.sub {
-		for _, s := range list {
-			all.addWildcard(hostSub, s.scheme, host, freshHost+"."+host, ports)
+		host := p.origin.host
+		switch p.host {
+		case hostSub:
+			host = freshHost + "." + host
+		case hostAny:
+			host = freshHost
 		}
-	}
-	for _, s := range set.anyHosts {
-		all.addWildcard(hostAny, s.scheme, "", freshHost, ports)
+		all.addWildcard(p.host, p.origin.scheme, p.origin.host, host, ports)
 	}
 }
+
+// freshOrigin is one that only "*" covers.
+var freshOrigin = origin{text: fresh + "://" + fresh, scheme: fresh, host: fresh}
 
 // freshHost stands for any host: it has several labels, and what few expressions allow.
 const freshHost = "0-corsproc_diff-0.x"
@@ -244,7 +240,7 @@ func (all *subjects) addRegex(compiled string, re *regexp.Regexp) {
 		}
 	}
 	if !found {
-		all.list = append(all.list, subject{text: text, origin: origin{scheme: fresh, host: fresh}, regex: compiled})
+		all.list = append(all.list, subject{text: text, origin: freshOrigin, regex: compiled})
 	}
 }
 
@@ -291,7 +287,7 @@ func (s *origins) covers(other *subject) bool {
 // summarise writes down for whom something changes: the widest patterns, and what they cover and is not meant.
 func summarise(all []subject, members []int) (texts, except []string) {
 	const covered = Rule(1) // which one does not matter
-	var told origins
+	told := new(originIndex).newOrigins()
 	inside := make(map[string]bool, len(members))
 	for _, i := range members {
 		s := &all[i]
@@ -305,8 +301,8 @@ func summarise(all []subject, members []int) (texts, except []string) {
 			told.add(&s.pattern, covered)
 		}
 	}
-	if told.any != 0 || len(told.anyHosts)+len(told.sub)+len(told.anyPort) > 0 {
-		var others origins
+	if told.any != 0 || told.kinds&^(1<<spaceExact) != 0 {
+		others := new(originIndex).newOrigins()
 		for i := range all {
 			if s := &all[i]; !inside[s.text] && told.covers(s) && !others.covers(s) {
 				except = append(except, s.text)

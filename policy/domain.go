@@ -12,79 +12,92 @@ import (
 // RouteMatcher::findVirtualHost): exact, then the longest suffix wildcard, then the longest prefix wildcard. Keys are
 // lower-case and without their star.
 type domains struct {
-	exact                  map[string]int
-	suffix, prefix         map[string]int
-	suffixLens, prefixLens []int // longest first
-	all                    int   // the virtual host of "*"; 0: none, as that is default
+	index
+	suffixLens, prefixLens []int   // longest first
+	everything             hostKey // of "*"; 0: none, as that is default
 }
 
-// add takes a lower-case domain in. It returns the virtual host that has it already, or 0.
-func (d *domains) add(domain string, host int) (had int) {
-	insert := func(m *map[string]int, key string, lens *[]int) int {
-		if *m == nil {
-			*m = make(map[string]int)
-		}
-		if had, ok := (*m)[key]; ok {
-			return had
-		}
-		(*m)[key] = host
-		if lens != nil {
-			at, found := slices.BinarySearchFunc(*lens, len(key), func(have, want int) int { return want - have })
-			if !found {
-				*lens = slices.Insert(*lens, at, len(key))
-			}
-		}
-		return 0
-	}
+// The spaces of the index.
+const (
+	domainExact = iota
+	domainSuffix
+	domainPrefix
+)
+
+// hostKey is a virtual host and which of its domains it is found by.
+type hostKey uint64
+
+func makeHostKey(host, domain int) hostKey { return hostKey(host)<<32 | hostKey(uint32(domain)) }
+
+// host returns the index in Set.hosts.
+func (k hostKey) host() int   { return int(k >> 32) }
+func (k hostKey) domain() int { return int(uint32(k)) }
+
+// add takes a lower-case domain in. It returns what has it already, or 0.
+func (d *domains) add(domain string, key hostKey) (had hostKey) {
 	switch {
 	case domain == "*":
-		if d.all == 0 {
-			d.all = host
+		if d.everything == 0 {
+			d.everything = key
 			return 0
 		}
-		return d.all
+		return d.everything
 	case strings.HasPrefix(domain, "*"):
-		return insert(&d.suffix, domain[1:], &d.suffixLens)
+		addLength(&d.suffixLens, len(domain)-1)
+		return hostKey(d.index.add(domainSuffix, domain[1:], uint64(key)))
 	case strings.HasSuffix(domain, "*"):
-		return insert(&d.prefix, domain[:len(domain)-1], &d.prefixLens)
+		addLength(&d.prefixLens, len(domain)-1)
+		return hostKey(d.index.add(domainPrefix, domain[:len(domain)-1], uint64(key)))
 	}
-	return insert(&d.exact, domain, nil)
+	return hostKey(d.index.add(domainExact, domain, uint64(key)))
+}
+
+// addLength enters n into lens, which are sorted from the longest to the shortest.
+func addLength(lens *[]int, n int) {
+	at, found := slices.BinarySearchFunc(*lens, n, func(have, want int) int { return want - have })
+	if !found {
+		*lens = slices.Insert(*lens, at, n)
+	}
 }
 
 // find returns the virtual host of an authority, or 0. Beyond Envoy's rules the authority is tried without its port when
 // nothing matches it with its port, as Envoy itself does with ignore_port_in_host_matching.
 func (d *domains) find(authority string) int {
+	if key := d.index.find(domainExact, authority); key != 0 {
+		return hostKey(key).host()
+	}
 	name := authority
 	if hasUpperASCII(name) {
 		name = string(lowerASCII(name, nil))
 	}
-	if host := d.search(name); host != 0 {
-		return host
-	}
-	if bare, ok := cutPort(name); ok {
-		if host := d.search(bare); host != 0 {
-			return host
+	key := d.search(name)
+	if key == 0 {
+		if bare, ok := cutPort(name); ok {
+			key = d.search(bare)
 		}
 	}
-	return d.all
+	if key == 0 {
+		key = d.everything
+	}
+	return key.host()
 }
 
-func (d *domains) search(name string) int {
-	if host, ok := d.exact[name]; ok {
-		return host
+func (d *domains) search(name string) hostKey {
+	if key := d.index.find(domainExact, name); key != 0 {
+		return hostKey(key)
 	}
 	// A wildcard stands for at least one character.
 	for _, n := range d.suffixLens {
 		if n < len(name) {
-			if host, ok := d.suffix[name[len(name)-n:]]; ok {
-				return host
+			if key := d.index.find(domainSuffix, name[len(name)-n:]); key != 0 {
+				return hostKey(key)
 			}
 		}
 	}
 	for _, n := range d.prefixLens {
 		if n < len(name) {
-			if host, ok := d.prefix[name[:n]]; ok {
-				return host
+			if key := d.index.find(domainPrefix, name[:n]); key != 0 {
+				return hostKey(key)
 			}
 		}
 	}

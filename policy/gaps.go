@@ -30,7 +30,7 @@ const (
 func (s *Set) Gaps(r *Request, credentials bool) []Gap {
 	p, others := s.virtualHost(r).find(r)
 	o, ok := parseOrigin(r.Origin.Value)
-	if others != ([2]*place{}) || !ok || r.Named.Lines > 0 || p.policies.passthrough {
+	if len(others) > 0 || !ok || r.Named.Lines > 0 || p.policies.passthrough {
 		return nil
 	}
 	if credentials && isDangerous(o.text) {

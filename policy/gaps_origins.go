@@ -23,23 +23,22 @@ func (s *origins) covering(o *origin) (rules []Rule) {
 			rules = append(rules, rule)
 		}
 	}
-	all := func(list []scoped) {
-		for _, entry := range list {
-			if entry.covers(o) {
-				add(entry.rule)
-			}
-		}
-	}
 	add(s.any)
 	if o.null {
 		add(s.null)
-	} else {
-		add(s.exact[o.text])
-		all(s.anyPort[o.host])
-		all(s.anyHosts)
-		for i := 1; i < len(o.host); i++ {
+		slices.Sort(rules)
+		return rules
+	}
+	add(s.find(spaceExact, noScheme, o.text))
+	if scheme := s.index.scheme(o.scheme); scheme != noScheme {
+		hostPort := o.text[len(o.scheme)+len("://"):]
+		add(s.find(spaceHost, scheme, o.host))
+		add(s.find(spaceAny, scheme, hostPort[len(o.host):]))
+		add(s.find(spaceAnyAnyPort, scheme, ""))
+		for i := 1; i < len(o.host)-1; i++ {
 			if o.host[i] == '.' {
-				all(s.sub[o.host[i+1:]])
+				add(s.find(spaceSub, scheme, hostPort[i+1:]))
+				add(s.find(spaceSubAnyPort, scheme, o.host[i+1:]))
 			}
 		}
 	}
@@ -68,29 +67,10 @@ func (g *grant) isDangerous() bool {
 		if set.any != 0 || set.null != 0 {
 			return true
 		}
-		for text := range set.exact {
-			if isDangerous(text) {
+		for p := range set.all() {
+			if len(patternDangers(&p)) > 0 {
 				return true
 			}
-		}
-		dangerous := func(list []scoped, kind hostKind, host string) bool {
-			return slices.ContainsFunc(list, func(s scoped) bool {
-				p := pattern{kind: patternOrigin, host: kind, origin: origin{scheme: s.scheme, host: host}}
-				return len(patternDangers(&p)) > 0
-			})
-		}
-		for host, list := range set.anyPort {
-			if dangerous(list, hostExact, host) {
-				return true
-			}
-		}
-		for host, list := range set.sub {
-			if dangerous(list, hostSub, host) {
-				return true
-			}
-		}
-		if dangerous(set.anyHosts, hostAny, "") {
-			return true
 		}
 	}
 	return false

@@ -9,8 +9,15 @@ import (
 // none. Patterns are kept by what stands before their first star, so that the usual ones (shop/web/*) cost one look-up
 // for each length of such a prefix, however many there are.
 type globs struct {
-	byPrefix map[string][]glob
-	lens     []int // of byPrefix's keys, sorted
+	byPrefix map[string][]globGroup
+	lens     []int // of byPrefix's keys, longest first
+}
+
+// globGroup holds the patterns of one length and one prefix. The groups of a prefix are sorted from the longest to the
+// shortest.
+type globGroup struct {
+	length   int
+	patterns []glob
 }
 
 type glob struct {
@@ -21,31 +28,32 @@ type glob struct {
 func (g *globs) add(pattern string, value int) {
 	prefix, _, _ := strings.Cut(pattern, "*")
 	if g.byPrefix == nil {
-		g.byPrefix = make(map[string][]glob)
+		g.byPrefix = make(map[string][]globGroup)
 	}
-	if i, found := slices.BinarySearch(g.lens, len(prefix)); !found {
-		g.lens = slices.Insert(g.lens, i, len(prefix))
+	addLength(&g.lens, len(prefix))
+	groups := g.byPrefix[prefix]
+	at, found := slices.BinarySearchFunc(groups, len(pattern), func(have globGroup, want int) int { return want - have.length })
+	if !found {
+		groups = slices.Insert(groups, at, globGroup{length: len(pattern)})
+		g.byPrefix[prefix] = groups
 	}
-	list := append(g.byPrefix[prefix], glob{pattern, value})
-	slices.SortStableFunc(list, func(a, b glob) int { return len(b.pattern) - len(a.pattern) })
-	g.byPrefix[prefix] = list
+	groups[at].patterns = append(groups[at].patterns, glob{pattern, value})
 }
 
 // find returns the value of the longest pattern that matches; of equally long ones that of the first added among those
 // with the longest part before the star.
 func (g *globs) find(name string) (value int, ok bool) {
 	best := -1
-	for i := len(g.lens) - 1; i >= 0; i-- {
-		n := g.lens[i]
+	for _, n := range g.lens {
 		if n > len(name) {
 			continue
 		}
-		for _, c := range g.byPrefix[name[:n]] {
-			if len(c.pattern) <= best {
+		for _, group := range g.byPrefix[name[:n]] {
+			if group.length <= best {
 				break
 			}
-			if globMatch(c.pattern, name) {
-				value, best, ok = c.value, len(c.pattern), true
+			if i := slices.IndexFunc(group.patterns, func(c glob) bool { return globMatch(c.pattern, name) }); i >= 0 {
+				value, best, ok = group.patterns[i].value, group.length, true
 				break
 			}
 		}

@@ -16,7 +16,7 @@ type grant struct {
 
 	credentials bool
 
-	alone []*grant // the policy itself, for a list that Envoy names
+	alone list // of the policy itself
 
 	// anybody is the rule that lists "*", or 0. star says that Access-Control-Allow-Origin is the literal "*" for whoever
 	// the policy allows: browsers take it for requests without credentials only (Fetch, section 4.9, "CORS check"). It is
@@ -24,18 +24,24 @@ type grant struct {
 	anybody Rule
 	star    bool
 
+	*terms
+	preflightStatus int
+	privateNetwork  bool
+}
+
+// terms are what a policy says of methods and headers. Policies that say the same share them.
+type terms struct {
 	methods   []string // as listed, without "*"
 	anyMethod bool
 
-	headers         map[string]struct{} // lower-case, without "*"
-	maxHeader       int                 // the length of the longest of them
-	anyHeader       bool
-	privateNetwork  bool
-	preflightStatus int
-	allowMethods    string // header values, ready to be sent; empty: none is sent
-	allowHeaders    string
-	exposeHeaders   string
-	maxAge          string
+	headers   map[string]struct{} // lower-case, without "*"
+	maxHeader int                 // the length of the longest of them
+	anyHeader bool
+
+	allowMethods  string // header values, ready to be sent; empty: none is sent
+	allowHeaders  string
+	exposeHeaders string
+	maxAge        string
 }
 
 // listsMethods reports whether the policy has a list of methods to show.
@@ -100,13 +106,14 @@ func (g *grant) match(o *origin) (rule Rule, denied bool) {
 // A list is a compiled list of policies of a place.
 type list struct {
 	grants      []*grant
-	named       string // instead of grants: names that exist, separated by commas, as Envoy sent them
 	passthrough bool
 	fixed       bool // the list's part of what makes a place static: [none], or one policy that answers everybody alike
 }
 
-// exists reports whether there is a list at all.
-func (l *list) exists() bool { return l.passthrough || len(l.grants) > 0 }
+var (
+	passthroughList = list{passthrough: true}
+	namedList       list // without policies: an evaluation has their names
+)
 
 // newList compiles a list of policies that exist.
 func newList(grants []*grant) list {

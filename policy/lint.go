@@ -2,7 +2,6 @@ package policy
 
 import (
 	"iter"
-	"maps"
 	"slices"
 
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
@@ -14,17 +13,16 @@ import (
 // has no cheap answer it is left open, and nothing is said. An origin costs some microseconds, an expression some tens.
 type linter struct {
 	*compiler
-	sources   []Source
-	policies  []*lintedPolicy          // those that stand under their names, in the order of the files
-	byGrant   map[*grant]*lintedPolicy // the same
-	coverages map[*originSet]*coverage // of origin sets, made when first asked for
+	sources  []Source
+	denying  map[*grant]*patternList // what policies deny
+	families families                // of the list at hand
 
 	setLooks, regexTries int // towards maxSetLooks and maxRegexTries
 	inclusion            inclusion
 
+	anyPolicy    bool // stands under its name
 	hasPlaces    bool
-	usedPolicies map[string]bool
-	usedSets     map[string]bool
+	usedPolicies []bool // by their index
 }
 
 // lintedPolicy is a policy as it is written, taken apart.
@@ -36,49 +34,76 @@ type lintedPolicy struct {
 	deny    patternList
 }
 
-// patternList is an allow_origins or deny_origins without what is malformed: the patterns of its own, and the references
-// to sets that exist. The index of a reference is its place in the list.
+// patternList is an allow_origins or deny_origins, or an origin set, without what is malformed: the patterns of its own,
+// and the references to sets that exist. The index of a reference is its place in the list. It is used again for the
+// next one.
 type patternList struct {
-	at      Place
-	own     []pattern
-	sets    []setReference
-	covered map[int]bool // the indexes of those that others cover
+	at       Place
+	compiled *origins // own
+	own      []entry
+	sets     []setReference
+}
+
+// entry is an element of a list.
+type entry struct {
+	pattern
+	same    Rule // an earlier element that says the same
+	covered bool // by another one
 }
 
 type setReference struct {
 	*originSet
-	index int
+	index   int
+	covered bool // by what else is in the list
 }
 
-func (c *compiler) lint(sources []Source) {
-	l := &linter{
-		compiler: c, sources: sources,
-		byGrant:      map[*grant]*lintedPolicy{},
-		coverages:    map[*originSet]*coverage{},
-		inclusion:    inclusion{steps: maxInclusionSteps},
-		usedPolicies: map[string]bool{},
-		usedSets:     map[string]bool{},
+func (list *patternList) begin(at Place) {
+	list.at, list.compiled, list.own, list.sets = at, nil, list.own[:0], list.sets[:0]
+}
+
+func (list *patternList) add(p *pattern, i int, rule Rule) {
+	list.own = append(list.own, entry{pattern: *p, same: list.compiled.add(p, rule)})
+	list.own[len(list.own)-1].index = i
+}
+
+// lintPolicy looks at a policy that stands under its name.
+func (l *linter) lintPolicy(p *lintedPolicy) {
+	l.anyPolicy = true
+	l.lintOrigins(p)
+	l.lintRegexes(p)
+	l.lintRegexCover(p)
+	l.lintMethods(p)
+	l.lintHeaders(p)
+	l.lintMaxAge(p)
+	for _, set := range p.allow.sets {
+		set.used, set.allowed = true, true
 	}
-	for i, src := range sources {
-		l.takeApart(int32(i), src)
+	for _, set := range p.deny.sets {
+		set.used = true
+	}
+	if len(p.grant.deny) > 0 {
+		p.deny.own, p.deny.sets = slices.Clone(p.deny.own), slices.Clone(p.deny.sets) // the list is used again
+		l.denying[p.grant] = &p.deny
+	}
+}
+
+// lintSources looks at what can be said only when all is compiled.
+func (l *linter) lintSources(sources []Source) {
+	l.sources = sources
+	l.usedPolicies = make([]bool, len(l.set.policies))
+	for _, src := range sources {
 		l.collectNames(src)
 	}
-	for _, p := range l.policies {
-		l.lintOrigins(p)
-		l.lintRegexes(p)
-		l.lintRegexCover(p)
-		l.lintMethods(p)
-		l.lintHeaders(p)
-		l.lintMaxAge(p)
-	}
-	l.lintSets()
+	l.lintNullInSets()
 	l.lintDenies()
 	l.lintUnused()
 	l.lintHostNames()
 	id := 1 // the first virtual host is default
 	for i, src := range sources {
 		for j, h := range src.Set.GetVirtualHosts() {
-			l.lintRoutes(c.in(int32(i), Path("").Name("virtual_hosts").Index(j)), h, &c.set.hosts[id])
+			if len(h.GetRoutes()) > 0 {
+				l.lintRoutes(l.in(int32(i), Path("").Name("virtual_hosts").Index(j)), h, &l.set.hosts[id])
+			}
 			id++
 		}
 	}
@@ -102,45 +127,6 @@ func (l *linter) dropBesideErrors() {
 	}
 }
 
-func (l *linter) takeApart(source int32, src Source) {
-	for _, name := range slices.Sorted(maps.Keys(src.Set.GetPolicies())) {
-		g := l.set.byName[name]
-		if g == nil || g.builtin || g.source != source {
-			continue // there is an error about its name
-		}
-		m := src.Set.GetPolicies()[name]
-		at := l.in(source, Path("").Name("policies").Name(name))
-		p := &lintedPolicy{
-			grant: g, at: at, message: m,
-			allow: l.patterns(at.child("allow_origins"), m.GetAllowOrigins()),
-			deny:  l.patterns(at.child("deny_origins"), m.GetDenyOrigins()),
-		}
-		l.policies = append(l.policies, p)
-		l.byGrant[g] = p
-	}
-}
-
-func (l *linter) patterns(at Place, texts []string) patternList {
-	list := patternList{at: at, own: make([]pattern, 0, len(texts)), covered: map[int]bool{}}
-	for i, text := range texts {
-		p, why := parsePattern(text)
-		switch {
-		case why != "":
-		case p.kind == patternSet:
-			if set := l.originSets[p.origin.host]; set != nil {
-				list.sets = append(list.sets, setReference{set, i})
-				l.usedSets[set.name] = true
-			} else {
-				l.usedSets[l.nearestOriginSet(p.origin.host)] = true // as the error about it proposes
-			}
-		default:
-			p.index = i
-			list.own = append(list.own, p)
-		}
-	}
-	return list
-}
-
 // collectNames notes which policies the places of a source name.
 func (l *linter) collectNames(src Source) {
 	for m := range places(src.Set) {
@@ -150,7 +136,9 @@ func (l *linter) collectNames(src Source) {
 				if !l.knownPolicy(name) {
 					name = l.nearestPolicy(name) // which the error about it proposes
 				}
-				l.usedPolicies[name] = true
+				if g := l.set.byName[name]; g != nil && !g.builtin {
+					l.usedPolicies[g.index] = true
+				}
 			}
 		}
 	}
@@ -178,16 +166,16 @@ func places(set *corsprocv1.PolicySet) iter.Seq[placeMessage] {
 // lintUnused finds policies and origin sets that nothing refers to. In a set without any place, policies wait for Envoy
 // to name them; in one without policies, origin sets wait for the files that have them.
 func (l *linter) lintUnused() {
-	for _, p := range l.policies {
-		if l.hasPlaces && !l.usedPolicies[p.name] {
-			at := p.at
+	for i, p := range l.set.policies {
+		if l.hasPlaces && !l.usedPolicies[i] && l.set.byName[p.name] == p {
+			at := l.in(p.source, Path("").Name("policies").Name(p.name))
 			at.Key = true
 			l.warn(at, CodeUnusedPolicy, p.name,
 				"no place of these files uses this policy, so it is in force only where Envoy's metadata names it", "", nil)
 		}
 	}
 	for _, set := range l.set.originSets {
-		if len(l.policies) > 0 && l.originSets[set.name] == set && !l.usedSets[set.name] {
+		if l.anyPolicy && l.originSets[set.name] == set && !set.used {
 			at := l.in(set.source, Path("").Name("origin_sets").Name(set.name))
 			at.Key = true
 			l.warn(at, CodeUnusedOriginSet, set.name, "no policy refers to this origin set (with \"@"+set.name+"\")", "", nil)

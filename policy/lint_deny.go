@@ -16,24 +16,28 @@ const (
 
 // denies are the entries of deny_origins of which it is not known yet that they take something away.
 type denies struct {
-	open  map[*lintedPolicy][]*pattern
-	sets  map[*lintedPolicy][]setReference // the same of references
-	asked map[[2]*lintedPolicy]bool
+	open  map[*grant][]*pattern
+	sets  map[*grant][]setReference // the same of references
+	asked map[[2]*grant]bool
 	looks int // what is left of maxDenyLooks
 }
 
 // lintDenies finds entries of deny_origins that take nothing away: neither from what the policy itself allows nor,
 // because a deny ends the search, from what a policy allows that is tried after it.
 func (l *linter) lintDenies() {
-	d := denies{map[*lintedPolicy][]*pattern{}, map[*lintedPolicy][]setReference{}, map[[2]*lintedPolicy]bool{}, maxDenyLooks}
-	for _, p := range l.policies {
-		for i := range p.deny.own {
-			if deny := &p.deny.own[i]; !p.deny.covered[deny.index] { // else that is said already
-				d.open[p] = append(d.open[p], deny)
+	d := denies{map[*grant][]*pattern{}, map[*grant][]setReference{}, map[[2]*grant]bool{}, maxDenyLooks}
+	for _, p := range l.set.policies {
+		list := l.denying[p]
+		if list == nil {
+			continue
+		}
+		for i := range list.own {
+			if deny := &list.own[i]; !deny.covered { // else that is said already
+				d.open[p] = append(d.open[p], &deny.pattern)
 			}
 		}
-		for _, set := range p.deny.sets {
-			if !p.deny.covered[set.index] && len(set.patterns) > 0 {
+		for _, set := range list.sets {
+			if !set.covered && !set.empty() {
 				d.sets[p] = append(d.sets[p], set)
 			}
 		}
@@ -44,7 +48,7 @@ func (l *linter) lintDenies() {
 	}
 	for list := range l.lists() {
 		for i, name := range list {
-			p := l.byGrant[l.set.byName[name]]
+			p := l.set.byName[name]
 			if len(d.open[p]) == 0 && len(d.sets[p]) == 0 {
 				continue
 			}
@@ -53,26 +57,26 @@ func (l *linter) lintDenies() {
 				continue
 			}
 			for _, later := range list[i+1:] {
-				if q := l.byGrant[l.set.byName[later]]; q != nil {
+				if q := l.set.byName[later]; q != nil && !q.builtin {
 					d.dropUseful(p, q)
 				}
 			}
 		}
 	}
-	for _, p := range l.policies {
+	for _, p := range l.set.policies {
 		for _, deny := range d.open[p] {
-			l.warn(p.deny.at.element(deny.index), CodeDenyOutsideAllow, text(deny),
+			l.warn(l.denying[p].at.element(deny.index), CodeDenyOutsideAllow, text(deny),
 				"nothing here allows this origin, neither this policy nor one that is tried after it: there is nothing to deny", "", nil)
 		}
 		for _, set := range d.sets[p] {
-			l.warn(p.deny.at.element(set.index), CodeDenyOutsideAllow, "@"+set.name,
+			l.warn(l.denying[p].at.element(set.index), CodeDenyOutsideAllow, "@"+set.name,
 				"nothing here allows an origin of this set, neither this policy nor one that is tried after it: there is nothing to deny", "", nil)
 		}
 	}
 }
 
 // drop says that nothing is known of the denies of a policy.
-func (d *denies) drop(p *lintedPolicy) {
+func (d *denies) drop(p *grant) {
 	delete(d.open, p)
 	delete(d.sets, p)
 }
@@ -93,22 +97,15 @@ func (l *linter) lists() iter.Seq[[]string] {
 }
 
 // dropUseful drops those open denies of p that take something from what q allows.
-func (d *denies) dropUseful(p, q *lintedPolicy) {
-	if len(d.open[p]) == 0 && len(d.sets[p]) == 0 || d.asked[[2]*lintedPolicy{p, q}] {
+func (d *denies) dropUseful(p, q *grant) {
+	if len(d.open[p]) == 0 && len(d.sets[p]) == 0 || d.asked[[2]*grant{p, q}] {
 		return
 	}
-	d.asked[[2]*lintedPolicy{p, q}] = true
+	d.asked[[2]*grant{p, q}] = true
 	rest := d.useless(slices.Values(d.open[p]), q, false)
 	var sets []setReference
 	for _, set := range d.sets[p] {
-		patterns := func(yield func(*pattern) bool) {
-			for i := range set.patterns {
-				if !yield(&set.patterns[i]) {
-					return
-				}
-			}
-		}
-		if d.useless(patterns, q, true) != nil {
+		if d.useless(set.written(), q, true) != nil {
 			sets = append(sets, set)
 		}
 	}
@@ -123,7 +120,7 @@ func (d *denies) dropUseful(p, q *lintedPolicy) {
 
 // useless returns those of some denies that take nothing from what q allows; none if all of them are asked for and one
 // does.
-func (d *denies) useless(list iter.Seq[*pattern], q *lintedPolicy, all bool) (rest []*pattern) {
+func (d *denies) useless(list iter.Seq[*pattern], q *grant, all bool) (rest []*pattern) {
 	var wild []*pattern
 	for deny := range list {
 		if d.looks--; d.looks < 0 {
@@ -153,7 +150,7 @@ func (d *denies) useless(list iter.Seq[*pattern], q *lintedPolicy, all bool) (re
 
 // outside returns those wildcards that match nothing that q allows. What an expression may accept is not guessed: beside
 // one, nothing is outside.
-func (d *denies) outside(wild []*pattern, q *lintedPolicy) (rest []*pattern) {
+func (d *denies) outside(wild []*pattern, q *grant) (rest []*pattern) {
 	if q.anybody != 0 || len(q.regexes) > 0 {
 		return nil
 	}
@@ -166,24 +163,24 @@ func (d *denies) outside(wild []*pattern, q *lintedPolicy) (rest []*pattern) {
 	useful := map[*pattern]bool{}
 	allowed := map[coverKey][]int32{} // the ports of allowed wildcards
 	any := false
-	for a := range q.allow.all() {
-		any = true
-		if d.looks--; d.looks < 0 {
-			return nil
-		}
-		if a.kind != patternOrigin {
-			continue
-		}
-		for key := range enclosingHosts(a) { // a deny around what is allowed
-			for _, deny := range denied[key] {
-				d.looks--
-				useful[deny] = useful[deny] || portsMeet(deny.origin.port, a.origin.port)
+	for _, set := range q.allow {
+		any = any || set.null != 0 // "*" does not get here
+		for a := range set.all() {
+			any = true
+			if d.looks--; d.looks < 0 {
+				return nil
 			}
-		}
-		if a.host != hostExact {
-			key := keyOf(a)
-			key.port = 0
-			allowed[key] = append(allowed[key], a.origin.port)
+			for key := range enclosingHosts(&a) { // a deny around what is allowed
+				for _, deny := range denied[key] {
+					d.looks--
+					useful[deny] = useful[deny] || portsMeet(deny.origin.port, a.origin.port)
+				}
+			}
+			if a.host != hostExact {
+				key := keyOf(&a)
+				key.port = 0
+				allowed[key] = append(allowed[key], a.origin.port)
+			}
 		}
 	}
 	for _, deny := range wild {
@@ -207,21 +204,3 @@ func (d *denies) outside(wild []*pattern, q *lintedPolicy) (rest []*pattern) {
 }
 
 func portsMeet(a, b int32) bool { return a == b || a == anyPort || b == anyPort }
-
-// all yields every pattern of a list, those of its sets too.
-func (list *patternList) all() iter.Seq[*pattern] {
-	return func(yield func(*pattern) bool) {
-		for i := range list.own {
-			if !yield(&list.own[i]) {
-				return
-			}
-		}
-		for _, set := range list.sets {
-			for i := range set.patterns {
-				if !yield(&set.patterns[i]) {
-					return
-				}
-			}
-		}
-	}
-}

@@ -3,7 +3,6 @@ package policy
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -19,7 +18,7 @@ func (l *linter) lintOrigins(p *lintedPolicy) {
 	// A literal "*" allows null, an echoed one never does.
 	l.lintList(&p.allow, !p.credentials)
 	l.lintList(&p.deny, true)
-	l.hintWildcard(p.allow.at, p.allow.own)
+	l.hintWildcard(&p.allow)
 }
 
 func (l *linter) warnNull(at Place) {
@@ -32,34 +31,34 @@ func (l *linter) lintList(list *patternList, starCoversNull bool) {
 	if len(list.own)+len(list.sets) < 2 {
 		return
 	}
-	own := newCoverage(list.own)
 	for i := range list.own {
 		p := &list.own[i]
-		if by, ok := own.covering(p, p.index); ok {
-			list.covered[p.index] = true
-			l.covered(list.at.element(p.index), text(p), list.at.element(by), textAt(list.own, by))
+		if by := list.compiled.coveringElement(p); by != 0 {
+			p.covered = true
+			l.covered(list.at.element(p.index), text(&p.pattern), list.at.element(by.element()), list.textAt(by))
 			continue
 		}
 		for _, set := range list.sets[:min(len(list.sets), maxSetsLookedAt)] {
-			if by, ok := l.coverage(set.originSet).covering(p, math.MaxInt); ok {
-				list.covered[p.index] = true
-				l.covered(list.at.element(p.index), text(p), l.setEntry(set.originSet, by), textAt(set.patterns, by))
+			if by := set.coveringPattern(&p.pattern, nil); by != 0 {
+				p.covered = true
+				l.covered(list.at.element(p.index), text(&p.pattern), l.setEntry(set.originSet, by), set.texts[by.element()])
 				break
 			}
 		}
 	}
 	seen := map[*originSet]int{}
-	for _, set := range list.sets {
+	for i := range list.sets {
+		set := &list.sets[i]
 		at := list.at.element(set.index)
 		if first, ok := seen[set.originSet]; ok {
-			list.covered[set.index] = true
+			set.covered = true
 			l.covered(at, "@"+set.name, list.at.element(first), "@"+set.name)
 			continue
 		}
 		seen[set.originSet] = set.index
-		if own.any >= 0 && (set.null == 0 || starCoversNull) {
-			list.covered[set.index] = true
-			l.covered(at, "@"+set.name, list.at.element(own.any), "*")
+		if list.compiled != nil && list.compiled.any != 0 && (set.null == 0 || starCoversNull) {
+			set.covered = true
+			l.covered(at, "@"+set.name, list.at.element(list.compiled.any.element()), "*")
 		}
 	}
 	l.lintSetReferences(list)
@@ -84,44 +83,37 @@ func text(p *pattern) string {
 	return p.origin.text
 }
 
-// textAt returns the pattern with an index, which list is sorted by.
-func textAt(list []pattern, index int) string {
-	i, _ := slices.BinarySearchFunc(list, index, func(p pattern, index int) int { return cmp.Compare(p.index, index) })
-	return text(&list[i])
+// entry returns the element that a rule of the list is.
+func (list *patternList) entry(r Rule) *entry {
+	i, _ := slices.BinarySearchFunc(list.own, r.element(), func(p entry, index int) int { return cmp.Compare(p.index, index) })
+	return &list.own[i]
 }
 
-func (l *linter) coverage(set *originSet) *coverage {
-	if l.coverages[set] == nil {
-		l.coverages[set] = newCoverage(set.patterns)
-	}
-	return l.coverages[set]
+// textAt returns it as written.
+func (list *patternList) textAt(r Rule) string { return text(&list.entry(r).pattern) }
+
+func (l *linter) setEntry(set *originSet, r Rule) Place {
+	return l.in(set.source, Path("").Name("origin_sets").Name(set.name).Index(r.element()))
 }
 
-func (l *linter) setEntry(set *originSet, index int) Place {
-	return l.in(set.source, Path("").Name("origin_sets").Name(set.name).Index(index))
+// lintSet looks at what stands in an origin set.
+func (l *linter) lintSet(list *patternList) {
+	l.lintList(list, true)
+	l.hintWildcard(list)
 }
 
-// lintSets looks at what stands in origin sets.
-func (l *linter) lintSets() {
-	allowed := map[*originSet]bool{}
-	for _, p := range l.policies {
-		for _, set := range p.allow.sets {
-			allowed[set.originSet] = true
-		}
-	}
+// lintNullInSets finds "null" in origin sets that a policy allows.
+func (l *linter) lintNullInSets() {
 	for _, set := range l.set.originSets {
+		if !set.allowed || set.null == 0 {
+			continue
+		}
 		at := l.in(set.source, Path("").Name("origin_sets").Name(set.name))
-		coverage := l.coverage(set)
-		for i := range set.patterns {
-			p := &set.patterns[i]
-			if p.kind == patternNull && allowed[set] {
-				l.warnNull(at.element(p.index))
-			}
-			if by, ok := coverage.covering(p, p.index); ok {
-				l.covered(at.element(p.index), text(p), at.element(by), textAt(set.patterns, by))
+		for i, text := range set.texts {
+			if text == "null" {
+				l.warnNull(at.element(i))
 			}
 		}
-		l.hintWildcard(at, set.patterns)
 	}
 }
 
@@ -129,57 +121,39 @@ func (l *linter) lintSets() {
 const manyExact = 10
 
 // hintWildcard finds exact origins that are the subdomains of one domain that is nobody else's.
-func (l *linter) hintWildcard(at Place, list []pattern) {
-	if len(list) < manyExact {
+func (l *linter) hintWildcard(list *patternList) {
+	if len(list.own) < manyExact {
 		return
 	}
-	type family struct{ count, first int }
-	families := map[coverKey]family{}
-	for i := range list {
-		p := &list[i]
-		if !p.isExact() || isIPv4(p.origin.host) {
-			continue
-		}
-		key := coverKey{hostSub, p.origin.scheme, "", p.origin.port}
-		for parent := range parents(p.origin.host) {
-			key.name = parent
-			f, ok := families[key]
-			if !ok {
-				f.first = p.index
-			}
-			f.count++
-			families[key] = f
+	l.families.begin(list.own)
+	for i := range list.own {
+		if p := &list.own[i].pattern; p.isExact() && !isIPv4(p.origin.host) {
+			l.families.add(i)
 		}
 	}
-	var found []coverKey
-	for key, f := range families {
-		if f.count >= manyExact && !isPublicSuffix(key.name) {
-			found = append(found, key)
-		}
-	}
-	slices.SortFunc(found, func(a, b coverKey) int {
+	found := l.families.atLeast(manyExact)
+	found = slices.DeleteFunc(found, func(f family) bool { return isPublicSuffix(f.domain) })
+	slices.SortFunc(found, func(a, b family) int {
 		// The longest first: a wildcard should cover no more than is listed.
-		return cmp.Or(cmp.Compare(len(b.name), len(a.name)), cmp.Compare(a.name, b.name), cmp.Compare(a.scheme, b.scheme), cmp.Compare(a.port, b.port))
+		return cmp.Or(cmp.Compare(len(b.domain), len(a.domain)), cmp.Compare(a.domain, b.domain), cmp.Compare(a.scheme, b.scheme), cmp.Compare(a.port, b.port))
 	})
-	coverage := newCoverage(list)
 	said := map[coverKey]bool{}
-	for _, key := range found {
-		if said[key] {
+	for _, f := range found {
+		if said[coverKey{hostSub, f.scheme, f.domain, f.port}] {
 			continue
 		}
-		for parent := range parents(key.name) {
-			said[coverKey{hostSub, key.scheme, parent, key.port}] = true
+		for parent := range parents(f.domain) {
+			said[coverKey{hostSub, f.scheme, parent, f.port}] = true
 		}
-		wildcard := key.scheme + "://*." + key.name
-		if key.port != 0 {
-			wildcard += fmt.Sprintf(":%d", key.port)
+		wildcard := f.scheme + "://*." + f.domain
+		if f.port != 0 {
+			wildcard += fmt.Sprintf(":%d", f.port)
 		}
-		p := pattern{kind: patternOrigin, host: hostSub, origin: origin{scheme: key.scheme, host: key.name, port: key.port}}
-		if _, ok := coverage.covering(&p, math.MaxInt); ok {
+		if p, _ := parsePattern(wildcard); list.compiled.coveringPattern(&p, nil) != 0 {
 			continue // it stands there, and the others are said to be covered
 		}
-		f := families[key]
-		l.hint(at.element(f.first), CodeManyExactOrigins, textAt(list, f.first),
-			fmt.Sprintf("with this, %d origins of the list are subdomains of %s: if all of them may be trusted, %s covers them", f.count, key.name, wildcard))
+		first := &list.own[f.first]
+		l.hint(list.at.element(first.index), CodeManyExactOrigins, first.origin.text,
+			fmt.Sprintf("with this, %d origins of the list are subdomains of %s: if all of them may be trusted, %s covers them", f.count, f.domain, wildcard))
 	}
 }

@@ -10,9 +10,12 @@ func (l *linter) lintHostNames() {
 	for i, src := range l.sources {
 		for j, h := range src.Set.GetVirtualHosts() {
 			name := h.GetName()
-			at := l.in(int32(i), Path("").Name("virtual_hosts").Index(j)).child("name")
-			if !isGlob(name) || len(h.GetDomains()) > 0 || l.hostNames[name] != at {
+			if !isGlob(name) || len(h.GetDomains()) > 0 {
 				continue
+			}
+			at := l.in(int32(i), Path("").Name("virtual_hosts").Index(j)).child("name")
+			if l.hostAt(int(l.set.names.find(nameGlob, name))).child("name") != at {
+				continue // there is an error about it
 			}
 			// A pattern that matches the text of another one, its stars included, matches all that the other one does.
 			id, ok := l.set.globs.find(name)
@@ -20,7 +23,7 @@ func (l *linter) lintHostNames() {
 				continue
 			}
 			winner := l.set.hosts[id]
-			first := l.in(winner.source, Path("").Name("virtual_hosts").Index(winner.index)).child("name")
+			first := l.in(winner.source, Path("").Name("virtual_hosts").Index(int(winner.index))).child("name")
 			if first != at {
 				l.warn(at, CodeUnreachableHost, name,
 					"no request belongs here: the pattern "+winner.label+" matches every such name too, and the longer pattern wins", "", &first)

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -57,7 +56,7 @@ func TestCoverage(t *testing.T) {
 	all, patterns := universe(t)
 	matched := make([][]bool, len(patterns))
 	for i := range patterns {
-		var one origins
+		one := new(originIndex).newOrigins()
 		one.add(&patterns[i], 1)
 		matched[i] = make([]bool, len(all))
 		for j := range all {
@@ -65,18 +64,16 @@ func TestCoverage(t *testing.T) {
 		}
 	}
 	for i := range patterns {
-		c := newCoverage(patterns[i : i+1])
-		allow := &lintedPolicy{grant: &grant{}, allow: patternList{own: patterns[i : i+1]}}
-		if patterns[i].kind == patternAny {
-			allow.anybody = 1
-		}
+		one := new(originIndex).newOrigins()
+		one.add(&patterns[i], 1)
+		allow := &grant{allow: []*origins{&one}, anybody: one.any}
 		for j := range patterns {
 			covers, meets := true, false
 			for k := range all {
 				covers = covers && (matched[i][k] || !matched[j][k])
 				meets = meets || matched[i][k] && matched[j][k]
 			}
-			if _, got := c.covering(&patterns[j], math.MaxInt); got != covers {
+			if got := one.coveringPattern(&patterns[j], nil) != 0; got != covers {
 				t.Errorf("%s covers %s: %v, want %v", text(&patterns[i]), text(&patterns[j]), got, covers)
 			}
 			if patterns[j].isExact() {
@@ -259,7 +256,7 @@ func TestLintCost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
-			c := compiler{set: &Set{byName: map[string]*grant{}, names: map[string]int{}}}
+			c := newCompiler()
 			c.compile([]Source{{Name: "x", Set: set}})
 			if took := time.Since(start); took > 10*time.Second {
 				t.Errorf("took %v", took)

@@ -30,46 +30,69 @@ const maxPort = 65535
 //
 // The grammar is that of Fetch, with three additions that browsers do send, because the URL standard lets hosts have
 // them: underscores, a final dot, and labels that begin or end with a hyphen. "file://" is what some WebViews send.
-func parseOrigin(s string) (origin, bool) {
-	if s == "null" {
-		return origin{text: s, null: true}, true
+func parseOrigin(s string) (o origin, ok bool) {
+	ok = o.parse(s)
+	return o, ok
+}
+
+// parse is parseOrigin into o, which is zero. Where it reports false, what is in o means nothing.
+func (o *origin) parse(s string) bool {
+	o.text = s
+	host := 0 // where it begins
+	switch {
+	case len(s) > maxOriginLen:
+		return false
+	case strings.HasPrefix(s, "https://"):
+		host, o.scheme = len("https://"), "https"
+	case strings.HasPrefix(s, "http://"):
+		host, o.scheme = len("http://"), "http"
+	default:
+		return o.parseOther(s)
 	}
-	if len(s) > maxOriginLen {
-		return origin{}, false
-	}
-	if s == "file://" {
-		return origin{text: s, scheme: "file"}, true
-	}
-	i := strings.IndexByte(s, ':')
-	if i < 0 || !strings.HasPrefix(s[i:], "://") || !isScheme(s[:i]) {
-		return origin{}, false
-	}
-	o := origin{text: s, scheme: s[:i]}
-	rest := s[i+len("://"):]
-	var port string
-	var hasPort bool
-	if strings.HasPrefix(rest, "[") {
-		end := strings.IndexByte(rest, ']') + 1
-		o.host, rest = rest[:end], rest[end:]
-		if rest != "" {
-			if rest[0] != ':' {
-				return origin{}, false
-			}
-			port, hasPort = rest[1:], true
-		}
+	var end int
+	var ok bool
+	if rest := s[host:]; rest != "" && rest[0] == '[' {
+		end = host + strings.IndexByte(rest, ']') + 1
+		ok = isIPv6(s[host:end])
 	} else {
-		o.host, port, hasPort = strings.Cut(rest, ":")
+		end, ok = readHost(s, host)
 	}
+	if !ok {
+		return false
+	}
+	o.host = s[host:end]
+	if end == len(s) {
+		return true
+	}
+	if s[end] != ':' {
+		return false
+	}
+	o.port, ok = parsePort(s[end+1:])
+	return ok && o.port != defaultPort(o.scheme)
+}
+
+// parseOther parses what is no http(s) origin.
+func (o *origin) parseOther(s string) bool {
+	switch s {
+	case "null":
+		o.null = true
+		return true
+	case "file://":
+		o.scheme = "file"
+		return true
+	}
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok || !isScheme(scheme) {
+		return false
+	}
+	host, port, hasPort := strings.Cut(rest, ":")
+	o.scheme, o.host = scheme, host
 	if hasPort {
-		var ok bool
-		if o.port, ok = parsePort(port); !ok || o.port == defaultPort(o.scheme) {
-			return origin{}, false
+		if o.port, ok = parsePort(port); !ok {
+			return false
 		}
 	}
-	if !isHost(o.scheme, o.host) {
-		return origin{}, false
-	}
-	return o, true
+	return isOpaqueHost(host)
 }
 
 // defaultPort returns the port that origins of a scheme leave out; 0: the scheme has none (URL standard, special
@@ -113,17 +136,6 @@ func parsePort(s string) (int32, bool) {
 	return n, n <= maxPort
 }
 
-// isHost reports whether host can stand in a serialised origin of the scheme.
-func isHost(scheme, host string) bool {
-	if scheme != "http" && scheme != "https" {
-		return isOpaqueHost(host)
-	}
-	if strings.HasPrefix(host, "[") {
-		return isIPv6(host)
-	}
-	return isDomain(host) || isIPv4(host)
-}
-
 // isOpaqueHost reports whether s can be the host of an origin whose scheme is neither http nor https: an identifier
 // that no standard looks into (chrome-extension://…, app://-).
 func isOpaqueHost(s string) bool {
@@ -146,26 +158,38 @@ var isLabelByte = func() (is [256]bool) {
 	return
 }()
 
-// isDomain reports whether s is a serialised domain: lower-case labels, of which only the last may be empty (a final
+// readHost reads a domain or an IPv4 address that begins at start, and returns where it ends: at the end of s or before
+// the first byte that belongs to neither. A domain has lower-case labels, of which only the last may be empty (a final
 // dot), and whose last one is not a number. A host that ends in a number is an IPv4 address or no host at all (URL
 // standard, "ends in a number checker"), so no browser serialises it as a domain.
-func isDomain(s string) bool {
-	start := 0 // of the current label
-	last := "" // the last label that is not empty
-	for i := 0; i < len(s); i++ {
-		switch {
-		case isLabelByte[s[i]]:
-		case s[i] == '.' && i > start:
-			last = s[start:i]
-			start = i + 1
-		default:
-			return false
+func readHost(s string, start int) (end int, ok bool) {
+	label, last := start, start // the current label, and the last one that is not empty
+	i := start
+	for ; i < len(s); i++ {
+		if isLabelByte[s[i]] {
+			continue
 		}
+		if s[i] != '.' {
+			break
+		}
+		if i == label {
+			return i, false
+		}
+		last, label = label, i+1
 	}
-	if start < len(s) {
-		last = s[start:]
+	lastEnd := i
+	switch {
+	case label < i:
+		last = label
+	case i == start:
+		return i, false
+	default:
+		lastEnd-- // the final dot
 	}
-	return last != "" && !isNumber(last)
+	if c := s[last]; '0' <= c && c <= '9' && isNumber(s[last:lastEnd]) {
+		return i, isIPv4(s[start:i])
+	}
+	return i, true
 }
 
 // isNumber reports whether a label is what the URL standard takes for a number: decimal digits, or 0x and hexadecimal

@@ -8,10 +8,10 @@ import (
 // A place is where policies hold: default, a virtual host, or a route in one. It holds what is in force there, inherited
 // or not.
 type place struct {
-	policies   list
-	candidates list // without grants and passthrough: the place has none
-	listRule   Rule // where policies stands
-	refuse     bool // unmatched_preflights: REFUSE
+	policies   *list
+	candidates *list // nil: the place has none
+	listRule   Rule  // where policies stands
+	refuse     bool  // unmatched_preflights: REFUSE
 	reject     reject
 	timing     string // the value of Timing-Allow-Origin; empty: unset
 }
@@ -51,7 +51,7 @@ func isWebSocket(r *Request) bool {
 type virtualHost struct {
 	label  string // by which metrics and messages call it
 	source int32  // in Set.sources; -1: default, and no file says anything about it
-	index  int    // in its file's virtual_hosts
+	index  int32  // in its file's virtual_hosts
 	place
 	routes []route
 }
@@ -109,17 +109,17 @@ func (h *virtualHost) at(route int) *place {
 }
 
 // find returns the place of a request in the virtual host as its path was received, and the places to which other
-// readings of the path lead, where they are different ones: an upstream may read it that way. The unused are nil.
-func (h *virtualHost) find(r *Request) (p *place, others [2]*place) {
+// readings of the path lead, where they are different ones: an upstream may read it that way.
+func (h *virtualHost) find(r *Request) (p *place, others []*place) {
 	if len(h.routes) == 0 {
-		return &h.place, others
+		return &h.place, nil
 	}
-	path := pathOnly(r.Path)
+	path, ambiguous := readPath(r.Path)
 	found := h.route(r.Route, path)
-	if isAmbiguous(path) {
-		for i, merge := range [...]bool{true, false} {
+	if ambiguous {
+		for _, merge := range [...]bool{true, false} {
 			if also := h.route(r.Route, normalizePath(path, merge)); also != found {
-				others[i] = h.at(also)
+				others = append(others, h.at(also))
 			}
 		}
 	}

@@ -94,21 +94,7 @@ func (g *grant) listsHeader(name string) bool {
 
 // isAuthorization reports whether a field name is the one that a "*" never covers (Fetch, section 4.8, "CORS
 // non-wildcard request-header name").
-func isAuthorization(name string) bool {
-	if len(name) != len("authorization") {
-		return false
-	}
-	for i := 0; i < len(name); i++ {
-		c := name[i]
-		if 'A' <= c && c <= 'Z' {
-			c |= 0x20
-		}
-		if c != "authorization"[i] {
-			return false
-		}
-	}
-	return true
-}
+func isAuthorization(name string) bool { return equalFoldASCII(name, "authorization") }
 
 // elements walks through the elements of a field whose value is a list (RFC 9110, section 5.6.1), the empty ones too.
 // Several lines are one list. A field without a line has no element.

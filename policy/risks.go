@@ -3,6 +3,7 @@ package policy
 import (
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
@@ -30,33 +31,49 @@ var riskCodes = map[corsprocv1.DangerousCombination]Code{
 	liftSuffix:   CodePublicSuffix,
 }
 
-// pattern looks at one pattern. related is where it stands if that is not the place itself.
-func (k *credentialRisks) pattern(at Place, text string, p *pattern, related *Place) {
+// pattern looks at element i of a list.
+func (k *credentialRisks) pattern(list Place, i int, text string, p *pattern) {
 	if !k.on {
 		return
 	}
 	for _, danger := range patternDangers(p) {
-		k.danger(at, text, danger, p, related)
+		k.danger(list.element(i), text, danger, p, nil)
 	}
 }
 
-// set looks at an origin set that a policy refers to, and reports each kind of danger once, with the first pattern that
-// has it as the second place.
-func (k *credentialRisks) set(at Place, set *originSet) {
+// set looks at an origin set to which element i of a list refers, and reports each kind of danger once, with the first
+// pattern that has it as the second place.
+func (k *credentialRisks) set(list Place, i int, set *originSet) {
 	if !k.on {
 		return
 	}
-	seen := map[corsprocv1.DangerousCombination]bool{}
-	for i := range set.patterns {
-		p := &set.patterns[i]
+	risks, ok := k.setRisks[set]
+	if !ok {
+		risks = risksOf(set)
+		k.setRisks[set] = risks
+	}
+	for _, r := range risks {
+		entry := k.in(set.source, Path("").Name("origin_sets").Name(set.name).Index(r.pattern.index))
+		k.danger(list.element(i), "@"+set.name, r.danger, &r.pattern, &entry)
+	}
+}
+
+// setRisk is a kind of danger in an origin set, and the first pattern that has it.
+type setRisk struct {
+	danger  corsprocv1.DangerousCombination
+	pattern pattern
+}
+
+// risksOf returns the kinds of danger in an origin set.
+func risksOf(set *originSet) (risks []setRisk) {
+	for p := range set.written() {
 		for _, danger := range patternDangers(p) {
-			if !seen[danger] {
-				seen[danger] = true
-				entry := k.in(set.source, Path("").Name("origin_sets").Name(set.name).Index(p.index))
-				k.danger(at, "@"+set.name, danger, p, &entry)
+			if !slices.ContainsFunc(risks, func(r setRisk) bool { return r.danger == danger }) {
+				risks = append(risks, setRisk{danger, *p})
 			}
 		}
 	}
+	return risks
 }
 
 // regex looks at an expression by trying it on origins that anybody can have.
@@ -107,6 +124,9 @@ func dangerFix(danger corsprocv1.DangerousCombination, p *pattern, related *Plac
 
 // patternDangers returns what is dangerous about a pattern where credentials are allowed.
 func patternDangers(p *pattern) (dangers []corsprocv1.DangerousCombination) {
+	if p.isExact() && p.origin.scheme == "https" {
+		return nil // as nearly all are
+	}
 	web := p.origin.scheme == "http" || p.origin.scheme == "https"
 	if p.kind == patternAny || p.kind == patternNull || (web && p.host == hostAny) {
 		dangers = append(dangers, liftAny)
@@ -138,14 +158,11 @@ func isLoopback(p *pattern) bool {
 // under it (*.ck). What only its default rule covers, such as internal, is not listed.
 func isPublicSuffix(domain string) bool {
 	domain = strings.TrimSuffix(domain, ".")
-	return isListed(domain) || isListed("any-name-under."+domain)
-}
-
-// isListed reports whether a domain is a suffix by a rule of its own. Package publicsuffix tells the default rule from
-// the others by a suffix without a dot that no section manages.
-func isListed(domain string) bool {
-	suffix, icann := publicsuffix.PublicSuffix(domain)
-	return suffix == domain && (icann || strings.Contains(suffix, "."))
+	// The suffix of a name right under the domain is the domain, or all of it where a rule lists every such name. Package
+	// publicsuffix tells the default rule from the others by a suffix without a dot that no section manages.
+	name := "any-name-under." + domain
+	suffix, icann := publicsuffix.PublicSuffix(name)
+	return (suffix == domain || suffix == name) && (icann || strings.Contains(suffix, "."))
 }
 
 // probeOrigins are origins of many owners. An expression that accepts every one of them accepts everybody, whatever its

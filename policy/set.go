@@ -21,17 +21,38 @@ type Set struct {
 	originSets []*originSet
 	hosts      []virtualHost // the first is default
 
-	names   map[string]int // exact virtual host names
-	globs   globs          // virtual host names with a star
-	domains domains
+	patterns originIndex // of all policies and origin sets
+	names    index       // virtual host names, exact and with a star; the latter only to be told of
+	globs    globs       // virtual host names with a star
+	domains  domains
 }
+
+// The spaces of Set.names. The numbers are the indexes in Set.hosts.
+const (
+	nameExact = iota
+	nameGlob
+)
 
 // originSet is a compiled entry of origin_sets.
 type originSet struct {
 	name   string
 	source int32
 	origins
-	patterns []pattern // only while compiling
+	texts         []string // as written; only while compiling
+	used, allowed bool     // by a policy, and in its allow_origins; only while compiling
+}
+
+// written yields the patterns of the set as they are written, without what is malformed. Only while compiling.
+func (s *originSet) written() iter.Seq[*pattern] {
+	return func(yield func(*pattern) bool) {
+		for i, text := range s.texts {
+			p, why := parsePattern(text)
+			p.index = i
+			if why == "" && p.kind != patternSet && !yield(&p) {
+				return
+			}
+		}
+	}
 }
 
 // The built-in policies.
@@ -47,7 +68,7 @@ const defaultLabel = "default"
 // any of it is an [Error], there is no set. The sources are read only during the call. No source at all makes an empty
 // set, in which every request is passed through.
 func Compile(sources ...Source) (*Set, []Finding) {
-	c := compiler{set: &Set{byName: map[string]*grant{}, names: map[string]int{}}}
+	c := newCompiler()
 	c.compile(sources)
 	for i := range c.findings {
 		if c.findings[i].Severity == Error {
@@ -80,44 +101,47 @@ func (s *Set) Policies() iter.Seq[string] {
 	}
 }
 
-// virtualHost returns the virtual host of a request: by Envoy's name for it, then by the authority, then default.
-func (s *Set) virtualHost(r *Request) *virtualHost {
+// virtualHost returns the virtual host of a request.
+func (s *Set) virtualHost(r *Request) *virtualHost { return &s.hosts[s.hostIndex(r)] }
+
+// hostIndex returns the index of a request's virtual host: by Envoy's name for it, then by the authority, then default.
+func (s *Set) hostIndex(r *Request) int {
 	if r.VirtualHost != "" {
-		if i, ok := s.names[r.VirtualHost]; ok {
-			return &s.hosts[i]
+		if i := s.names.find(nameExact, r.VirtualHost); i != 0 {
+			return int(i)
 		}
 		if i, ok := s.globs.find(r.VirtualHost); ok {
-			return &s.hosts[i]
+			return i
 		}
 	}
-	return &s.hosts[s.domains.find(r.Authority)]
+	return s.domains.find(r.Authority)
 }
 
-// named returns the list that Envoy names for a request. It reports false for a name that does not exist and for a list
-// that a file could not hold.
-func (s *Set) named(f Field) (list, bool) {
+// named returns the list that Envoy names for a request. Where that is of several policies, the list is empty, and names
+// are theirs. It reports false for a name that does not exist and for a list that a file could not hold.
+func (s *Set) named(f Field) (l *list, names string, ok bool) {
 	if f.Lines != 1 {
-		return list{}, false
+		return &namedList, "", false
 	}
 	if trimOWS(f.Value) == namePassthrough {
-		return list{passthrough: true}, true
+		return &passthroughList, "", true
 	}
 	var first *grant
-	names, builtin := 0, false
-	for rest, more := f.Value, true; more; names++ {
+	n, builtin := 0, false
+	for rest, more := f.Value, true; more; n++ {
 		var name string
 		name, rest, more = strings.Cut(rest, ",")
 		g, ok := s.byName[trimOWS(name)]
 		if !ok {
-			return list{}, false
+			return &namedList, "", false
 		}
-		if names == 0 {
+		if n == 0 {
 			first = g
 		}
 		builtin = builtin || g.builtin
 	}
-	if names == 1 {
-		return newList(first.alone), true
+	if n == 1 {
+		return &first.alone, "", true
 	}
-	return list{named: f.Value}, !builtin
+	return &namedList, f.Value, !builtin
 }

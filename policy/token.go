@@ -39,6 +39,26 @@ func lowerASCII(s string, buf []byte) []byte {
 	return buf
 }
 
+// equalFoldASCII reports whether s is the lower-case text t when A-Z of s are in lower case.
+func equalFoldASCII(s, t string) bool {
+	if s == t {
+		return true
+	}
+	if len(s) != len(t) {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != t[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // hasUpperASCII reports whether s has a letter of A-Z.
 func hasUpperASCII(s string) bool {
 	for i := 0; i < len(s); i++ {

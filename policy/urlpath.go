@@ -2,39 +2,45 @@ package policy
 
 import "strings"
 
-// pathOnly returns a request's path without query and fragment.
-func pathOnly(s string) string {
+// readPath returns a request's path without query and fragment, and whether two servers may read it in two ways: escaped
+// dots and slashes, backslashes, empty segments and dot segments are resolved by some and not by others.
+func readPath(s string) (path string, ambiguous bool) {
 	for i := 0; i < len(s); i++ {
-		if s[i] == '?' || s[i] == '#' {
-			return s[:i]
+		if !isPathMark[s[i]] {
+			continue
+		}
+		switch s[i] {
+		case '?', '#':
+			return s[:i], ambiguous
+		case '\\':
+			ambiguous = true
+		case '%':
+			ambiguous = ambiguous || unescape(s[i:]) != 0
+		case '/':
+			ambiguous = ambiguous || isOddSegment(s[i+1:])
 		}
 	}
-	return s
+	return s, ambiguous
 }
 
-// isAmbiguous reports whether two servers may read a path in two ways: escaped dots and slashes, backslashes, empty
-// segments and dot segments are resolved by some and not by others.
-func isAmbiguous(path string) bool {
-	for i := 0; i < len(path); i++ {
-		switch path[i] {
-		case '\\':
-			return true
-		case '%':
-			if unescape(path[i:]) != 0 {
-				return true
-			}
-		case '/':
-			rest := path[i+1:]
-			if strings.HasPrefix(rest, "/") {
-				return true
-			}
-			segment, _, _ := strings.Cut(rest, "/")
-			if segment == "." || segment == ".." {
-				return true
-			}
-		}
+// isPathMark holds the bytes that readPath looks at.
+var isPathMark = [256]bool{'?': true, '#': true, '\\': true, '%': true, '/': true}
+
+// isOddSegment reports whether a path goes on with an empty segment that is not its last, with "." or with "..".
+func isOddSegment(rest string) bool {
+	if rest == "" || rest[0] != '.' {
+		return rest != "" && rest[0] == '/'
 	}
-	return false
+	rest = rest[1:]
+	if rest != "" && rest[0] == '.' {
+		rest = rest[1:]
+	}
+	return rest == "" || rest[0] == '/' || rest[0] == '?' || rest[0] == '#'
+}
+
+func isAmbiguous(path string) bool {
+	_, ambiguous := readPath(path)
+	return ambiguous
 }
 
 // unescape returns the byte that an escape at the beginning of s stands for, where it is a dot, a slash or a backslash;
@@ -54,7 +60,7 @@ func unescape(s string) byte {
 	return 0
 }
 
-// normalizePath resolves what isAmbiguous finds: escapes, backslashes (which are slashes to browsers), empty segments and
+// normalizePath resolves what makes a path ambiguous: escapes, backslashes (which are slashes to browsers), empty segments and
 // dot segments (RFC 3986, section 5.2.4). Servers disagree on whether empty segments go before the dot segments are
 // resolved (merge) or after, which matters for /a//../b.
 func normalizePath(path string, merge bool) string {

@@ -1,0 +1,156 @@
+package policy
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"iter"
+	"math/bits"
+)
+
+// An index finds a number other than 0 by a key of two parts, a space and a text. It does what a map would, and lives in
+// two slices without a pointer: a set with a million patterns is nothing for the garbage collector to walk through,
+// and keeps nothing of the policy files alive. A look-up costs one hash and reads two places in memory, whatever the
+// size of the index.
+//
+// It is an open hash table with linear probing. The hash is seeded by the process, so that nobody can write a file full
+// of collisions.
+type index struct {
+	slots   []uint64 // 0: free; else the place of a record and, above it, some bits of its hash
+	records []byte   // one after another: space, value, length of the text, text
+	used    int      // of slots
+}
+
+const (
+	slotPlace    = 1<<slotTagAt - 1 // of the record, plus 1
+	slotTagAt    = 40
+	recordValue  = 8 // where the parts of a record begin
+	recordLength = 16
+	recordText   = 20
+)
+
+var hashSeed = maphash.MakeSeed()
+
+// reserve makes room for n more entries with so many bytes of text in all. More only costs time.
+func (x *index) reserve(n, text int) {
+	x.resize(slotsFor(x.used + n))
+	if need := len(x.records) + n*recordText + text; need > cap(x.records) {
+		x.records = append(make([]byte, 0, need), x.records...)
+	}
+}
+
+// slotsFor returns how many slots n entries take: five of eight are used at most. Then a miss reads four slots on
+// average, which is half a cache line.
+func slotsFor(n int) int { return n*8/5 + 8 }
+
+func (x *index) resize(slots int) {
+	if slots <= len(x.slots) {
+		return
+	}
+	x.slots = make([]uint64, slots)
+	for at := 0; at < len(x.records); {
+		r := x.record(at)
+		x.occupy(combine(r.space, maphash.Bytes(hashSeed, r.text)), at)
+		at += r.size()
+	}
+}
+
+// record is an entry of an index.
+type record struct {
+	space, value uint64
+	text         []byte
+}
+
+// size returns how many bytes a record takes.
+func (r *record) size() int { return recordText + len(r.text) }
+
+func (x *index) record(at int) record {
+	r := x.records[at:]
+	return record{
+		space: binary.LittleEndian.Uint64(r), value: binary.LittleEndian.Uint64(r[recordValue:]),
+		text: r[recordText:][:binary.LittleEndian.Uint32(r[recordLength:])],
+	}
+}
+
+// combine makes one hash of a text's hash and a space. The second constant keeps a space with few bits set from leaving most
+// of the product empty.
+func combine(space, hash uint64) uint64 {
+	high, low := bits.Mul64(hash|1, space^0x9e3779b97f4a7c15)
+	return high ^ low
+}
+
+// home returns where a hash is looked for first: its upper bits, scaled to the number of slots.
+func (x *index) home(hash uint64) int {
+	high, _ := bits.Mul64(hash, uint64(len(x.slots)))
+	return int(high)
+}
+
+func (x *index) occupy(hash uint64, at int) {
+	i := x.home(hash)
+	for x.slots[i] != 0 {
+		if i++; i == len(x.slots) {
+			i = 0
+		}
+	}
+	x.slots[i] = hash<<slotTagAt | uint64(at+1)
+}
+
+// all yields every entry, in the order in which they were added.
+func (x *index) all() iter.Seq[record] {
+	return func(yield func(record) bool) {
+		for at := 0; at < len(x.records); {
+			r := x.record(at)
+			at += r.size()
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// find returns the number of a key, or 0.
+func (x *index) find(space uint64, text string) uint64 {
+	if x.used == 0 {
+		return 0
+	}
+	return x.look(combine(space, maphash.String(hashSeed, text)), space, text)
+}
+
+func (x *index) look(hash, space uint64, text string) uint64 {
+	slots := x.slots
+	for i := x.home(hash); ; i++ {
+		if i >= len(slots) {
+			i = 0
+		}
+		slot := slots[i]
+		if slot == 0 {
+			return 0
+		}
+		if (slot^hash<<slotTagAt)>>slotTagAt != 0 {
+			continue
+		}
+		r := x.records[slot&slotPlace-1:]
+		if binary.LittleEndian.Uint64(r) == space && int(binary.LittleEndian.Uint32(r[recordLength:])) == len(text) &&
+			string(r[recordText:recordText+len(text)]) == text {
+			return binary.LittleEndian.Uint64(r[recordValue:])
+		}
+	}
+}
+
+// add enters a number under a key. A key that has one already keeps it, and had is what it has.
+func (x *index) add(space uint64, text string, value uint64) (had uint64) {
+	if need := slotsFor(x.used + 1); need > len(x.slots) {
+		x.resize(2 * need)
+	}
+	hash := combine(space, maphash.String(hashSeed, text))
+	if had := x.look(hash, space, text); had != 0 {
+		return had
+	}
+	at := len(x.records)
+	x.records = binary.LittleEndian.AppendUint64(x.records, space)
+	x.records = binary.LittleEndian.AppendUint64(x.records, value)
+	x.records = binary.LittleEndian.AppendUint32(x.records, uint32(len(text)))
+	x.records = append(x.records, text...)
+	x.occupy(hash, at)
+	x.used++
+	return 0
+}
