@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // Header is a header to be set, replacing all lines of its name. Names are lower-case.
 type Header struct{ Name, Value string }
@@ -18,9 +21,11 @@ var ResponseHeaders = [...]string{
 	"access-control-allow-private-network",
 }
 
+// HeaderVary is the header by which caches tell answers apart.
+const HeaderVary = "vary"
+
 // The names of the other headers that are written.
 const (
-	headerVary      = "vary"
 	headerTiming    = "timing-allow-origin"
 	headerCache     = "cache-control"
 	headerMediaType = "content-type"
@@ -67,7 +72,7 @@ func (d *Decision) AppendImmediate(dst []Header) (status int, headers []Header, 
 			vary, body = varyOrigin, rejectedBody
 		}
 		if !a.static {
-			dst = append(dst, Header{headerVary, vary})
+			dst = append(dst, Header{HeaderVary, vary})
 		}
 		return statusForbidden, append(dst, Header{headerCache, "no-store"}), body
 	}
@@ -85,7 +90,7 @@ func (d *Decision) AppendImmediate(dst []Header) (status int, headers []Header, 
 		dst = append(dst, Header{"access-control-allow-private-network", "true"})
 	}
 	if !a.static {
-		dst = append(dst, Header{headerVary, varyPreflight})
+		dst = append(dst, Header{HeaderVary, varyPreflight})
 	}
 	return a.grant.preflightStatus, dst, ""
 }
@@ -94,6 +99,15 @@ func (d *Decision) AppendImmediate(dst []Header) (status int, headers []Header, 
 // holds the response's own Vary lines; where they have to change, one merged line replaces them. Only for decisions
 // whose action is [Adjust].
 func (d *Decision) AppendResponse(dst []Header, vary []string) []Header {
+	dst = d.AppendFixed(dst)
+	if merged, changed := d.AppendVary(nil, vary); changed {
+		dst = append(dst, Header{HeaderVary, string(merged)})
+	}
+	return dst
+}
+
+// AppendFixed appends the headers of [Decision.AppendResponse] that do not depend on the response: all but Vary.
+func (d *Decision) AppendFixed(dst []Header) []Header {
 	a := &d.answer
 	if a.grant != nil {
 		dst = a.appendGrant(dst)
@@ -101,12 +115,43 @@ func (d *Decision) AppendResponse(dst []Header, vary []string) []Header {
 	if a.timing != "" {
 		dst = append(dst, Header{headerTiming, a.timing})
 	}
-	if !a.static {
-		if merged, changed := mergeVary(vary); changed {
-			dst = append(dst, Header{headerVary, merged})
+	return dst
+}
+
+// AppendVary appends the value of Vary that a response with these lines needs, and reports whether it has to change:
+// caches have to tell origins apart wherever a place does. Nothing of the upstream's is lost, and no name is doubled by
+// us. Where nothing changes, what is appended counts for nothing.
+func (d *Decision) AppendVary(dst []byte, lines []string) (merged []byte, changed bool) {
+	if d.answer.static {
+		return dst, false
+	}
+	start := len(dst)
+	list := elements{lines: lines}
+	for name, ok := list.next(); ok; name, ok = list.next() {
+		switch own := dst[start:]; {
+		case name == "*" || strings.EqualFold(name, varyOrigin):
+			return dst, false
+		case name != "" && !(len(own) < maxDeduplicated && hasElement(own, name)):
+			dst = append(append(dst, name...), ", "...)
 		}
 	}
-	return dst
+	if len(dst) > start && !isFieldValue(dst[start:]) {
+		// It cannot be written back, and half of it would let a cache mix answers: say that they depend on everything.
+		return append(dst[:start], '*'), true
+	}
+	return append(dst, varyOrigin...), true
+}
+
+// hasElement reports whether a list that [Decision.AppendVary] has begun has a name, ignoring case.
+func hasElement(list []byte, name string) bool {
+	for len(list) > 0 {
+		element, rest, _ := bytes.Cut(list, []byte(", "))
+		if len(element) == len(name) && strings.EqualFold(string(element), name) {
+			return true
+		}
+		list = rest
+	}
+	return false
 }
 
 // appendGrant appends what answers to preflights and to other requests have in common.
@@ -156,35 +201,10 @@ func (a *answer) allowHeaders() string {
 // maxDeduplicated bounds the work of finding names that stand twice in an upstream's Vary, in bytes of the list.
 const maxDeduplicated = 512
 
-// mergeVary returns the Vary that a response with these lines needs so that caches tell origins apart, and whether it
-// differs from what the lines say already. Nothing of the upstream's is lost, and no name is doubled by us.
-func mergeVary(lines []string) (merged string, changed bool) {
-	var b strings.Builder
-	list := elements{lines: lines}
-	for name, ok := list.next(); ok; name, ok = list.next() {
-		switch {
-		case name == "*" || strings.EqualFold(name, varyOrigin):
-			return "", false
-		case name != "" && !(b.Len() < maxDeduplicated && listHas(b.String(), name)):
-			b.WriteString(name)
-			b.WriteString(", ")
-		}
-	}
-	if b.Len() == 0 {
-		return varyOrigin, true
-	}
-	if !isFieldValue(b.String()) {
-		// It cannot be written back, and half of it would let a cache mix answers: say that they depend on everything.
-		return "*", true
-	}
-	b.WriteString(varyOrigin)
-	return b.String(), true
-}
-
 // isFieldValue reports whether s can be written as a field's value (RFC 9110, section 5.5).
-func isFieldValue(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; (c < ' ' && c != '\t') || c == 0x7f {
+func isFieldValue(s []byte) bool {
+	for _, c := range s {
+		if (c < ' ' && c != '\t') || c == 0x7f {
 			return false
 		}
 	}

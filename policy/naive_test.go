@@ -267,7 +267,7 @@ func FuzzRequestHeaders(f *testing.F) {
 			}
 			_, headers, _ := d.AppendImmediate(nil)
 			for _, h := range headers {
-				if !isFieldValue(h.Value) {
+				if !isFieldValue([]byte(h.Value)) {
 					t.Errorf("asked %q: wrote %q", lines, h.Value)
 				}
 			}

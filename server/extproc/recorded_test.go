@@ -98,7 +98,7 @@ func exchanges(t testing.TB) []costly {
 		m := with(requestMessage(request(method, "/orders/7?full", more...)...), filterName, place)
 		return encode(t, m)
 	}
-	ok := encode(t, with(responseMessage(":status: 200", "vary: Origin"), filterName, place))
+	ok := encode(t, with(responseMessage(":status: 200", "vary: Accept-Encoding, Accept"), filterName, place))
 	answered := encode(t, with(responseMessage(":status: 200"), filterName, attrs{
 		"xds.virtual_host_name": "api", "xds.route_name": "orders", "request.method": "GET", "request.scheme": "https",
 		"request.host": "api.example", "request.path": "/orders/7?full", "request.headers['origin']": "https://shop.example",

@@ -72,11 +72,12 @@ func appendImmediate(out []byte, d *policy.Decision) []byte {
 // then sets, so a header that stands in both lists is set.
 func appendAdjust(out []byte, d *policy.Decision, vary []string) []byte {
 	var scratch [manyHeaders]policy.Header
-	set := d.AppendResponse(scratch[:0], vary)
+	set := d.AppendFixed(scratch[:0])
 	out, response := begin(out, replyResponseHeaders)
 	out, common := begin(out, headersResponseCommon)
 	out, mutation := begin(out, commonHeaderMutation)
-	out = append(appendOptions(out, set), removed...)
+	out = appendVary(appendOptions(out, set), d, vary)
+	out = append(out, removed...)
 	return finish(finish(finish(out, mutation), common), response)
 }
 
@@ -86,7 +87,21 @@ func appendLeave(out []byte) []byte {
 	return finish(out, at)
 }
 
-// appendOptions is the one place that sets headers. Envoy reads raw_value alone (value would set an empty header) and, of
+// appendVary sets Vary, where it has to change.
+func appendVary(out []byte, d *policy.Decision, lines []string) []byte {
+	before := len(out)
+	out, option := begin(out, mutationSetHeaders)
+	out, header := begin(out, optionHeader)
+	out = appendText(out, headerValueKey, policy.HeaderVary)
+	out, value := begin(out, headerValueRaw)
+	out, changed := d.AppendVary(out, lines)
+	if !changed {
+		return out[:before]
+	}
+	return finishOption(finish(out, value), header, option)
+}
+
+// appendOptions sets headers. Envoy reads raw_value alone (value would set an empty header) and, of
 // the two ways to say "replace", only append, unset; other proxies read the action. Both say the same, and append must
 // stay unset beside an action, or Envoy's general header parser would refuse it.
 func appendOptions(out []byte, headers []policy.Header) []byte {
@@ -96,9 +111,14 @@ func appendOptions(out []byte, headers []policy.Header) []byte {
 		out, header = begin(out, optionHeader)
 		out = appendText(out, headerValueKey, h.Name)
 		out = appendText(out, headerValueRaw, h.Value)
-		out = finish(append(finish(out, header), overwrite...), option)
+		out = finishOption(out, header, option)
 	}
 	return out
+}
+
+// finishOption ends the setting of a header, which replaces what is there.
+func finishOption(out []byte, header, option int) []byte {
+	return finish(append(finish(out, header), overwrite...), option)
 }
 
 // What is the same in every reply is encoded once.
