@@ -90,6 +90,7 @@ const (
 	CodeCORSHeader        Code = "cors-header-listed" // a header of the CORS protocol itself, listed as one of the page's
 	CodeRegexDot          Code = "regex-unescaped-dot"
 	CodeRegexNeighbour    Code = "regex-neighbour-host" // an expression that accepts a host of somebody else
+	CodeRegexNoMatch      Code = "regex-without-match"  // an expression that accepts no origin
 	CodeUnusedPolicy      Code = "unused-policy"
 	CodeUnusedOriginSet   Code = "unused-origin-set"
 	CodeUnreachableHost   Code = "unreachable-virtual-host"

@@ -8,7 +8,8 @@ import (
 	"unicode"
 )
 
-// Limits of the question whether some routes take every path that another one could: how much work all of a set may
+// Limits of the questions whether some routes take every path that another one could, and whether an expression accepts
+// any origin: how much work all of a set may
 // cost, in steps of some nanoseconds, how many routes are looked at together, and how many kinds of characters are told
 // apart. Beyond them nothing is said.
 const (
@@ -17,8 +18,8 @@ const (
 	maxCharacterKinds = 300
 )
 
-// inclusion compares what routes take as the regular languages that they are, by walking through their automata at the
-// same time.
+// inclusion compares what routes take, and what expressions accept, as the regular languages that they are, by walking
+// through their automata at the same time.
 type inclusion struct{ steps int } // what is left of maxInclusionSteps
 
 // language returns what a route takes as an expression for whole paths; nil for an expression that cannot be parsed.
@@ -77,42 +78,57 @@ func (x *inclusion) ask(t *route, others []*route) extent {
 	if a == nil || b == nil {
 		return extentUnknown
 	}
+	// Every path begins with a slash.
+	accepted, escaped := false, false
+	complete := x.explore(a, b, states{a.step(a.start(), '/'), b.step(b.start(), '/')}, false, func(at states) (stop bool) {
+		if a.accepts(at.a) {
+			accepted, escaped = true, !b.accepts(at.b)
+		}
+		return escaped
+	})
+	switch {
+	case !complete:
+		return extentUnknown
+	case escaped:
+		return extentOpen
+	case !accepted:
+		return extentNothing
+	}
+	return extentCovered
+}
+
+// states are the instructions that two machines are at after the same text.
+type states struct{ a, b []uint32 }
+
+// explore visits all states that two machines can get to while a can go on, or both can, until a visit says stop. It
+// reports false if that would cost too much.
+func (x *inclusion) explore(a, b *machine, from states, both bool, visit func(states) (stop bool)) (complete bool) {
 	kinds := characterKinds(a.prog, b.prog)
 	if len(kinds) > maxCharacterKinds {
-		return extentUnknown
+		return false
 	}
-	type pair struct{ a, b []uint32 }
 	seen := map[string]bool{}
-	queue := []pair{{a.step(a.start(), '/'), b.step(b.start(), '/')}} // every path begins so
-	accepted := false
-	for len(queue) > 0 {
-		p := queue[0]
-		queue = queue[1:]
-		if len(p.a) == 0 {
+	for queue := []states{from}; len(queue) > 0; queue = queue[1:] {
+		at := queue[0]
+		if len(at.a) == 0 || both && len(at.b) == 0 {
 			continue
 		}
-		key := stateKey(p.a, p.b)
+		key := stateKey(at.a, at.b)
 		if seen[key] {
 			continue
 		}
 		seen[key] = true
-		if a.accepts(p.a) {
-			accepted = true
-			if !b.accepts(p.b) {
-				return extentOpen
-			}
+		if visit(at) {
+			return true
 		}
-		for _, r := range kinds {
+		for _, c := range kinds {
 			if x.steps -= 10; x.steps < 0 {
-				return extentUnknown
+				return false
 			}
-			queue = append(queue, pair{a.step(p.a, r), b.step(p.b, r)})
+			queue = append(queue, states{a.step(at.a, c), b.step(at.b, c)})
 		}
 	}
-	if !accepted {
-		return extentNothing
-	}
-	return extentCovered
+	return true
 }
 
 func stateKey(a, b []uint32) string {
@@ -127,7 +143,7 @@ func stateKey(a, b []uint32) string {
 	return string(key)
 }
 
-// characterKinds returns one character of a path for each kind that the instructions of two programs tell apart.
+// characterKinds returns one character of paths and origins for each kind that the instructions of two programs tell apart.
 func characterKinds(programs ...*syntax.Prog) []rune {
 	from := map[rune]bool{'!': true, '"' + 1: true} // where a kind begins
 	for _, c := range "#/?\x7f" {

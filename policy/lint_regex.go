@@ -28,6 +28,10 @@ func (l *linter) lintRegexes(p *lintedPolicy) {
 			}
 			continue
 		}
+		if len(madeFor(tree, whole)) == 0 && l.inclusion.acceptsNoOrigin(tree) {
+			l.warn(at, CodeRegexNoMatch, text,
+				"no origin is like this: an expression is held against all of scheme://host[:port] as browsers send it, in lower case and without a path", "", nil)
+		}
 		if dots := riskyDots(tree); dots > 0 {
 			fix := escapeDots(text, dots)
 			l.warn(at, CodeRegexDot, text, "a dot stands for any character, so the host may have a letter where the dot before the top-level domain is", fix, nil)
@@ -38,7 +42,7 @@ func (l *linter) lintRegexes(p *lintedPolicy) {
 				}
 			}
 		}
-		if made, neighbour := acceptedNeighbour(tree, whole); neighbour != "" {
+		if made, neighbour := acceptedNeighbour(madeFor(tree, whole), whole); neighbour != "" {
 			l.warn(at, CodeRegexNeighbour, text,
 				"this is made for "+made+" and accepts "+neighbour+" too, which anybody could own; escape dots and let nothing run into the host's name", "", nil)
 		}
@@ -140,17 +144,17 @@ func escapeDots(text string, risky int) string {
 	return text
 }
 
-// acceptedNeighbour returns an origin that an expression is made for and one of somebody else that it accepts as well.
-func acceptedNeighbour(tree *syntax.Regexp, whole *regexp.Regexp) (made, neighbour string) {
-	for _, sample := range samples(tree) {
-		o, ok := parseOrigin(sample)
-		if !ok || (o.scheme != "http" && o.scheme != "https") || !whole.MatchString(sample) {
+// acceptedNeighbour returns one of some origins that an expression is made for, and one of somebody else that it accepts
+// as well.
+func acceptedNeighbour(origins []origin, whole *regexp.Regexp) (made, neighbour string) {
+	for _, o := range origins {
+		if o.scheme != "http" && o.scheme != "https" {
 			continue
 		}
 		for _, host := range neighbours(o.host) {
-			near := o.scheme + "://" + host + strings.TrimPrefix(sample, o.scheme+"://"+o.host)
+			near := o.scheme + "://" + host + strings.TrimPrefix(o.text, o.scheme+"://"+o.host)
 			if whole.MatchString(near) {
-				return sample, near
+				return o.text, near
 			}
 		}
 	}
@@ -166,7 +170,8 @@ func neighbours(host string) (hosts []string) {
 	if err != nil { // the host is a suffix itself, such as localhost
 		own = host
 	}
-	hosts = []string{host + ".evil.com", host + "evil.com", "evil" + own, "a.evil" + own, "evil-" + own}
+	below := strings.TrimSuffix(host, own) // what of the host is not its owner's name
+	hosts = []string{host + ".evil.com", host + "evil.com", "evil" + own, "a.evil" + own, below + "evil" + own, "evil-" + own}
 	for i := range len(host) {
 		if host[i] != '.' {
 			continue

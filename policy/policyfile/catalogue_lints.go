@@ -54,6 +54,12 @@ var lintEntries = []Entry{
 		Good:        "policies: {shop: {allow_origin_regexes: ['https://(.*\\.)?example\\.com']}}\n",
 	},
 	{
+		Code: string(policy.CodeRegexNoMatch), Severity: policy.Warning,
+		Explanation: "The expression accepts no origin that a browser sends. It is held against all of an origin, scheme and port included, not against a part of it.",
+		Bad:         "policies: {shop: {allow_origin_regexes: ['[a-z]+\\.example\\.com']}}\n",
+		Good:        "policies: {shop: {allow_origin_regexes: ['https://[a-z]+\\.example\\.com']}}\n",
+	},
+	{
 		Code: string(policy.CodeUnusedPolicy), Severity: policy.Warning,
 		Explanation: "No virtual host, route or default names this policy. It has an effect only where Envoy's metadata names it; a set without any place is taken to be for that.",
 		Bad: `policies:
