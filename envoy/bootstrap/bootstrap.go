@@ -48,14 +48,15 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := parse(data)
+	c, err := Parse(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
 }
 
-func parse(data []byte) (*Config, error) {
+// Parse reads what [Load] reads from a file.
+func Parse(data []byte) (*Config, error) {
 	c := &Config{Bootstrap: &bootstrapv3.Bootstrap{}, Manager: &hcmv3.HttpConnectionManager{}}
 	if err := unmarshal(data, c.Bootstrap); err != nil {
 		return nil, err
@@ -99,7 +100,12 @@ func (c *Config) JSON() ([]byte, error) {
 		return nil, err
 	}
 	c.network.ConfigType = &listenerv3.Filter_TypedConfig{TypedConfig: manager}
-	return protojson.MarshalOptions{UseProtoNames: true, Multiline: true}.Marshal(c.Bootstrap)
+	return Marshal(c.Bootstrap)
+}
+
+// Marshal returns a bootstrap in the form that Envoy reads from a file whose name ends in .json.
+func Marshal(b *bootstrapv3.Bootstrap) ([]byte, error) {
+	return protojson.MarshalOptions{UseProtoNames: true, Multiline: true}.Marshal(b)
 }
 
 // WriteTemp writes the configuration to a temporary file, which is the caller's to remove.

@@ -2,6 +2,7 @@ package bootstrap
 
 import (
 	"fmt"
+	"slices"
 
 	_ "github.com/cncf/xds/go/xds/type/matcher/v3" // read by name
 	matchingv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/common/matching/v3"
@@ -58,4 +59,12 @@ func (p *Processor) pack() error {
 	packed, err := anypb.New(outer)
 	p.filter.ConfigType = &hcmv3.HttpFilter_TypedConfig{TypedConfig: packed}
 	return err
+}
+
+// RemoveProcessors takes the filters that ask corsproc out of the chain, for comparisons with what does without them.
+func (c *Config) RemoveProcessors() {
+	c.Manager.HttpFilters = slices.DeleteFunc(c.Manager.HttpFilters, func(f *hcmv3.HttpFilter) bool {
+		return slices.ContainsFunc(c.Processors, func(p *Processor) bool { return p.filter == f })
+	})
+	c.Processors = nil
 }

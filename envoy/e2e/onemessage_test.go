@@ -260,21 +260,13 @@ func TestOneMessageSkipsWithoutOrigin(t *testing.T) {
 	}
 }
 
-// uncommented returns the text with as many lines of a comment as are given made part of the file, from the one with
-// first in it.
 func uncommented(t *testing.T, text, first string, lines int) string {
 	t.Helper()
-	all := strings.Split(text, "\n")
-	for i, line := range all {
-		if strings.TrimSpace(line) == "# "+first {
-			for j := range lines {
-				all[i+j] = strings.Replace(all[i+j], "# ", "", 1)
-			}
-			return strings.Join(all, "\n")
-		}
+	text, err := bootstrap.Uncomment(text, first, lines)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatalf("the comment %q is not there", first)
-	return ""
+	return text
 }
 
 // TestOneMessageAfterRewrites holds what the file says of routes that change a request on its way to the upstream.

@@ -45,12 +45,13 @@ func FindEnvoy(root string) (string, error) {
 // Envoy is a running Envoy that takes requests.
 type Envoy struct {
 	*child.Process
-	Admin    string // host:port of its admin interface
-	Listener string // host:port of its only listener
+	Admin     string            // host:port of its admin interface
+	Listener  string            // host:port of its first listener
+	Listeners map[string]string // host:port of each, by its name
 }
 
-// StartEnvoy starts Envoy with a configuration of one listener and waits until it takes requests. What Envoy prints, its
-// access log with it, goes to log. logLevel is one of Envoy's.
+// StartEnvoy starts Envoy with a configuration of a listener or several and waits until it takes requests. What Envoy
+// prints, its access log with it, goes to log. logLevel is one of Envoy's.
 func StartEnvoy(ctx context.Context, binary, config, logLevel string, log io.Writer) (*Envoy, error) {
 	dir, err := os.MkdirTemp("", "corsproc-envoy-")
 	if err != nil {
@@ -109,6 +110,7 @@ func (e *Envoy) look(ctx context.Context, adminFile string) error {
 	}
 	var listeners struct {
 		Statuses []struct {
+			Name         string `json:"name"`
 			LocalAddress struct {
 				SocketAddress struct {
 					Address string `json:"address"`
@@ -120,11 +122,17 @@ func (e *Envoy) look(ctx context.Context, adminFile string) error {
 	if err := json.Unmarshal(answer, &listeners); err != nil {
 		return err
 	}
-	if len(listeners.Statuses) != 1 {
-		return fmt.Errorf("%d listeners, not one", len(listeners.Statuses))
+	if len(listeners.Statuses) == 0 {
+		return errors.New("no listener")
 	}
-	a := listeners.Statuses[0].LocalAddress.SocketAddress
-	e.Listener = net.JoinHostPort(a.Address, strconv.Itoa(a.Port))
+	e.Listeners = map[string]string{}
+	for i, status := range listeners.Statuses {
+		a := status.LocalAddress.SocketAddress
+		e.Listeners[status.Name] = net.JoinHostPort(a.Address, strconv.Itoa(a.Port))
+		if i == 0 {
+			e.Listener = e.Listeners[status.Name]
+		}
+	}
 	return nil
 }
 

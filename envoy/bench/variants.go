@@ -1,0 +1,216 @@
+//go:build linux
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/cors/v3" // read by name
+
+	"github.com/corsproc/corsproc/envoy/bootstrap"
+)
+
+// variant is one way of answering CORS, behind a listener of its own.
+type variant struct {
+	name    string
+	service string // the process that its filters ask; empty: none
+	config  func(root string) (*bootstrap.Config, error)
+	expect  map[string]expectation // for each kind of request
+}
+
+// expectation is what has to come back for a request.
+type expectation struct {
+	status   string
+	lines    []string // that have to be in the answer
+	granted  bool     // Access-Control-Allow-Origin is in it
+	messages int      // that Envoy sends for it
+}
+
+// The variants that others are compared with, and the process of the second.
+const (
+	alone = "Envoy alone"
+	stock = "stock no-op"
+)
+
+// The kinds of requests.
+const (
+	actual    = "actual request"
+	preflight = "preflight"
+	noOrigin  = "no Origin"
+)
+
+var kinds = []string{actual, preflight, noOrigin}
+
+// policies is what corsproc is given, and nativePolicy the same in the words of Envoy's own filter.
+const policies = `
+policies:
+  storefront:
+    allow_origins: [https://shop.example.com, "https://*.shop.example.com"]
+    allow_methods: [PUT, DELETE]
+    allow_headers: [Content-Type, X-Custom-Header]
+    expose_headers: [X-Request-Id]
+    allow_credentials: true
+    max_age: 2h
+virtual_hosts:
+  - {name: api, domains: [api.example.com], policies: [storefront]}
+`
+
+const nativePolicy = `
+  typed_per_filter_config:
+    envoy.filters.http.cors:
+      "@type": type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy
+      allow_origin_string_match: [{exact: "https://shop.example.com"}, {suffix: ".shop.example.com"}]
+      allow_methods: PUT, DELETE
+      allow_headers: Content-Type, X-Custom-Header
+      expose_headers: X-Request-Id
+      allow_credentials: true
+      max_age: "7200"
+`
+
+// virtualHosts is what every variant has behind its filters.
+const virtualHosts = `
+- name: api
+  domains: [api.example.com]
+  routes:
+  - {match: {path: /slow}, route: {cluster: slow, timeout: 0s}}
+  - {match: {prefix: /}, route: {cluster: echo}}
+`
+
+const nativeFilter = `[{name: envoy.filters.http.cors, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors}}]`
+
+// stockFilter is how a filter for headers is written first: no attributes, no rules of what is forwarded.
+const stockFilter = `
+- name: stock
+  typed_config:
+    "@type": type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExternalProcessor
+    stat_prefix: cors.
+    grpc_service: {envoy_grpc: {cluster_name: "stock no-op"}}
+    message_timeout: 30s
+    processing_mode: {request_header_mode: SEND, response_header_mode: SEND, request_trailer_mode: SKIP, response_trailer_mode: SKIP}
+`
+
+const (
+	granted = "access-control-allow-origin: https://shop.example.com"
+	varied  = "vary: Accept-Encoding, Origin"
+)
+
+// What the upstream says, and what corsproc makes of it.
+var (
+	passed    = expectation{status: "200", lines: []string{"vary: Accept-Encoding"}}
+	cleaned   = expectation{status: "200", lines: []string{varied}}
+	readable  = expectation{status: "200", lines: []string{granted, "access-control-allow-credentials: true", "access-control-expose-headers: X-Request-Id", varied}, granted: true}
+	permitted = expectation{status: "204", lines: []string{granted, "access-control-allow-methods: PUT, DELETE", "access-control-max-age: 7200"}, granted: true}
+)
+
+func (e expectation) in(messages int) expectation {
+	e.messages = messages
+	return e
+}
+
+// allVariants returns the variants in their order in the tables: those without corsproc, and then every corsproc with
+// every recipe.
+func allVariants(also []namedBinary) []variant {
+	native := expectation{status: "200", lines: []string{granted}, granted: true}
+	all := []variant{
+		{name: alone, config: without("", ""), expect: map[string]expectation{actual: passed, preflight: passed, noOrigin: passed}},
+		{name: "native cors filter", config: without(nativeFilter, nativePolicy),
+			expect: map[string]expectation{actual: native, preflight: native, noOrigin: passed}},
+		{name: stock, service: stock, config: without(stockFilter, ""),
+			expect: map[string]expectation{actual: passed.in(2), preflight: passed.in(2), noOrigin: passed.in(2)}},
+	}
+	for _, b := range append([]namedBinary{{name: bootstrap.ClusterName}}, also...) {
+		all = append(all,
+			variant{name: b.name + ", envoy.yaml", service: b.name, config: recipe("envoy.yaml"),
+				expect: map[string]expectation{actual: readable.in(2), preflight: permitted.in(1), noOrigin: cleaned.in(2)}},
+			variant{name: b.name + ", one-message.yaml", service: b.name, config: recipe("one-message.yaml"),
+				expect: map[string]expectation{actual: readable.in(1), preflight: permitted.in(1), noOrigin: cleaned.in(1)}},
+			variant{name: b.name + ", one-message.yaml, Origin only", service: b.name, config: originOnly,
+				expect: map[string]expectation{actual: readable.in(1), preflight: permitted.in(1), noOrigin: passed}},
+		)
+	}
+	return all
+}
+
+// chosen returns the variants with a text in their names, and those that others are compared with.
+func chosen(all []variant, only string) (some []variant) {
+	for _, v := range all {
+		if v.name == alone || v.name == stock || strings.Contains(v.name, only) {
+			some = append(some, v)
+		}
+	}
+	return some
+}
+
+// recipe is a configuration as it is copied.
+func recipe(name string) func(root string) (*bootstrap.Config, error) {
+	return func(root string) (*bootstrap.Config, error) {
+		c, err := bootstrap.Load(filepath.Join(root, "envoy", name))
+		if err != nil {
+			return nil, err
+		}
+		return c, c.SetVirtualHosts(virtualHosts)
+	}
+}
+
+// originOnly is one-message.yaml with the lines that leave requests without Origin alone.
+func originOnly(root string) (*bootstrap.Config, error) {
+	text, err := os.ReadFile(filepath.Join(root, "envoy", "one-message.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	gated, err := bootstrap.Uncomment(string(text), "- predicate: { not_matcher: { single_predicate: *origin } }", 2)
+	if err != nil {
+		return nil, err
+	}
+	c, err := bootstrap.Parse([]byte(gated))
+	if err != nil {
+		return nil, err
+	}
+	return c, c.SetVirtualHosts(virtualHosts)
+}
+
+// without is the reference configuration with other filters in place of corsproc's, and a policy for them.
+func without(filters, policy string) func(root string) (*bootstrap.Config, error) {
+	return func(root string) (*bootstrap.Config, error) {
+		c, err := recipe("envoy.yaml")(root)
+		if err != nil {
+			return nil, err
+		}
+		if err := c.SetVirtualHosts(virtualHosts + policy); err != nil {
+			return nil, err
+		}
+		if err := c.AddFilters(filters, ""); err != nil {
+			return nil, err
+		}
+		c.RemoveProcessors()
+		return c, nil
+	}
+}
+
+// The requests as a browser's page sends them: twelve header lines each, one less without Origin.
+var requestOf = map[string][]byte{
+	actual: request("GET /v1/orders?page=2",
+		"Accept: application/json", "Origin: https://shop.example.com", "Referer: https://shop.example.com/",
+		"Cookie: session=6f1c2b7e9d0a4b58; theme=dark", "X-Custom-Header: 1",
+		"Sec-Fetch-Dest: empty", "Sec-Fetch-Mode: cors", "Sec-Fetch-Site: same-site"),
+	preflight: request("OPTIONS /v1/orders/7",
+		"Accept: */*", "Origin: https://shop.example.com", "Referer: https://shop.example.com/",
+		"Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: content-type,x-custom-header",
+		"Sec-Fetch-Dest: empty", "Sec-Fetch-Mode: cors", "Sec-Fetch-Site: same-site"),
+	noOrigin: request("GET /v1/orders?page=2",
+		"Accept: application/json", "Referer: https://api.example.com/",
+		"Cookie: session=6f1c2b7e9d0a4b58; theme=dark", "X-Custom-Header: 1",
+		"Sec-Fetch-Dest: empty", "Sec-Fetch-Mode: cors", "Sec-Fetch-Site: same-origin"),
+}
+
+// slowRequest is answered by nobody.
+var slowRequest = request("GET /slow", "Accept: application/json", "Origin: https://shop.example.com")
+
+func request(line string, headers ...string) []byte {
+	all := append([]string{line + " HTTP/1.1", "Host: api.example.com",
+		"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36",
+		"Accept-Language: en-GB,en;q=0.9", "Accept-Encoding: gzip, deflate, br, zstd"}, headers...)
+	return []byte(strings.Join(all, "\r\n") + "\r\n\r\n")
+}
