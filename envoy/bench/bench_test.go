@@ -192,8 +192,13 @@ func TestBusyMachine(t *testing.T) {
 	s := &series[costs]{variants: allVariants(nil), limit: -1, progress: io.Discard, what: "test", rounds: 2}
 	s.sample = func(context.Context, variant, string) (costs, error) { return costs{}, nil }
 	s.pids = func() []int { return []int{os.Getpid()} }
-	if err := s.run(t.Context()); err == nil || s.dropped != 3*len(kinds) {
-		t.Errorf("%v, %d rounds dropped", err, s.dropped)
+	if err := s.run(t.Context()); err != nil || s.missing() == nil || s.dropped != 3*len(kinds) {
+		t.Errorf("%v, %v, %d rounds dropped", err, s.missing(), s.dropped)
+	}
+	r := &results{}
+	r.fill(s.variants, s, &series[delays]{})
+	if r.Rows[0].Envoy != nil {
+		t.Errorf("a figure without a round: %+v", r.Rows[0])
 	}
 }
 

@@ -54,15 +54,15 @@ func bench(ctx context.Context, o options, out, progress io.Writer) error {
 		return err
 	}
 	defer g.stop()
-	r, err := measure(ctx, g, o, progress)
+	r, missing, err := measure(ctx, g, o, progress)
 	if err != nil {
 		return err
 	}
 	if _, err := io.WriteString(out, r.markdown()); err != nil {
 		return err
 	}
-	if o.out == "" {
-		return nil
+	if missing != nil || o.out == "" {
+		return missing
 	}
 	return r.write(o.out)
 }

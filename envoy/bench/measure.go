@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,12 +21,13 @@ type costs struct{ service, envoy float64 }
 // delays is how long answers took, in microseconds.
 type delays struct{ p50, p99 float64 }
 
-// measure measures everything. Memory comes first, while the services are fresh.
-func measure(ctx context.Context, g *gateway, o options, progress io.Writer) (*results, error) {
+// measure measures everything. Memory comes first, while the services are fresh. Where the machine was too busy for some
+// of the figures, they are missing from the results, and missing says which.
+func measure(ctx context.Context, g *gateway, o options, progress io.Writer) (r *results, missing, err error) {
 	if err := g.rehearse(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	r := newResults(ctx, o)
+	r = newResults(ctx, o)
 	if o.streams > 0 {
 		for _, v := range g.variants {
 			if v.service == "" || v.expect[noOrigin].messages == 0 && v.expect[actual].messages == 1 {
@@ -34,7 +36,7 @@ func measure(ctx context.Context, g *gateway, o options, progress io.Writer) (*r
 			fmt.Fprintf(progress, "%s: %d requests wait for a slow upstream\n", v.name, o.streams)
 			m, err := g.measureMemory(ctx, v, o.streams)
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			r.Memory = append(r.Memory, memoryRow{Variant: v.name, memory: m, PerStream: m.perStream()})
 		}
@@ -43,16 +45,16 @@ func measure(ctx context.Context, g *gateway, o options, progress io.Writer) (*r
 		return g.sampleCosts(ctx, v, kind, o)
 	}}
 	if err := cpu.run(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	latency := &series[delays]{variants: g.variants, limit: o.others, pids: g.pids, progress: progress, what: "open loop", rounds: o.openRounds, sample: func(ctx context.Context, v variant, kind string) (delays, error) {
 		return g.sampleDelays(ctx, v, kind, o)
 	}}
 	if err := latency.run(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r.fill(g.variants, cpu, latency)
-	return r, nil
+	return r, errors.Join(cpu.missing(), latency.missing()), nil
 }
 
 // rehearse sends one request of each kind to each variant and holds Envoy to the number of messages that it is expected
@@ -100,8 +102,7 @@ type series[S any] struct {
 // run measures rounds until there are as many as are wanted of each kind of request, or half as many again were tried.
 func (s *series[S]) run(ctx context.Context) error {
 	s.kept = map[string][]round[S]{}
-	tries := s.rounds + (s.rounds+1)/2
-	for try := range tries {
+	for try := range s.rounds + (s.rounds+1)/2 {
 		for _, kind := range kinds {
 			if len(s.kept[kind]) == s.rounds {
 				continue
@@ -121,12 +122,18 @@ func (s *series[S]) run(ctx context.Context) error {
 			fmt.Fprintf(s.progress, "%s, %s, round %d: others used %.0f %% of the machine%s\n", s.what, kind, try+1, 100*share, verdict)
 		}
 	}
+	return nil
+}
+
+// missing returns an error that says for which kinds of request no round was quiet enough.
+func (s *series[S]) missing() error {
+	var all []error
 	for _, kind := range kinds {
 		if s.rounds > 0 && len(s.kept[kind]) == 0 {
-			return fmt.Errorf("%s, %s: others used too much of the machine in all of %d rounds", s.what, kind, tries)
+			all = append(all, fmt.Errorf("%s, %s: others used too much of the machine in every round", s.what, kind))
 		}
 	}
-	return nil
+	return errors.Join(all...)
 }
 
 // round has the variants take turns, in every other round backwards.

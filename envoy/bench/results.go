@@ -106,8 +106,9 @@ func newResults(ctx context.Context, o options) *results {
 // fill computes the rows: every difference and every share within a round, and only then the median over rounds.
 func (r *results) fill(variants []variant, cpu *series[costs], latency *series[delays]) {
 	r.Rounds = rounds{Closed: cpu.fewest(), Open: latency.fewest(), Dropped: cpu.dropped + latency.dropped}
-	others := slices.Sorted(slices.Values(slices.Concat(cpu.others, latency.others)))
-	r.Rounds.OthersMedian, r.Rounds.OthersHighest = others[len(others)/2], others[len(others)-1]
+	if others := slices.Sorted(slices.Values(slices.Concat(cpu.others, latency.others))); len(others) > 0 {
+		r.Rounds.OthersMedian, r.Rounds.OthersHighest = others[len(others)/2], others[len(others)-1]
+	}
 	for _, kind := range kinds {
 		for _, v := range variants {
 			row := row{Kind: kind, Variant: v.name, Messages: v.expect[kind].messages}
