@@ -3,6 +3,7 @@ package loop
 import (
 	"bytes"
 	"io"
+	"runtime"
 	"testing"
 
 	"golang.org/x/net/http2"
@@ -72,4 +73,45 @@ func BenchmarkConnection(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	newConn(s, &discarding{script{in: io.MultiReader(bytes.NewReader(sent))}}).serve()
+}
+
+// TestMemoryPerStream opens as many streams as wait for slow upstreams on a bad day. The limit is for all of them together,
+// the figure that is logged for one.
+func TestMemoryPerStream(t *testing.T) {
+	const streams, most = 10_000, 200 << 20
+	s := newServer(t, extproc.Hooks{})
+	c := dial(t, serve(t, s))
+	heap := func() int64 {
+		runtime.GC()
+		runtime.GC() // what pools hold goes with the second
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc + m.StackInuse)
+	}
+	before := heap()
+	message := prefixed(t, get)
+	var sent bytes.Buffer
+	c.framer = http2.NewFramer(&sent, c.Conn)
+	c.framer.SetReuseFrames()
+	_ = c.framer.WriteWindowUpdate(0, 1<<30)
+	for i := range uint32(streams) {
+		c.open(2*i + 1)
+		c.data(2*i+1, message)
+	}
+	_ = c.framer.WritePing(false, [8]byte{'a', 'l', 'l', ' ', 'o', 'p', 'e', 'n'})
+	go func() { _, _ = c.Write(sent.Bytes()) }()
+	for {
+		f, err := c.framer.ReadFrame()
+		c.must(err)
+		if p, ok := f.(*http2.PingFrame); ok && p.IsAck() {
+			break
+		}
+	}
+	size := int64(sent.Cap()) // ours, and not the server's
+	took := heap() - before - size
+	t.Logf("%d streams hold %.1f MiB, %d bytes each", streams, float64(took)/(1<<20), took/streams)
+	if took > most {
+		t.Errorf("%d streams hold %d MiB, more than %d", streams, took>>20, most>>20)
+	}
+	runtime.KeepAlive(&sent)
 }
