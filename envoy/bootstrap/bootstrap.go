@@ -15,6 +15,7 @@ import (
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/stream/v3" // read by name
@@ -138,8 +139,8 @@ func (c *Config) Cluster(name string) (*clusterv3.Cluster, error) {
 	return nil, fmt.Errorf("no cluster is called %s", name)
 }
 
-// SetEndpoint sets the only endpoint of a cluster.
-func (c *Config) SetEndpoint(cluster string, a Address) error {
+// SetEndpoint replaces the only endpoint of a cluster by one, or by several that are alike but for their addresses.
+func (c *Config) SetEndpoint(cluster string, addresses ...Address) error {
 	found, err := c.Cluster(cluster)
 	if err != nil {
 		return err
@@ -148,7 +149,12 @@ func (c *Config) SetEndpoint(cluster string, a Address) error {
 	if len(localities) != 1 || len(localities[0].GetLbEndpoints()) != 1 {
 		return fmt.Errorf("cluster %s: want one endpoint", cluster)
 	}
-	localities[0].GetLbEndpoints()[0].GetEndpoint().Address = a.message()
+	endpoints := make([]*endpointv3.LbEndpoint, len(addresses))
+	for i, a := range addresses {
+		endpoints[i] = proto.CloneOf(localities[0].GetLbEndpoints()[0])
+		endpoints[i].GetEndpoint().Address = a.message()
+	}
+	localities[0].LbEndpoints = endpoints
 	return nil
 }
 

@@ -71,7 +71,9 @@ type setup struct {
 	before       string // HTTP filters before corsproc, a YAML list
 	after        string // HTTP filters behind it
 	edit         func(c *bootstrap.Config)
-	noService    bool // corsproc does not run: its port is one on which nobody listens
+	noService    bool     // corsproc does not run: its port is one on which nobody listens
+	replicas     int      // how many corsproc run; default: 1
+	args         []string // more settings of theirs
 }
 
 // oneVirtualHost sends everything to the upstream.
@@ -82,8 +84,10 @@ type gateway struct {
 	t          *testing.T
 	address    string // Envoy's listener
 	envoy      *launch.Envoy
-	service    *launch.Service // nil without one
+	service    *launch.Service // the first of replicas; nil without one
+	replicas   []*launch.Service
 	policyFile string
+	args       []string // settings of corsproc
 	upstream   *upstream
 	log        *syncBuffer // what Envoy printed, its access log with it
 }
@@ -97,14 +101,19 @@ func start(t *testing.T, s setup) *gateway {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, fmt.Errorf("no answer within %s", patience))
 	defer cancel()
 
-	serviceAddress := bootstrap.Address{IP: "127.0.0.1", Port: closedPort(t)}
+	endpoints := []bootstrap.Address{{IP: "127.0.0.1", Port: closedPort(t)}}
 	if !s.noService {
 		g.policyFile = filepath.Join(t.TempDir(), "policies.yaml")
 		if err := os.WriteFile(g.policyFile, []byte(s.policies), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		g.startService(ctx, "127.0.0.1:0")
-		serviceAddress = addressOf(t, g.service.Listen)
+		g.args, endpoints = s.args, nil
+		for range max(s.replicas, 1) {
+			replica := g.startService(ctx, "127.0.0.1:0")
+			g.replicas = append(g.replicas, replica)
+			endpoints = append(endpoints, addressOf(t, replica.Listen))
+		}
+		g.service = g.replicas[0]
 	}
 
 	config := s.config
@@ -124,7 +133,7 @@ func start(t *testing.T, s setup) *gateway {
 		hosts = oneVirtualHost
 	}
 	if err := errors.Join(
-		c.SetEndpoint(bootstrap.ClusterName, serviceAddress),
+		c.SetEndpoint(bootstrap.ClusterName, endpoints...),
 		c.SetEndpoint("echo", addressOf(t, g.upstream.address)),
 		c.SetVirtualHosts(hosts),
 		c.AddFilters(s.before, s.after),
@@ -151,26 +160,26 @@ func start(t *testing.T, s setup) *gateway {
 }
 
 // startService starts corsproc on an address, and ends it with the test.
-func (g *gateway) startService(ctx context.Context, listen string) {
+func (g *gateway) startService(ctx context.Context, listen string) *launch.Service {
 	g.t.Helper()
 	log := &syncBuffer{}
-	s, err := launch.StartService(ctx, binary, []string{
+	s, err := launch.StartService(ctx, binary, append([]string{
 		"--policies", g.policyFile, "--listen", listen, "--admin-listen", "127.0.0.1:0", "--drain-delay", "0s",
-	}, log)
+	}, g.args...), log)
 	if err != nil {
 		g.t.Fatalf("%v\n%s", err, log)
 	}
-	g.service = s
 	g.t.Cleanup(func() { s.Stop(syscall.SIGINT, time.Second) })
+	return s
 }
 
-// waitForService waits until Envoy's health check has found corsproc. Until then Envoy would ask it too, but the first
+// waitForService waits until Envoy's health checks have found every replica of corsproc. Until then Envoy would ask it too, but the first
 // connection may take longer than a message's time-out on a busy machine.
 func (g *gateway) waitForService(ctx context.Context) {
 	g.t.Helper()
 	for {
 		stats, err := g.envoy.Get(ctx, "/stats?filter=cluster.corsproc.membership_healthy")
-		if err == nil && strings.HasSuffix(strings.TrimSpace(string(stats)), ": 1") {
+		if err == nil && strings.HasSuffix(strings.TrimSpace(string(stats)), fmt.Sprint(": ", len(g.replicas))) {
 			return
 		}
 		select {

@@ -217,7 +217,7 @@ func checkServiceReturns(t *testing.T, config string) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	g.startService(ctx, g.service.Listen)
+	g.service = g.startService(ctx, g.service.Listen)
 	for deadline := time.Now().Add(patience); !granted(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("nothing was granted again")
