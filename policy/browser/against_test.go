@@ -88,9 +88,9 @@ func possibleWords(t *testing.T, asked Fetch, r *Result) []string {
 	if r.Preflight == nil || r.Preflight.failure.kind != headerMissing {
 		return []string{r.Console}
 	}
-	f, err := newFetch(asked)
-	if err != nil {
-		t.Fatal(err)
+	f, faults := newFetch(asked)
+	if len(faults) > 0 {
+		t.Fatal(faults[0])
 	}
 	answer := response{r.Preflight.Status, r.Preflight.Answer}
 	var words []string

@@ -62,9 +62,9 @@ func (c *answerCase) fetch(t *testing.T, origin, url string) *fetch {
 	if c.Header != "" {
 		asked.Headers = []policy.Header{{Name: c.Header, Value: "1"}}
 	}
-	f, err := newFetch(asked)
-	if err != nil {
-		t.Fatal(err)
+	f, faults := newFetch(asked)
+	if len(faults) > 0 {
+		t.Fatal(faults[0])
 	}
 	return f
 }

@@ -59,9 +59,9 @@ type Exchange struct {
 // status 200 and has no CORS headers of its own. An error says, for people, what of f no script can ask for, or no
 // browser sends.
 func Do(set *policy.Set, asked Fetch) (Result, error) {
-	f, err := newFetch(asked)
-	if err != nil {
-		return Result{}, err
+	f, faults := newFetch(asked)
+	if len(faults) > 0 {
+		return Result{}, faults[0]
 	}
 	var r Result
 	switch {

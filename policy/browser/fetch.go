@@ -63,32 +63,28 @@ type fetch struct {
 	headers []policy.Header
 }
 
-// newFetch checks what no script can ask for: there fetch throws instead of sending anything.
-func newFetch(asked Fetch) (*fetch, error) {
+// newFetch checks what no script can ask for: there fetch throws instead of sending anything. A fetch with faults is not
+// to be used.
+func newFetch(asked Fetch) (*fetch, []*Fault) {
 	f := &fetch{Fetch: asked}
-	fix, why, ok := policy.CheckOrigin(asked.Origin)
-	switch {
-	case ok:
+	var faults faultList
+	if fix, why, ok := policy.CheckOrigin(asked.Origin); ok {
 		f.origin = originTuple(asked.Origin)
-	case fix != "":
-		return nil, fmt.Errorf("no browser sends the origin %q: %s; write %s", cut(asked.Origin), why, fix)
-	default:
-		return nil, fmt.Errorf("no browser sends the origin %q: %s", cut(asked.Origin), why)
+	} else {
+		faults.add(PartOrigin, "no browser sends the origin %q: %s", cut(asked.Origin), why).Fix = fix
 	}
 	var err error
 	if f.url, err = parseURL(asked.URL, asked.WebSocket); err != nil {
-		return nil, fmt.Errorf("the URL %q: %w", cut(asked.URL), err)
+		faults.add(PartURL, "the URL %q: %v", cut(asked.URL), err)
 	}
 	if f.method, err = normalizeMethod(asked.Method); err != nil {
-		return nil, err
+		faults.add(PartMethod, "%v", err)
 	}
-	if f.headers, err = normalizeHeaders(asked.Headers); err != nil {
-		return nil, err
+	f.headers = faults.normalizeHeaders(asked.Headers)
+	if asked.WebSocket && (f.method != "GET" || len(asked.Headers) > 0) {
+		faults.add(PartWebSocket, "a WebSocket is opened with GET, and scripts can set no header of it")
 	}
-	if asked.WebSocket && (f.method != "GET" || len(f.headers) > 0) {
-		return nil, fmt.Errorf("a WebSocket is opened with GET, and scripts can set no header of it")
-	}
-	return f, nil
+	return f, faults
 }
 
 // normalizeMethod returns a method as it is sent (Fetch, section 2.2.1, "normalize"): six of them in upper case, every

@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -36,20 +35,24 @@ func isForbiddenHeader(name, value string) bool {
 }
 
 // normalizeHeaders returns what a script's headers become: one line for each name, lower-case and sorted.
-func normalizeHeaders(asked []policy.Header) ([]policy.Header, error) {
+func (l *faultList) normalizeHeaders(asked []policy.Header) []policy.Header {
 	if len(asked) > MaxHeaders {
-		return nil, fmt.Errorf("%d headers are too many; at most %d are taken", len(asked), MaxHeaders)
+		l.add(PartHeaders, "%d headers are too many; at most %d are taken", len(asked), MaxHeaders)
+		return nil
 	}
 	var headers []policy.Header
 	for _, h := range asked {
 		name, value := strings.ToLower(h.Name), strings.Trim(h.Value, " \t\r\n")
 		switch {
 		case !isToken(h.Name):
-			return nil, fmt.Errorf("%q is no name of a header", cut(h.Name))
+			l.add(PartHeaderName, "%q is no name of a header", cut(h.Name)).Header = h.Name
+			continue
 		case strings.ContainsFunc(value, func(r rune) bool { return r == 0 || r == '\n' || r == '\r' || r > 0xff }):
-			return nil, fmt.Errorf("the value of the header %s cannot be sent: it has a line break, a NUL or a character beyond U+00FF", name)
+			l.add(PartHeaderValue, "the value of the header %s cannot be sent: it has a line break, a NUL or a character beyond U+00FF", cut(name)).Header = h.Name
+			continue
 		case isForbiddenHeader(name, value):
-			return nil, fmt.Errorf("scripts cannot set the header %s: only the browser does", name)
+			l.add(PartHeaderName, "scripts cannot set the header %s: only the browser does", cut(name)).Header = h.Name
+			continue
 		}
 		if i := slices.IndexFunc(headers, func(have policy.Header) bool { return have.Name == name }); i >= 0 {
 			headers[i].Value += ", " + value
@@ -58,7 +61,7 @@ func normalizeHeaders(asked []policy.Header) ([]policy.Header, error) {
 		headers = append(headers, policy.Header{Name: name, Value: value})
 	}
 	slices.SortFunc(headers, func(a, b policy.Header) int { return strings.Compare(a.Name, b.Name) })
-	return headers, nil
+	return headers
 }
 
 // unsafeNames returns the names of the headers that need a preflight, sorted (Fetch, section 2.2.2, "CORS-unsafe

@@ -169,7 +169,8 @@ func TestCurrent(t *testing.T) {
 	request := &pluginpb.CodeGeneratorRequest{}
 	var comments strings.Builder
 	for _, d := range []protoreflect.FileDescriptor{
-		corsprocv1.File_corsproc_v1_decision_proto, corsprocv1.File_corsproc_v1_policy_proto, corsprocv1.File_corsproc_v1_policytest_proto,
+		corsprocv1.File_corsproc_v1_decision_proto, corsprocv1.File_corsproc_v1_explain_proto,
+		corsprocv1.File_corsproc_v1_policy_proto, corsprocv1.File_corsproc_v1_policytest_proto,
 	} {
 		request.ProtoFile = append(request.ProtoFile, protodesc.ToFileDescriptorProto(d))
 		request.FileToGenerate = append(request.FileToGenerate, d.Path())

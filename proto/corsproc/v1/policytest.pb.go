@@ -390,10 +390,12 @@ type TestFileResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The test file, as it was named to the program.
 	File string `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
-	// The policies under test, as the program opened them.
+	// The policies under test, as the program opened them; empty where the file does not say.
 	Policies string `protobuf:"bytes,2,opt,name=policies,proto3" json:"policies,omitempty"`
-	// In the order of the file.
-	Tests         []*TestResult `protobuf:"bytes,3,rep,name=tests,proto3" json:"tests,omitempty"`
+	// In the order of the file; empty where there are findings.
+	Tests []*TestResult `protobuf:"bytes,3,rep,name=tests,proto3" json:"tests,omitempty"`
+	// What keeps the tests from being run: what is wrong with the file, or with its policies.
+	Findings      []*Finding `protobuf:"bytes,4,rep,name=findings,proto3" json:"findings,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -449,6 +451,13 @@ func (x *TestFileResult) GetTests() []*TestResult {
 	return nil
 }
 
+func (x *TestFileResult) GetFindings() []*Finding {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
 // TestResult is what came of a test.
 type TestResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -456,21 +465,22 @@ type TestResult struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Where the test stands.
 	At *Location `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	// What the page fetches, as the file says it.
+	Fetch *TestFetch `protobuf:"bytes,3,opt,name=fetch,proto3" json:"fetch,omitempty"`
 	// Whether it came as expected.
-	Passed bool `protobuf:"varint,3,opt,name=passed,proto3" json:"passed,omitempty"`
+	Passed bool `protobuf:"varint,4,opt,name=passed,proto3" json:"passed,omitempty"`
 	// What was expected: allowed, refused, rejected or undecided.
-	Expected string `protobuf:"bytes,4,opt,name=expected,proto3" json:"expected,omitempty"`
+	Expected string `protobuf:"bytes,5,opt,name=expected,proto3" json:"expected,omitempty"`
 	// The reason that was expected; empty: any.
-	ExpectedReason string `protobuf:"bytes,5,opt,name=expected_reason,json=expectedReason,proto3" json:"expected_reason,omitempty"`
+	ExpectedReason string `protobuf:"bytes,6,opt,name=expected_reason,json=expectedReason,proto3" json:"expected_reason,omitempty"`
 	// What came: allowed, refused, rejected or undecided.
-	Got string `protobuf:"bytes,6,opt,name=got,proto3" json:"got,omitempty"`
+	Got string `protobuf:"bytes,7,opt,name=got,proto3" json:"got,omitempty"`
 	// Why: a reason of Decision, or credentials_not_allowed.
-	GotReason string `protobuf:"bytes,7,opt,name=got_reason,json=gotReason,proto3" json:"got_reason,omitempty"`
+	GotReason string `protobuf:"bytes,8,opt,name=got_reason,json=gotReason,proto3" json:"got_reason,omitempty"`
 	// The rule that decided; absent where none did.
-	Rule *Location `protobuf:"bytes,8,opt,name=rule,proto3" json:"rule,omitempty"`
-	// Of a test that failed: what a browser meets, and the changes to the policies that would allow what is refused, a line
-	// each.
-	Explanation   []string `protobuf:"bytes,9,rep,name=explanation,proto3" json:"explanation,omitempty"`
+	Rule *Location `protobuf:"bytes,9,opt,name=rule,proto3" json:"rule,omitempty"`
+	// Of a test that failed: what a browser meets, with the smallest change to the policies that would allow what is refused.
+	Explanation   *Explanation `protobuf:"bytes,10,opt,name=explanation,proto3" json:"explanation,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -519,6 +529,13 @@ func (x *TestResult) GetAt() *Location {
 	return nil
 }
 
+func (x *TestResult) GetFetch() *TestFetch {
+	if x != nil {
+		return x.Fetch
+	}
+	return nil
+}
+
 func (x *TestResult) GetPassed() bool {
 	if x != nil {
 		return x.Passed
@@ -561,7 +578,7 @@ func (x *TestResult) GetRule() *Location {
 	return nil
 }
 
-func (x *TestResult) GetExplanation() []string {
+func (x *TestResult) GetExplanation() *Explanation {
 	if x != nil {
 		return x.Explanation
 	}
@@ -572,7 +589,7 @@ var File_corsproc_v1_policytest_proto protoreflect.FileDescriptor
 
 const file_corsproc_v1_policytest_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccorsproc/v1/policytest.proto\x12\vcorsproc.v1\x1a\x1acorsproc/v1/decision.proto\"X\n" +
+	"\x1ccorsproc/v1/policytest.proto\x12\vcorsproc.v1\x1a\x1acorsproc/v1/decision.proto\x1a\x19corsproc/v1/explain.proto\"X\n" +
 	"\vPolicyTests\x12\x1a\n" +
 	"\bpolicies\x18\x01 \x01(\tR\bpolicies\x12-\n" +
 	"\x05tests\x18\x02 \x03(\v2\x17.corsproc.v1.PolicyTestR\x05tests\"\x98\x01\n" +
@@ -598,23 +615,26 @@ const file_corsproc_v1_policytest_proto_rawDesc = "" +
 	"\vTestResults\x121\n" +
 	"\x05files\x18\x01 \x03(\v2\x1b.corsproc.v1.TestFileResultR\x05files\x12\x16\n" +
 	"\x06passed\x18\x02 \x01(\x05R\x06passed\x12\x16\n" +
-	"\x06failed\x18\x03 \x01(\x05R\x06failed\"o\n" +
+	"\x06failed\x18\x03 \x01(\x05R\x06failed\"\xa1\x01\n" +
 	"\x0eTestFileResult\x12\x12\n" +
 	"\x04file\x18\x01 \x01(\tR\x04file\x12\x1a\n" +
 	"\bpolicies\x18\x02 \x01(\tR\bpolicies\x12-\n" +
-	"\x05tests\x18\x03 \x03(\v2\x17.corsproc.v1.TestResultR\x05tests\"\xa2\x02\n" +
+	"\x05tests\x18\x03 \x03(\v2\x17.corsproc.v1.TestResultR\x05tests\x120\n" +
+	"\bfindings\x18\x04 \x03(\v2\x14.corsproc.v1.FindingR\bfindings\"\xea\x02\n" +
 	"\n" +
 	"TestResult\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
-	"\x02at\x18\x02 \x01(\v2\x15.corsproc.v1.LocationR\x02at\x12\x16\n" +
-	"\x06passed\x18\x03 \x01(\bR\x06passed\x12\x1a\n" +
-	"\bexpected\x18\x04 \x01(\tR\bexpected\x12'\n" +
-	"\x0fexpected_reason\x18\x05 \x01(\tR\x0eexpectedReason\x12\x10\n" +
-	"\x03got\x18\x06 \x01(\tR\x03got\x12\x1d\n" +
+	"\x02at\x18\x02 \x01(\v2\x15.corsproc.v1.LocationR\x02at\x12,\n" +
+	"\x05fetch\x18\x03 \x01(\v2\x16.corsproc.v1.TestFetchR\x05fetch\x12\x16\n" +
+	"\x06passed\x18\x04 \x01(\bR\x06passed\x12\x1a\n" +
+	"\bexpected\x18\x05 \x01(\tR\bexpected\x12'\n" +
+	"\x0fexpected_reason\x18\x06 \x01(\tR\x0eexpectedReason\x12\x10\n" +
+	"\x03got\x18\a \x01(\tR\x03got\x12\x1d\n" +
 	"\n" +
-	"got_reason\x18\a \x01(\tR\tgotReason\x12)\n" +
-	"\x04rule\x18\b \x01(\v2\x15.corsproc.v1.LocationR\x04rule\x12 \n" +
-	"\vexplanation\x18\t \x03(\tR\vexplanation*\x91\x01\n" +
+	"got_reason\x18\b \x01(\tR\tgotReason\x12)\n" +
+	"\x04rule\x18\t \x01(\v2\x15.corsproc.v1.LocationR\x04rule\x12:\n" +
+	"\vexplanation\x18\n" +
+	" \x01(\v2\x18.corsproc.v1.ExplanationR\vexplanation*\x91\x01\n" +
 	"\vExpectation\x12\x1b\n" +
 	"\x17EXPECTATION_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13EXPECTATION_ALLOWED\x10\x01\x12\x17\n" +
@@ -645,22 +665,27 @@ var file_corsproc_v1_policytest_proto_goTypes = []any{
 	(*TestFileResult)(nil), // 5: corsproc.v1.TestFileResult
 	(*TestResult)(nil),     // 6: corsproc.v1.TestResult
 	nil,                    // 7: corsproc.v1.TestFetch.HeadersEntry
-	(*Location)(nil),       // 8: corsproc.v1.Location
+	(*Finding)(nil),        // 8: corsproc.v1.Finding
+	(*Location)(nil),       // 9: corsproc.v1.Location
+	(*Explanation)(nil),    // 10: corsproc.v1.Explanation
 }
 var file_corsproc_v1_policytest_proto_depIdxs = []int32{
-	2, // 0: corsproc.v1.PolicyTests.tests:type_name -> corsproc.v1.PolicyTest
-	3, // 1: corsproc.v1.PolicyTest.fetch:type_name -> corsproc.v1.TestFetch
-	0, // 2: corsproc.v1.PolicyTest.expect:type_name -> corsproc.v1.Expectation
-	7, // 3: corsproc.v1.TestFetch.headers:type_name -> corsproc.v1.TestFetch.HeadersEntry
-	5, // 4: corsproc.v1.TestResults.files:type_name -> corsproc.v1.TestFileResult
-	6, // 5: corsproc.v1.TestFileResult.tests:type_name -> corsproc.v1.TestResult
-	8, // 6: corsproc.v1.TestResult.at:type_name -> corsproc.v1.Location
-	8, // 7: corsproc.v1.TestResult.rule:type_name -> corsproc.v1.Location
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	2,  // 0: corsproc.v1.PolicyTests.tests:type_name -> corsproc.v1.PolicyTest
+	3,  // 1: corsproc.v1.PolicyTest.fetch:type_name -> corsproc.v1.TestFetch
+	0,  // 2: corsproc.v1.PolicyTest.expect:type_name -> corsproc.v1.Expectation
+	7,  // 3: corsproc.v1.TestFetch.headers:type_name -> corsproc.v1.TestFetch.HeadersEntry
+	5,  // 4: corsproc.v1.TestResults.files:type_name -> corsproc.v1.TestFileResult
+	6,  // 5: corsproc.v1.TestFileResult.tests:type_name -> corsproc.v1.TestResult
+	8,  // 6: corsproc.v1.TestFileResult.findings:type_name -> corsproc.v1.Finding
+	9,  // 7: corsproc.v1.TestResult.at:type_name -> corsproc.v1.Location
+	3,  // 8: corsproc.v1.TestResult.fetch:type_name -> corsproc.v1.TestFetch
+	9,  // 9: corsproc.v1.TestResult.rule:type_name -> corsproc.v1.Location
+	10, // 10: corsproc.v1.TestResult.explanation:type_name -> corsproc.v1.Explanation
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_corsproc_v1_policytest_proto_init() }
@@ -669,6 +694,7 @@ func file_corsproc_v1_policytest_proto_init() {
 		return
 	}
 	file_corsproc_v1_decision_proto_init()
+	file_corsproc_v1_explain_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
