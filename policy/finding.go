@@ -93,6 +93,7 @@ const (
 	CodeRegexNoMatch      Code = "regex-without-match"  // an expression that accepts no origin
 	CodeUnusedPolicy      Code = "unused-policy"
 	CodeUnusedOriginSet   Code = "unused-origin-set"
+	CodeUnreachablePolicy Code = "unreachable-policy" // a policy behind one that answers everybody, or listed twice
 	CodeUnreachableHost   Code = "unreachable-virtual-host"
 	CodeUnreachableRoute  Code = "unreachable-route"
 	CodePathStar          Code = "path-star"             // a star in a path that stands for itself

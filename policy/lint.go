@@ -97,6 +97,7 @@ func (l *linter) lintSources(sources []Source) {
 	l.lintNullInSets()
 	l.lintDenies()
 	l.lintUnused()
+	l.lintLists()
 	l.lintHostNames()
 	id := 1 // the first virtual host is default
 	for i, src := range sources {
@@ -118,6 +119,9 @@ func (l *linter) dropBesideErrors() {
 	for _, f := range l.findings {
 		if f.Severity == Error {
 			errors[f.Place] = true
+			if f.Related != nil && (f.Code == CodeAnyOriginCreds || f.Code == CodeInsecureCreds || f.Code == CodePublicSuffix) {
+				errors[*f.Related] = true // the entry of an origin set that an error about a reference is about
+			}
 		}
 	}
 	if len(errors) > 0 {
@@ -129,7 +133,7 @@ func (l *linter) dropBesideErrors() {
 
 // collectNames notes which policies the places of a source name.
 func (l *linter) collectNames(src Source) {
-	for m := range places(src.Set) {
+	for _, m := range places(src.Set) {
 		l.hasPlaces = true
 		for _, list := range [...]*corsprocv1.PolicyList{m.GetPolicies(), m.GetCandidates()} {
 			for _, name := range list.GetNames() {
@@ -144,18 +148,19 @@ func (l *linter) collectNames(src Source) {
 	}
 }
 
-// places yields every place of a source.
-func places(set *corsprocv1.PolicySet) iter.Seq[placeMessage] {
-	return func(yield func(placeMessage) bool) {
-		if d := set.GetDefault(); d != nil && !yield(d) {
+// places yields every place of a source, and where it stands.
+func places(set *corsprocv1.PolicySet) iter.Seq2[Path, placeMessage] {
+	return func(yield func(Path, placeMessage) bool) {
+		if d := set.GetDefault(); d != nil && !yield(Path("").Name("default"), d) {
 			return
 		}
-		for _, h := range set.GetVirtualHosts() {
-			if !yield(h) {
+		hosts := Path("").Name("virtual_hosts")
+		for i, h := range set.GetVirtualHosts() {
+			if !yield(hosts.Index(i), h) {
 				return
 			}
-			for _, r := range h.GetRoutes() {
-				if !yield(r) {
+			for j, r := range h.GetRoutes() {
+				if !yield(hosts.Index(i).Name("routes").Index(j), r) {
 					return
 				}
 			}

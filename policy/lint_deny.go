@@ -85,7 +85,7 @@ func (d *denies) drop(p *grant) {
 func (l *linter) lists() iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
 		for _, src := range l.sources {
-			for m := range places(src.Set) {
+			for _, m := range places(src.Set) {
 				for _, list := range [...]*corsprocv1.PolicyList{m.GetPolicies(), m.GetCandidates()} {
 					if len(list.GetNames()) > 0 && !yield(list.GetNames()) {
 						return

@@ -4,6 +4,43 @@ import (
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
+// lintLists finds policies that are never tried where they are listed: they stand there already, or behind one that
+// answers every origin.
+func (l *linter) lintLists() {
+	for i, src := range l.sources {
+		for path, m := range places(src.Set) {
+			at := l.in(int32(i), path)
+			l.lintPolicyList(at.child("policies"), m.GetPolicies().GetNames())
+			l.lintPolicyList(at.child("candidates"), m.GetCandidates().GetNames())
+		}
+	}
+}
+
+func (l *linter) lintPolicyList(at Place, names []string) {
+	first, everybody := map[string]int{}, -1
+	for i, name := range names {
+		p := l.set.byName[name]
+		if p == nil || p.builtin {
+			continue // it is built in, or there is an error about it
+		}
+		earlier, again := first[name]
+		switch {
+		case again:
+			related := at.element(earlier)
+			l.warn(at.element(i), CodeUnreachablePolicy, name, "this stands in the list already", "", &related)
+		case everybody >= 0:
+			related := at.element(everybody)
+			l.warn(at.element(i), CodeUnreachablePolicy, name,
+				"this is never tried here: "+names[everybody]+" allows every origin, and the first policy that matches ends the search", "", &related)
+		default:
+			first[name] = i
+			if p.star { // which covers null too
+				everybody = i
+			}
+		}
+	}
+}
+
 // lintHostNames finds virtual hosts that have nothing but a pattern for a name, of which every name that it matches
 // belongs to a longer pattern. Domains can always be reached: they stand once, and the longest wins.
 func (l *linter) lintHostNames() {

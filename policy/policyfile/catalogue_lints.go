@@ -84,6 +84,20 @@ origin_sets: {partners: [https://partner.example]}
 `,
 	},
 	{
+		Code: string(policy.CodeUnreachablePolicy), Severity: policy.Warning,
+		Explanation: "The first policy of a list that matches the origin ends the search, so what stands behind one that allows everybody, or stands there twice, is never tried.",
+		Bad: `policies:
+  public: {allow_origins: ["*"]}
+  shop: {allow_origins: [https://shop.example.com], allow_credentials: true}
+default: {policies: [public, shop]}
+`,
+		Good: `policies:
+  public: {allow_origins: ["*"]}
+  shop: {allow_origins: [https://shop.example.com], allow_credentials: true}
+default: {policies: [shop, public]}
+`,
+	},
+	{
 		Code: string(policy.CodeUnreachableHost), Severity: policy.Warning,
 		Explanation: "A longer name pattern matches every name that this one matches, and the longer one wins: no request belongs here.",
 		Bad: `virtual_hosts:
