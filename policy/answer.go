@@ -47,17 +47,18 @@ const rejectedBody = "This request was refused: pages of its origin may not send
 // answer is what of a decision is written to the wire.
 type answer struct {
 	action Action
-	static bool   // the place gives the same headers to every response, and so needs no Vary
-	reject bool   // the immediate answer to a rejected request
-	grant  *grant // whose headers are sent; nil: none are
-	origin string // the value of Access-Control-Allow-Origin, where grant is set
-	timing string // the value of Timing-Allow-Origin; empty: the upstream's stays
+	static bool // the place gives the same headers to every response, and so needs no Vary
+	reject bool // the immediate answer to a rejected request
 
-	// For a preflight's answer:
-	method            string   // the requested method where it may be echoed, else empty
-	names             []string // the lines of requested field names, not validated
-	bareAuthorization bool     // they have Authorization, which the policy does not list
-	privateNetwork    bool     // asked for
+	// Of a preflight's list of headers and of what else it asks for:
+	bareAuthorization bool // Authorization is in it, which the policy does not list
+	privateNetwork    bool // asked for
+
+	grant  *grant   // whose headers are sent; nil: none are
+	origin string   // the value of Access-Control-Allow-Origin, where grant is set
+	timing string   // the value of Timing-Allow-Origin; empty: the upstream's stays
+	method string   // a preflight's requested method where it may be echoed, else empty
+	names  []string // a preflight's lines of requested field names, not validated
 }
 
 // AppendImmediate appends the headers of the immediate answer to dst and returns them with its status and body; the body

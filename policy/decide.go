@@ -10,8 +10,10 @@ import "strings"
 // and headers.
 func (s *Set) Decide(r *Request) (d Decision) {
 	h := s.virtualHost(r)
+	d.VirtualHost = h.label
 	p, others := h.find(r)
-	e := evaluation{set: s, request: r, kind: kindOf(r), place: *p, list: p.policies, known: true}
+	e := evaluation{set: s, request: r, place: p, list: p.policies, known: true}
+	e.kind = kindOf(r)
 	if r.Origin.Lines == 1 {
 		e.wellFormed = e.origin.parse(r.Origin.Value)
 	}
@@ -23,9 +25,8 @@ func (s *Set) Decide(r *Request) (d Decision) {
 	}
 
 	e.decide(&d)
-	d.VirtualHost = h.label
-	if e.candidates != nil {
-		e.list, e.named, e.known = e.candidates, "", true
+	if p.candidates != nil {
+		e.list, e.named, e.known = p.candidates, "", true
 		var candidate Decision
 		e.decide(&candidate)
 		d.HasCandidate, d.Candidate = true, candidate.Outcome
@@ -49,10 +50,12 @@ func kindOf(r *Request) Kind {
 func (e *evaluation) join(other *place) {
 	handsOff := other.policies.passthrough || e.request.Named.Lines > 0
 	e.ambiguous = e.ambiguous || !e.list.passthrough || !handsOff
-	e.reject = max(e.reject, other.reject)
-	if other.timing != e.timing || other.policies.passthrough || e.list.passthrough {
-		e.timing = "" // a passthrough place sets none
+	both := *e.place
+	both.reject = max(both.reject, other.reject)
+	if other.timing != both.timing || other.policies.passthrough || e.list.passthrough {
+		both.timing = "" // a passthrough place sets none
 	}
+	e.place = &both
 }
 
 // evaluation is one list's look at one request.
@@ -64,25 +67,25 @@ type evaluation struct {
 	wellFormed bool // origin is one
 	ambiguous  bool // the path leads to two places
 
-	place        // what of it counts; of its lists only list does
-	list  *list  // the one that is looked at
+	place *place // where the policies hold
+	list  *list  // the one of its lists that is looked at, or what Envoy names instead
 	named string // instead of its policies: names that exist, separated by commas, as Envoy sent them
 	known bool   // the list exists
 }
 
 // static reports whether the place answers every request alike.
 func (e *evaluation) static() bool {
-	return e.list.fixed && e.reject == rejectNever && e.known && !e.ambiguous
+	return e.list.fixed && e.place.reject == rejectNever && e.known && !e.ambiguous
 }
 
 // decide fills in a zero decision.
 func (e *evaluation) decide(d *Decision) {
 	d.Kind = e.kind
 	if e.list.passthrough && !e.ambiguous {
-		d.Reason, d.Policy, d.Rule = ReasonPassthrough, namePassthrough, e.listRule
+		d.Reason, d.Policy, d.Rule = ReasonPassthrough, namePassthrough, e.place.listRule
 		return
 	}
-	d.answer.action, d.answer.static, d.answer.timing = Adjust, e.static(), e.timing
+	d.answer.action, d.answer.static, d.answer.timing = Adjust, e.static(), e.place.timing
 	if d.answer.static && !e.list.grants[0].builtin {
 		d.answer.grant, d.answer.origin = e.list.grants[0], "*"
 	}
@@ -167,7 +170,7 @@ func (e *evaluation) preflight(d *Decision) {
 	d.answer.privateNetwork = e.request.RequestPrivateNetwork == "true"
 	if !e.wellFormed {
 		d.Outcome = Outcome{Refused, ReasonOriginMalformed}
-		d.Policy, d.Rule = "", e.listRule
+		d.Policy, d.Rule = "", e.place.listRule
 	}
 }
 
@@ -188,12 +191,12 @@ func (e *evaluation) refuseOrigin(d *Decision, g *grant, rule Rule) {
 // except to preflights, which are refused outright.
 func (e *evaluation) refuse(d *Decision, reason Reason) {
 	d.Outcome = Outcome{Refused, reason}
-	d.Rule = e.listRule
+	d.Rule = e.place.listRule
 	switch {
 	case e.request.Answered:
 	case e.kind == Preflight:
 		d.answer.action, d.answer.grant = Respond, nil
-	case e.reject.stops(e.request) && !(e.wellFormed && isSameOrigin(e.request, &e.origin)):
+	case e.place.reject.stops(e.request) && !(e.wellFormed && isSameOrigin(e.request, &e.origin)):
 		d.Verdict = Rejected
 		d.answer.action, d.answer.reject, d.answer.grant = Respond, true, nil
 	}

@@ -97,12 +97,12 @@ const (
 type Decision struct {
 	Kind Kind
 	Outcome
+	HasCandidate bool    // the place has candidates, and Candidate is their outcome
+	Candidate    Outcome // never applied
+
 	VirtualHost string // the virtual host's name, else its first domain; "default" for requests in none
 	Policy      string // the policy that decided, "none", "passthrough", or empty where none matched
 	Rule        Rule   // what decided; [Set.Locate] knows where it stands
-
-	HasCandidate bool    // the place has candidates, and Candidate is their outcome
-	Candidate    Outcome // never applied
 
 	answer answer
 }

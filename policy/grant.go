@@ -97,8 +97,10 @@ func (g *grant) allows(o *origin) Rule {
 
 // match returns the rule by which the policy denies or allows a well-formed origin, or 0. Deny wins.
 func (g *grant) match(o *origin) (rule Rule, denied bool) {
-	if rule := g.denies(o); rule != 0 {
-		return rule, true
+	if len(g.deny) > 0 {
+		if rule := g.denies(o); rule != 0 {
+			return rule, true
+		}
 	}
 	return g.allows(o), false
 }

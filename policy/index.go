@@ -2,7 +2,6 @@ package policy
 
 import (
 	"encoding/binary"
-	"hash/maphash"
 	"iter"
 	"math/bits"
 )
@@ -12,8 +11,7 @@ import (
 // and keeps nothing of the policy files alive. A look-up costs one hash and reads two places in memory, whatever the
 // size of the index.
 //
-// It is an open hash table with linear probing. The hash is seeded by the process, so that nobody can write a file full
-// of collisions.
+// It is an open hash table with linear probing.
 type index struct {
 	slots   []uint64 // 0: free; else the place of a record and, above it, some bits of its hash
 	records []byte   // one after another: space, value, length of the text, text
@@ -23,12 +21,11 @@ type index struct {
 const (
 	slotPlace    = 1<<slotTagAt - 1 // of the record, plus 1
 	slotTagAt    = 40
-	recordValue  = 8 // where the parts of a record begin
+	slotTag      = 1<<(64-slotTagAt) - 1 // the bits of the hash
+	recordValue  = 8                     // where the parts of a record begin
 	recordLength = 16
 	recordText   = 20
 )
-
-var hashSeed = maphash.MakeSeed()
 
 // reserve makes room for n more entries with so many bytes of text in all. More only costs time.
 func (x *index) reserve(n, text int) {
@@ -49,7 +46,7 @@ func (x *index) resize(slots int) {
 	x.slots = make([]uint64, slots)
 	for at := 0; at < len(x.records); {
 		r := x.record(at)
-		x.occupy(combine(r.space, maphash.Bytes(hashSeed, r.text)), at)
+		x.occupy(hash(r.space, string(r.text)), at)
 		at += r.size()
 	}
 }
@@ -65,33 +62,28 @@ func (r *record) size() int { return recordText + len(r.text) }
 
 func (x *index) record(at int) record {
 	r := x.records[at:]
-	return record{
-		space: binary.LittleEndian.Uint64(r), value: binary.LittleEndian.Uint64(r[recordValue:]),
-		text: r[recordText:][:binary.LittleEndian.Uint32(r[recordLength:])],
-	}
+	return record{space: binary.LittleEndian.Uint64(r), value: binary.LittleEndian.Uint64(r[recordValue:]), text: textOf(r)}
 }
 
-// combine makes one hash of a text's hash and a space. The second constant keeps a space with few bits set from leaving most
-// of the product empty.
-func combine(space, hash uint64) uint64 {
-	high, low := bits.Mul64(hash|1, space^0x9e3779b97f4a7c15)
-	return high ^ low
+// textOf returns the text of the record with which records begin.
+func textOf(records []byte) []byte {
+	return records[recordText:][:binary.LittleEndian.Uint32(records[recordLength:])]
 }
 
 // home returns where a hash is looked for first: its upper bits, scaled to the number of slots.
-func (x *index) home(hash uint64) int {
-	high, _ := bits.Mul64(hash, uint64(len(x.slots)))
+func (x *index) home(h uint64) int {
+	high, _ := bits.Mul64(h, uint64(len(x.slots)))
 	return int(high)
 }
 
-func (x *index) occupy(hash uint64, at int) {
-	i := x.home(hash)
+func (x *index) occupy(h uint64, at int) {
+	i := x.home(h)
 	for x.slots[i] != 0 {
 		if i++; i == len(x.slots) {
 			i = 0
 		}
 	}
-	x.slots[i] = hash<<slotTagAt | uint64(at+1)
+	x.slots[i] = h&slotTag<<slotTagAt | uint64(at+1)
 }
 
 // all yields every entry, in the order in which they were added.
@@ -109,15 +101,12 @@ func (x *index) all() iter.Seq[record] {
 
 // find returns the number of a key, or 0.
 func (x *index) find(space uint64, text string) uint64 {
-	if x.used == 0 {
+	slots := x.slots
+	if len(slots) == 0 {
 		return 0
 	}
-	return x.look(combine(space, maphash.String(hashSeed, text)), space, text)
-}
-
-func (x *index) look(hash, space uint64, text string) uint64 {
-	slots := x.slots
-	for i := x.home(hash); ; i++ {
+	h := hash(space, text)
+	for i := x.home(h); ; i++ {
 		if i >= len(slots) {
 			i = 0
 		}
@@ -125,12 +114,11 @@ func (x *index) look(hash, space uint64, text string) uint64 {
 		if slot == 0 {
 			return 0
 		}
-		if (slot^hash<<slotTagAt)>>slotTagAt != 0 {
+		if slot>>slotTagAt != h&slotTag {
 			continue
 		}
 		r := x.records[slot&slotPlace-1:]
-		if binary.LittleEndian.Uint64(r) == space && int(binary.LittleEndian.Uint32(r[recordLength:])) == len(text) &&
-			string(r[recordText:recordText+len(text)]) == text {
+		if binary.LittleEndian.Uint64(r) == space && string(textOf(r)) == text {
 			return binary.LittleEndian.Uint64(r[recordValue:])
 		}
 	}
@@ -138,19 +126,18 @@ func (x *index) look(hash, space uint64, text string) uint64 {
 
 // add enters a number under a key. A key that has one already keeps it, and had is what it has.
 func (x *index) add(space uint64, text string, value uint64) (had uint64) {
+	if had := x.find(space, text); had != 0 {
+		return had
+	}
 	if need := slotsFor(x.used + 1); need > len(x.slots) {
 		x.resize(2 * need)
-	}
-	hash := combine(space, maphash.String(hashSeed, text))
-	if had := x.look(hash, space, text); had != 0 {
-		return had
 	}
 	at := len(x.records)
 	x.records = binary.LittleEndian.AppendUint64(x.records, space)
 	x.records = binary.LittleEndian.AppendUint64(x.records, value)
 	x.records = binary.LittleEndian.AppendUint32(x.records, uint32(len(text)))
 	x.records = append(x.records, text...)
-	x.occupy(hash, at)
+	x.occupy(hash(space, text), at)
 	x.used++
 	return 0
 }

@@ -1,7 +1,5 @@
 package policy
 
-import "hash/maphash"
-
 // families counts, for each domain, how many exact origins of a list are subdomains of it on the same scheme and port. It
 // is a hash table of its own because every origin of every set is counted; it is used again for the next list.
 type families struct {
@@ -28,7 +26,7 @@ type family struct {
 // begin forgets all and takes up a list.
 func (f *families) begin(list []entry) {
 	f.list, f.used = list, 0
-	f.resize(4 * len(list))
+	f.resize(len(list)/4 + 16) // most have a parent in common
 }
 
 // resize empties the table, too.
@@ -50,7 +48,7 @@ func (f *families) add(i int) {
 			f.grow()
 		}
 		domain := end - len(parent)
-		slot := f.slot(maphash.String(hashSeed, o.text[domain:]), o, domain)
+		slot := f.slot(hash(0, o.text[domain:]), o, domain)
 		if slot.count == 0 {
 			slot.first, slot.domain = int32(i), int32(domain)
 			f.used++
@@ -60,17 +58,17 @@ func (f *families) add(i int) {
 }
 
 // slot returns the slot of a family, or the free one that is to be its.
-func (f *families) slot(hash uint64, o *origin, domain int) *familySlot {
-	for i := int(hash % uint64(len(f.slots))); ; i++ {
+func (f *families) slot(h uint64, o *origin, domain int) *familySlot {
+	for i := int(h % uint64(len(f.slots))); ; i++ {
 		if i == len(f.slots) {
 			i = 0
 		}
 		slot := &f.slots[i]
 		if slot.count == 0 {
-			slot.hash = hash
+			slot.hash = h
 			return slot
 		}
-		if slot.hash != hash {
+		if slot.hash != h {
 			continue
 		}
 		if first := &f.list[slot.first].origin; first.text[slot.domain:] == o.text[domain:] && first.scheme == o.scheme {
