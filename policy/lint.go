@@ -195,3 +195,8 @@ func (l *linter) warn(at Place, code Code, value, message, fix string, related *
 func (l *linter) hint(at Place, code Code, value, message string) {
 	l.report(Finding{Severity: Hint, Code: code, Place: at, Value: value, Message: message})
 }
+
+// hintBeside is hint with a second place.
+func (l *linter) hintBeside(at Place, code Code, value, message string, related Place) {
+	l.report(Finding{Severity: Hint, Code: code, Place: at, Value: value, Message: message, Related: &related})
+}

@@ -26,12 +26,11 @@ func (l *linter) lintPolicyList(at Place, names []string) {
 		earlier, again := first[name]
 		switch {
 		case again:
-			related := at.element(earlier)
-			l.warn(at.element(i), CodeUnreachablePolicy, name, "this stands in the list already", "", &related)
+			l.hintBeside(at.element(i), CodeUnreachablePolicy, name, "this stands in the list already", at.element(earlier))
 		case everybody >= 0:
-			related := at.element(everybody)
-			l.warn(at.element(i), CodeUnreachablePolicy, name,
-				"this is never tried here: "+names[everybody]+" allows every origin, and the first policy that matches ends the search", "", &related)
+			l.hintBeside(at.element(i), CodeUnreachablePolicy, name,
+				"this is never tried here: "+names[everybody]+" allows every origin, and the first policy that matches ends the search",
+				at.element(everybody))
 		default:
 			first[name] = i
 			if p.star { // which covers null too

@@ -84,20 +84,6 @@ origin_sets: {partners: [https://partner.example]}
 `,
 	},
 	{
-		Code: string(policy.CodeUnreachablePolicy), Severity: policy.Warning,
-		Explanation: "The first policy of a list that matches the origin ends the search, so what stands behind one that allows everybody, or stands there twice, is never tried.",
-		Bad: `policies:
-  public: {allow_origins: ["*"]}
-  shop: {allow_origins: [https://shop.example.com], allow_credentials: true}
-default: {policies: [public, shop]}
-`,
-		Good: `policies:
-  public: {allow_origins: ["*"]}
-  shop: {allow_origins: [https://shop.example.com], allow_credentials: true}
-default: {policies: [shop, public]}
-`,
-	},
-	{
 		Code: string(policy.CodeUnreachableHost), Severity: policy.Warning,
 		Explanation: "A longer name pattern matches every name that this one matches, and the longer one wins: no request belongs here.",
 		Bad: `virtual_hosts:
@@ -172,6 +158,20 @@ default: {policies: [shop, public]}
 		Explanation: "Browsers keep a preflight no longer than their own limit: Chromium 2 hours, Firefox 24 hours, Safari 10 minutes. There is a hint from more than 2 hours on.",
 		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], max_age: 720h}}\n",
 		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], max_age: 2h}}\n",
+	},
+	{
+		Code: string(policy.CodeUnreachablePolicy), Severity: policy.Hint,
+		Explanation: "The first policy of a list that matches the origin ends the search, so what stands behind one that allows everybody, or stands there twice, is never tried.",
+		Bad: `policies:
+  public: {allow_origins: ["*"]}
+  shop: {allow_origins: [https://shop.example.com], allow_credentials: true}
+default: {policies: [public, shop]}
+`,
+		Good: `policies:
+  public: {allow_origins: ["*"]}
+  shop: {allow_origins: [https://shop.example.com], allow_credentials: true}
+default: {policies: [shop, public]}
+`,
 	},
 	{
 		Code: string(policy.CodePostAlwaysAllowed), Severity: policy.Hint,
