@@ -117,7 +117,7 @@ default: {policies: [public]}
 	},
 	{
 		Code: CodeUnknownValue, Severity: policy.Error, SafeFix: true,
-		Explanation: "The field knows a few words only, in upper case, and this is none of them.",
+		Explanation: "The field knows a few words only, spelt exactly so, and this is none of them.",
 		Bad: `default:
   policies: [none]
   reject: websockets
@@ -125,6 +125,21 @@ default: {policies: [public]}
 		Good: `default:
   policies: [none]
   reject: WEBSOCKETS
+`,
+	},
+	{
+		Code: CodeTestFile, Severity: policy.Error,
+		Explanation: "The file is a policy test file, which `corsproc test` runs. It lies beside the policy file or the directory that it tests, but not in a directory of policies: every file there is read as a policy file.",
+		Bad: `policies: policies.yaml
+tests:
+  - name: the shop may read
+    fetch: {origin: https://shop.example.com, url: https://api.example.com/}
+    expect: ALLOWED
+`,
+		Good: `policies:
+  shop:
+    allow_origins: [https://shop.example.com]
+default: {policies: [shop]}
 `,
 	},
 }

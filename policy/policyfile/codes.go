@@ -14,4 +14,5 @@ const (
 	CodeAlias             = "alias"              // an anchor, an alias or a merge key
 	CodeTag               = "tag"                // an explicit YAML tag such as !!str
 	CodeUnknownValue      = "unknown-value"      // not one of the values that the field knows
+	CodeTestFile          = "test-file"          // a policy test file
 )

@@ -57,6 +57,10 @@ func (c *Content) Compile() *Result {
 		if root == nil {
 			continue
 		}
+		if isTestFile(root) {
+			r.Findings = append(r.Findings, d.finding(located{problem: testFileProblem()}))
+			continue
+		}
 		d.fill(root)
 		for _, p := range d.walk.problems {
 			r.Findings = append(r.Findings, d.finding(p))

@@ -199,7 +199,7 @@ func parseYAML(written *yamlText) (*yaml.Node, *problem, error) {
 		return nil, nil, err
 	default:
 		return nil, &problem{code: CodeMultipleDocuments, pos: written.position(nodePosition(&second)),
-			message: "a second YAML document begins here; a policy file has one"}, nil
+			message: "a second YAML document begins here; a file has one"}, nil
 	}
 	if isNull(root) {
 		return nil, emptyFile(), nil

@@ -48,7 +48,7 @@ func (w *walk) text(fd protoreflect.FieldDescriptor, n *yaml.Node) (protoreflect
 	case n.Kind != yaml.ScalarNode:
 		w.refuse(n, CodeWrongType, "text is wanted here, not "+describe(n), "")
 		return protoreflect.Value{}, false
-	case n.Value == "" && isText(n) && !fd.IsList() && !fd.HasPresence():
+	case n.Value == "" && isText(n) && !fd.IsList() && !fd.HasPresence() && !fd.ContainingMessage().IsMapEntry():
 		// It would count as if it were not there.
 		fix := ""
 		if fd.Name() == "prefix" {

@@ -258,7 +258,7 @@ func hasKey(mapping *yaml.Node, name string) bool {
 func (w *walk) field(m protoreflect.Message, fd protoreflect.FieldDescriptor, n *yaml.Node) {
 	switch {
 	case fd.IsMap():
-		w.entries(m.Mutable(fd).Map(), n)
+		w.entries(m.Mutable(fd).Map(), fd.MapValue(), n)
 	case fd.IsList():
 		w.list(m.Mutable(fd).List(), fd, n)
 	case fd.Message() != nil:
@@ -281,16 +281,20 @@ func (w *walk) value(m protoreflect.Message, n *yaml.Node) {
 	}
 }
 
-// entries fills a map from names to messages.
-func (w *walk) entries(m protoreflect.Map, n *yaml.Node) {
+// entries fills a map from names to values of one kind.
+func (w *walk) entries(m protoreflect.Map, fd protoreflect.FieldDescriptor, n *yaml.Node) {
 	if !w.expect(n, yaml.MappingNode) {
 		return
 	}
 	nameOf := func(key *yaml.Node) (string, bool) { return key.Value, true }
 	w.mapping(n, nameOf, func(name string, value *yaml.Node, again bool) {
-		v := m.NewValue()
-		w.value(v.Message(), value)
-		if !again {
+		v, ok := m.NewValue(), true
+		if fd.Message() != nil {
+			w.value(v.Message(), value)
+		} else {
+			v, ok = w.scalar(fd, value)
+		}
+		if ok && !again {
 			m.Set(protoreflect.ValueOfString(name).MapKey(), v)
 		}
 	})
