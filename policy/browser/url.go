@@ -63,7 +63,7 @@ func parseURL(s string, webSocket bool) (t target, err error) {
 	case webSocket:
 		t.scheme = map[string]string{"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}[t.scheme]
 	case t.scheme[0] == 'w':
-		return t, errors.New("is that of a WebSocket, which fetch does not open (websocket does)")
+		return t, errors.New("is that of a WebSocket, which fetch does not open (--websocket does, in a test file websocket: true)")
 	}
 	rest, t.fragment = split(rest[2:], "#")
 	rest, query := split(rest, "?")

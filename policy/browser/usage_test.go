@@ -36,7 +36,7 @@ func TestUsage(t *testing.T) {
 		{"a URL without a scheme", Fetch{Origin: shop, URL: "api.example.com/orders"}, "is not absolute"},
 		{"no URL", Fetch{Origin: shop}, "is not absolute"},
 		{"another scheme", Fetch{Origin: shop, URL: "ftp://api.example.com/"}, "is neither http nor https"},
-		{"a WebSocket's URL", Fetch{Origin: shop, URL: "wss://api.example.com/"}, "websocket does"},
+		{"a WebSocket's URL", Fetch{Origin: shop, URL: "wss://api.example.com/"}, "--websocket"},
 		{"a URL without a host", Fetch{Origin: shop, URL: "https:///orders"}, "has no host"},
 		{"a URL with a blank host", Fetch{Origin: shop, URL: "https://a b/orders"}, "has a host that no name can be"},
 		{"a URL with a star", Fetch{Origin: shop, URL: "https://[::1/"}, "IPv6"},
