@@ -1,5 +1,7 @@
 package policy
 
+import "slices"
+
 // A Gap is one thing that stands between a request and a policy that would allow it.
 type Gap struct {
 	Kind   GapKind
@@ -26,14 +28,15 @@ const (
 // the list can be changed so, the gap is a policy that the list lacks.
 //
 // It returns none where nothing has to change, and where a change that loads cannot help: hands off, an ambiguous path,
-// policies that Envoy names, a request that no browser sends, credentials for an origin that must not get them.
+// policies that Envoy names, a request that no browser sends, credentials for an origin that must not get them or together
+// with a method or header that is itself called "*".
 func (s *Set) Gaps(r *Request, credentials bool) []Gap {
 	p, others := s.virtualHost(r).find(r)
 	o, ok := parseOrigin(r.Origin.Value)
 	if len(others) > 0 || !ok || r.Named.Lines > 0 || p.policies.passthrough {
 		return nil
 	}
-	if credentials && isDangerous(o.text) {
+	if credentials && (isDangerous(o.text) || asksForStar(r)) {
 		return nil
 	}
 	var best []Gap
@@ -45,22 +48,33 @@ func (s *Set) Gaps(r *Request, credentials bool) []Gap {
 			break
 		}
 		gaps, ok := g.gaps(r, &o, credentials)
-		gaps = append(denies[:len(denies):len(denies)], gaps...)
-		rule, denied := g.match(&o)
-		knows := rule != 0
-		if ok && (!found || knows || len(gaps) < len(best)) {
+		denial := g.denied(&o)
+		if slices.ContainsFunc(denial, s.isAllowedElsewhere) {
+			break
+		}
+		knows := len(denial) > 0 || g.allows(&o) != 0
+		if gaps = appendGaps(slices.Clone(denies), gaps); ok && (!found || knows || len(gaps) < len(best)) {
 			best, found = gaps, true
 		}
-		if denied {
-			denies = append(denies, g.denied(&o)...)
-		} else if knows {
-			break // no later policy is asked
+		if g.allows(&o) != 0 {
+			break // no later policy is asked, and none would be if this one did not deny the origin
 		}
+		denies = appendGaps(denies, denial)
 	}
 	if !found {
 		return []Gap{list}
 	}
 	return best
+}
+
+// appendGaps appends gaps that are not there yet: two policies may deny by one origin set.
+func appendGaps(list, more []Gap) []Gap {
+	for _, g := range more {
+		if !slices.ContainsFunc(list, func(have Gap) bool { return have.Rule == g.Rule && have.Value == g.Value }) {
+			list = append(list, g)
+		}
+	}
+	return list
 }
 
 // gaps returns what the policy lacks. It reports false where nothing that is added to it helps, or what would help is an
@@ -80,6 +94,9 @@ func (g *grant) gaps(r *Request, o *origin, credentials bool) (gaps []Gap, ok bo
 	if kindOf(r) == Preflight {
 		switch g.checkMethod(r.RequestMethod) {
 		case ReasonMethodNotAllowed:
+			if g.credentials && r.RequestMethod.Value == "*" {
+				return nil, false
+			}
 			add(GapMethod, makeRule(ruleField, index, fieldMethods), r.RequestMethod.Value)
 		case ReasonMethodMalformed:
 			return nil, false
@@ -91,7 +108,7 @@ func (g *grant) gaps(r *Request, o *origin, credentials bool) (gaps []Gap, ok bo
 			}
 			switch g.checkHeader(name) {
 			case ReasonHeaderNotAllowed:
-				if name == "*" {
+				if g.credentials && name == "*" {
 					return nil, false
 				}
 				add(GapHeader, makeRule(ruleField, index, fieldHeaders), name)
@@ -107,4 +124,17 @@ func (g *grant) gaps(r *Request, o *origin, credentials bool) (gaps []Gap, ok bo
 		add(GapCredentials, makeRule(ruleField, index, fieldCredentials), "")
 	}
 	return gaps, true
+}
+
+// asksForStar reports whether a preflight asks for a method or a header that is itself called "*". No policy with
+// credentials allows it.
+func asksForStar(r *Request) bool {
+	for list := (elements{lines: r.RequestHeaders}); ; {
+		switch name, more := list.next(); {
+		case !more:
+			return r.RequestMethod.Value == "*"
+		case name == "*":
+			return true
+		}
+	}
 }

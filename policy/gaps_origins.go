@@ -15,6 +15,15 @@ func (g *grant) denied(o *origin) (gaps []Gap) {
 	return gaps
 }
 
+// isAllowedElsewhere reports whether what denies an origin is in an origin set by which some policy allows: to take it out
+// would take away what is granted by it.
+func (s *Set) isAllowedElsewhere(g Gap) bool {
+	kind, set, _ := g.Rule.parts()
+	return kind == ruleSet && slices.ContainsFunc(s.policies, func(p *grant) bool {
+		return slices.Contains(p.allow, &s.originSets[set].origins)
+	})
+}
+
 // covering returns every rule that covers an origin, in the order of the list; of entries that are the same, the first.
 // [origins.match] finds the most particular one.
 func (s *origins) covering(o *origin) (rules []Rule) {

@@ -100,8 +100,16 @@ func apply(t *testing.T, file map[string]any, change *corsprocv1.PolicyChange, f
 			list = nil
 		}
 		m[last] = slices.Concat([]any{"extra"}, list)
+		methods, headers := []any{}, []any{}
+		if f.Method != "" {
+			methods = append(methods, f.Method)
+		}
+		for _, h := range f.Headers {
+			headers = append(headers, h.Name)
+		}
 		file["policies"].(map[string]any)["extra"] = map[string]any{
-			"allow_origins": []any{f.Origin}, "allow_methods": []any{"*"}, "allow_credentials": f.Credentials == Include,
+			"allow_origins": []any{f.Origin}, "allow_methods": methods, "allow_headers": headers,
+			"allow_credentials": f.Credentials == Include && !f.WebSocket,
 		}
 	default:
 		t.Fatalf("%q is no change", change.Action)

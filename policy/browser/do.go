@@ -140,6 +140,7 @@ func (f *fetch) webSocket(set *policy.Set) Result {
 		e.failure = failure{rejectedHandshake, strconv.Itoa(e.Status)}
 		r.Outcome, r.Console = Unreadable, f.console(e.failure, false)
 		r.Changes = set.Gaps(f.actualRequest(), false)
+		f.noteNoChange(&r)
 	default:
 		e.Status, e.Passes = 101, true
 		if d.Verdict == policy.Refused {
@@ -167,10 +168,19 @@ func (f *fetch) refuse(r *Result, e *Exchange, set *policy.Set) {
 		needs = f.preflightRequest()
 	}
 	r.Changes, r.credentials = set.Gaps(needs, f.include()), f.include()
+	f.noteNoChange(r)
+}
+
+// noteNoChange says why no change is suggested for a fetch that is refused, where that is so.
+func (f *fetch) noteNoChange(r *Result) {
+	star := slices.ContainsFunc(f.headers, func(h policy.Header) bool { return h.Name == "*" })
 	switch {
+	case len(r.Changes) > 0:
 	case r.Reason == policy.ReasonPathAmbiguous.String():
 		r.Notes = append(r.Notes, "Servers can read this path in two ways, which lead to different places: no policy allows that, ask for it in one spelling.")
-	case len(r.Changes) == 0 && f.include():
+	case f.include() && (f.method == "*" || star):
+		r.Notes = append(r.Notes, "No change is suggested: with credentials no policy allows a method or a header that is itself called *.")
+	case f.include():
 		r.Notes = append(r.Notes, "No change is suggested: answers made for the user's credentials must not go to an origin that anybody can have or overhear; serve the page over https.")
 	}
 }
