@@ -35,7 +35,7 @@ type inForce struct {
 
 func newPolicies(path string, metrics *admin.Metrics, log *slog.Logger) *policies {
 	p := &policies{metrics: metrics, log: log}
-	p.loader = policyfile.NewLoader(path, p.apply)
+	p.loader = policyfile.NewLoader(path, p.apply, aside)
 	return p
 }
 

@@ -23,7 +23,7 @@ func TestPipes(t *testing.T) {
 		done <- fmt.Sprint(err)
 	}()
 	go func() {
-		done <- policyfile.NewLoader(pipe, func(*policyfile.Result) {}).Load().Err.Error()
+		done <- policyfile.NewLoader(pipe, func(*policyfile.Result) {}, nil).Load().Err.Error()
 	}()
 	for range 2 {
 		select {
@@ -113,7 +113,7 @@ func TestWatchWaitsForRest(t *testing.T) {
 			n++
 		}
 		hosts <- n
-	})
+	}, nil)
 	l.Load()
 	<-hosts
 	go l.Watch(t.Context(), 0, func(policyfile.Attempt) {})
@@ -149,7 +149,7 @@ func TestWatchSymbolicLink(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "policies.yaml")
 	do(t, os.WriteFile(target, []byte("{}"), 0o600), os.Symlink(target, link))
 	loaded := make(chan string, 100)
-	l := policyfile.NewLoader(link, func(r *policyfile.Result) { loaded <- r.Hash })
+	l := policyfile.NewLoader(link, func(r *policyfile.Result) { loaded <- r.Hash }, nil)
 	l.Load()
 	<-loaded
 	go l.Watch(t.Context(), 0, func(policyfile.Attempt) {})

@@ -21,15 +21,17 @@ func (a *Attempt) Good() bool { return a.Err == nil && a.Result.Set != nil }
 type Loader struct {
 	path  string
 	apply func(*Result)
+	aside func(work func())
 
 	mu   sync.Mutex // held for the whole of a load, so that sets are applied in the order in which they were read
 	last *Attempt   // nil before the first
 }
 
 // NewLoader returns a loader of a path as [Read] takes it, but for pipes, which cannot be read again. Every load that
-// finds a good set in a content other than that of the load before calls apply, one at a time.
-func NewLoader(path string, apply func(*Result)) *Loader {
-	return &Loader{path: path, apply: apply}
+// finds a good set in a content other than that of the load before calls apply, one at a time. aside is called with the
+// part of a load that takes seconds for a very large set; it does it and returns. nil: it is done like everything else.
+func NewLoader(path string, apply func(*Result), aside func(work func())) *Loader {
+	return &Loader{path: path, apply: apply, aside: aside}
 }
 
 // Load reads the path. The hash of the content decides whether anything happened: if it is that of the last attempt
@@ -49,13 +51,28 @@ func (l *Loader) Load() Attempt {
 	}
 	a := Attempt{Time: now, Err: err}
 	if err == nil {
-		a.Result = content.Compile()
+		compile := func() { a.Result = content.Compile() }
+		if l.aside == nil || content.bytes() < largeContent {
+			compile()
+		} else {
+			l.aside(compile)
+		}
 		if a.Good() {
 			l.apply(a.Result)
 		}
 	}
 	l.last = &a
 	return a
+}
+
+// largeContent is how many bytes of policy files take so long (tens of milliseconds) that others have to be thought of.
+const largeContent = 1 << 20
+
+func (c *Content) bytes() (n int) {
+	for _, f := range c.Files {
+		n += len(f.Data)
+	}
+	return n
 }
 
 // found reports whether the attempt found this.

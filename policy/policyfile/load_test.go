@@ -25,7 +25,7 @@ func TestLoad(t *testing.T) {
 			t.Error("a bad set is applied")
 		}
 		applied++
-	})
+	}, nil)
 	for i, step := range []struct {
 		write     string // "-" removes the file
 		good      bool
@@ -62,7 +62,7 @@ func TestLoad(t *testing.T) {
 // TestLoadPipe: what is loaded again and again is no pipe and no device, also where it was a file before.
 func TestLoadPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policies.yaml")
-	loader := policyfile.NewLoader(path, func(*policyfile.Result) {})
+	loader := policyfile.NewLoader(path, func(*policyfile.Result) {}, nil)
 	for _, c := range []struct {
 		make func() error
 		want string

@@ -21,7 +21,7 @@ type watching struct {
 // is found by the look with which it starts.
 func watch(t *testing.T, path string, interval time.Duration) *watching {
 	w := &watching{t: t, attempts: make(chan policyfile.Attempt, 100)}
-	loader := policyfile.NewLoader(path, func(*policyfile.Result) {})
+	loader := policyfile.NewLoader(path, func(*policyfile.Result) {}, nil)
 	if a := loader.Load(); !a.Good() {
 		t.Fatal(a.Err)
 	}
