@@ -113,6 +113,10 @@ func canonicalPattern(s string) (fix, why string, ok bool) {
 		return "null", "the opaque origin is written in lower case", true
 	}
 	scheme, rest, found := strings.Cut(t, "://")
+	if web, after, ok := strings.Cut(t, ":"); !found && ok && (strings.EqualFold(web, "https") || strings.EqualFold(web, "http")) {
+		scheme, rest, found = web, strings.TrimPrefix(after, "/"), true
+		say("has two slashes after its scheme")
+	}
 	if !found {
 		rest = strings.TrimPrefix(t, "//")
 		if rest == "" || strings.ContainsAny(rest, " \t@") {
