@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 	"server/extproc":    {"policy"},
 	"server/loop":       {"server/extproc"},
 	"server/admin":      {"policy", "policy/policyfile", "proto/corsproc/v1"},
+	"server/tlstest":    {},
 	"server":            {"server/extproc", "server/loop", "server/admin", "policy", "policy/policyfile", "proto/corsproc/v1"},
 	"cmd/corsproc":      {"server", "policy", "policy/policyfile", "policy/browser", "proto/corsproc/v1"},
 	"envoy":             {}, // and every room below it; they drive the built program and know nothing of its inside

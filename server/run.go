@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -46,10 +47,12 @@ func (e *PolicyError) Error() string { return "the policy files cannot be used" 
 // the drain timeout cut short, or that came during the first load: such a load is left behind. An error is why it could
 // not start, or go on: a [*PolicyError] if the policies are why.
 func Run(ctx context.Context, s Settings, env Environment) error {
-	if err := s.Validate(); err != nil {
+	certificates, err := newCertificates(s.tls())
+	if err := errors.Join(s.Validate(), err); err != nil {
 		return err
 	}
 	p := newProcess(&s, env)
+	p.certificates = certificates
 	if stopped, err := p.awaitFirst(ctx, env.Signals); stopped || err != nil {
 		return err
 	}
@@ -66,6 +69,8 @@ type process struct {
 	metrics  *admin.Metrics
 	policies *policies
 	refusals *refusals
+
+	certificates *certificates // nil: no TLS
 
 	listeners     []net.Listener
 	adminListener net.Listener // nil: there is none
@@ -139,6 +144,7 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	defer cancel()
 	p.workers.Go(func() { p.refusals.run(background) })
 	p.workers.Go(func() { p.watch(background) })
+	p.startTLS(background)
 
 	ending := make(chan struct{})
 	transport, err := newTransport(p.settings, p.hooks(), p.policies.prepared, ending)
@@ -150,7 +156,7 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	failed := make(chan error, len(p.listeners)+1)
 	for _, l := range p.listeners {
 		p.workers.Go(func() {
-			if err := transport.Serve(conns.wrap(l)); !errors.Is(err, loop.ErrStopped) {
+			if err := transport.Serve(p.certificates.secure(conns.wrap(l))); !errors.Is(err, loop.ErrStopped) {
 				failed <- err
 			}
 		})
@@ -220,6 +226,18 @@ func (p *process) watch(ctx context.Context) {
 	}
 }
 
+// startTLS takes up files of TLS that have changed.
+func (p *process) startTLS(ctx context.Context) {
+	if p.certificates == nil {
+		return
+	}
+	p.certificates.report(p.log, p.metrics.TLS())
+	p.workers.Go(func() { p.certificates.watch(ctx) })
+	if !slices.ContainsFunc(p.listeners, func(l net.Listener) bool { return l.Addr().Network() != "unix" }) {
+		p.log.Warn("there is no TLS on unix sockets, and all listeners are: tls-cert, tls-key and tls-client-ca mean nothing")
+	}
+}
+
 // hooks joins the streams with what counts and logs them.
 func (p *process) hooks() extproc.Hooks {
 	panics := &throttle{interval: time.Second}
@@ -227,6 +245,7 @@ func (p *process) hooks() extproc.Hooks {
 	return extproc.Hooks{
 		StreamStarted: p.metrics.StreamStarted,
 		StreamEnded:   p.metrics.StreamEnded,
+		Received:      p.metrics.MessageReceived,
 		Decided: func(prepared *extproc.Prepared, r *policy.Request, d *policy.Decision, took time.Duration) {
 			p.metrics.Decided(d, took)
 			if logRefusals && (d.Verdict == policy.Refused || d.Verdict == policy.Rejected) {
@@ -260,10 +279,12 @@ func (p *process) finish() {
 // newConnLimit returns the bound on the connections of all listeners.
 func (p *process) newConnLimit() *connLimit {
 	warnings := &throttle{interval: time.Minute}
-	return newConnLimit(p.settings.MaxConnections, func() {
+	conns := newConnLimit(p.settings.MaxConnections, func() {
 		p.metrics.ConnectionRefused()
 		if warnings.allow() {
 			p.log.Warn("connections are closed at once: max-connections are open", "max", p.settings.MaxConnections)
 		}
 	})
+	p.metrics.WatchConnections(p.settings.MaxConnections, conns.open.Load)
+	return conns
 }

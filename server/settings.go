@@ -24,7 +24,14 @@ type Settings struct {
 	AdminListen string
 	// SocketMode is the permissions of unix sockets.
 	SocketMode fs.FileMode
-	// Plaintext allows addresses in Listen that other machines can reach.
+	// TLSCert and TLSKey are files in PEM form, both or none: with them, connections of Listen speak TLS, but on unix
+	// sockets. The certificate comes first, then those that it was signed with.
+	TLSCert, TLSKey string
+	// TLSClientCA is a file of the certificates that those of clients are signed with. Without one, clients need none.
+	TLSClientCA string
+	// TLSClientNames are SPIFFE URIs and DNS names of which a client's certificate carries one; empty: any certificate will do.
+	TLSClientNames []string
+	// Plaintext allows addresses in Listen that other machines can reach, without TLS.
 	Plaintext bool
 
 	// MaxConnections bounds the connections on all of Listen together; more are closed at once. At least 1.
@@ -52,6 +59,11 @@ type Settings struct {
 	LogFormat LogFormat
 }
 
+// tls returns the part of the settings that is about TLS.
+func (s *Settings) tls() *tlsFiles {
+	return &tlsFiles{cert: s.TLSCert, key: s.TLSKey, clientCA: s.TLSClientCA, clientNames: s.TLSClientNames}
+}
+
 // Validate reports everything that is wrong with the addresses and names in the settings, joined, one sentence each.
 // What only the system knows, such as a port in use, shows in [Run].
 func (s *Settings) Validate() error {
@@ -64,11 +76,12 @@ func (s *Settings) Validate() error {
 		switch {
 		case err != nil:
 			errs = append(errs, fmt.Errorf("listen: %w", err))
-		case !s.Plaintext && !a.local():
+		case !s.Plaintext && !s.tls().wanted() && !a.local():
 			errs = append(errs, fmt.Errorf("listen: %q can be reached by other machines, and without encryption anyone there could "+
-				"read and answer for Envoy; use a loopback address or a unix socket, or set --plaintext to allow it", text))
+				"read and answer for Envoy; set --tls-cert and --tls-key, use a loopback address or a unix socket, or set --plaintext to allow it", text))
 		}
 	}
+	errs = append(errs, s.tls().validate()...)
 	if s.AdminListen != "" {
 		if _, err := parseAddress(s.AdminListen); err != nil {
 			errs = append(errs, fmt.Errorf("admin-listen: %w", err))

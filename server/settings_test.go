@@ -24,6 +24,18 @@ func TestValidate(t *testing.T) {
 		{settings: Settings{Listen: []string{"unix:///" + strings.Repeat("a", maxSocketPath-1)}}},
 		{settings: Settings{Listen: []string{"unix:///" + strings.Repeat("a", maxSocketPath), "unix:/run/a.sock", "unix:a.sock"}},
 			want: []string{"bytes that the path of a socket may have", "write unix:///run/a.sock", `"unix:a.sock" is no address; write unix:///path`}},
+		{settings: Settings{Listen: []string{":9002"}, TLSCert: "c", TLSKey: "k"}},
+		{settings: Settings{Listen: []string{":9002", "unix:///s"}, TLSCert: "c", TLSKey: "k", TLSClientCA: "a",
+			TLSClientNames: []string{"spiffe://example.org/ns/edge/sa/envoy", "envoy.example.org"}}},
+		{settings: Settings{Listen: []string{":9002"}, TLSCert: "c", TLSKey: "k", Plaintext: true}},
+		{settings: Settings{Listen: []string{":9002"}, TLSCert: "c"}, want: []string{`tls-cert: "c" is half a pair; set --tls-key`}},
+		{settings: Settings{Listen: []string{":9002"}, TLSKey: "k"}, want: []string{`tls-key: "k" is half a pair; set --tls-cert`}},
+		{settings: Settings{Listen: []string{"127.0.0.1:1"}, TLSCert: "c", TLSClientCA: "a", TLSClientNames: []string{"a"}}, want: []string{`tls-cert: "c" is half a pair`}},
+		{settings: Settings{Listen: []string{":9002"}, TLSClientCA: "a"}, want: []string{`":9002" can be reached`, `tls-client-ca: "a" is for TLS alone; set --tls-cert and --tls-key`}},
+		{settings: Settings{Listen: []string{"127.0.0.1:1"}, TLSCert: "c", TLSKey: "k", TLSClientNames: []string{"a", "b"}}, want: []string{`tls-client-names: "a,b" are names in certificates, for which clients are asked only with a CA; set --tls-client-ca`}},
+		{settings: Settings{Listen: []string{"127.0.0.1:1"}, TLSClientNames: []string{"a"}}, want: []string{"tls-client-names: \"a\" are names"}},
+		{settings: Settings{Listen: []string{"127.0.0.1:1"}, TLSCert: "c", TLSKey: "k", TLSClientCA: "a", TLSClientNames: []string{"a", "*.b", ""}},
+			want: []string{`tls-client-names: "*.b": names are compared whole`, "tls-client-names: a name is empty"}},
 	} {
 		var got []string
 		if err := test.settings.Validate(); err != nil {

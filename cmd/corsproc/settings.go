@@ -36,7 +36,14 @@ var allSettings = []setting{
 		set: one(text, func(s *server.Settings, v string) { s.AdminListen = v })},
 	{name: "socket-mode", shown: "MODE", fallback: "0660", usage: "permissions of a unix socket, in octal (Envoy's user must be able to connect)",
 		set: one(mode, func(s *server.Settings, v fs.FileMode) { s.SocketMode = v })},
-	{name: "plaintext", shown: "BOOL", fallback: "false", toggle: true, usage: "allow a --listen that is neither loopback nor a unix socket",
+	{name: "tls-cert", shown: "FILE", usage: "certificate in PEM form, with those it was signed with: TLS on --listen, but for unix sockets; taken up again when it changes",
+		set: one(file, func(s *server.Settings, v string) { s.TLSCert = v })},
+	{name: "tls-key", shown: "FILE", usage: "private key of --tls-cert", set: one(file, func(s *server.Settings, v string) { s.TLSKey = v })},
+	{name: "tls-client-ca", shown: "FILE", usage: "mutual TLS: certificates that those of clients are signed with",
+		set: one(file, func(s *server.Settings, v string) { s.TLSClientCA = v })},
+	{name: "tls-client-names", shown: "LIST", list: true, usage: "SPIFFE URIs or DNS names of which a client's certificate carries one; compared whole",
+		set: clientNames},
+	{name: "plaintext", shown: "BOOL", fallback: "false", toggle: true, usage: "allow a --listen that is neither loopback nor a unix socket without TLS",
 		set: one(boolean, func(s *server.Settings, v bool) { s.Plaintext = v })},
 	{name: "max-connections", shown: "N", fallback: "1024", number: true, usage: "connections on --listen; more are closed at once",
 		set: one(atLeast(1), func(s *server.Settings, v int) { s.MaxConnections = v })},
@@ -102,6 +109,29 @@ func nonEmpty(s string) (string, error) {
 		return "", errors.New("is empty")
 	}
 	return s, nil
+}
+
+// file is the name of a file on which security depends: a variable that somebody forgot to fill must not switch it off.
+func file(s string) (string, error) {
+	if s == "" {
+		return "", errors.New("is empty; name a file in PEM form, or leave it out")
+	}
+	return s, nil
+}
+
+func clientNames(s *server.Settings, names []string) error {
+	if len(names) == 0 {
+		return errors.New("is empty; list SPIFFE URIs or DNS names, or leave it out to let in every certificate of --tls-client-ca")
+	}
+	var errs []error
+	for _, name := range names {
+		errs = append(errs, server.CheckClientName(name))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	s.TLSClientNames = names
+	return nil
 }
 
 func boolean(s string) (bool, error) {

@@ -130,6 +130,17 @@ reload-interval = 0
 			want: func(*server.Settings) {}},
 		{name: "what a flag overrides need not be right", flags: []string{"--policies=p", "--drain-delay=1s"}, env: map[string]string{"CORSPROC_DRAIN_DELAY": "soon"},
 			want: func(s *server.Settings) { s.DrainDelay = time.Second }},
+		{name: "TLS", flags: []string{"--policies=p", "--listen=:9002", "--tls-cert=c", "--tls-key=k"},
+			env:  map[string]string{"CORSPROC_TLS_CERT": "other", "CORSPROC_TLS_CLIENT_NAMES": "spiffe://example.org/a, envoy.example.org"},
+			file: "s.yaml", content: "tls-client-ca: a\ntls-key: other\n",
+			want: func(s *server.Settings) {
+				s.Listen, s.TLSCert, s.TLSKey, s.TLSClientCA = []string{":9002"}, "c", "k", "a"
+				s.TLSClientNames = []string{"spiffe://example.org/a", "envoy.example.org"}
+			}},
+		{name: "a list of client names in a file", flags: policies, file: "s.toml", content: "tls-cert = \"c\"\ntls-key = \"k\"\ntls-client-ca = \"a\"\ntls-client-names = [\"a\", \"b\"]\n",
+			want: func(s *server.Settings) {
+				s.TLSCert, s.TLSKey, s.TLSClientCA, s.TLSClientNames = "c", "k", "a", []string{"a", "b"}
+			}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			want := defaults()
@@ -191,6 +202,12 @@ func TestSettingsErrors(t *testing.T) {
 		{name: "no mapping", flags: policies, file: "s.yaml", content: "- a\n", status: 1, want: []string{"keys and values"}},
 		{name: "nested", flags: policies, file: "s.yaml", content: "drain-delay: {a: 1}\n", status: 1, want: []string{"drain-delay: is neither a value nor a list"}},
 		{name: "syntax", flags: policies, file: "s.json", content: "{", status: 1, want: []string{"s.json: line 1: unexpected end of JSON input"}},
+		{name: "empty files of TLS", flags: policies, env: map[string]string{"CORSPROC_TLS_CERT": "", "CORSPROC_TLS_KEY": "", "CORSPROC_TLS_CLIENT_CA": "", "CORSPROC_TLS_CLIENT_NAMES": ""}, status: 1,
+			want: []string{"CORSPROC_TLS_CERT: is empty; name a file in PEM form", "CORSPROC_TLS_KEY: is empty", "CORSPROC_TLS_CLIENT_CA: is empty", "CORSPROC_TLS_CLIENT_NAMES: is empty; list SPIFFE URIs"}},
+		{name: "names that are none", flags: append(policies, "--tls-cert=c", "--tls-key=k", "--tls-client-ca=a", "--tls-client-names=*.example.org,spiffe://example.org"), status: 2,
+			want: []string{`--tls-client-names: "*.example.org": names are compared whole`, `"spiffe://example.org" is a trust domain`}},
+		{name: "half a pair beside something else", flags: append(policies, "--tls-cert=c"), env: map[string]string{"CORSPROC_DRAIN_DELAY": "x"}, status: 1,
+			want: []string{"CORSPROC_DRAIN_DELAY", `tls-cert: "c" is half a pair; set --tls-key`}},
 		{name: "another format", flags: policies, file: "s.ini", content: "", status: 1, want: []string{"s.ini: the name of a settings file ends in"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

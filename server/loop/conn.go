@@ -129,7 +129,8 @@ func (c *conn) step() bool {
 
 // handshake takes the client's preface and sends ours (RFC 9113, section 3.4).
 func (c *conn) handshake() bool {
-	_ = c.net.SetReadDeadline(time.Now().Add(c.server.HandshakeTimeout))
+	// For both directions: reading may make a handshake of TLS, which also writes.
+	_ = c.net.SetDeadline(time.Now().Add(c.server.HandshakeTimeout))
 	c.mu.Lock()
 	settings := []http2.Setting{
 		{ID: http2.SettingInitialWindowSize, Val: c.streamWindow()},

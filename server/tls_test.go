@@ -1,0 +1,374 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/corsproc/corsproc/server/admin"
+	"github.com/corsproc/corsproc/server/tlstest"
+)
+
+// secured is a server with TLS.
+type secured struct {
+	*running
+	ca *tlstest.CA // of its certificate
+}
+
+// startTLS starts a server with TLS.
+func startTLS(t *testing.T, change func(*Settings)) *secured {
+	t.Helper()
+	s := &secured{ca: tlstest.NewCA(t, "servers")}
+	cert, key := s.ca.Issue(tlstest.Leaf{Names: []string{"127.0.0.1"}}).Write(t, t.TempDir(), "s")
+	s.running = start(t, somePolicies, func(settings *Settings) {
+		settings.TLSCert, settings.TLSKey = cert, key
+		if change != nil {
+			change(settings)
+		}
+	})
+	return s
+}
+
+// healthOver asks for the health over a connection of its own.
+func healthOver(t *testing.T, addr string, creds credentials.TransportCredentials) error {
+	t.Helper()
+	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(creds), grpc.WithNoProxy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, err = healthv1.NewHealthClient(conn).Check(ctx, new(healthv1.HealthCheckRequest))
+	return err
+}
+
+func TestTLS(t *testing.T) {
+	s := startTLS(t, nil)
+	conn, err := grpc.NewClient(s.listen, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: s.ca.Pool()})), grpc.WithNoProxy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	stream, _, err := s.open(conn, "https://shop.example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A drain waits for the stream, and the connection then ends as TLS ends.
+	s.signals <- os.Interrupt
+	s.logged("draining")
+	if !s.allowed(stream) {
+		t.Error("an allowed origin is refused")
+	}
+	if _, err := stream.Recv(); err != io.EOF {
+		t.Errorf("the stream ends with %v", err)
+	}
+	if err := s.ended(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTLSVersions holds what is negotiated, and what a client that is refused is told.
+func TestTLSVersions(t *testing.T) {
+	s := startTLS(t, nil)
+	pool := s.ca.Pool()
+	for _, test := range []struct {
+		name    string
+		config  *tls.Config
+		version uint16
+		alpn    string
+		want    string // part of the error
+	}{
+		{name: "the newest", config: &tls.Config{NextProtos: []string{"h2"}}, version: tls.VersionTLS13, alpn: "h2"},
+		{name: "1.2", config: &tls.Config{NextProtos: []string{"h2"}, MaxVersion: tls.VersionTLS12}, version: tls.VersionTLS12, alpn: "h2"},
+		{name: "1.1", config: &tls.Config{NextProtos: []string{"h2"}, MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, want: "protocol version not supported"},
+		{name: "1.2 with a cipher suite that HTTP/2 forbids", config: &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}}, want: "handshake failure"},
+		{name: "several protocols", config: &tls.Config{NextProtos: []string{"http/1.1", "h2"}}, version: tls.VersionTLS13, alpn: "h2"},
+		{name: "another protocol", config: &tls.Config{NextProtos: []string{"h3"}}, want: "no application protocol"},
+		{name: "no protocol", config: &tls.Config{}, version: tls.VersionTLS13},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.config.RootCAs = pool
+			conn, err := tls.Dial("tcp", s.listen, test.config)
+			if test.want != "" {
+				if err == nil || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("%v, want it to say %q", err, test.want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if state := conn.ConnectionState(); state.Version != test.version || state.NegotiatedProtocol != test.alpn {
+				t.Errorf("%s %q", tls.VersionName(state.Version), state.NegotiatedProtocol)
+			}
+		})
+	}
+}
+
+// TestMutualTLS holds who is let in, and what the others and the log are told.
+func TestMutualTLS(t *testing.T) {
+	servers, clients, strangers := tlstest.NewCA(t, "servers"), tlstest.NewCA(t, "clients"), tlstest.NewCA(t, "strangers")
+	dir := t.TempDir()
+	files := &tlsFiles{clientCA: tlstest.WriteFile(t, dir, "clients.pem", clients.PEM)}
+	files.cert, files.key = servers.Issue(tlstest.Leaf{Names: []string{"127.0.0.1"}}).Write(t, dir, "s")
+	const spiffe = "spiffe://example.org/ns/edge/sa/envoy"
+	names := []string{spiffe, "Envoy.example.org"}
+
+	sub := clients.Intermediate("sub").Intermediate("sub-sub")
+	bare := sub.Issue(tlstest.Leaf{Names: []string{spiffe}})
+	const end = "-----END CERTIFICATE-----\n"
+	bare.Cert = bare.Cert[:bytes.Index(bare.Cert, []byte(end))+len(end)]
+	for _, test := range []struct {
+		name string
+		pair *tlstest.Pair // nil: none
+		free bool          // any name will do
+		want string        // part of what is logged; empty: let in
+	}{
+		{name: "the URI", pair: issue(clients, tlstest.Leaf{Names: []string{spiffe}})},
+		{name: "the DNS name", pair: issue(clients, tlstest.Leaf{Names: []string{"envoy.EXAMPLE.org"}})},
+		{name: "one of several", pair: issue(clients, tlstest.Leaf{Names: []string{"other.example.org", "spiffe://example.org/x", spiffe}})},
+		{name: "intermediates", pair: issue(sub, tlstest.Leaf{Names: []string{spiffe}})},
+		{name: "for clients alone", pair: issue(clients, tlstest.Leaf{Names: []string{spiffe}, Usage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})},
+		{name: "any name will do", pair: issue(clients, tlstest.Leaf{}), free: true},
+		{name: "none", want: "didn't provide a certificate"},
+		{name: "none, and any name would do", free: true, want: "didn't provide a certificate"},
+		{name: "a stranger", pair: issue(strangers, tlstest.Leaf{Names: []string{spiffe}}), want: "unknown authority"},
+		{name: "a stranger, and any name would do", pair: issue(strangers, tlstest.Leaf{Names: []string{spiffe}}), free: true, want: "unknown authority"},
+		{name: "the intermediates are missing", pair: &bare, want: "unknown authority"},
+		{name: "expired", pair: issue(clients, tlstest.Leaf{Names: []string{spiffe}, Ends: -time.Hour}), want: "expired"},
+		{name: "for servers alone", pair: issue(clients, tlstest.Leaf{Names: []string{spiffe}, Usage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}), want: "incompatible key usage"},
+		{name: "another name", pair: issue(clients, tlstest.Leaf{Names: []string{"other.example.org", spiffe + "2"}}),
+			want: `none of tls-client-names: it has "` + spiffe + `2", "other.example.org"`},
+		{name: "no name", pair: issue(clients, tlstest.Leaf{}), want: "neither a URI nor a DNS name"},
+		{name: "the URI in another case", pair: issue(clients, tlstest.Leaf{Names: []string{"spiffe://example.org/ns/edge/sa/Envoy"}}), want: "none of tls-client-names"},
+		{name: "the URI as a DNS name", pair: issue(clients, tlstest.Leaf{Names: []string{"example.org"}}), want: "none of tls-client-names"},
+		{name: "a wildcard", pair: issue(clients, tlstest.Leaf{Names: []string{"*.example.org"}}), want: "none of tls-client-names"},
+		{name: "control bytes", pair: issue(clients, tlstest.Leaf{Names: []string{"a\n\x1b[31mb", strings.Repeat("b", 300), "c", "d", "e"}}),
+			want: `it has "a\n\x1b[31mb", "` + strings.Repeat("b", maxLoggedValue) + `", "c", and others`},
+	} {
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			t.Run(test.name+" "+tls.VersionName(version), func(t *testing.T) {
+				wanted := *files
+				if !test.free {
+					wanted.clientNames = names
+				}
+				config := &tls.Config{RootCAs: servers.Pool(), MaxVersion: version}
+				if test.pair != nil {
+					pair := test.pair.TLS(t)
+					// As a client does that sends what it has, whatever authorities the server names.
+					config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
+				}
+				log, told := shake(t, &wanted, config)
+				if test.want == "" {
+					if log != nil || told != nil {
+						t.Errorf("not let in: %v, %v", told, log)
+					}
+					return
+				}
+				if text, _ := log["error"].(string); !strings.Contains(text, test.want) || log["reason"] != "client_certificate" {
+					t.Errorf("logged as %v, want it to say %q", log, test.want)
+				}
+				if told == nil || !strings.Contains(told.Error(), "remote error: tls: ") {
+					t.Errorf("the client is told %v", told)
+				}
+			})
+		}
+	}
+}
+
+func issue(ca *tlstest.CA, leaf tlstest.Leaf) *tlstest.Pair {
+	p := ca.Issue(leaf)
+	return &p
+}
+
+// shake connects a client to a server with these files. It returns what the server logs of it and what the client gets
+// for an error; both nil: a byte went to and fro.
+func shake(t *testing.T, files *tlsFiles, config *tls.Config) (logged map[string]any, told error) {
+	t.Helper()
+	certs, err := newCertificates(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := new(logBuffer)
+	certs.report(newLogger(log, &Settings{LogFormat: LogJSON}), admin.NewMetrics(admin.Build{}).TLS())
+	log.take(t)
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := certs.secure(inner)
+	defer l.Close()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(patience))
+		b := make([]byte, 1)
+		if _, err := conn.Read(b); err == nil {
+			conn.Write(b)
+			conn.(*tlsConn).CloseWrite()
+		}
+	}()
+	told = func() error {
+		conn, err := tls.Dial("tcp", inner.Addr().String(), config)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		if _, err := conn.Write([]byte("x")); err != nil {
+			return err
+		}
+		if got, err := io.ReadAll(conn); err != nil || string(got) != "x" {
+			return fmt.Errorf("read %q: %w", got, err)
+		}
+		return nil
+	}()
+	<-served
+	for _, logged = range log.take(t) {
+	}
+	return logged, told
+}
+
+// TestTLSRotation replaces the files as Kubernetes does, by a symbolic link to a directory, and as people do.
+func TestTLSRotation(t *testing.T) {
+	t.Parallel()
+	oldClients, newClients := tlstest.NewCA(t, "old"), tlstest.NewCA(t, "new")
+	ca, dir := tlstest.NewCA(t, "servers"), t.TempDir()
+	version := func(name string, p tlstest.Pair, clients *tlstest.CA) {
+		t.Helper()
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		p.Write(t, filepath.Join(dir, name), "s")
+		tlstest.WriteFile(t, filepath.Join(dir, name), "clients.pem", clients.PEM)
+		if err := errors.Join(os.Symlink(name, filepath.Join(dir, "..tmp")), os.Rename(filepath.Join(dir, "..tmp"), filepath.Join(dir, "..data"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	leaf := tlstest.Leaf{Names: []string{"127.0.0.1"}}
+	version("..1", ca.Issue(leaf), oldClients)
+	for _, name := range []string{"s.crt", "s.key", "clients.pem"} {
+		if err := os.Symlink(filepath.Join("..data", name), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := start(t, somePolicies, func(s *Settings) {
+		s.TLSCert, s.TLSKey, s.TLSClientCA = filepath.Join(dir, "s.crt"), filepath.Join(dir, "s.key"), filepath.Join(dir, "clients.pem")
+	})
+	with := func(clients *tlstest.CA) credentials.TransportCredentials {
+		return credentials.NewTLS(&tls.Config{RootCAs: ca.Pool(), Certificates: []tls.Certificate{clients.Issue(leaf).TLS(t)},
+			ClientSessionCache: tls.NewLRUClientSessionCache(10)})
+	}
+	old, fresh := with(oldClients), with(newClients)
+	open, err := grpc.NewClient(r.listen, grpc.WithTransportCredentials(old), grpc.WithNoProxy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	if !r.ask(open, "https://shop.example.com") {
+		t.Fatal("refused")
+	}
+	if healthOver(t, r.listen, old) != nil || healthOver(t, r.listen, fresh) == nil {
+		t.Fatal("the wrong clients are let in at first")
+	}
+	r.has(`corsproc_tls_reload_total{result="success"} 1`, `corsproc_tls_last_reload_successful 1`)
+
+	version("..2", ca.Issue(leaf), newClients)
+	r.logged("TLS files loaded")
+	if healthOver(t, r.listen, old) == nil || healthOver(t, r.listen, fresh) != nil {
+		t.Error("the wrong clients are let in after the rotation; a session that is resumed is a client, too")
+	}
+	if !r.ask(open, "https://shop.example.com") {
+		t.Error("a connection that was open does not go on")
+	}
+
+	for _, bad := range []struct{ file, text, want string }{
+		{"s.key", string(ca.Issue(leaf).Key), "are no pair"},
+		{"s.crt", "", "holds no certificate"},
+		{"clients.pem", string(newClients.PEM) + string(oldClients.PEM[:100]), "does not end as such"},
+	} {
+		path := filepath.Join(dir, "..2", bad.file)
+		good, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tlstest.WriteFile(t, filepath.Dir(path), bad.file, []byte(bad.text))
+		fault := r.logged("TLS files not loaded; the last good ones stay in force")
+		if text, _ := fault["error"].(string); !strings.Contains(text, bad.want) || !strings.Contains(text, bad.file) {
+			t.Errorf("logged as %v", fault)
+		}
+		r.has(`corsproc_tls_last_reload_successful 0`)
+		if err := healthOver(t, r.listen, fresh); err != nil {
+			t.Errorf("with a bad %s: %v", bad.file, err)
+		}
+		tlstest.WriteFile(t, filepath.Dir(path), bad.file, good)
+		r.logged("TLS files loaded")
+	}
+	r.has(`corsproc_tls_reload_total{result="failure"} 3`, `corsproc_tls_reload_total{result="success"} 5`, `corsproc_tls_last_reload_successful 1`)
+	if err := os.RemoveAll(filepath.Join(dir, "..2")); err != nil {
+		t.Fatal(err)
+	}
+	r.logged("TLS files not loaded; the last good ones stay in force")
+	if err := healthOver(t, r.listen, fresh); err != nil {
+		t.Errorf("without files: %v", err)
+	}
+}
+
+// TestTLSHandshakeHoldsNobodyUp: clients that say nothing keep no other from being served, have their places for the
+// time of a handshake, and count towards max-connections.
+func TestTLSHandshakeHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	r := startTLS(t, func(s *Settings) { s.MaxConnections = 3 })
+	silent := func() net.Conn {
+		conn, err := net.Dial("tcp", r.listen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+	first, second := silent(), silent()
+	if _, err := second.Write([]byte{22, 3, 1}); err != nil { // the beginning of a hello
+		t.Fatal(err)
+	}
+	creds := credentials.NewTLS(&tls.Config{RootCAs: r.ca.Pool()})
+	if err := healthOver(t, r.listen, creds); err != nil {
+		t.Errorf("beside clients that say nothing: %v", err)
+	}
+	silent()
+	over := silent()
+	over.SetReadDeadline(time.Now().Add(patience))
+	if _, err := over.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the connection over the limit: %v", err)
+	}
+	for _, conn := range []net.Conn{first, second} {
+		conn.SetReadDeadline(time.Now().Add(patience))
+		if _, err := conn.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("a client that says nothing: %v", err)
+		}
+	}
+	eventually(t, func() error { return healthOver(t, r.listen, creds) })
+	if record := r.logged("TLS handshakes fail"); record["reason"] != "timeout" {
+		t.Errorf("logged as %v", record)
+	}
+}
