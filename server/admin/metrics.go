@@ -19,10 +19,11 @@ type Build struct{ Version, Commit, Go string }
 type Metrics struct {
 	registry  *prometheus.Registry
 	decisions *decisions
+	duration  *durations
 
-	duration   prometheus.Histogram
-	streams    prometheus.Gauge
+	streams    atomic.Int64
 	streamsEnd [codes.Unauthenticated + 1]atomic.Uint64
+	messages   [len(phases)]atomic.Uint64
 	panics     prometheus.Counter
 	turnedAway prometheus.Counter
 
@@ -32,26 +33,16 @@ type Metrics struct {
 	currentHash atomic.Pointer[string]
 }
 
-// durationBuckets go from the time of a simple decision (50 ns) to one millisecond, which no decision should take.
-var durationBuckets = []float64{50e-9, 100e-9, 250e-9, 500e-9, 1e-6, 2.5e-6, 5e-6, 10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 1e-3}
-
 // NewMetrics returns metrics with a registry of their own, so that nothing else in the process adds to it.
 func NewMetrics(build Build) *Metrics {
 	m := &Metrics{
 		registry:  prometheus.NewRegistry(),
 		decisions: newDecisions(),
-		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name:    "corsproc_decision_duration_seconds",
-			Help:    "Time to read the facts of a request and to decide about it.",
-			Buckets: durationBuckets,
-		}),
-		streams: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "corsproc_streams_active",
-			Help: "Open ext_proc streams. Envoy opens one per HTTP request.",
-		}),
+		duration: newDurations("corsproc_decision_duration_seconds",
+			"Time to read the facts of a request and to decide about it.", time.Now()),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "corsproc_panics_total",
-			Help: "Streams that ended because of a bug in corsproc.",
+			Help: "Streams and connections that ended because of a bug in corsproc.",
 		}),
 		turnedAway: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "corsproc_connections_refused_total",
@@ -81,11 +72,18 @@ func NewMetrics(build Build) *Metrics {
 	m.reloads.WithLabelValues(resultFailure)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		info, m.decisions, m.duration, m.streams, m.panics, m.turnedAway,
+		info, m.decisions, m.duration, m.panics, m.turnedAway,
 		m.reloads, m.lastGood, m.lastGoodAt,
-		streamsCollector{m}, policyInfo{m},
+		streamsCollector{m}, messagesCollector{m}, policyInfo{m},
+		gauge("corsproc_streams_active", "Open ext_proc streams. Envoy opens one per HTTP request.",
+			func() float64 { return float64(m.streams.Load()) }),
 	)
 	return m
+}
+
+// gauge is a gauge whose value is asked for when it is read.
+func gauge(name, help string, value func() float64) prometheus.GaugeFunc {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 }
 
 const (
@@ -93,16 +91,41 @@ const (
 	resultFailure = "failure"
 )
 
+// WatchConnections shows how many connections are open, and how many may be. It is called once.
+func (m *Metrics) WatchConnections(limit int, open func() int64) {
+	m.registry.MustRegister(
+		gauge("corsproc_connections_active", "Open connections on the addresses for Envoy.",
+			func() float64 { return float64(open()) }),
+		gauge("corsproc_connections_max", "How many connections may be open (--max-connections).",
+			func() float64 { return float64(limit) }),
+	)
+}
+
 // StreamStarted counts a stream that has begun.
-func (m *Metrics) StreamStarted() { m.streams.Inc() }
+func (m *Metrics) StreamStarted() { m.streams.Add(1) }
 
 // StreamEnded counts the end of a stream.
 func (m *Metrics) StreamEnded(code codes.Code) {
-	m.streams.Dec()
+	m.streams.Add(-1)
 	if int(code) >= len(m.streamsEnd) {
 		code = codes.Unknown
 	}
 	m.streamsEnd[code].Add(1)
+}
+
+// phases are the kinds of messages that are told apart.
+var phases = [...]string{"other", "request_headers", "response_headers"}
+
+// MessageReceived counts a message of Envoy's about a phase of a request: request_headers, response_headers, or any other.
+func (m *Metrics) MessageReceived(phase string) {
+	switch phase {
+	case phases[1]:
+		m.messages[1].Add(1)
+	case phases[2]:
+		m.messages[2].Add(1)
+	default:
+		m.messages[0].Add(1)
+	}
 }
 
 // Panicked counts a recovered panic.
@@ -113,8 +136,13 @@ func (m *Metrics) ConnectionRefused() { m.turnedAway.Inc() }
 
 // Decided counts a decision.
 func (m *Metrics) Decided(d *policy.Decision, took time.Duration) {
-	m.duration.Observe(took.Seconds())
+	m.duration.observe(took)
 	m.decisions.count(d)
+}
+
+// Traced remembers a trace, by its identifiers in hexadecimal digits, as an example of decisions that took so long.
+func (m *Metrics) Traced(took time.Duration, traceID, spanID string) {
+	m.duration.exemplify(took, time.Now(), traceID, spanID)
 }
 
 // InForce tells which set is in force from now on: series of names that it does not have disappear.
@@ -152,9 +180,24 @@ func (c streamsCollector) Describe(ch chan<- *prometheus.Desc) { ch <- streamsDe
 
 func (c streamsCollector) Collect(ch chan<- prometheus.Metric) {
 	for code := range c.m.streamsEnd {
-		if n := c.m.streamsEnd[code].Load(); n > 0 {
+		// The usual end is there from the start: an alert on no streams needs a zero, not nothing.
+		if n := c.m.streamsEnd[code].Load(); n > 0 || codes.Code(code) == codes.OK {
 			ch <- prometheus.MustNewConstMetric(streamsDesc, prometheus.CounterValue, float64(n), codes.Code(code).String())
 		}
+	}
+}
+
+// messagesCollector does so with the plain counters of messages.
+type messagesCollector struct{ m *Metrics }
+
+var messagesDesc = prometheus.NewDesc("corsproc_messages_total",
+	"Messages of Envoy's that were read, by the phase of the HTTP request that they are about.", []string{"phase"}, nil)
+
+func (c messagesCollector) Describe(ch chan<- *prometheus.Desc) { ch <- messagesDesc }
+
+func (c messagesCollector) Collect(ch chan<- prometheus.Metric) {
+	for i, phase := range phases {
+		ch <- prometheus.MustNewConstMetric(messagesDesc, prometheus.CounterValue, float64(c.m.messages[i].Load()), phase)
 	}
 }
 

@@ -37,6 +37,9 @@ const (
 	responseHeaders
 )
 
+// String returns the name that [Hooks] gives to the phase.
+func (k kind) String() string { return [...]string{"other", "request_headers", "response_headers"}[k] }
+
 // relay says of which bodies Envoy keeps no copy, so that what we do not hand back is lost.
 type relay struct{ request, response bool }
 

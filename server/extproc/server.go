@@ -16,6 +16,9 @@ type Hooks struct {
 	// StreamEnded is told the status that a stream ended with. Every normal end is [codes.OK]: Envoy closes, resets or
 	// times out a stream whose HTTP request is over, and we end one as soon as there is nothing left to say.
 	StreamEnded func(code codes.Code)
+	// Received is called for every message that could be read, with the phase of the HTTP request that it is about:
+	// request_headers, response_headers, or other.
+	Received func(phase string)
 	// Decided is called once per HTTP request, before Envoy is answered. It is told how long it took to read the facts
 	// and to decide.
 	Decided func(p *Prepared, r *policy.Request, d *policy.Decision, took time.Duration)
@@ -38,6 +41,9 @@ func New(current func() *Prepared, hooks Hooks) *Server {
 	}
 	if hooks.StreamEnded == nil {
 		hooks.StreamEnded = func(codes.Code) {}
+	}
+	if hooks.Received == nil {
+		hooks.Received = func(string) {}
 	}
 	if hooks.Decided == nil {
 		hooks.Decided = func(*Prepared, *policy.Request, *policy.Decision, time.Duration) {}

@@ -112,6 +112,10 @@ func (s *Stream) headers(in *inbound, out []byte, start time.Time) (replied []by
 	} else {
 		replied, next, err = s.onResponseHeaders(in, out, start)
 	}
+	if err == errUnusual {
+		return out, end, err
+	}
+	s.server.hooks.Received(in.kind.String())
 	if in.observed {
 		// In observability mode Envoy goes on without waiting and ignores replies. The request is decided and counted,
 		// which is what a dry run of a roll-out is for, and nothing is sent.
@@ -180,6 +184,7 @@ func (s *Stream) onResponseHeaders(in *inbound, out []byte, start time.Time) ([]
 
 // rest takes a message about anything but headers.
 func (s *Stream) rest(m *message, out []byte) ([]byte, next, error) {
+	s.server.hooks.Received(other.String())
 	c := m.GetProtocolConfig()
 	s.open(relay{request: handsOver(c.GetRequestBodyMode()), response: handsOver(c.GetResponseBodyMode())})
 	r := unchanged(m, s.relay)
