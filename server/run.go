@@ -246,7 +246,6 @@ func (p *process) hooks() extproc.Hooks {
 		StreamStarted: p.metrics.StreamStarted,
 		StreamEnded:   p.metrics.StreamEnded,
 		Received:      p.metrics.MessageReceived,
-		Received:      p.metrics.MessageReceived,
 		Decided: func(prepared *extproc.Prepared, r *policy.Request, d *policy.Decision, took time.Duration) {
 			p.metrics.Decided(d, took)
 			if logRefusals && (d.Verdict == policy.Refused || d.Verdict == policy.Rejected) {
@@ -286,8 +285,6 @@ func (p *process) newConnLimit() *connLimit {
 			p.log.Warn("connections are closed at once: max-connections are open", "max", p.settings.MaxConnections)
 		}
 	})
-	p.metrics.WatchConnections(p.settings.MaxConnections, conns.open.Load)
-	return conns
 	p.metrics.WatchConnections(p.settings.MaxConnections, conns.open.Load)
 	return conns
 }
