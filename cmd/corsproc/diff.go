@@ -29,7 +29,7 @@ The exit status is 0 if both grant the same, 1 if they differ, and 2 if the comm
 called wrongly or a policy file is bad.`,
 		Example: `  corsproc diff policies.yaml new.yaml
   git show main:policies.yaml | corsproc diff - policies.yaml`,
-		Args: cobra.ExactArgs(2),
+		Args: takes(2, "two policy sets, OLD and NEW"),
 	}
 	format := addFormat(cmd, "text", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

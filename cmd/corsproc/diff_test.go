@@ -29,7 +29,7 @@ func TestDiffText(t *testing.T) {
 		{args: "- new.yaml", stdin: goodPolicies, status: 1, stdout: changed},
 		{args: "old.yaml same.yaml", status: 0, stdout: "Both grant the same.\n"},
 		{args: "old.yaml old.yaml --format json", status: 0, stdout: "{\"differences\":[]}\n"},
-		{args: "old.yaml", status: 2, stderr: "accepts 2 arg(s)"},
+		{args: "old.yaml", status: 2, stderr: "diff takes two policy sets, OLD and NEW, but was given 1"},
 		{args: "- -", stdin: goodPolicies, status: 2, stderr: "only once"},
 		{args: "old.yaml missing.yaml", status: 2, stderr: "missing.yaml does not exist"},
 		{args: "bad.yaml missing.yaml", status: 2, stderr: "bad.yaml:3:21: policies.p.allow_origins[0]"},

@@ -37,7 +37,7 @@ the upstream answers).`,
 		Example: `  corsproc explain --policies policies.yaml --origin https://shop.example.com https://api.example.com/orders
   corsproc explain --policies policies.yaml --origin https://shop.example.com \
     -X PUT -H 'Content-Type: application/json' --credentials include https://api.example.com/orders/7`,
-		Args: cobra.ExactArgs(1),
+		Args: takes(1, "one URL"),
 	}
 	var f browser.Fetch
 	path := cmd.Flags().String("policies", "", "policy file or directory, or - for standard input (required)")
@@ -61,6 +61,13 @@ the upstream answers).`,
 			return errors.New("--method is empty")
 		}
 		f.URL = args[0]
+		if faults := f.Faults(); len(faults) > 0 {
+			all := make([]error, len(faults))
+			for i, fault := range faults {
+				all[i] = fault
+			}
+			return &exitError{status: exitUsage, err: errors.Join(all...)}
+		}
 		policies, err := loadPolicies(*path, cmd.InOrStdin(), cmd.ErrOrStderr())
 		if err != nil {
 			return err

@@ -94,11 +94,12 @@ func TestExplainUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "accepts 1 arg"},
-		{[]string{"https://api.example.com/", "https://api.example.com/"}, "accepts 1 arg"},
+		{nil, "explain takes one URL, but was given 0"},
+		{[]string{"https://api.example.com/", "https://api.example.com/"}, "explain takes one URL, but was given 2"},
 		{[]string{"--policies", "missing.yaml", "https://api.example.com/"}, "missing.yaml"},
 		{[]string{"--policies", "bad.yaml", "https://api.example.com/"}, "bad.yaml:3:21: "},
 		{[]string{"--origin", "https://Shop.example.com/", "https://api.example.com/"}, "write https://shop.example.com"},
+		{[]string{"--origin", "https:/shop.example.com", "-X", "CONNECT", "/"}, "write https://shop.example.com\ncorsproc: the URL \"/\": is not absolute; write https://host/path\ncorsproc: no script can send the method CONNECT"},
 		{[]string{"--origin", "", "https://api.example.com/"}, "origin"},
 		{[]string{"/orders"}, "is not absolute"},
 		{[]string{"-X", "", "https://api.example.com/"}, "--method is empty"},
@@ -211,6 +212,34 @@ to allow it add DELETE to policies.shop.allow_methods (policies.yaml:4:20)
 `
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestExplainTextLines holds lines that only some explanations have.
+func TestExplainTextLines(t *testing.T) {
+	for _, c := range []struct {
+		name, policies string
+		args           []string
+		want           string
+	}{
+		{"candidates", "policies: {a: {allow_origins: [https://shop.example.com]}, b: {deny_origins: [https://shop.example.com]}}\ndefault: {policies: [a], candidates: [b]}\n",
+			nil, "  candidate would be refused (origin_denied)\n"},
+		{"candidates that do not differ", "policies: {a: {allow_origins: [https://shop.example.com]}, b: {allow_origins: [https://shop.example.com]}}\ndefault: {policies: [a], candidates: [b]}\n",
+			nil, "  corsproc  allowed by policies.a.allow_origins[0], policies.yaml:1:32\n  answer"},
+		{"a dry run", "policies: {a: {allow_origins: [https://shop.example.com]}}\ndefault: {policies: [passthrough], candidates: [a]}\n",
+			nil, "  candidate would be allowed\n  answer    whatever the upstream answers\n"},
+		{"no default", "{}\n",
+			nil, "  corsproc  none (passthrough), because no virtual host is the URL's and there is no default\n"},
+		{"a preflight that is not remembered", "policies: {a: {allow_origins: [https://shop.example.com], allow_methods: [PUT], max_age: 0s}}\ndefault: {policies: [a]}\n",
+			[]string{"-X", "PUT"}, "  remembers nothing: the next request is preflighted too\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			write(t, "policies.yaml", c.policies)
+			if _, got, _ := explain(t, append(c.args, "https://api.example.com/")...); !strings.Contains(got, c.want) {
+				t.Errorf("got\n%swant\n%s", got, c.want)
+			}
+		})
 	}
 }
 

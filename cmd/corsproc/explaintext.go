@@ -79,9 +79,12 @@ func (t *explanationText) request(label string, r *corsprocv1.ExplainedRequest) 
 	case d.GetRule() != nil:
 		decided += " by " + d.GetRule().GetField() + ", " + position(d.GetRule())
 	case d.GetPolicy() != "":
-		decided += " by " + d.GetPolicy()
+		decided += ", because no virtual host is the URL's and there is no default"
 	}
 	t.line("  corsproc", decided)
+	if v := d.GetCandidateVerdict(); v != "" {
+		t.line("  candidate", "would be "+outcomeOf(v, d.GetCandidateReason()))
+	}
 	if r.GetAnswer().GetStatus() == 0 {
 		t.line("  answer", "whatever the upstream answers")
 		return
@@ -116,8 +119,11 @@ func (t *explanationText) browser(outcome browser.Outcome, x *corsprocv1.Explana
 		}
 	}
 	if x.GetPreflight().GetPasses() {
-		c := b.GetCacheSeconds()
-		t.line("  remembers", fmt.Sprintf("the preflight for %d s in Chromium, %d s in Firefox, %d s in Safari", c.GetChromium(), c.GetFirefox(), c.GetSafari()))
+		if c := b.GetCacheSeconds(); c.GetChromium()+c.GetFirefox()+c.GetSafari() == 0 {
+			t.line("  remembers", "nothing: the next request is preflighted too")
+		} else {
+			t.line("  remembers", fmt.Sprintf("the preflight for %d s in Chromium, %d s in Firefox, %d s in Safari", c.GetChromium(), c.GetFirefox(), c.GetSafari()))
+		}
 	}
 	if b.GetConsole() != "" {
 		t.line("  console", printable(b.GetConsole()))

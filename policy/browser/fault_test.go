@@ -12,7 +12,7 @@ import (
 func TestFaults(t *testing.T) {
 	f := Fetch{
 		Origin: "https://Shop.example.com/", URL: "/orders", Method: "TRACE", WebSocket: true,
-		Headers: []policy.Header{{Name: "Cookie", Value: "a=b"}, {Name: "X-Fine", Value: "1"}, {Name: "X-Bad", Value: "\x00"}, {Name: "a b"}},
+		Headers: []policy.Header{{Name: "Cookie", Value: "a=b"}, {Name: "X-Fine", Value: "1"}, {Name: "X-Bad", Value: "\x00"}, {Name: "a b"}, {Name: "X-HTTP-Method", Value: "put, trace"}},
 	}
 	got := f.Faults()
 	want := []*Fault{
@@ -22,6 +22,7 @@ func TestFaults(t *testing.T) {
 		{Part: PartHeaderName, Header: "Cookie", Why: "scripts cannot set the header cookie: only the browser does"},
 		{Part: PartHeaderValue, Header: "X-Bad", Why: "the value of the header x-bad cannot be sent: it has a line break, a NUL or a character beyond U+00FF"},
 		{Part: PartHeaderName, Header: "a b", Why: `"a b" is no name of a header`},
+		{Part: PartHeaderValue, Header: "X-HTTP-Method", Why: "scripts cannot set the header x-http-method to a method that they cannot send: CONNECT, TRACE or TRACK"},
 		{Part: PartWebSocket, Why: "a WebSocket is opened with GET, and scripts can set no header of it"},
 	}
 	if d := cmp.Diff(want, got); d != "" {

@@ -50,6 +50,9 @@ func (l *faultList) normalizeHeaders(asked []policy.Header) []policy.Header {
 		case strings.ContainsFunc(value, func(r rune) bool { return r == 0 || r == '\n' || r == '\r' || r > 0xff }):
 			l.add(PartHeaderValue, "the value of the header %s cannot be sent: it has a line break, a NUL or a character beyond U+00FF", cut(name)).Header = h.Name
 			continue
+		case isForbiddenHeader(name, value) && strings.HasPrefix(name, "x-"):
+			l.add(PartHeaderValue, "scripts cannot set the header %s to a method that they cannot send: CONNECT, TRACE or TRACK", name).Header = h.Name
+			continue
 		case isForbiddenHeader(name, value):
 			l.add(PartHeaderName, "scripts cannot set the header %s: only the browser does", cut(name)).Header = h.Name
 			continue
