@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/credentials"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 )
@@ -17,18 +17,27 @@ import (
 const healthTimeout = 3 * time.Second
 
 func newHealth() *cobra.Command {
-	return &cobra.Command{
+	var secure healthTLS
+	cmd := &cobra.Command{
 		Use:   "health ADDR",
 		Short: "Ask a running service for its health",
 		Long: `Ask the gRPC health service at ADDR, which is host:port or unix:///path. The exit
-status is 0 if it is serving and 1 if not. For images without a shell.`,
+status is 0 if it is serving and 1 if not. For images without a shell.
+
+An address with TLS needs one of the --tls flags; with mutual TLS, --tls-cert and
+--tls-key.`,
 		Example: `  corsproc health 127.0.0.1:9002
-  corsproc health unix:///run/corsproc/corsproc.sock`,
+  corsproc health unix:///run/corsproc/corsproc.sock
+  corsproc health --tls-ca ca.pem corsproc.example.com:9002`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			answer, err := askHealth(cmd.Context(), args[0])
+			creds, err := secure.credentials()
 			if err != nil {
-				return failed(fmt.Errorf("%s does not answer: %s", args[0], status.Convert(err).Message()))
+				return err
+			}
+			answer, err := askHealth(cmd.Context(), args[0], creds)
+			if err != nil {
+				return failed(fmt.Errorf("%s does not answer: %s%s", args[0], status.Convert(err).Message(), secure.hint(err)))
 			}
 			if answer != healthv1.HealthCheckResponse_SERVING {
 				return failed(fmt.Errorf("%s is not serving: %s", args[0], answer))
@@ -37,11 +46,13 @@ status is 0 if it is serving and 1 if not. For images without a shell.`,
 			return failed(err)
 		},
 	}
+	secure.addFlags(cmd)
+	return cmd
 }
 
-func askHealth(ctx context.Context, addr string) (healthv1.HealthCheckResponse_ServingStatus, error) {
+func askHealth(ctx context.Context, addr string, creds credentials.TransportCredentials) (healthv1.HealthCheckResponse_ServingStatus, error) {
 	// A proxy from the environment must not stand between a probe and what it probes.
-	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy())
+	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(creds), grpc.WithNoProxy())
 	if err != nil {
 		return 0, err
 	}
