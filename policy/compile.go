@@ -76,18 +76,16 @@ func (c *compiler) compile(sources []Source) {
 // reserve makes room for everything in advance: what grows step by step is copied again and again, and in the end half
 // of it is empty.
 func (c *compiler) reserve(sources []Source) {
-	policies, hosts, routes, longest := 0, 1, 0, 0
+	policies, hosts, routes := 0, 1, 0
 	var patterns, names, domains struct{ n, text int }
 	for _, src := range sources {
 		policies += len(src.Set.GetPolicies())
 		hosts += len(src.Set.GetVirtualHosts())
 		for _, set := range src.Set.GetOriginSets() {
-			longest = max(longest, len(set.GetOrigins()))
 			patterns.n += len(set.GetOrigins())
 			patterns.text += textSize(set.GetOrigins())
 		}
 		for _, p := range src.Set.GetPolicies() {
-			longest = max(longest, len(p.GetAllowOrigins()))
 			patterns.n += len(p.GetAllowOrigins()) + len(p.GetDenyOrigins())
 			patterns.text += textSize(p.GetAllowOrigins()) + textSize(p.GetDenyOrigins())
 		}
@@ -101,7 +99,6 @@ func (c *compiler) reserve(sources []Source) {
 			domains.text += textSize(h.GetDomains())
 		}
 	}
-	c.allow.own = make([]entry, 0, longest)
 	c.set.policies = make([]*grant, 0, policies)
 	c.grants = make([]grant, 0, policies)
 	c.set.hosts = make([]virtualHost, 0, hosts)
@@ -209,7 +206,8 @@ func (c *compiler) compileOriginSets(source int32, src Source) {
 			c.originSets[name] = set
 		}
 		set.origins = c.set.patterns.newOrigins()
-		c.allow.begin(c.in(source, path))
+		c.allow.begin(c.in(source, path), set.texts)
+		c.linter.families.begin(set.texts)
 		c.allow.compiled = &set.origins
 		for i, text := range set.texts {
 			p, ok := c.parsePattern(c.allow.at, i, text)
@@ -221,6 +219,7 @@ func (c *compiler) compileOriginSets(source int32, src Source) {
 				continue
 			}
 			c.allow.add(&p, i, makeRule(ruleSet, index, i))
+			c.linter.families.add(&p, i)
 		}
 		c.linter.lintSet(&c.allow)
 	}

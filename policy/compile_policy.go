@@ -32,7 +32,7 @@ func (c *compiler) compilePolicies(source int32, src Source) {
 			continue
 		}
 		c.set.byName[name] = g
-		c.linter.lintPolicy(&lintedPolicy{grant: g, at: at, message: policies[name], allow: c.allow, deny: c.deny})
+		c.linter.lintPolicy(&lintedPolicy{grant: g, at: at, message: policies[name], allow: &c.allow, deny: &c.deny})
 	}
 }
 
@@ -50,11 +50,12 @@ func (c *compiler) compilePolicy(at Place, source int32, name string, p *corspro
 
 	lifted := c.dangers(at.child("dangerously_allow"), p.GetDangerouslyAllow())
 	risks := credentialRisks{compiler: c, lifted: lifted, on: g.credentials}
-	c.allow.begin(at.child("allow_origins"))
-	g.allow = c.compilePatterns(&c.allow, p.GetAllowOrigins(), ruleAllow, g, &risks)
+	c.linter.families.begin(p.GetAllowOrigins())
+	c.allow.begin(at.child("allow_origins"), p.GetAllowOrigins())
+	g.allow = c.compilePatterns(&c.allow, ruleAllow, g, &risks)
 	risks.on = false
-	c.deny.begin(at.child("deny_origins"))
-	g.deny = c.compilePatterns(&c.deny, p.GetDenyOrigins(), ruleDeny, g, &risks)
+	c.deny.begin(at.child("deny_origins"), p.GetDenyOrigins())
+	g.deny = c.compilePatterns(&c.deny, ruleDeny, g, &risks)
 	risks.on = g.credentials
 	for i, text := range p.GetAllowOriginRegexes() {
 		place := at.child("allow_origin_regexes").element(i)
@@ -83,11 +84,10 @@ func (c *compiler) compilePolicy(at Place, source int32, name string, p *corspro
 	return g
 }
 
-// compilePatterns compiles allow_origins or deny_origins: the policy's own patterns, then the sets it refers to. It also
-// puts them into an empty list.
-func (c *compiler) compilePatterns(list *patternList, texts []string, kind ruleKind, g *grant, risks *credentialRisks) []*origins {
+// compilePatterns compiles allow_origins or deny_origins: the policy's own patterns, then the sets it refers to.
+func (c *compiler) compilePatterns(list *patternList, kind ruleKind, g *grant, risks *credentialRisks) []*origins {
 	var all []*origins
-	for i, text := range texts {
+	for i, text := range list.texts {
 		p, ok := c.parsePattern(list.at, i, text)
 		if !ok {
 			continue
@@ -113,6 +113,9 @@ func (c *compiler) compilePatterns(list *patternList, texts []string, kind ruleK
 			all = append(all, list.compiled)
 		}
 		list.add(&p, i, makeRule(kind, int(g.index), i))
+		if kind == ruleAllow {
+			c.linter.families.add(&p, i)
+		}
 	}
 	for _, set := range list.sets {
 		all = append(all, &set.origins)

@@ -30,40 +30,79 @@ type lintedPolicy struct {
 	*grant
 	at      Place
 	message *corsprocv1.Policy
-	allow   patternList
-	deny    patternList
+	allow   *patternList
+	deny    *patternList
 }
 
-// patternList is an allow_origins or deny_origins, or an origin set, without what is malformed: the patterns of its own,
-// and the references to sets that exist. The index of a reference is its place in the list. It is used again for the
-// next one.
+// patternList is an allow_origins or deny_origins, or an origin set, that is compiled. Most lists have nothing but exact
+// origins, of which the compiled list says enough; of the others there is entries.
 type patternList struct {
 	at       Place
-	compiled *origins // own
-	own      []entry
+	texts    []string     // as written
+	compiled *origins     // the patterns of its own; nil: there are none
+	repeated []repetition // of those
 	sets     []setReference
+	entries  []entry // the patterns of its own; filled by parse
+	parsed   bool
 }
 
-// entry is an element of a list.
+// repetition is an element that says the same as an earlier one.
+type repetition struct {
+	index   int
+	earlier Rule
+}
+
+// entry is a pattern in a list.
 type entry struct {
 	pattern
 	same    Rule // an earlier element that says the same
 	covered bool // by another one
 }
 
+// setReference is a reference to a set that exists. Its index is its place in the list.
 type setReference struct {
 	*originSet
 	index   int
 	covered bool // by what else is in the list
 }
 
-func (list *patternList) begin(at Place) {
-	list.at, list.compiled, list.own, list.sets = at, nil, list.own[:0], list.sets[:0]
+// begin makes the list that of an other field; its memory is used again.
+func (list *patternList) begin(at Place, texts []string) {
+	*list = patternList{at: at, texts: texts, repeated: list.repeated[:0], sets: list.sets[:0], entries: list.entries[:0]}
 }
 
 func (list *patternList) add(p *pattern, i int, rule Rule) {
-	list.own = append(list.own, entry{pattern: *p, same: list.compiled.add(p, rule)})
-	list.own[len(list.own)-1].index = i
+	if had := list.compiled.add(p, rule); had != 0 {
+		list.repeated = append(list.repeated, repetition{i, had})
+	}
+}
+
+// parse returns the patterns of the list's own, without what is malformed.
+func (list *patternList) parse() []entry {
+	if list.parsed {
+		return list.entries
+	}
+	list.parsed = true
+	list.entries = slices.Grow(list.entries, len(list.texts))
+	repeated := list.repeated
+	for i, text := range list.texts {
+		p, why := parsePattern(text)
+		if why != "" || p.kind == patternSet {
+			continue
+		}
+		p.index = i
+		e := entry{pattern: p}
+		if len(repeated) > 0 && repeated[0].index == i {
+			e.same, repeated = repeated[0].earlier, repeated[1:]
+		}
+		list.entries = append(list.entries, e)
+	}
+	return list.entries
+}
+
+// isPlain reports whether no element of the list's own can cover another one.
+func (list *patternList) isPlain() bool {
+	return list.compiled == nil || len(list.repeated) == 0 && list.compiled.any == 0 && list.compiled.kinds&^(1<<spaceExact) == 0
 }
 
 // lintPolicy looks at a policy that stands under its name.
@@ -82,8 +121,9 @@ func (l *linter) lintPolicy(p *lintedPolicy) {
 		set.used = true
 	}
 	if len(p.grant.deny) > 0 {
-		p.deny.own, p.deny.sets = slices.Clone(p.deny.own), slices.Clone(p.deny.sets) // the list is used again
-		l.denying[p.grant] = &p.deny
+		deny := *p.deny // which is used again
+		deny.entries, deny.sets = slices.Clone(deny.parse()), slices.Clone(deny.sets)
+		l.denying[p.grant] = &deny
 	}
 }
 
@@ -148,19 +188,32 @@ func (l *linter) collectNames(src Source) {
 	}
 }
 
+// spot is where a place stands in a file: the indexes of a virtual host and of a route in it, or -1.
+type spot struct{ host, route int }
+
+func (s spot) path() Path {
+	if s.host < 0 {
+		return Path("").Name("default")
+	}
+	p := Path("").Name("virtual_hosts").Index(s.host)
+	if s.route >= 0 {
+		p = p.Name("routes").Index(s.route)
+	}
+	return p
+}
+
 // places yields every place of a source, and where it stands.
-func places(set *corsprocv1.PolicySet) iter.Seq2[Path, placeMessage] {
-	return func(yield func(Path, placeMessage) bool) {
-		if d := set.GetDefault(); d != nil && !yield(Path("").Name("default"), d) {
+func places(set *corsprocv1.PolicySet) iter.Seq2[spot, placeMessage] {
+	return func(yield func(spot, placeMessage) bool) {
+		if d := set.GetDefault(); d != nil && !yield(spot{-1, -1}, d) {
 			return
 		}
-		hosts := Path("").Name("virtual_hosts")
 		for i, h := range set.GetVirtualHosts() {
-			if !yield(hosts.Index(i), h) {
+			if !yield(spot{i, -1}, h) {
 				return
 			}
 			for j, r := range h.GetRoutes() {
-				if !yield(hosts.Index(i).Name("routes").Index(j), r) {
+				if !yield(spot{i, j}, r) {
 					return
 				}
 			}

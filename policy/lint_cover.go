@@ -86,8 +86,9 @@ func (l *linter) lintRegexCover(p *lintedPolicy) {
 		if first[text] != i {
 			continue
 		}
-		for j := range p.allow.own {
-			own := &p.allow.own[j]
+		entries := p.allow.parse()
+		for j := range entries {
+			own := &entries[j]
 			if !own.isExact() || own.covered {
 				continue
 			}

@@ -134,7 +134,6 @@ func enclosingHosts(p *pattern) iter.Seq[coverKey] {
 // parents yields the domains above a host of an origin, the nearest first, without the top-level one.
 func parents(host string) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		const deepest = 8 // of deeper hosts the others count for nothing
 		for range deepest {
 			_, parent, ok := strings.Cut(host, ".")
 			if !ok || !strings.Contains(parent, ".") || !yield(parent) {

@@ -31,8 +31,8 @@ func (l *linter) lintDenies() {
 		if list == nil {
 			continue
 		}
-		for i := range list.own {
-			if deny := &list.own[i]; !deny.covered { // else that is said already
+		for i := range list.entries {
+			if deny := &list.entries[i]; !deny.covered { // else that is said already
 				d.open[p] = append(d.open[p], &deny.pattern)
 			}
 		}

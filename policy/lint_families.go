@@ -1,9 +1,14 @@
 package policy
 
+import (
+	"math/bits"
+	"strings"
+)
+
 // families counts, for each domain, how many exact origins of a list are subdomains of it on the same scheme and port. It
 // is a hash table of its own because every origin of every set is counted; it is used again for the next list.
 type families struct {
-	list  []entry
+	texts []string // the list
 	slots []familySlot
 	used  int
 }
@@ -20,17 +25,16 @@ type familySlot struct {
 type family struct {
 	scheme, domain string
 	port           int32
-	count, first   int // first is an index in the list
+	count, first   int // first is the element
 }
 
 // begin forgets all and takes up a list.
-func (f *families) begin(list []entry) {
-	f.list, f.used = list, 0
-	f.resize(len(list)/4 + 16) // most have a parent in common
-}
-
-// resize empties the table, too.
-func (f *families) resize(n int) {
+func (f *families) begin(texts []string) {
+	f.texts, f.slots, f.used = texts, f.slots[:0], 0
+	if len(texts) < manyExact {
+		return // it has no large family
+	}
+	n := len(texts)/4 + 16 // most have a parent in common
 	if cap(f.slots) < n {
 		f.slots = make([]familySlot, n)
 		return
@@ -39,31 +43,51 @@ func (f *families) resize(n int) {
 	clear(f.slots)
 }
 
-// add counts an exact origin for each domain above its host.
-func (f *families) add(i int) {
-	o := &f.list[i].origin
-	end := len(o.scheme) + len("://") + len(o.host)
-	for parent := range parents(o.host) {
-		if 2*f.used >= len(f.slots) {
-			f.grow()
+// deepest is of how many domains above a host its origin is counted: of deeper hosts the others count for nothing.
+const deepest = 8
+
+// add counts element i of the list, where it is an exact origin, for each domain above its host but the top-level one.
+func (f *families) add(p *pattern, i int) {
+	if len(f.slots) == 0 || !p.isExact() || isIPv4(p.origin.host) {
+		return
+	}
+	o := &p.origin
+	start := len(o.scheme) + len("://")
+	rest := o.text[start : start+len(o.host)]
+	dot := strings.IndexByte(rest, '.')
+	for range deepest {
+		if dot < 0 {
+			return
 		}
-		domain := end - len(parent)
-		slot := f.slot(hash(0, o.text[domain:]), o, domain)
-		if slot.count == 0 {
-			slot.first, slot.domain = int32(i), int32(domain)
-			f.used++
+		start += dot + 1
+		rest = rest[dot+1:]
+		if dot = strings.IndexByte(rest, '.'); dot < 0 {
+			return
 		}
-		slot.count++
+		f.count(i, len(o.scheme), start)
 	}
 }
 
+func (f *families) count(i, scheme, domain int) {
+	if 2*f.used >= len(f.slots) {
+		f.grow()
+	}
+	slot := f.slot(hash(uint64(scheme), f.texts[i][domain:]), i, scheme, domain)
+	if slot.count == 0 {
+		slot.first, slot.domain = int32(i), int32(domain)
+		f.used++
+	}
+	slot.count++
+}
+
 // slot returns the slot of a family, or the free one that is to be its.
-func (f *families) slot(h uint64, o *origin, domain int) *familySlot {
-	for i := int(h % uint64(len(f.slots))); ; i++ {
-		if i == len(f.slots) {
-			i = 0
+func (f *families) slot(h uint64, i, scheme, domain int) *familySlot {
+	home, _ := bits.Mul64(h, uint64(len(f.slots)))
+	for at := int(home); ; at++ {
+		if at == len(f.slots) {
+			at = 0
 		}
-		slot := &f.slots[i]
+		slot := &f.slots[at]
 		if slot.count == 0 {
 			slot.hash = h
 			return slot
@@ -71,7 +95,7 @@ func (f *families) slot(h uint64, o *origin, domain int) *familySlot {
 		if slot.hash != h {
 			continue
 		}
-		if first := &f.list[slot.first].origin; first.text[slot.domain:] == o.text[domain:] && first.scheme == o.scheme {
+		if a, b := f.texts[slot.first], f.texts[i]; a[slot.domain:] == b[domain:] && strings.HasPrefix(a, b[:scheme+1]) {
 			return slot
 		}
 	}
@@ -82,7 +106,8 @@ func (f *families) grow() {
 	f.slots = make([]familySlot, 2*len(old))
 	for _, s := range old {
 		if s.count > 0 {
-			*f.slot(s.hash, &f.list[s.first].origin, int(s.domain)) = s
+			scheme := strings.IndexByte(f.texts[s.first], ':')
+			*f.slot(s.hash, int(s.first), scheme, int(s.domain)) = s
 		}
 	}
 }
@@ -91,7 +116,7 @@ func (f *families) grow() {
 func (f *families) atLeast(n int) (found []family) {
 	for i := range f.slots {
 		if s := &f.slots[i]; int(s.count) >= n {
-			o := &f.list[s.first].origin
+			o, _ := parseOrigin(f.texts[s.first])
 			end := len(o.scheme) + len("://") + len(o.host)
 			found = append(found, family{o.scheme, o.text[s.domain:end], o.port, int(s.count), int(s.first)})
 		}

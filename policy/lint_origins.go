@@ -10,15 +10,17 @@ import (
 const maxSetsLookedAt = 64
 
 func (l *linter) lintOrigins(p *lintedPolicy) {
-	for i := range p.allow.own {
-		if own := &p.allow.own[i]; own.kind == patternNull {
-			l.warnNull(p.allow.at.element(own.index))
+	if p.allow.compiled != nil && p.allow.compiled.null != 0 {
+		for i, text := range p.allow.texts {
+			if text == "null" {
+				l.warnNull(p.allow.at.element(i))
+			}
 		}
 	}
 	// A literal "*" allows null, an echoed one never does.
-	l.lintList(&p.allow, !p.credentials)
-	l.lintList(&p.deny, true)
-	l.hintWildcard(&p.allow)
+	l.lintList(p.allow, !p.credentials)
+	l.lintList(p.deny, true)
+	l.hintWildcard(p.allow)
 }
 
 func (l *linter) warnNull(at Place) {
@@ -28,11 +30,12 @@ func (l *linter) warnNull(at Place) {
 
 // lintList finds the entries of a list that another one covers. starCoversNull says what "*" means there.
 func (l *linter) lintList(list *patternList, starCoversNull bool) {
-	if len(list.own)+len(list.sets) < 2 {
+	if len(list.sets) == 0 && list.isPlain() {
 		return
 	}
-	for i := range list.own {
-		p := &list.own[i]
+	entries := list.parse()
+	for i := range entries {
+		p := &entries[i]
 		if by := list.compiled.coveringElement(p); by != 0 {
 			p.covered = true
 			l.covered(list.at.element(p.index), text(&p.pattern), list.at.element(by.element()), list.textAt(by))
@@ -85,12 +88,13 @@ func text(p *pattern) string {
 
 // entry returns the element that a rule of the list is.
 func (list *patternList) entry(r Rule) *entry {
-	i, _ := slices.BinarySearchFunc(list.own, r.element(), func(p entry, index int) int { return cmp.Compare(p.index, index) })
-	return &list.own[i]
+	entries := list.parse()
+	i, _ := slices.BinarySearchFunc(entries, r.element(), func(p entry, index int) int { return cmp.Compare(p.index, index) })
+	return &entries[i]
 }
 
 // textAt returns it as written.
-func (list *patternList) textAt(r Rule) string { return text(&list.entry(r).pattern) }
+func (list *patternList) textAt(r Rule) string { return list.texts[r.element()] }
 
 func (l *linter) setEntry(set *originSet, r Rule) Place {
 	return l.in(set.source, Path("").Name("origin_sets").Name(set.name).Index(r.element()))
@@ -120,17 +124,9 @@ func (l *linter) lintNullInSets() {
 // manyExact is from how many exact origins on a wildcard is worth a hint.
 const manyExact = 10
 
-// hintWildcard finds exact origins that are the subdomains of one domain that is nobody else's.
+// hintWildcard finds exact origins that are the subdomains of one domain that is nobody else's. The families are those
+// of the list.
 func (l *linter) hintWildcard(list *patternList) {
-	if len(list.own) < manyExact {
-		return
-	}
-	l.families.begin(list.own)
-	for i := range list.own {
-		if p := &list.own[i].pattern; p.isExact() && !isIPv4(p.origin.host) {
-			l.families.add(i)
-		}
-	}
 	found := l.families.atLeast(manyExact)
 	found = slices.DeleteFunc(found, func(f family) bool { return isPublicSuffix(f.domain) })
 	slices.SortFunc(found, func(a, b family) int {
@@ -152,8 +148,7 @@ func (l *linter) hintWildcard(list *patternList) {
 		if p, _ := parsePattern(wildcard); list.compiled.coveringPattern(&p, nil) != 0 {
 			continue // it stands there, and the others are said to be covered
 		}
-		first := &list.own[f.first]
-		l.hint(list.at.element(first.index), CodeManyExactOrigins, first.origin.text,
+		l.hint(list.at.element(f.first), CodeManyExactOrigins, list.texts[f.first],
 			fmt.Sprintf("with this, %d origins of the list are subdomains of %s: if all of them may be trusted, %s covers them", f.count, f.domain, wildcard))
 	}
 }

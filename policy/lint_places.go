@@ -8,10 +8,13 @@ import (
 // answers every origin.
 func (l *linter) lintLists() {
 	for i, src := range l.sources {
-		for path, m := range places(src.Set) {
-			at := l.in(int32(i), path)
-			l.lintPolicyList(at.child("policies"), m.GetPolicies().GetNames())
-			l.lintPolicyList(at.child("candidates"), m.GetCandidates().GetNames())
+		for spot, m := range places(src.Set) {
+			if names := m.GetPolicies().GetNames(); len(names) > 1 {
+				l.lintPolicyList(l.in(int32(i), spot.path()).child("policies"), names)
+			}
+			if names := m.GetCandidates().GetNames(); len(names) > 1 {
+				l.lintPolicyList(l.in(int32(i), spot.path()).child("candidates"), names)
+			}
 		}
 	}
 }

@@ -38,29 +38,32 @@ func parseOrigin(s string) (o origin, ok bool) {
 // parse is parseOrigin into o, which is zero. Where it reports false, what is in o means nothing.
 func (o *origin) parse(s string) bool {
 	o.text = s
-	host := 0 // where it begins
 	switch {
 	case len(s) > maxOriginLen:
 		return false
 	case strings.HasPrefix(s, "https://"):
-		host, o.scheme = len("https://"), "https"
+		o.scheme = "https"
 	case strings.HasPrefix(s, "http://"):
-		host, o.scheme = len("http://"), "http"
+		o.scheme = "http"
 	default:
 		return o.parseOther(s)
 	}
-	var end int
-	var ok bool
-	if rest := s[host:]; rest != "" && rest[0] == '[' {
-		end = host + strings.IndexByte(rest, ']') + 1
-		ok = isIPv6(s[host:end])
+	return o.parseWeb(s, len(o.scheme)+len("://"))
+}
+
+// parseWeb parses the host that begins at start, and the port, of the http(s) origin s.
+func (o *origin) parseWeb(s string, start int) (ok bool) {
+	end := start
+	if rest := s[start:]; rest != "" && rest[0] == '[' {
+		end += strings.IndexByte(rest, ']') + 1
+		ok = isIPv6(s[start:end])
 	} else {
-		end, ok = readHost(s, host)
+		end, ok = readHost(s, start)
 	}
 	if !ok {
 		return false
 	}
-	o.host = s[host:end]
+	o.host = s[start:end]
 	if end == len(s) {
 		return true
 	}

@@ -47,6 +47,11 @@ var neverSent = []string{"about", "blob", "data", "filesystem", "ftp", "javascri
 
 // parsePattern takes an origin pattern apart. Where that cannot be done it returns why.
 func parsePattern(s string) (pattern, string) {
+	p := pattern{kind: patternOrigin}
+	if p.parseUsual(s) {
+		return p, ""
+	}
+	p = pattern{kind: patternOrigin}
 	switch {
 	case s == "*":
 		return pattern{kind: patternAny}, ""
@@ -62,12 +67,10 @@ func parsePattern(s string) (pattern, string) {
 	if slices.Contains(neverSent, scheme) {
 		return pattern{}, "no browser sends an Origin of the scheme " + scheme
 	}
-	p := pattern{kind: patternOrigin}
 	// What is left when the wildcards are taken away is an origin, and is held to the same grammar.
-	concrete := s
+	concrete, anyPorts := s, false
 	if base, ok := strings.CutSuffix(concrete, ":*"); ok && rest != ":*" {
-		concrete, rest = base, base[len(scheme)+len("://"):]
-		p.origin.port = anyPort
+		concrete, rest, anyPorts = base, base[len(scheme)+len("://"):], true
 	}
 	switch {
 	case rest == "*" || strings.HasPrefix(rest, "*:"):
@@ -80,20 +83,45 @@ func parsePattern(s string) (pattern, string) {
 		return pattern{}, "a star stands for the first labels of a host (*.example.com), for the whole host or for the port, and nowhere else"
 	}
 	o, ok := parseOrigin(concrete)
-	if !ok || (o.scheme == "file" && s != "file://") {
+	if !ok || (o.scheme == "file" && s != "file://") || (anyPorts && o.port != 0) {
 		return pattern{}, "no browser sends an Origin that this pattern matches"
 	}
 	if p.host == hostSub && (strings.HasPrefix(o.host, "[") || isIPv4(o.host)) {
 		return pattern{}, "an IP address has no subdomains"
 	}
-	if p.origin.port != anyPort {
-		p.origin.port = o.port
+	p.origin = o
+	p.origin.text = s
+	if anyPorts {
+		p.origin.port = anyPort
 	}
-	p.origin.text, p.origin.scheme = s, o.scheme
-	if p.host != hostAny {
-		p.origin.host = o.host
+	if p.host == hostAny {
+		p.origin.host = ""
 	}
 	return p, ""
+}
+
+// parseUsual parses what nearly all patterns are: exact http(s) origins, and *.domain with or without a port of its own.
+// It reports false for all else, whether that is a pattern or not.
+func (p *pattern) parseUsual(s string) bool {
+	o := &p.origin
+	if len(s) > maxOriginLen {
+		return false
+	}
+	switch {
+	case strings.HasPrefix(s, "https://"):
+		o.scheme = "https"
+	case strings.HasPrefix(s, "http://"):
+		o.scheme = "http"
+	default:
+		return false
+	}
+	o.text = s
+	start := len(o.scheme) + len("://")
+	if strings.HasPrefix(s[start:], "*.") {
+		p.host = hostSub
+		start += len("*.")
+	}
+	return o.parseWeb(s, start) && (p.host == hostExact || o.host[0] != '[' && !isIPv4(o.host))
 }
 
 // canonicalPattern returns the spelling that the author of a pattern that cannot be parsed most likely meant, with the
