@@ -14,7 +14,8 @@ type compiler struct {
 	set      *Set
 	findings []Finding
 	reported map[reportedBy]int // how many
-	faults   int                // how often fail was called
+	reports  int                // how often report was called
+	faults   int                // and fail
 
 	suggested map[string]string // the nearest known names of unknown ones, by how they are referred to
 
@@ -41,7 +42,7 @@ func newCompiler() *compiler {
 		lists:      map[string]*list{},
 		terms:      map[string]*terms{},
 	}
-	c.linter = linter{compiler: c, denying: map[*grant]*patternList{}, inclusion: inclusion{steps: maxInclusionSteps}}
+	c.linter = linter{compiler: c, denying: map[*grant]*patternList{}, faultless: map[*terms]bool{}, inclusion: inclusion{steps: maxInclusionSteps}}
 	return c
 }
 
@@ -137,6 +138,7 @@ type reportedBy struct {
 
 // report notes a finding, if there are not too many of its kind already. That they were too many is the last of them.
 func (c *compiler) report(f Finding) {
+	c.reports++
 	by := reportedBy{f.Place.Source, f.Code}
 	switch n := c.reported[by]; {
 	case n > maxFindings:
@@ -283,7 +285,7 @@ func (c *compiler) compileDefault(sources []Source) {
 
 func (c *compiler) compileVirtualHost(source int32, index int, h *corsprocv1.VirtualHost) {
 	id := len(c.set.hosts)
-	at := c.in(source, Path("").Name("virtual_hosts").Index(index))
+	at := c.in(source, spot{index, -1}.path())
 	c.set.hosts = append(c.set.hosts, virtualHost{
 		source: source, index: int32(index), label: h.GetName(), place: c.set.hosts[0].place,
 	})
@@ -315,7 +317,7 @@ func (c *compiler) compileVirtualHost(source int32, index int, h *corsprocv1.Vir
 // hostAt returns the place of a virtual host other than default.
 func (c *compiler) hostAt(id int) Place {
 	h := &c.set.hosts[id]
-	return c.in(h.source, Path("").Name("virtual_hosts").Index(int(h.index)))
+	return c.in(h.source, spot{int(h.index), -1}.path())
 }
 
 func (c *compiler) addHostName(host Place, name string, id int) {
@@ -349,7 +351,7 @@ func (c *compiler) addDomain(host Place, i int, domain string, id int) {
 }
 
 // child and element return the place of a field and of a list's element.
-func (p Place) child(name string) Place { p.Path = p.Path.Name(name); return p }
+func (p Place) child(name string) Place { p.Path += "\x00" + Path(name); return p }
 func (p Place) element(i int) Place     { p.Path = p.Path.Index(i); return p }
 
 // enumFault is the message about a number that is no value of an enum.

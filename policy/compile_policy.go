@@ -14,8 +14,9 @@ import (
 
 func (c *compiler) compilePolicies(source int32, src Source) {
 	policies := src.Set.GetPolicies()
+	all := Path("").Name("policies")
 	for _, name := range slices.Sorted(maps.Keys(policies)) {
-		at := c.in(source, Path("").Name("policies").Name(name))
+		at := c.in(source, all.Name(name))
 		key := at
 		key.Key = true
 		// A policy that cannot be under its name is compiled all the same, for its own faults.
@@ -48,14 +49,18 @@ func (c *compiler) compilePolicy(at Place, source int32, name string, p *corspro
 	g := &c.grants[len(c.grants)-1]
 	c.set.policies = append(c.set.policies, g)
 
-	lifted := c.dangers(at.child("dangerously_allow"), p.GetDangerouslyAllow())
+	lifted := c.dangers(at, p.GetDangerouslyAllow())
 	risks := credentialRisks{compiler: c, lifted: lifted, on: g.credentials}
 	c.linter.families.begin(p.GetAllowOrigins())
 	c.allow.begin(at.child("allow_origins"), p.GetAllowOrigins())
 	g.allow = c.compilePatterns(&c.allow, ruleAllow, g, &risks)
 	risks.on = false
-	c.deny.begin(at.child("deny_origins"), p.GetDenyOrigins())
-	g.deny = c.compilePatterns(&c.deny, ruleDeny, g, &risks)
+	if len(p.GetDenyOrigins()) > 0 {
+		c.deny.begin(at.child("deny_origins"), p.GetDenyOrigins())
+		g.deny = c.compilePatterns(&c.deny, ruleDeny, g, &risks)
+	} else {
+		c.deny.begin(Place{}, nil)
+	}
 	risks.on = g.credentials
 	for i, text := range p.GetAllowOriginRegexes() {
 		place := at.child("allow_origin_regexes").element(i)
@@ -124,8 +129,12 @@ func (c *compiler) compilePatterns(list *patternList, kind ruleKind, g *grant, r
 }
 
 func (c *compiler) dangers(at Place, list []corsprocv1.DangerousCombination) map[corsprocv1.DangerousCombination]bool {
+	if len(list) == 0 {
+		return nil
+	}
 	lifted := map[corsprocv1.DangerousCombination]bool{}
 	for i, d := range list {
+		at := at.child("dangerously_allow")
 		if _, ok := corsprocv1.DangerousCombination_name[int32(d)]; !ok || d == 0 {
 			c.fail(at.element(i), CodeEnumUnspecified, "", enumFault(int32(d)), "")
 		}

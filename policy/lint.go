@@ -13,9 +13,10 @@ import (
 // has no cheap answer it is left open, and nothing is said. An origin costs some microseconds, an expression some tens.
 type linter struct {
 	*compiler
-	sources  []Source
-	denying  map[*grant]*patternList // what policies deny
-	families families                // of the list at hand
+	sources   []Source
+	denying   map[*grant]*patternList // what policies deny
+	families  families                // of the list at hand
+	faultless map[*terms]bool
 
 	setLooks, regexTries int // towards maxSetLooks and maxRegexTries
 	inclusion            inclusion
@@ -111,9 +112,7 @@ func (l *linter) lintPolicy(p *lintedPolicy) {
 	l.lintOrigins(p)
 	l.lintRegexes(p)
 	l.lintRegexCover(p)
-	l.lintMethods(p)
-	l.lintHeaders(p)
-	l.lintMaxAge(p)
+	l.lintTerms(p)
 	for _, set := range p.allow.sets {
 		set.used, set.allowed = true, true
 	}
@@ -125,6 +124,18 @@ func (l *linter) lintPolicy(p *lintedPolicy) {
 		deny.entries, deny.sets = slices.Clone(deny.parse()), slices.Clone(deny.sets)
 		l.denying[p.grant] = &deny
 	}
+}
+
+// lintTerms looks at what the policy says of methods and headers. Many say the same.
+func (l *linter) lintTerms(p *lintedPolicy) {
+	if l.faultless[p.terms] {
+		return
+	}
+	before := l.reports
+	l.lintMethods(p)
+	l.lintHeaders(p)
+	l.lintMaxAge(p)
+	l.faultless[p.terms] = l.reports == before
 }
 
 // lintSources looks at what can be said only when all is compiled.
@@ -143,7 +154,7 @@ func (l *linter) lintSources(sources []Source) {
 	for i, src := range sources {
 		for j, h := range src.Set.GetVirtualHosts() {
 			if len(h.GetRoutes()) > 0 {
-				l.lintRoutes(l.in(int32(i), Path("").Name("virtual_hosts").Index(j)), h, &l.set.hosts[id])
+				l.lintRoutes(i, j, h, &l.set.hosts[id])
 			}
 			id++
 		}
@@ -193,9 +204,9 @@ type spot struct{ host, route int }
 
 func (s spot) path() Path {
 	if s.host < 0 {
-		return Path("").Name("default")
+		return "\x00default"
 	}
-	p := Path("").Name("virtual_hosts").Index(s.host)
+	p := Path("\x00virtual_hosts").Index(s.host)
 	if s.route >= 0 {
 		p = p.Name("routes").Index(s.route)
 	}

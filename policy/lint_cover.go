@@ -63,6 +63,9 @@ func (l *linter) coveringEntry(list *patternList, of *setReference, p *pattern) 
 
 // lintRegexCover finds expressions that stand twice or beside "*", and exact origins that an expression accepts.
 func (l *linter) lintRegexCover(p *lintedPolicy) {
+	if len(p.message.GetAllowOriginRegexes()) == 0 {
+		return
+	}
 	at := p.at.child("allow_origin_regexes")
 	first := map[string]int{}
 	star := Rule(0)

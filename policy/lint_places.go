@@ -79,19 +79,18 @@ func (l *linter) lintTiming() {
 		for j, h := range src.Set.GetVirtualHosts() {
 			host := &l.set.hosts[id]
 			id++
-			at := l.in(int32(i), Path("").Name("virtual_hosts").Index(j))
 			effect := !host.policies.passthrough
 			for k, r := range h.GetRoutes() {
 				if r.GetTimingAllowOrigins() == nil {
 					effect = effect || !host.routes[k].policies.passthrough
 				} else if host.routes[k].policies.passthrough {
-					l.warnTiming(at.child("routes").element(k), r.GetTimingAllowOrigins())
+					l.warnTiming(l.in(int32(i), spot{j, k}.path()), r.GetTimingAllowOrigins())
 				}
 			}
 			if h.GetTimingAllowOrigins() == nil {
 				inherited = inherited || effect
 			} else if !effect {
-				l.warnTiming(at, h.GetTimingAllowOrigins())
+				l.warnTiming(l.in(int32(i), spot{j, -1}.path()), h.GetTimingAllowOrigins())
 			}
 		}
 	}

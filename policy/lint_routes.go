@@ -28,21 +28,18 @@ type reached struct {
 	pathReach
 }
 
-// lintRoutes finds routes of a virtual host that no request can reach.
-func (l *linter) lintRoutes(at Place, m *corsprocv1.VirtualHost, h *virtualHost) {
-	if len(h.routes) == 0 {
-		return
+// lintRoutes finds routes of virtual host j of source i that no request can reach.
+func (l *linter) lintRoutes(i, j int, m *corsprocv1.VirtualHost, h *virtualHost) {
+	at := func(route int) Place {
+		field, _ := matcher(m.GetRoutes()[route])
+		return l.in(int32(i), spot{j, route}.path()).child(field)
 	}
-	before := routesBefore{
-		paths: map[string]int{}, regexes: map[string]int{}, names: map[string]int{}, prefixes: map[string]int{}, segments: map[string]int{},
-	}
+	var before routesBefore
 	for i := range h.routes {
 		t := &h.routes[i]
-		field, ok := matcher(m.GetRoutes()[i])
-		if !ok || t.kind == routeRegex && t.pattern == nil || isPathKind(t.kind) && !strings.HasPrefix(t.text, "/") {
+		if _, ok := matcher(m.GetRoutes()[i]); !ok || t.kind == routeRegex && t.pattern == nil || isPathKind(t.kind) && !strings.HasPrefix(t.text, "/") {
 			continue // there is an error about it
 		}
-		place := at.child("routes").element(i).child(field)
 		r := reach(t)
 		first, behind := before.covering(h, t, r)
 		message := "no request gets here: an earlier route takes all of them, and the first that matches is the place"
@@ -55,17 +52,16 @@ func (l *linter) lintRoutes(at Place, m *corsprocv1.VirtualHost, h *virtualHost)
 		}
 		switch {
 		case behind:
-			other, _ := matcher(m.GetRoutes()[first])
-			related := at.child("routes").element(first).child(other)
-			l.warn(place, CodeUnreachableRoute, t.text, message, "", &related)
+			related := at(first)
+			l.warn(at(i), CodeUnreachableRoute, t.text, message, "", &related)
 			continue // what it covers is covered by earlier ones
 		case r.nothing && t.kind == routeRegex && r.prefix[0] == '/':
-			l.warn(place, CodeUnreachableRoute, t.text,
+			l.warn(at(i), CodeUnreachableRoute, t.text,
 				"no request gets here: no path is like this; it has no query, no fragment and no blanks", "", nil)
 		case r.nothing:
-			l.warn(place, CodeUnreachableRoute, t.text, "no request gets here: every path begins with a slash", "", nil)
+			l.warn(at(i), CodeUnreachableRoute, t.text, "no request gets here: every path begins with a slash", "", nil)
 		default:
-			l.lintPath(place, t)
+			l.lintPath(func() Place { return at(i) }, t)
 		}
 		before.add(i, t, r)
 	}
@@ -156,9 +152,12 @@ func isAnyChar(r *syntax.Regexp) bool {
 }
 
 func (b *routesBefore) add(i int, t *route, r pathReach) {
-	put := func(m map[string]int, key string) {
-		if _, ok := m[key]; !ok {
-			m[key] = i
+	put := func(m *map[string]int, key string) {
+		if *m == nil {
+			*m = map[string]int{}
+		}
+		if _, ok := (*m)[key]; !ok {
+			(*m)[key] = i
 		}
 	}
 	if t.kind != routeName && !r.nothing {
@@ -168,18 +167,18 @@ func (b *routesBefore) add(i int, t *route, r pathReach) {
 	case t.kind == routeName && isGlob(t.text):
 		b.globs.add(t.text, i)
 	case t.kind == routeName:
-		put(b.names, t.text)
+		put(&b.names, t.text)
 	case r.nothing:
 	case r.all:
-		put(b.prefixes, r.prefix)
+		put(&b.prefixes, r.prefix)
 		b.addLength(len(r.prefix))
 	case t.kind == routeSegments:
-		put(b.segments, t.text)
+		put(&b.segments, t.text)
 		b.addLength(len(t.text))
 	case t.kind == routePath:
-		put(b.paths, t.text)
+		put(&b.paths, t.text)
 	case t.kind == routeRegex:
-		put(b.regexes, t.text)
+		put(&b.regexes, t.text)
 		if len(b.tried) < maxRegexesTried {
 			b.tried = append(b.tried, i)
 		}

@@ -23,7 +23,10 @@ func (p Path) Name(name string) Path {
 }
 
 // Index returns the path of the list element i under p.
-func (p Path) Index(i int) Path { return p + "\x01" + Path(strconv.Itoa(i)) }
+func (p Path) Index(i int) Path {
+	var buf [20]byte
+	return p + "\x01" + Path(strconv.AppendInt(buf[:0], int64(i), 10))
+}
 
 // String writes the path as people know it: names joined by dots, indexes in brackets.
 func (p Path) String() string {
