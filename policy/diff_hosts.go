@@ -30,6 +30,14 @@ type hostKeys struct {
 	domains []string
 }
 
+// nameKey stands for the requests that belong to a virtual host by nothing but its name.
+func (k hostKeys) nameKey() string {
+	if len(k.domains) > 0 {
+		return "name " + k.name + " on other domains"
+	}
+	return "name " + k.name
+}
+
 // keys returns what stands for each virtual host.
 func (s *Set) keys() []hostKeys {
 	all := make([]hostKeys, len(s.hosts))
@@ -67,7 +75,7 @@ func (d *differ) hostPairs() []hostPair {
 	for _, set := range keys {
 		for _, h := range set {
 			if h.name != "" {
-				probes[hostProbe{sample(h.name), fresh}] = "name " + h.name
+				probes[hostProbe{sample(h.name), fresh}] = h.nameKey()
 			}
 			for _, domain := range h.domains {
 				d.probeDomain(probes, h.name, domain, named)
@@ -115,7 +123,7 @@ func (d *differ) probeDomain(probes map[hostProbe]string, name, domain string, n
 		probes[hostProbe{fresh, authority}] = key
 	}
 	if name != "" {
-		probes[hostProbe{sample(name), authority}] = "name " + name
+		probes[hostProbe{sample(name), authority}] = key
 	}
 	// Before the port is cut off, a wildcard may match the whole of what it stands in.
 	if len(d.before.domains.prefixLens)+len(d.after.domains.prefixLens) > 0 && !strings.Contains(domain, "*") {
@@ -164,7 +172,7 @@ func (d *differ) hostPair(pair [2]int, covered map[string]bool, keys [2][]hostKe
 	default:
 		return p
 	}
-	all := own.name == "" || covered["name "+own.name]
+	all := own.name == "" || covered[own.nameKey()]
 	for _, domain := range own.domains {
 		all = all && covered["domain "+domain]
 	}

@@ -48,7 +48,7 @@ type diffTable struct {
 		Name string   `yaml:"name"`
 		Old  string   `yaml:"old"`
 		New  string   `yaml:"new"`
-		Want []string `yaml:"want"`
+		Want []string `yaml:"want"` // none: both grant the same
 	} `yaml:"pairs"`
 }
 

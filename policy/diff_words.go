@@ -37,6 +37,9 @@ func placeText(p *corsprocv1.DiffPlace) string {
 // changeText says in one sentence what changes for whom.
 func changeText(c *corsprocv1.GrantChange) string {
 	who := listed(c.Origins)
+	if slices.Contains(c.Origins, "*") {
+		who = "every origin" // whatever else is among them
+	}
 	if len(c.Except) > 0 {
 		who += " (other than " + listed(c.Except) + ")"
 	}
