@@ -287,7 +287,7 @@ func (c *compiler) compileVirtualHost(source int32, index int, h *corsprocv1.Vir
 	id := len(c.set.hosts)
 	at := c.in(source, spot{index, -1}.path())
 	c.set.hosts = append(c.set.hosts, virtualHost{
-		source: source, index: int32(index), label: h.GetName(), place: c.set.hosts[0].place,
+		source: source, position: int32(index), label: h.GetName(), place: c.set.hosts[0].place,
 	})
 	host := &c.set.hosts[id]
 	if host.label == "" && len(h.GetDomains()) > 0 {
@@ -312,12 +312,13 @@ func (c *compiler) compileVirtualHost(source int32, index int, h *corsprocv1.Vir
 		c.routes = append(c.routes, t)
 	}
 	host.routes = c.routes[first:len(c.routes):len(c.routes)]
+	host.index = indexRoutes(host.routes)
 }
 
 // hostAt returns the place of a virtual host other than default.
 func (c *compiler) hostAt(id int) Place {
 	h := &c.set.hosts[id]
-	return c.in(h.source, spot{int(h.index), -1}.path())
+	return c.in(h.source, spot{int(h.position), -1}.path())
 }
 
 func (c *compiler) addHostName(host Place, name string, id int) {

@@ -100,30 +100,34 @@ func TestAnswerAllocates(t *testing.T) {
 	}
 }
 
-// TestLargeSet compiles 100,000 virtual hosts with 10 origins each and asserts what they cost to keep.
+// raced says that the race detector runs, under which memory is another.
+var raced bool
+
+// TestLargeSet compiles 100,000 virtual hosts with 10 origins each and asserts what they cost to keep when the sources are
+// gone: the set holds all the text that it needs.
 func TestLargeSet(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || raced {
 		t.Skip("compiles a million origins")
 	}
-	src := scale(100_000, 10)
-	var before, after runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&before)
-	set := mustCompile(t, src)
-	runtime.GC()
-	runtime.ReadMemStats(&after)
-	const limit = 600 << 20
-	if used := after.HeapAlloc - before.HeapAlloc; used > limit {
-		t.Errorf("the set keeps %d MiB", used>>20)
+	live := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := live()
+	set := mustCompile(t, scale(100_000, 10))
+	const limit = 200_000_000
+	if used := live() - before; used > limit {
+		t.Errorf("the set keeps %d MB", used/1e6)
 	} else {
-		t.Logf("the set keeps %d MiB", used>>20)
+		t.Logf("the set keeps %d MB", used/1e6)
 	}
 	for name, r := range scaleRequests(100_000, 10) {
 		if d := set.Decide(r); (d.Verdict == Allowed) != (name != "no-origin" && name != "refused" && name != "malformed") {
 			t.Errorf("%s: %v", name, d.Reason)
 		}
 	}
-	runtime.KeepAlive(src)
 }
 
 func BenchmarkDecide(b *testing.B) {

@@ -62,7 +62,7 @@ func (l *linter) lintHostNames() {
 				continue
 			}
 			winner := l.set.hosts[id]
-			first := l.in(winner.source, Path("").Name("virtual_hosts").Index(int(winner.index))).child("name")
+			first := l.in(winner.source, Path("").Name("virtual_hosts").Index(int(winner.position))).child("name")
 			if first != at {
 				l.warn(at, CodeUnreachableHost, name,
 					"no request belongs here: the pattern "+winner.label+" matches every such name too, and the longer pattern wins", "", &first)

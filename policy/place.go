@@ -49,11 +49,12 @@ func isWebSocket(r *Request) bool {
 
 // A virtualHost is one of Set.hosts. The first of them is default.
 type virtualHost struct {
-	label  string // by which metrics and messages call it
-	source int32  // in Set.sources; -1: default, and no file says anything about it
-	index  int32  // in its file's virtual_hosts
+	label    string // by which metrics and messages call it
+	source   int32  // in Set.sources; -1: default, and no file says anything about it
+	position int32  // in its file's virtual_hosts
 	place
 	routes []route
+	index  *routeIndex // of many routes; nil: they are tried one after the other
 }
 
 // A route is a place of a virtual host.
@@ -92,6 +93,9 @@ func (t *route) covers(name, path string) bool {
 
 // route returns the index of the first route that covers a path, or -1 for the virtual host itself.
 func (h *virtualHost) route(name, path string) int {
+	if h.index != nil {
+		return h.index.find(h.routes, name, path)
+	}
 	for i := range h.routes {
 		if h.routes[i].covers(name, path) {
 			return i

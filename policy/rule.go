@@ -83,7 +83,7 @@ func (s *Set) Locate(r Rule) (Place, bool) {
 		}
 		path := Path("").Name("default")
 		if a > 0 {
-			path = Path("").Name("virtual_hosts").Index(int(h.index))
+			path = Path("").Name("virtual_hosts").Index(int(h.position))
 		}
 		if b != noRoute {
 			path = path.Name("routes").Index(b)
