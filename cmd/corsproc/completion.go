@@ -2,8 +2,13 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/corsproc/corsproc/policy/browser"
+	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
 func newCompletion() *cobra.Command {
@@ -13,8 +18,13 @@ func newCompletion() *cobra.Command {
 		Long:  "Print a script that lets a shell complete commands and flags. SHELL is bash, zsh, fish or powershell.",
 		Example: `  source <(corsproc completion bash)
   corsproc completion fish > ~/.config/fish/completions/corsproc.fish`,
-		Args:      cobra.ExactArgs(1),
-		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
+		Args: takes(1, "one SHELL"),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return beginWith(start, []string{"bash", "zsh", "fish", "powershell"}), cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root, out := cmd.Root(), cmd.OutOrStdout()
 			switch args[0] {
@@ -30,4 +40,64 @@ func newCompletion() *cobra.Command {
 			return fmt.Errorf("%q is no shell that completion is known for; write bash, zsh, fish or powershell", args[0])
 		},
 	}
+}
+
+// methods are the methods that a shell completes: those of every browser, the most frequent first.
+var methods = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
+
+// completeExplain lets a shell complete what explain takes. The names are those of the policies under path.
+func completeExplain(cmd *cobra.Command, path, virtualHost *string) {
+	complete := func(flag string, words func() []string) {
+		cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, start string) ([]string, cobra.ShellCompDirective) {
+			return beginWith(start, words()), cobra.ShellCompDirectiveNoFileComp
+		})
+	}
+	complete("virtual-host", func() []string {
+		names, _ := envoyNames(*path, "")
+		return names
+	})
+	complete("route", func() []string {
+		_, routes := envoyNames(*path, *virtualHost)
+		return routes
+	})
+	complete("method", func() []string { return methods })
+	complete("credentials", browser.CredentialsNames)
+	for _, flag := range []string{"origin", "header"} {
+		complete(flag, func() []string { return nil }) // no file is one
+	}
+	cmd.RegisterFlagCompletionFunc("policies", completePolicies)
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
+}
+
+// completePolicies lets a shell complete policy files, and the directories on the way to them.
+func completePolicies(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return []string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt
+}
+
+// envoyNames returns Envoy's names of virtual hosts in the policies of a path, and those of the routes in the virtual
+// hosts that may have a name, or in all of them. It returns nothing where the policies cannot be read: a completion says nothing.
+func envoyNames(path, virtualHost string) (names, routes []string) {
+	content, err := policyfile.Read(path, strings.NewReader(""))
+	if err != nil {
+		return nil, nil
+	}
+	set := content.Compile().Set
+	if set == nil {
+		return nil, nil
+	}
+	for name, in := range set.EnvoyNames() {
+		if name != "" {
+			names = append(names, name)
+		}
+		if virtualHost == "" || virtualHost == name || strings.Contains(name, "*") {
+			routes = append(routes, in...)
+		}
+	}
+	slices.Sort(routes)
+	return names, slices.Compact(routes)
+}
+
+// beginWith returns the words that begin as what is to be completed does.
+func beginWith(start string, words []string) []string {
+	return slices.DeleteFunc(slices.Clone(words), func(s string) bool { return !strings.HasPrefix(s, start) })
 }

@@ -32,6 +32,12 @@ called wrongly or a policy file is bad.`,
 		Args: takes(2, "two policy sets, OLD and NEW"),
 	}
 	format := addFormat(cmd, "text", "json")
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 1 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return completePolicies(cmd, args, start)
+	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if countOf(args, policyfile.Stdin) > 1 {
 			return errors.New("standard input (-) can be read only once")

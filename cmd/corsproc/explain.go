@@ -52,10 +52,7 @@ the upstream answers).`,
 	for _, name := range []string{"policies", "origin"} {
 		cmd.MarkFlagRequired(name)
 	}
-	cmd.RegisterFlagCompletionFunc("credentials", cobra.FixedCompletions(browser.CredentialsNames(), cobra.ShellCompDirectiveNoFileComp))
-	cmd.RegisterFlagCompletionFunc("virtual-host", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-		return virtualHosts(*path), cobra.ShellCompDirectiveNoFileComp
-	})
+	completeExplain(cmd, path, &f.VirtualHost)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if f.Method == "" {
 			return errors.New("--method is empty")
@@ -117,19 +114,6 @@ func errorsOf(findings []*corsprocv1.Finding) []*corsprocv1.Finding {
 	return slices.DeleteFunc(slices.Clone(findings), func(f *corsprocv1.Finding) bool {
 		return f.GetSeverity() != policy.Error.String()
 	})
-}
-
-// virtualHosts returns the names that a shell completes: nothing where the policies cannot be read.
-func virtualHosts(path string) []string {
-	content, err := policyfile.Read(path, strings.NewReader(""))
-	if err != nil {
-		return nil
-	}
-	r := content.Compile()
-	if r.Set == nil {
-		return nil
-	}
-	return slices.Collect(r.Set.VirtualHosts())[1:] // the first is default, which is no name of Envoy's
 }
 
 // headerFlag is the value of -H: lines as curl takes them.

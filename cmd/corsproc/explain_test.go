@@ -270,23 +270,3 @@ func TestExplainColors(t *testing.T) {
 		t.Errorf("with colours\n%s\nwithout\n%s", stripped, plain.String())
 	}
 }
-
-// TestExplainCompletion completes what the policies name.
-func TestExplainCompletion(t *testing.T) {
-	t.Chdir(t.TempDir())
-	write(t, "policies.yaml", explainPolicies)
-	write(t, "bad.yaml", badPolicies)
-	for _, c := range []struct {
-		args []string
-		want string
-	}{
-		{[]string{"--policies", "policies.yaml", "--virtual-host", ""}, "api\n"},
-		{[]string{"--policies", "bad.yaml", "--virtual-host", ""}, ""},
-		{[]string{"--credentials", ""}, "omit\nsame-origin\ninclude\n"},
-	} {
-		_, got, _ := runIn(t, "", append([]string{"__complete", "explain"}, c.args...)...)
-		if got, _, _ := strings.Cut(got, ":"); got != c.want {
-			t.Errorf("%v: got %q, want %q", c.args, got, c.want)
-		}
-	}
-}
