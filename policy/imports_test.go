@@ -12,19 +12,21 @@ const module = "github.com/corsproc/corsproc/"
 // mayImport says which of our rooms a room may import, itself and rooms below it not counted. A room that is not here
 // has to be entered before it can be built. Tests may import more.
 var mayImport = map[string][]string{
-	"proto/corsproc/v1": {},
-	"proto/schemagen":   {},
-	"policy":            {"proto/corsproc/v1"},
-	"policy/policyfile": {"policy", "proto/corsproc/v1"},
-	"policy/casetable":  {"policy"},
-	"policy/browser":    {"policy", "proto/corsproc/v1"},
-	"server/extproc":    {"policy"},
-	"server/loop":       {"server/extproc"},
-	"server/admin":      {"policy", "policy/policyfile", "proto/corsproc/v1"},
-	"server/tlstest":    {},
-	"server":            {"server/extproc", "server/loop", "server/admin", "policy", "policy/policyfile", "proto/corsproc/v1"},
-	"cmd/corsproc":      {"server", "policy", "policy/policyfile", "policy/browser", "proto/corsproc/v1"},
-	"envoy":             {}, // and every room below it; they drive the built program and know nothing of its inside
+	"proto/corsproc/v1":       {},
+	"proto/schemagen":         {},
+	"policy":                  {"proto/corsproc/v1"},
+	"policy/policyfile":       {"policy", "proto/corsproc/v1"},
+	"policy/casetable":        {"policy"},
+	"policy/browser":          {"policy", "proto/corsproc/v1"},
+	"policy/browser/chromium": {}, // for tests
+	"policy/policytest":       {"policy", "policy/policyfile", "policy/browser", "proto/corsproc/v1"},
+	"server/extproc":          {"policy"},
+	"server/loop":             {"server/extproc"},
+	"server/admin":            {"policy", "policy/policyfile", "proto/corsproc/v1"},
+	"server/tlstest":          {},
+	"server":                  {"server/extproc", "server/loop", "server/admin", "policy", "policy/policyfile", "proto/corsproc/v1"},
+	"cmd/corsproc":            {"server", "policy", "policy/policyfile", "policy/browser", "policy/policytest", "proto/corsproc/v1"},
+	"envoy":                   {}, // and every room below it; they drive the built program and know nothing of its inside
 }
 
 // policyDependencies are all that package policy may import beside the standard library.

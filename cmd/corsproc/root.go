@@ -74,6 +74,7 @@ preflights and sets the CORS headers of responses, by policies that are kept in
 files.`,
 		Example: `  corsproc check policies.yaml
   corsproc explain --policies policies.yaml --origin https://shop.example.com https://api.example.com/
+  corsproc test policies_test.yaml
   corsproc diff policies.yaml new.yaml
   corsproc serve --policies policies.yaml
   corsproc health 127.0.0.1:9002`,
@@ -84,7 +85,7 @@ files.`,
 			return errors.New("no command is given")
 		},
 	}
-	root.AddCommand(newServe(), newCheck(), newExplain(), newDiff(), newHealth(), newVersion(), newCompletion())
+	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newDiff(), newHealth(), newVersion(), newCompletion())
 	root.SetHelpCommand(newHelp())
 	root.SetFlagErrorFunc(suggestFlag)
 	return root

@@ -34,7 +34,7 @@ func (w *walk) scalar(fd protoreflect.FieldDescriptor, n *yaml.Node) (protorefle
 
 func (w *walk) refuseNull(fd protoreflect.FieldDescriptor, n *yaml.Node) {
 	switch name := fd.Name(); {
-	case n.Value != "" && n.Value != "~" && (name == "allow_origins" || name == "deny_origins" || name == "origins"):
+	case n.Value != "" && n.Value != "~" && (name == "allow_origins" || name == "deny_origins" || name == "origins" || name == "origin"):
 		w.refuse(n, CodeNullValue, n.Value+": this is YAML's null; the opaque origin is the text null, in quotes", `"null"`)
 	case fd.IsList():
 		w.refuse(n, CodeNullValue, "a value is missing here; leave the element out", "")

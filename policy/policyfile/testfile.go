@@ -2,25 +2,22 @@ package policyfile
 
 import "go.yaml.in/yaml/v4"
 
-// isTestFile reports whether a document is a policy test file, which has strayed to where policy files are read.
+// isTestFile reports whether a document is a policy test file, which has strayed to where policy files are read: it has
+// tests, and names its policies.
 func isTestFile(root *yaml.Node) bool {
 	if root.Kind != yaml.MappingNode {
 		return false
 	}
-	tests := false
+	tests, named := false, false
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		switch key, value := root.Content[i], root.Content[i+1]; key.Value {
 		case "tests":
 			tests = true
 		case "policies":
-			if value.Kind == yaml.MappingNode {
-				return false
-			}
-		case "origin_sets", "virtual_hosts", "default":
-			return false
+			named = value.Kind == yaml.ScalarNode
 		}
 	}
-	return tests
+	return tests && named
 }
 
 func testFileProblem() problem {
