@@ -47,9 +47,7 @@ policies are bad, there is nothing to run, or the command is called wrongly.`,
   corsproc test -v tests/
   corsproc test --format junit tests/ > report.xml`,
 		Args: cobra.MinimumNArgs(1),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-			return []string{"yaml", "yml", "json"}, cobra.ShellCompDirectiveFilterFileExt
-		},
+		ValidArgsFunction: completePolicies, // test files have the same endings
 	}
 	verbose := cmd.Flags().BoolP("verbose", "v", false, "print a line for each test that passed, too")
 	format := addFormat(cmd, "text", "json", "junit")
