@@ -28,7 +28,7 @@ tests:
 	},
 	{
 		Code: CodeTooManyTests, Severity: policy.Error,
-		Explanation: "The file has more than 100,000 tests. Split it into several files.",
+		Explanation: "The file has more than 20,000 tests. Split it into several files.",
 	},
 	{
 		Code: CodeDuplicateTest, Severity: policy.Error,

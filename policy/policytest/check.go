@@ -13,7 +13,7 @@ import (
 )
 
 // MaxTests is how many tests a file may have: what is said of each that fails takes some thousand bytes.
-const MaxTests = 100_000
+const MaxTests = 20_000
 
 // knownReasons are what reason may be: those of decisions, and the one that only a browser has.
 var knownReasons = func() (names []string) {
