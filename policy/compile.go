@@ -28,6 +28,8 @@ type compiler struct {
 	routes     []route           // what virtualHost.routes are parts of
 	origins    []origins         // what grants point to, at the moment
 
+	automatonSteps int // what is left of maxAllSteps
+
 	allow, deny patternList // of the policy or origin set at hand
 	linter      linter
 }
@@ -41,6 +43,8 @@ func newCompiler() *compiler {
 		setRisks:   map[*originSet][]setRisk{},
 		lists:      map[string]*list{},
 		terms:      map[string]*terms{},
+
+		automatonSteps: maxAllSteps,
 	}
 	c.linter = linter{compiler: c, denying: map[*grant]*patternList{}, faultless: map[*terms]bool{}, inclusion: inclusion{steps: maxInclusionSteps}}
 	return c

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -69,6 +71,7 @@ func (c *compiler) compilePolicy(at Place, source int32, name string, p *corspro
 			g.regexes = append(g.regexes, re)
 		}
 	}
+	g.many = c.compileExpressions(p.GetAllowOriginRegexes(), g.regexes)
 	for _, set := range g.allow {
 		if set.any != 0 {
 			g.anybody = set.any
@@ -125,6 +128,19 @@ func (c *compiler) compilePatterns(list *patternList, kind ruleKind, g *grant, r
 	for _, set := range list.sets {
 		all = append(all, &set.origins)
 	}
+	return all
+}
+
+// compileExpressions returns what finds an expression among many; nil: they are few, or there is an error about one.
+func (c *compiler) compileExpressions(texts []string, list []*regexp.Regexp) (all expressions) {
+	if len(list) < manyExpressions || len(list) < len(texts) {
+		return nil
+	}
+	trees := make([]*syntax.Regexp, len(texts))
+	for i, text := range texts {
+		trees[i], _ = syntax.Parse(text, syntax.Perl)
+	}
+	all.add(0, trees, list, &c.automatonSteps)
 	return all
 }
 

@@ -1,6 +1,9 @@
 package policy
 
-import "regexp"
+import (
+	"regexp"
+	"slices"
+)
 
 // A grant is a compiled policy: what it says, as it is compared and as it is sent.
 type grant struct {
@@ -13,6 +16,7 @@ type grant struct {
 	// every other policy that refers to them.
 	allow, deny []*origins
 	regexes     []*regexp.Regexp // each matches the whole origin only
+	many        expressions      // the same, where there are many
 
 	credentials bool
 
@@ -87,12 +91,20 @@ func (g *grant) allows(o *origin) Rule {
 			return rule
 		}
 	}
-	for i, re := range g.regexes {
-		if re.MatchString(o.text) {
+	if len(g.regexes) > 0 {
+		if i := g.matchingRegex(o.text); i >= 0 {
 			return makeRule(ruleRegex, int(g.index), i)
 		}
 	}
 	return g.anybody
+}
+
+// matchingRegex returns the index of the first expression that matches an origin, or -1.
+func (g *grant) matchingRegex(text string) int {
+	if g.many != nil {
+		return g.many.find(text)
+	}
+	return slices.IndexFunc(g.regexes, func(re *regexp.Regexp) bool { return re.MatchString(text) })
 }
 
 // match returns the rule by which the policy denies or allows a well-formed origin, or 0. Deny wins.
