@@ -52,8 +52,8 @@ func TestReadmeStart(t *testing.T) {
 func TestReadmePolicies(t *testing.T) {
 	read := 0
 	for _, b := range readmeBlocks(t) {
-		if b.language != "yaml" || !strings.Contains(b.text, "\npolicies:") {
-			continue
+		if b.language != "yaml" || !strings.Contains(b.text, "\npolicies:") || strings.Contains(b.text, "\ntests:") {
+			continue // test files are run by TestReadmeConsole
 		}
 		read++
 		content := policyfile.Content{Files: []policyfile.File{{Name: "README.md", Data: []byte(b.text)}}}
@@ -79,7 +79,7 @@ func TestReadmeEnvoy(t *testing.T) {
 	}
 	seen := 0
 	for _, b := range readmeBlocks(t) {
-		if b.language != "yaml" || strings.Contains(b.text, "\npolicies:") {
+		if b.language != "yaml" || strings.Contains(b.text, "\npolicies:") || strings.HasPrefix(b.text, "steps:") {
 			continue
 		}
 		for line := range strings.Lines(b.text) {
@@ -109,6 +109,9 @@ func TestReadmeConsole(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		if strings.HasPrefix(b.text, "steps:") {
+			ran += runSteps(t, b.text)
+		}
 		if b.language != "console" {
 			continue
 		}
@@ -133,6 +136,23 @@ func TestReadmeConsole(t *testing.T) {
 	if ran == 0 {
 		t.Error("the README shows no command")
 	}
+}
+
+// runSteps runs the corsproc commands of a pipeline, which have to pass, and returns how many these are.
+func runSteps(t *testing.T, pipeline string) (ran int) {
+	t.Helper()
+	for line := range strings.Lines(pipeline) {
+		if command, ok := strings.CutPrefix(strings.TrimSpace(line), "- run: corsproc "); ok {
+			ran++
+			if status, stdout, stderr := runIn(t, "", strings.Fields(command)...); status != exitOK {
+				t.Errorf("%s: exit status %d, printed\n%s%s", command, status, stdout, stderr)
+			}
+		}
+	}
+	if ran == 0 {
+		t.Error("the pipeline runs nothing of ours")
+	}
+	return ran
 }
 
 // TestReadmeNames looks for settings, commands and metrics that the README names and the program does not have.
