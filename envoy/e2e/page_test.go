@@ -7,9 +7,7 @@ import (
 	"errors"
 	"net/url"
 	"os"
-	"os/exec"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,21 +17,9 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-)
 
-// findBrowser returns the path of Chromium: the environment's CHROMIUM, else PATH's.
-func findBrowser() (string, error) {
-	names := []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
-	if path := os.Getenv("CHROMIUM"); path != "" {
-		names = []string{path}
-	}
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
-	}
-	return "", errors.New("no Chromium on PATH, and CHROMIUM names none")
-}
+	"github.com/corsproc/corsproc/policy/browser/chromium"
+)
 
 // tab is a browser's tab that remembers what the console said and where requests went.
 type tab struct {
@@ -48,15 +34,8 @@ type tab struct {
 
 func newTab(t *testing.T) *tab {
 	t.Helper()
-	path, err := findBrowser()
+	flags, err := chromium.Options()
 	need(t, err)
-	flags := slices.Concat(chromedp.DefaultExecAllocatorOptions[:], []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(path), chromedp.Headless, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-	})
-	if os.Geteuid() == 0 {
-		flags = append(flags, chromedp.NoSandbox) // Chromium's sandbox refuses to run as root
-	}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), flags...)
 	t.Cleanup(stop)
 	b := &tab{t: t}

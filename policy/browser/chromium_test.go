@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
@@ -19,24 +17,12 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/chromedp"
+
+	realchromium "github.com/corsproc/corsproc/policy/browser/chromium"
 )
 
 // patience is how long a test waits for the browser. Nothing takes nearly as long; machines under load are slow.
 const patience = 30 * time.Second
-
-// findChromium returns the path of Chromium: the environment's CHROMIUM, else PATH's.
-func findChromium() (string, error) {
-	names := []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"}
-	if path := os.Getenv("CHROMIUM"); path != "" {
-		names = []string{path}
-	}
-	for _, name := range names {
-		if path, err := exec.LookPath(name); err == nil {
-			return path, nil
-		}
-	}
-	return "", errors.New("no Chromium on PATH, and CHROMIUM names none")
-}
 
 // chromium is a tab of a real Chromium that remembers what the console said.
 type chromium struct {
@@ -50,19 +36,12 @@ type chromium struct {
 // newChromium starts a browser. Without one the test is skipped, or fails where everything has to be there.
 func newChromium(t *testing.T) *chromium {
 	t.Helper()
-	path, err := findChromium()
+	flags, err := realchromium.Options()
 	if err != nil {
 		if os.Getenv("CORSPROC_REQUIRE_E2E") != "" {
 			t.Fatal(err)
 		}
 		t.Skipf("SKIPPED, not tested: %v", err)
-	}
-	flags := slices.Concat(chromedp.DefaultExecAllocatorOptions[:], []chromedp.ExecAllocatorOption{
-		chromedp.ExecPath(path), chromedp.Headless, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-	})
-	if os.Geteuid() == 0 {
-		flags = append(flags, chromedp.NoSandbox) // Chromium's sandbox refuses to run as root
 	}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), flags...)
 	t.Cleanup(stop)
