@@ -12,13 +12,16 @@ FUZZTIME ?= 10s
 # Link-time facts for `corsproc version`, where the folder is a Git clone.
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 COMMIT  := $(shell git rev-parse HEAD 2>/dev/null)
+# The same sources give the same bytes, wherever and whenever they are built: no path, no time, and of Git only the two
+# names above (-buildvcs would also look at files that are no part of the build).
+REPRODUCIBLE := -trimpath -buildvcs=false
 LDFLAGS := -s -w $(if $(VERSION),-X main.version=$(VERSION)) $(if $(COMMIT),-X main.commit=$(COMMIT))
 
 # The race detector needs a C compiler; without one Go has switched cgo off by itself.
 CGO := $(shell go env CGO_ENABLED 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint generate check-generated fuzz bench bench-engine envoy clean
+.PHONY: help run build test lint generate check-generated fuzz bench bench-engine sbom vuln envoy clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -26,9 +29,9 @@ help: ## list the targets
 run: build ## start the demo: Envoy, corsproc, an echo upstream and the page at http://localhost:8081
 	@ENVOY="$$(tools/envoy $(ENVOY_VERSION))" && export ENVOY && exec bin/demo $(ARGS)
 
-build: ## build bin/corsproc (static) and bin/demo
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/corsproc ./cmd/corsproc
-	CGO_ENABLED=0 go build -trimpath -o bin/demo ./envoy/demo
+build: ## build bin/corsproc (static, reproducible) and bin/demo
+	CGO_ENABLED=0 go build $(REPRODUCIBLE) -ldflags '$(LDFLAGS)' -o bin/corsproc ./cmd/corsproc
+	CGO_ENABLED=0 go build $(REPRODUCIBLE) -o bin/demo ./envoy/demo
 
 test: ## run every test, with a real Envoy and, if there is one, a real Chromium
 	@tools/browser
@@ -38,6 +41,8 @@ ifeq ($(CGO),1)
 else
 	@echo "NOTE: no C compiler, so the race detector did not run."
 endif
+	cd envoy/alerting && go test ./...
+	cd tools && go test ./...
 	@tools/browser
 
 lint: ## gofmt, go vet, staticcheck, buf lint
@@ -45,6 +50,8 @@ lint: ## gofmt, go vet, staticcheck, buf lint
 	  if [ -n "$$untidy" ]; then echo "not gofmt-ed:"; echo "$$untidy"; exit 1; fi
 	go vet ./...
 	$(STATICCHECK) ./...
+	cd envoy/alerting && go vet ./...
+	cd tools && go vet ./...
 	$(BUF) lint proto
 
 generate: ## write what is generated: the Go from proto/, the page of findings
@@ -73,6 +80,12 @@ bench: build ## measure what corsproc costs behind a real Envoy, beside Envoy's 
 
 bench-engine: ## measure a decision, beside the CORS middleware github.com/rs/cors
 	go test -run '^$$' -bench '^BenchmarkBeside' ./policy
+
+sbom: build ## write the bill of materials of bin/corsproc, CycloneDX, to bin/corsproc.cdx.json
+	go run -C tools ./sbom -module .. $(if $(VERSION),-version '$(VERSION)') ../bin/corsproc > bin/corsproc.cdx.json
+
+vuln: ## look for known vulnerabilities with govulncheck (needs its database: VULNDB, or https://vuln.go.dev)
+	@tools/vuln
 
 envoy: ## say where Envoy is, and fetch it into .tools/ if there is none
 	@tools/envoy $(ENVOY_VERSION)

@@ -1,0 +1,121 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMetricsOfEnvoy looks for the metrics of Envoy that the alerts and the dashboard build on, in a real one.
+func TestMetricsOfEnvoy(t *testing.T) {
+	g := start(t, setup{policies: everybody})
+	g.do("GET", "api.example.com", "/", "Origin: https://shop.example.com")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	stats, err := g.envoy.Get(ctx, "/stats/prometheus")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Longer names end with a bucket's or with none: what follows a name is a label.
+	names := regexp.MustCompile(`\benvoy_[a-z_0-9]+\{?`)
+	count := 0
+	for _, file := range []string{"envoy/alerts.yaml", "envoy/dashboard.json"} {
+		for _, use := range slices.Compact(slices.Sorted(slices.Values(names.FindAllString(read(t, file), -1)))) {
+			name := strings.TrimSuffix(use, "{")
+			if name == "envoy_http_ext_proc_cors_" || name == "envoy_cluster_name" || name == "envoy_http_conn_manager_prefix" {
+				continue // a comment, and labels
+			}
+			count++
+			if !strings.Contains(string(stats), "\n"+name+"{") {
+				t.Errorf("%s: Envoy has no metric %s", file, name)
+			}
+		}
+	}
+	if count < 8 {
+		t.Errorf("only %d names were looked at", count)
+	}
+	for _, label := range []string{`envoy_cluster_name="corsproc"`, `envoy_http_conn_manager_prefix="admin"`} {
+		if !strings.Contains(string(stats), label) {
+			t.Errorf("Envoy has no label %s", label)
+		}
+	}
+}
+
+const everybody = `
+policies:
+  public: {allow_origins: ["*"]}
+  shop: {allow_origins: [https://shop.example.com], allow_methods: [PUT]}
+virtual_hosts: [{name: local, policies: [shop], routes: [{prefix: /public/, policies: [public]}]}]
+`
+
+// TestSeriesBehindEnvoy sends 5,000 distinct Origins, hosts, paths and methods through Envoy and looks for new series.
+// server/series_test.go does so with everything that Envoy may send, one by one.
+func TestSeriesBehindEnvoy(t *testing.T) {
+	const many = 5000
+	g := start(t, setup{policies: everybody})
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
+	visit := func(i int) {
+		odd := fmt.Sprintf("odd%dx%x", i, i*7919)
+		r, err := http.NewRequestWithContext(t.Context(), []string{"GET", "OPTIONS", "PUT"}[i%3], "http://"+g.address+"/"+odd+"/..%2f"+odd, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = odd + ".example.com"
+		r.Header.Set("Origin", "https://"+odd+".example")
+		if i%2 == 0 { // otherwise the method would never be looked at
+			r.Header.Set("Origin", "https://shop.example.com")
+		}
+		r.Header.Set("Access-Control-Request-Method", strings.ToUpper(odd))
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+	}
+	series := func() (names []string, decided string) {
+		resp, err := client.Get("http://" + g.service.Admin + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(body)) {
+			name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+			if strings.HasPrefix(name, "corsproc_") {
+				names = append(names, name)
+			}
+			if name == "corsproc_decision_duration_seconds_count" {
+				decided = value
+			}
+		}
+		slices.Sort(names)
+		return names, decided
+	}
+	const first = 12 // each mixture of method and origin
+	for i := range first {
+		visit(i)
+	}
+	before, _ := series()
+	started := time.Now()
+	for i := range many {
+		visit(first + i)
+	}
+	after, decided := series()
+	t.Logf("%d requests in %s", many, time.Since(started))
+	if !slices.Equal(before, after) {
+		t.Errorf("new series:\n%s", strings.Join(slices.DeleteFunc(after, func(s string) bool { return slices.Contains(before, s) }), "\n"))
+	}
+	if decided != fmt.Sprint(first+many) {
+		t.Errorf("%s decisions, want %d", decided, first+many)
+	}
+}
