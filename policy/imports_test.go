@@ -12,6 +12,8 @@ const module = "github.com/corsproc/corsproc/"
 // mayImport says which of our rooms a room may import, itself and rooms below it not counted. A room that is not here
 // has to be entered before it can be built. Tests may import more.
 var mayImport = map[string][]string{
+	"proto/corsproc/v1/corsprocv1connect": {"proto/corsproc/v1"}, // generated
+
 	"proto/corsproc/v1":       {},
 	"proto/schemagen":         {},
 	"policy":                  {"proto/corsproc/v1"},
@@ -22,7 +24,7 @@ var mayImport = map[string][]string{
 	"policy/policytest":       {"policy", "policy/policyfile", "policy/browser", "proto/corsproc/v1"},
 	"server/extproc":          {"policy"},
 	"server/loop":             {"server/extproc"},
-	"server/admin":            {"policy", "policy/policyfile", "proto/corsproc/v1"},
+	"server/admin":            {"policy", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
 	"server/tlstest":          {},
 	"server":                  {"server/extproc", "server/loop", "server/admin", "policy", "policy/policyfile", "proto/corsproc/v1"},
 	"cmd/corsproc":            {"server", "policy", "policy/policyfile", "policy/browser", "policy/policytest", "proto/corsproc/v1"},

@@ -17,6 +17,7 @@ const (
 	rulePolicies                     // virtual host, route: the list that was tried
 	rulePlace                        // virtual host, route: the place itself
 	ruleField                        // policy, one of the fields below: also where it is not written
+	rulePolicy                       // policy, as a whole
 )
 
 // The fields of a policy that a [Gap] may be about.
@@ -50,7 +51,7 @@ func (r Rule) parts() (k ruleKind, a, b int) {
 func (s *Set) Locate(r Rule) (Place, bool) {
 	kind, a, b := r.parts()
 	switch kind {
-	case ruleAllow, ruleRegex, ruleDeny, ruleMethods, ruleHeaders, ruleField:
+	case ruleAllow, ruleRegex, ruleDeny, ruleMethods, ruleHeaders, ruleField, rulePolicy:
 		p := s.policies[a]
 		path := Path("").Name("policies").Name(p.name)
 		switch kind {

@@ -1,0 +1,85 @@
+package policy
+
+import "iter"
+
+// A Survey is what holds at a place of a set: for people who look at the set as a whole. Deciding needs none of it.
+type Survey struct {
+	At         Rule     // the place
+	Policies   []string // in the order in which they are tried
+	PoliciesAt Rule     // their list, which may be at an outer place
+	Candidates []string // empty: the place has none
+	Reject     string   // as policy files spell it
+}
+
+// A RouteSurvey is a route: how it is found, and what holds there.
+type RouteSurvey struct {
+	Kind, Match string // the field of a policy file that says it, and its value
+	Survey
+}
+
+// A HostSurvey is a virtual host, or default.
+type HostSurvey struct {
+	Label string // as in [Set.VirtualHosts]
+	Survey
+	routes []route
+	number int
+}
+
+// Hosts yields what holds at the places of the set, in the order of [Set.VirtualHosts].
+func (s *Set) Hosts() iter.Seq[HostSurvey] {
+	return func(yield func(HostSurvey) bool) {
+		for i := range s.hosts {
+			h := &s.hosts[i]
+			if !yield(HostSurvey{Label: h.label, Survey: h.survey(i, noRoute), routes: h.routes, number: i}) {
+				return
+			}
+		}
+	}
+}
+
+// Len returns how many routes the host has.
+func (h *HostSurvey) Len() int { return len(h.routes) }
+
+// Routes yields the host's routes in the order in which they are tried.
+func (h *HostSurvey) Routes() iter.Seq[RouteSurvey] {
+	return func(yield func(RouteSurvey) bool) {
+		for i := range h.routes {
+			r := &h.routes[i]
+			if !yield(RouteSurvey{Kind: r.kind.String(), Match: r.text, Survey: r.survey(h.number, i)}) {
+				return
+			}
+		}
+	}
+}
+
+func (p *place) survey(host, route int) Survey {
+	return Survey{
+		At: makeRule(rulePlace, host, route), Policies: p.policies.names(), PoliciesAt: p.listRule,
+		Candidates: p.candidates.names(), Reject: p.reject.String(),
+	}
+}
+
+// names returns the names of a list's policies; none of no list.
+func (l *list) names() (names []string) {
+	switch {
+	case l == nil:
+		return nil
+	case l.passthrough:
+		return []string{namePassthrough}
+	}
+	for _, g := range l.grants {
+		names = append(names, g.name)
+	}
+	return names
+}
+
+// PolicyRules yields the set's policies and where they stand, without the built-in ones, in the order of [Set.Policies].
+func (s *Set) PolicyRules() iter.Seq2[string, Rule] {
+	return func(yield func(string, Rule) bool) {
+		for i, g := range s.policies {
+			if !yield(g.name, makeRule(rulePolicy, i, 0)) {
+				return
+			}
+		}
+	}
+}
