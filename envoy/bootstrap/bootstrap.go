@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -56,18 +57,45 @@ func Load(path string) (*Config, error) {
 	return c, nil
 }
 
+// LoadAs reads a configuration in which things are called otherwise: Listener is the one of that name among others, and
+// the service is found in that cluster.
+func LoadAs(path, listener, cluster string) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	c, err := parse(data, listener, cluster)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
 // Parse reads what [Load] reads from a file.
-func Parse(data []byte) (*Config, error) {
+func Parse(data []byte) (*Config, error) { return parse(data, "", ClusterName) }
+
+// parse reads a configuration; an empty name stands for the only listener.
+func parse(data []byte, listener, cluster string) (*Config, error) {
 	c := &Config{Bootstrap: &bootstrapv3.Bootstrap{}, Manager: &hcmv3.HttpConnectionManager{}}
 	if err := unmarshal(data, c.Bootstrap); err != nil {
 		return nil, err
 	}
 	listeners := c.Bootstrap.GetStaticResources().GetListeners()
-	if len(listeners) != 1 || len(listeners[0].GetFilterChains()) != 1 || len(listeners[0].GetFilterChains()[0].GetFilters()) != 1 {
-		return nil, errors.New("want one listener with one filter chain of one filter")
+	if listener != "" {
+		listeners = slices.DeleteFunc(slices.Clone(listeners), func(l *listenerv3.Listener) bool { return l.GetName() != listener })
+	}
+	if len(listeners) != 1 {
+		return nil, fmt.Errorf("%d listeners, want one", len(listeners))
 	}
 	c.Listener = listeners[0]
-	c.network = c.Listener.GetFilterChains()[0].GetFilters()[0]
+	chains := slices.Clone(c.Listener.GetFilterChains())
+	if c.Listener.GetDefaultFilterChain() != nil {
+		chains = append(chains, c.Listener.GetDefaultFilterChain())
+	}
+	if len(chains) != 1 || len(chains[0].GetFilters()) != 1 {
+		return nil, errors.New("want one filter chain of one filter")
+	}
+	c.network = chains[0].GetFilters()[0]
 	if err := c.network.GetTypedConfig().UnmarshalTo(c.Manager); err != nil {
 		return nil, err
 	}
@@ -75,7 +103,7 @@ func Parse(data []byte) (*Config, error) {
 		return nil, errors.New("want an inline route_config")
 	}
 	for _, f := range c.Manager.GetHttpFilters() {
-		p, err := readProcessor(f)
+		p, err := readProcessor(f, cluster)
 		if err != nil {
 			return nil, err
 		}
@@ -84,7 +112,7 @@ func Parse(data []byte) (*Config, error) {
 		}
 	}
 	if len(c.Processors) == 0 {
-		return nil, fmt.Errorf("no HTTP filter asks the cluster %s", ClusterName)
+		return nil, fmt.Errorf("no HTTP filter asks the cluster %s", cluster)
 	}
 	return c, nil
 }

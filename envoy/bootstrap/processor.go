@@ -22,8 +22,8 @@ type Processor struct {
 	filter  *hcmv3.HttpFilter                // what holds it
 }
 
-// readProcessor returns the filter as a Processor, nil if it does not ask corsproc.
-func readProcessor(filter *hcmv3.HttpFilter) (*Processor, error) {
+// readProcessor returns the filter as a Processor, nil if it does not ask the service in that cluster.
+func readProcessor(filter *hcmv3.HttpFilter, cluster string) (*Processor, error) {
 	p := &Processor{Name: filter.GetName(), filter: filter}
 	message, err := filter.GetTypedConfig().UnmarshalNew()
 	if err != nil {
@@ -39,7 +39,7 @@ func readProcessor(filter *hcmv3.HttpFilter) (*Processor, error) {
 	if p.ExternalProcessor, ok = message.(*extprocv3.ExternalProcessor); !ok {
 		return nil, nil
 	}
-	if p.GetGrpcService().GetEnvoyGrpc().GetClusterName() != ClusterName {
+	if p.GetGrpcService().GetEnvoyGrpc().GetClusterName() != cluster {
 		return nil, nil
 	}
 	return p, nil

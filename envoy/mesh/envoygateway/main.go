@@ -1,0 +1,155 @@
+// Command envoygateway asks Envoy Gateway's own translator (egctl x translate) what it makes of the manifests in
+// envoy/envoy-gateway/, and writes it down: the golden file that envoy/e2e/testdata/envoy-gateway.yaml is held against.
+// `make mesh-golden` runs it.
+//
+// The translator also validates every resource against the schemas of Envoy Gateway and Gateway API, rules in CEL
+// included, and says of every policy whether it was accepted; one that was not is an error here.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+func main() {
+	root := flag.String("root", "../..", "where the repository is")
+	egctl := flag.String("egctl", "egctl", "the translator")
+	out := flag.String("out", "", "the golden file that is written")
+	flag.Parse()
+	if err := run(*root, *egctl, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "envoygateway:", err)
+		os.Exit(1)
+	}
+}
+
+// manifests are what is translated together.
+var manifests = []string{"mesh/world/envoy-gateway.yaml", "envoy-gateway/extension-policy.yaml", "envoy-gateway/filter-order.yaml"}
+
+// golden is the golden file: the part of the configuration that a request passes.
+type golden struct {
+	Listeners []any `yaml:"listeners"`
+	Routes    []any `yaml:"routes"`
+	Clusters  []any `yaml:"clusters"`
+}
+
+func run(root, egctl, out string) error {
+	var documents [][]byte
+	for _, name := range manifests {
+		data, err := os.ReadFile(filepath.Join(root, "envoy", name))
+		if err != nil {
+			return err
+		}
+		documents = append(documents, data)
+	}
+	input, err := os.CreateTemp("", "envoygateway-*.yaml")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(input.Name())
+	_, err = input.Write(bytes.Join(documents, []byte("\n---\n")))
+	if err := errors.Join(err, input.Close()); err != nil {
+		return err
+	}
+	cmd := exec.Command(egctl, "x", "translate", "--from", "gateway-api", "--to", "gateway-api,xds", "-t", "all", "-o", "yaml", "-f", input.Name())
+	cmd.Stderr = os.Stderr
+	output, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("%s: %w\n%s", egctl, err, output)
+	}
+	var answer map[string]any
+	if err := yaml.Unmarshal(output, &answer); err != nil {
+		return err
+	}
+	if refused := findRefused(answer); len(refused) > 0 {
+		return fmt.Errorf("not accepted: %s", strings.Join(refused, "; "))
+	}
+	g, err := extract(answer)
+	if err != nil {
+		return err
+	}
+	data, err := yaml.Marshal(g)
+	if err != nil {
+		return err
+	}
+	const head = "# What Envoy Gateway makes of envoy/envoy-gateway/ in envoy/mesh/world/envoy-gateway.yaml. Written by make mesh-golden.\n"
+	return os.WriteFile(out, append([]byte(head), data...), 0o644)
+}
+
+// findRefused returns what the status of resources complains of, anywhere in the answer.
+func findRefused(value any) (refused []string) {
+	switch v := value.(type) {
+	case map[string]any:
+		if v["status"] == "False" && v["reason"] != "Pending" {
+			if reason, ok := v["reason"].(string); ok && !expected(reason) {
+				refused = append(refused, fmt.Sprintf("%v: %v", reason, v["message"]))
+			}
+		}
+		for _, inner := range v {
+			refused = append(refused, findRefused(inner)...)
+		}
+	case []any:
+		for _, inner := range v {
+			refused = append(refused, findRefused(inner)...)
+		}
+	}
+	return refused
+}
+
+// expected are the reasons for a status of "False" that a translator without a cluster always gives.
+func expected(reason string) bool {
+	return slices.Contains([]string{"AddressNotAssigned", "NoResources", "NoConflicts"}, reason)
+}
+
+// extract finds the resources in the dump of the proxy's configuration.
+func extract(answer map[string]any) (g golden, err error) {
+	walk(answer["xds"], func(m map[string]any) {
+		switch {
+		case m["listener"] != nil:
+			if l := m["listener"].(map[string]any); l["name"] == "shop/web/http" {
+				g.Listeners = append(g.Listeners, l)
+			}
+		case m["routeConfig"] != nil:
+			if r, ok := m["routeConfig"].(map[string]any); ok && r["name"] == "shop/web/http" {
+				g.Routes = append(g.Routes, r)
+			}
+		case m["cluster"] != nil:
+			if c, ok := m["cluster"].(map[string]any); ok {
+				if name := fmt.Sprint(c["name"]); strings.HasPrefix(name, "envoyextensionpolicy/") || strings.HasPrefix(name, "httproute/") {
+					g.Clusters = append(g.Clusters, c)
+				}
+			}
+		}
+	})
+	if len(g.Listeners) != 1 || len(g.Routes) != 1 || len(g.Clusters) == 0 {
+		return g, fmt.Errorf("found %d listeners, %d route configurations and %d clusters", len(g.Listeners), len(g.Routes), len(g.Clusters))
+	}
+	slices.SortFunc(g.Clusters, func(a, b any) int {
+		name := func(c any) string { return fmt.Sprint(c.(map[string]any)["name"]) }
+		return strings.Compare(name(a), name(b))
+	})
+	return g, nil
+}
+
+// walk calls visit for every map inside a value.
+func walk(value any, visit func(map[string]any)) {
+	switch v := value.(type) {
+	case map[string]any:
+		visit(v)
+		for _, inner := range v {
+			walk(inner, visit)
+		}
+	case []any:
+		for _, inner := range v {
+			walk(inner, visit)
+		}
+	}
+}
