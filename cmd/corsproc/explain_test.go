@@ -67,6 +67,7 @@ func TestExplain(t *testing.T) {
 		{[]string{"--origin", "https://api.example.com", "-X", "PUT", "https://api.example.com/"}, 0, "none", "same_origin"},
 		{[]string{"--websocket", "wss://api.example.com/live"}, 0, "allowed", "allowed"},
 		{[]string{"--websocket", "--origin", "https://evil.example", "wss://api.example.com/live"}, 1, "rejected", "origin_not_allowed"},
+		{[]string{"--websocket", "--origin", "https://evil.example", "wss://api.example.com/"}, 0, "refused", "origin_not_allowed"},
 	} {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
 			status, stdout, stderr := explain(t, append(c.args, "--format", "json")...)

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/browser"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -105,6 +106,9 @@ func (t *explanationText) browser(outcome browser.Outcome, x *corsprocv1.Explana
 	}
 	if webSocket {
 		words[browser.Readable], words[browser.Unreadable] = "the WebSocket opens", "the WebSocket does not open"
+		if x.GetVerdict() == policy.Refused.String() {
+			words[browser.Readable] = "the WebSocket opens all the same"
+		}
 	}
 	colors := [...]string{browser.Readable: green, browser.Unreadable: red, browser.Undecided: yellow}
 	t.line("browser", t.paint(colors[outcome], words[outcome])+": "+outcomeOf(x.GetVerdict(), x.GetReason()))

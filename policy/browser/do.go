@@ -144,7 +144,6 @@ func (f *fetch) webSocket(set *policy.Set) Result {
 	default:
 		e.Status, e.Passes = 101, true
 		if d.Verdict == policy.Refused {
-			r.Verdict = policy.Allowed
 			r.Notes = append(r.Notes, "The policies do not allow this origin, but nothing stops its WebSocket: reject: WEBSOCKETS at the place does.")
 		}
 	}
