@@ -25,9 +25,7 @@ func (r *Result) Explanation(locate func(policy.Rule) *corsprocv1.Location) *cor
 	if r.Exposed.All {
 		x.Browser.ExposedHeaders = []string{"*"}
 	}
-	for _, g := range r.Changes {
-		x.Changes = append(x.Changes, r.change(g, locate(g.Rule)))
-	}
+	x.Changes = Changes(r.Changes, r.credentials, locate)
 	return x
 }
 
@@ -62,8 +60,16 @@ func byName(headers []policy.Header) map[string]string {
 	return m
 }
 
-// change says what to change.
-func (r *Result) change(g policy.Gap, at *corsprocv1.Location) *corsprocv1.PolicyChange {
+// Changes says what to change so that the gaps of a request are closed. credentials says that it needs
+// Access-Control-Allow-Credentials.
+func Changes(gaps []policy.Gap, credentials bool, locate func(policy.Rule) *corsprocv1.Location) (changes []*corsprocv1.PolicyChange) {
+	for _, g := range gaps {
+		changes = append(changes, change(g, credentials, locate(g.Rule)))
+	}
+	return changes
+}
+
+func change(g policy.Gap, credentials bool, at *corsprocv1.Location) *corsprocv1.PolicyChange {
 	c := &corsprocv1.PolicyChange{Action: "add", Value: g.Value, At: at}
 	field, file := at.GetField(), fmt.Sprintf("(%s:%d:%d)", at.GetFile(), at.GetLine(), at.GetColumn())
 	switch g.Kind {
@@ -76,7 +82,7 @@ func (r *Result) change(g policy.Gap, at *corsprocv1.Location) *corsprocv1.Polic
 	case policy.GapPolicy:
 		c.Action, c.Value = "list", ""
 		allows, where := "a policy that allows "+g.Value, "first in "+field
-		if r.credentials {
+		if credentials {
 			allows += " with credentials"
 		}
 		if g.Policy != "" {
