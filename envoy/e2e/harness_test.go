@@ -65,11 +65,14 @@ func need(t *testing.T, err error) {
 
 // setup is what a test wants to stand.
 type setup struct {
-	config       string // the reference configuration, or the path of another; default: envoy.yaml
-	policies     string // the policy file's text
-	virtualHosts string // a YAML list in Envoy's format; empty: one, "local", for all domains, to the upstream
-	before       string // HTTP filters before corsproc, a YAML list
-	after        string // HTTP filters behind it
+	config       string    // the reference configuration, or the path of another; default: envoy.yaml
+	platform     *platform // whose configuration it is instead; nil: a reference
+	envoy        string    // the Envoy binary; default: the one that launch.FindEnvoy finds
+	policies     string    // the policy file's text
+	hosts        []hosted  // of a platform; nil: those of its file
+	virtualHosts string    // a YAML list in Envoy's format; empty: one, "local", for all domains, to the upstream
+	before       string    // HTTP filters before corsproc, a YAML list
+	after        string    // HTTP filters behind it
 	edit         func(c *bootstrap.Config)
 	noService    bool     // corsproc does not run: its port is one on which nobody listens
 	replicas     int      // how many corsproc run; default: 1
@@ -95,8 +98,11 @@ type gateway struct {
 // start starts a gateway that ends with the test.
 func start(t *testing.T, s setup) *gateway {
 	t.Helper()
-	envoyBinary, err := launch.FindEnvoy(root)
-	need(t, err)
+	if s.envoy == "" {
+		found, err := launch.FindEnvoy(root)
+		need(t, err)
+		s.envoy = found
+	}
 	g := &gateway{t: t, upstream: newUpstream(t), log: &syncBuffer{}}
 	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, fmt.Errorf("no answer within %s", patience))
 	defer cancel()
@@ -116,6 +122,42 @@ func start(t *testing.T, s setup) *gateway {
 		g.service = g.replicas[0]
 	}
 
+	var c *bootstrap.Config
+	logLevel := "warning"
+	if s.platform != nil {
+		c = s.platform.configure(t, &s, endpoints, addressOf(t, g.upstream.address))
+		logLevel = "error" // what control planes write is not always the newest
+	} else {
+		c = s.configure(t, endpoints, addressOf(t, g.upstream.address))
+	}
+	if s.edit != nil {
+		s.edit(c)
+	}
+	path, err := c.WriteTemp()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(path) })
+	if g.envoy, err = launch.StartEnvoy(ctx, s.envoy, path, logLevel, g.log); err != nil {
+		t.Fatalf("%v\n%s", err, g.log)
+	}
+	t.Cleanup(g.stopEnvoy)
+	g.address = g.envoy.Listener
+	if s.platform != nil {
+		g.address = g.envoy.Listeners[s.platform.entry]
+	}
+	if !s.noService {
+		g.waitForService(ctx)
+	}
+	if !s.noService && s.platform != nil {
+		g.warmUp(ctx, c.Manager.GetRouteConfig().GetVirtualHosts())
+	}
+	return g
+}
+
+// configure returns the reference configuration that the test wants.
+func (s *setup) configure(t *testing.T, service []bootstrap.Address, upstream bootstrap.Address) *bootstrap.Config {
+	t.Helper()
 	config := s.config
 	if config == "" {
 		config = "envoy.yaml"
@@ -133,30 +175,14 @@ func start(t *testing.T, s setup) *gateway {
 		hosts = oneVirtualHost
 	}
 	if err := errors.Join(
-		c.SetEndpoint(bootstrap.ClusterName, endpoints...),
-		c.SetEndpoint("echo", addressOf(t, g.upstream.address)),
+		c.SetEndpoint(bootstrap.ClusterName, service...),
+		c.SetEndpoint("echo", upstream),
 		c.SetVirtualHosts(hosts),
 		c.AddFilters(s.before, s.after),
 	); err != nil {
 		t.Fatal(err)
 	}
-	if s.edit != nil {
-		s.edit(c)
-	}
-	path, err := c.WriteTemp()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.Remove(path) })
-	if g.envoy, err = launch.StartEnvoy(ctx, envoyBinary, path, "warning", g.log); err != nil {
-		t.Fatalf("%v\n%s", err, g.log)
-	}
-	t.Cleanup(g.stopEnvoy)
-	g.address = g.envoy.Listener
-	if !s.noService {
-		g.waitForService(ctx)
-	}
-	return g
+	return c
 }
 
 // startService starts corsproc on an address, and ends it with the test.
@@ -178,7 +204,7 @@ func (g *gateway) startService(ctx context.Context, listen string) *launch.Servi
 func (g *gateway) waitForService(ctx context.Context) {
 	g.t.Helper()
 	for {
-		stats, err := g.envoy.Get(ctx, "/stats?filter=cluster.corsproc.membership_healthy")
+		stats, err := g.envoy.Get(ctx, "/stats?filter=cluster.*corsproc.*membership_healthy")
 		if err == nil && strings.HasSuffix(strings.TrimSpace(string(stats)), fmt.Sprint(": ", len(g.replicas))) {
 			return
 		}
