@@ -63,17 +63,23 @@ func addLength(lens *[]int, n int) {
 // find returns the virtual host of an authority, or 0. Beyond Envoy's rules the authority is tried without its port when
 // nothing matches it with its port, as Envoy itself does with ignore_port_in_host_matching.
 func (d *domains) find(authority string) int {
-	if key := d.index.find(domainExact, authority); key != 0 {
-		return hostKey(key).host()
+	key := d.exact(authority)
+	if key != 0 {
+		return key.host()
 	}
 	name := authority
 	if hasUpperASCII(name) {
 		name = string(lowerASCII(name, nil))
+		key = d.exact(name)
 	}
-	key := d.search(name)
+	if key == 0 {
+		key = d.wildcard(name)
+	}
 	if key == 0 {
 		if bare, ok := cutPort(name); ok {
-			key = d.search(bare)
+			if key = d.exact(bare); key == 0 {
+				key = d.wildcard(bare)
+			}
 		}
 	}
 	if key == 0 {
@@ -82,11 +88,10 @@ func (d *domains) find(authority string) int {
 	return key.host()
 }
 
-func (d *domains) search(name string) hostKey {
-	if key := d.index.find(domainExact, name); key != 0 {
-		return hostKey(key)
-	}
-	// A wildcard stands for at least one character.
+func (d *domains) exact(name string) hostKey { return hostKey(d.index.find(domainExact, name)) }
+
+// wildcard looks for wildcards, the longest first. One stands for at least one character.
+func (d *domains) wildcard(name string) hostKey {
 	for _, n := range d.suffixLens {
 		if n < len(name) {
 			if key := d.index.find(domainSuffix, name[len(name)-n:]); key != 0 {

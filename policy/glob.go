@@ -64,6 +64,16 @@ func (g *globs) find(name string) (value int, ok bool) {
 // globMatch reports whether a pattern matches the whole of name. It takes time proportional to the product of their
 // lengths at worst.
 func globMatch(pattern, name string) bool {
+	// What stands behind the last star is the end of the name. Most patterns fail here at once.
+	for pattern != "" && pattern[len(pattern)-1] != '*' {
+		if name == "" || name[len(name)-1] != pattern[len(pattern)-1] {
+			return false
+		}
+		pattern, name = pattern[:len(pattern)-1], name[:len(name)-1]
+	}
+	if pattern == "" {
+		return name == ""
+	}
 	star, resume := -1, 0
 	p, n := 0, 0
 	for n < len(name) {

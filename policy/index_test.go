@@ -54,39 +54,50 @@ func FuzzIndex(f *testing.F) {
 	})
 }
 
-// TestIndexProbes counts the slots that look-ups read, in place of a clock: they must be few at any size, for keys that
-// differ in the space only as for those that differ in the text only.
+// TestIndexProbes counts the slots that look-ups read, in place of a clock: they must be few at any size and whatever the
+// hash's key is, for keys that differ in the space only as for those that differ in the text only, and in few bits.
 func TestIndexProbes(t *testing.T) {
+	old := hashKey
+	t.Cleanup(func() { hashKey = old })
 	r := rand.New(rand.NewPCG(1, 2))
-	for name, key := range map[string]func(i int) (uint64, string){
-		"texts":  func(i int) (uint64, string) { return 7, fmt.Sprintf("https://h%d.example.com", i) },
-		"lists":  func(i int) (uint64, string) { return originSpace(spaceExact, uint32(i), 0), "https://a.example.com" },
-		"kinds":  func(i int) (uint64, string) { return uint64(i) << 60, fmt.Sprint(i / 16) },
-		"bytes":  func(i int) (uint64, string) { return 0, string(binary.BigEndian.AppendUint32(nil, uint32(i))) },
-		"random": func(i int) (uint64, string) { return r.Uint64(), "" },
-	} {
-		for _, n := range []int{10, 1_000, 100_000} {
-			var x index
-			x.reserve(n, 0)
-			for i := range n {
-				space, text := key(i)
-				x.add(space, text, 1)
-			}
-			total, longest, run := 0, 0, 0
-			for range 2 { // the table is a ring
-				for _, slot := range x.slots {
-					if slot == 0 {
-						run = 0
-						continue
-					}
-					run++
-					total += run
-					longest = max(longest, run)
+	shapes := map[string]func(i int) (uint64, string){
+		"texts":          func(i int) (uint64, string) { return 7, fmt.Sprintf("https://h%d.example.com", i) },
+		"lists":          func(i int) (uint64, string) { return originSpace(spaceExact, uint32(i), 0), "https://a.example.com" },
+		"lists, no text": func(i int) (uint64, string) { return originSpace(spaceAny, uint32(i), schemeHTTP), "" },
+		"kinds":          func(i int) (uint64, string) { return originSpace(i%6, uint32(i/6), uint32(i%3)), "" },
+		"short texts":    func(i int) (uint64, string) { return uint64(i) << 60, fmt.Sprint(i / 16) },
+		"4 bytes":        func(i int) (uint64, string) { return 0, string(binary.BigEndian.AppendUint32(nil, uint32(i))) },
+		"8 bytes":        func(i int) (uint64, string) { return 0, string(binary.BigEndian.AppendUint64(nil, uint64(i)<<20)) },
+		"random":         func(i int) (uint64, string) { return r.Uint64(), "" },
+	}
+	check := func(name string, n int) {
+		var x index
+		x.reserve(n, 0)
+		for i := range n {
+			space, text := shapes[name](i)
+			x.add(space, text, 1)
+		}
+		total, longest, run := 0, 0, 0
+		for range 2 { // the table is a ring
+			for _, slot := range x.slots {
+				if slot == 0 {
+					run = 0
+					continue
 				}
+				run++
+				total += run
+				longest = max(longest, run)
 			}
-			if mean := float64(total) / float64(2*len(x.slots)); mean > 8 || longest > 500 {
-				t.Errorf("%d %s: a miss reads %.1f slots on average and %d at worst", n, name, mean, longest)
-			}
+		}
+		if mean := float64(total) / float64(2*len(x.slots)); mean > 8 || longest > 500 {
+			t.Errorf("%d %s with the key %x: a miss reads %.1f slots on average and %d at worst", n, name, hashKey, mean, longest)
+		}
+	}
+	for name := range shapes {
+		check(name, 100_000)
+		for range 50 {
+			hashKey = [3]uint64{r.Uint64(), r.Uint64(), r.Uint64()}
+			check(name, 1000)
 		}
 	}
 }
