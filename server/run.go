@@ -22,6 +22,7 @@ import (
 	"github.com/corsproc/corsproc/server/admin"
 	"github.com/corsproc/corsproc/server/extproc"
 	"github.com/corsproc/corsproc/server/loop"
+	"github.com/corsproc/corsproc/server/tracing"
 )
 
 // Environment is what the process has beside its settings.
@@ -56,6 +57,10 @@ func Run(ctx context.Context, s Settings, env Environment) error {
 	if stopped, err := p.awaitFirst(ctx, env.Signals); stopped || err != nil {
 		return err
 	}
+	if err := p.startTracing(ctx); err != nil {
+		return err
+	}
+	defer p.endTracing()
 	if err := p.open(ctx); err != nil {
 		return err
 	}
@@ -70,7 +75,8 @@ type process struct {
 	policies *policies
 	refusals *refusals
 
-	certificates *certificates // nil: no TLS
+	certificates *certificates   // nil: no TLS
+	tracer       *tracing.Tracer // nil: no traces
 
 	listeners     []net.Listener
 	adminListener net.Listener // nil: there is none
@@ -79,6 +85,7 @@ type process struct {
 	ready   atomic.Bool    // health says SERVING
 	workers sync.WaitGroup // every goroutine of ours
 	version string
+	stopBy  time.Time // when streams that are open in a drain are cut short
 }
 
 func newProcess(s *Settings, env Environment) *process {
@@ -179,6 +186,7 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 		transport.Stop()
 		return err
 	}
+	p.stopBy = time.Now().Add(delay + p.settings.DrainTimeout)
 	p.log.Info("draining", "delay", delay.String(), "timeout", p.settings.DrainTimeout.String())
 	endWatches := sync.OnceFunc(func() { close(ending) })
 	(&drain{
@@ -242,7 +250,7 @@ func (p *process) startTLS(ctx context.Context) {
 func (p *process) hooks() extproc.Hooks {
 	panics := &throttle{interval: time.Second}
 	logRefusals := p.log.Enabled(context.Background(), slog.LevelInfo)
-	return extproc.Hooks{
+	hooks := extproc.Hooks{
 		StreamStarted: p.metrics.StreamStarted,
 		StreamEnded:   p.metrics.StreamEnded,
 		Received:      p.metrics.MessageReceived,
@@ -259,6 +267,10 @@ func (p *process) hooks() extproc.Hooks {
 			}
 		},
 	}
+	if p.tracer != nil {
+		hooks.Observe = p.tracer.Observe
+	}
+	return hooks
 }
 
 // finish waits for our goroutines, but not for ever: one may be reading a policy file from a disk that does not answer.

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/corsproc/corsproc/server/tracing"
 )
 
 // Settings are what a process is told once, at its start. Where they come from (flags, environment, a file) is not this
@@ -53,6 +55,10 @@ type Settings struct {
 	// DrainTimeout is how long open streams may then finish.
 	DrainTimeout time.Duration
 
+	// OTLPEndpoint is where an OpenTelemetry collector takes traces: host:port or a URL. Empty: where the standard OTEL_
+	// variables of the environment say, and if they do not, there are none.
+	OTLPEndpoint string
+
 	// LogLevel is the least level that is logged.
 	LogLevel slog.Level
 	// LogFormat is how records are written.
@@ -92,7 +98,18 @@ func (s *Settings) Validate() error {
 			errs = append(errs, fmt.Errorf("admin-hosts: %w", err))
 		}
 	}
+	if s.OTLPEndpoint != "" {
+		if err := CheckOTLPEndpoint(s.OTLPEndpoint); err != nil {
+			errs = append(errs, fmt.Errorf("otlp-endpoint: %w", err))
+		}
+	}
 	return errors.Join(errs...)
+}
+
+// CheckOTLPEndpoint reports what keeps a text from being the address of a collector.
+func CheckOTLPEndpoint(text string) error {
+	_, err := tracing.ParseEndpoint(text)
+	return err
 }
 
 // CheckHostName reports what keeps a name from being one that the admin address can answer to.

@@ -70,6 +70,8 @@ var allSettings = []setting{
 		set: one(duration, func(s *server.Settings, v time.Duration) { s.DrainDelay = v })},
 	{name: "drain-timeout", shown: "TIME", fallback: "15s", number: true, usage: "then: how long open streams may finish",
 		set: one(duration, func(s *server.Settings, v time.Duration) { s.DrainTimeout = v })},
+	{name: "otlp-endpoint", shown: "ADDR", usage: "OpenTelemetry traces: host:port or URL of a collector; the standard OTEL_ variables count too",
+		set: one(endpoint, func(s *server.Settings, v string) { s.OTLPEndpoint = v })},
 	{name: "log-level", shown: "LEVEL", fallback: "info", usage: "debug, info, warn or error",
 		set: one(level, func(s *server.Settings, v slog.Level) { s.LogLevel = v })},
 	{name: "log-format", shown: "FORMAT", usage: "text or json (default: text on a terminal, json otherwise)",
@@ -103,6 +105,14 @@ func splitList(s string) []string {
 }
 
 func text(s string) (string, error) { return s, nil }
+
+// endpoint is the address of a collector; empty: none.
+func endpoint(s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	return s, server.CheckOTLPEndpoint(s)
+}
 
 func nonEmpty(s string) (string, error) {
 	if s == "" {

@@ -101,6 +101,12 @@ func (m *Metrics) WatchConnections(limit int, open func() int64) {
 	)
 }
 
+// WatchTraces shows what became of spans: those that the collector has, those that were dropped because too many waited, and
+// those that the collector did not take. It is called once at most, where there is tracing.
+func (m *Metrics) WatchTraces(counts func() (exported, dropped, failed uint64)) {
+	m.registry.MustRegister(tracesCollector{counts})
+}
+
 // StreamStarted counts a stream that has begun.
 func (m *Metrics) StreamStarted() { m.streams.Add(1) }
 
@@ -198,6 +204,23 @@ func (c messagesCollector) Describe(ch chan<- *prometheus.Desc) { ch <- messages
 func (c messagesCollector) Collect(ch chan<- prometheus.Metric) {
 	for i, phase := range phases {
 		ch <- prometheus.MustNewConstMetric(messagesDesc, prometheus.CounterValue, float64(c.m.messages[i].Load()), phase)
+	}
+}
+
+// tracesCollector shows what became of spans.
+type tracesCollector struct {
+	counts func() (exported, dropped, failed uint64)
+}
+
+var tracesDesc = prometheus.NewDesc("corsproc_trace_spans_total",
+	"Ended spans, by what became of them: exported, dropped (too many waited) or failed (the collector did not take them).", []string{"result"}, nil)
+
+func (c tracesCollector) Describe(ch chan<- *prometheus.Desc) { ch <- tracesDesc }
+
+func (c tracesCollector) Collect(ch chan<- prometheus.Metric) {
+	exported, dropped, failed := c.counts()
+	for result, n := range map[string]uint64{"exported": exported, "dropped": dropped, "failed": failed} {
+		ch <- prometheus.MustNewConstMetric(tracesDesc, prometheus.CounterValue, float64(n), result)
 	}
 }
 

@@ -32,6 +32,7 @@ func everything(t *testing.T) *Metrics {
 	m.LastAttempt(time.Unix(1e9, 0), true)
 	m.WatchConnections(10, func() int64 { return 3 })
 	m.TLS().Loaded(time.Unix(2e9, 0), time.Unix(3e9, 0))
+	m.WatchTraces(func() (uint64, uint64, uint64) { return 3, 2, 1 })
 	m.StreamStarted()
 	m.MessageReceived("request_headers")
 	d := r.Set.Decide(request("docs.example.com", "https://desk.example.com"))

@@ -97,7 +97,7 @@ func FuzzStream(f *testing.F) {
 		s := New(always(prepared), Hooks{
 			Decided:  func(*Prepared, *policy.Request, *policy.Decision, time.Duration) { decisions++ },
 			Panicked: func(recovered any, stack []byte) { t.Fatalf("%v\n%s", recovered, stack) },
-		}).Begin()
+		}).Begin("", "")
 		defer s.End(codes.OK)
 		for in := bytes.NewReader(wire); ; {
 			wire, ok := delimited(in)

@@ -52,7 +52,7 @@ func TestStepAllocations(t *testing.T) {
 	for _, exchange := range exchanges(t) {
 		out := make([]byte, 0, 4096)
 		allocations := testing.AllocsPerRun(100, func() {
-			st := s.Begin()
+			st := s.Begin("", "")
 			for _, wire := range exchange.messages {
 				var err error
 				if out, _, err = st.Step(wire, out[:0]); err != nil {
@@ -75,7 +75,7 @@ func BenchmarkStep(b *testing.B) {
 			b.ReportAllocs()
 			out := make([]byte, 0, 4096)
 			for b.Loop() {
-				st := s.Begin()
+				st := s.Begin("", "")
 				for _, wire := range exchange.messages {
 					out, _, _ = st.Step(wire, out[:0])
 				}

@@ -22,9 +22,21 @@ type Hooks struct {
 	// Decided is called once per HTTP request, before Envoy is answered. It is told how long it took to read the facts
 	// and to decide.
 	Decided func(p *Prepared, r *policy.Request, d *policy.Decision, took time.Duration)
+	// Observe is asked for every stream that begins, with its headers of W3C Trace Context, empty where it has none. It
+	// returns who is told about that one stream, nil for nobody. Without the hook those headers are not even kept.
+	Observe func(traceparent, tracestate string) *Observer
 	// Panicked is told of a bug of ours: what was recovered, and the stack it came from. The stream ends with
 	// [codes.Internal] and the process goes on.
 	Panicked func(recovered any, stack []byte)
+}
+
+// Observer is told about one stream, on the stream's goroutine. It must not keep anything of the decision but names, which
+// are the set's.
+type Observer struct {
+	// Decided is called as [Hooks.Decided] is.
+	Decided func(d *policy.Decision, took time.Duration)
+	// Ended is called last, with what [Hooks.StreamEnded] is told.
+	Ended func(code codes.Code)
 }
 
 // Server begins streams.
@@ -53,3 +65,6 @@ func New(current func() *Prepared, hooks Hooks) *Server {
 	}
 	return &Server{current: current, hooks: hooks}
 }
+
+// Observes reports whether [Server.Begin] wants to know the trace that a stream belongs to.
+func (s *Server) Observes() bool { return s.hooks.Observe != nil }

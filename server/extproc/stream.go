@@ -20,6 +20,7 @@ import (
 type Stream struct {
 	server   *Server
 	prepared *Prepared
+	observer *Observer // nil: nobody looks at this stream
 
 	opened   bool // the first message was seen
 	state    state
@@ -48,17 +49,24 @@ const (
 // streams holds ended streams for others to come.
 var streams = sync.Pool{New: func() any { return new(Stream) }}
 
-// Begin begins a stream. It will decide by the set that is current now.
-func (s *Server) Begin() *Stream {
+// Begin begins a stream, with the headers of W3C Trace Context that it carries where the server [Server.Observes]. It will
+// decide by the set that is current now.
+func (s *Server) Begin(traceparent, tracestate string) *Stream {
 	s.hooks.StreamStarted()
 	st := streams.Get().(*Stream)
 	st.server, st.prepared = s, s.current()
+	if s.hooks.Observe != nil {
+		st.observer = s.hooks.Observe(traceparent, tracestate)
+	}
 	return st
 }
 
 // End ends the stream. Every normal end is [codes.OK].
 func (s *Stream) End(code codes.Code) {
 	s.server.hooks.StreamEnded(code)
+	if s.observer != nil {
+		s.observer.Ended(code)
+	}
 	s.facts.reset()
 	*s = Stream{facts: s.facts}
 	streams.Put(s)
@@ -207,7 +215,11 @@ func (s *Stream) open(relay relay) {
 
 func (s *Stream) decide(start time.Time) {
 	s.decision = s.prepared.set.Decide(&s.facts.request)
-	s.server.hooks.Decided(s.prepared, &s.facts.request, &s.decision, time.Since(start))
+	took := time.Since(start)
+	s.server.hooks.Decided(s.prepared, &s.facts.request, &s.decision, took)
+	if s.observer != nil {
+		s.observer.Decided(&s.decision, took)
+	}
 }
 
 // done says what becomes of the stream once there is nothing left to decide. It ends, which saves Envoy a message and

@@ -15,6 +15,12 @@ import (
 // session is what a client sends that makes n requests, one after the other, as Envoy does.
 func session(t testing.TB, n int, messages ...[]byte) []byte {
 	t.Helper()
+	return sessionOf(t, n, usual, messages...)
+}
+
+// sessionOf is a session of requests with these headers, names and values.
+func sessionOf(t testing.TB, n int, headers []string, messages ...[]byte) []byte {
+	t.Helper()
 	var sent, block bytes.Buffer
 	framer := http2.NewFramer(&sent, nil)
 	encoder := hpack.NewEncoder(&block)
@@ -23,8 +29,8 @@ func session(t testing.TB, n int, messages ...[]byte) []byte {
 	_ = framer.WriteWindowUpdate(0, 1<<30)
 	for id := uint32(1); id < uint32(2*n); id += 2 {
 		block.Reset()
-		for i := 0; i < len(usual); i += 2 {
-			_ = encoder.WriteField(hpack.HeaderField{Name: usual[i], Value: usual[i+1]})
+		for i := 0; i < len(headers); i += 2 {
+			_ = encoder.WriteField(hpack.HeaderField{Name: headers[i], Value: headers[i+1]})
 		}
 		_ = framer.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block.Bytes(), EndHeaders: true})
 		for _, m := range messages {

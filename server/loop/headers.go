@@ -17,6 +17,7 @@ type head struct {
 	scheme  string
 	content string
 	bad     bool // not a request of HTTP/2
+	trace   trace
 	fields  bool // a field that is no pseudo header has come
 }
 
@@ -40,6 +41,8 @@ func (h *head) emit(f hpack.HeaderField) {
 		h.bad = true
 	case f.Name == "content-type":
 		h.content = f.Value
+	case f.Name == "traceparent", f.Name == "tracestate":
+		h.trace.take(f)
 	case f.Name == "te":
 		h.bad = h.bad || f.Value != "trailers"
 	case f.Name == "connection", f.Name == "transfer-encoding", f.Name == "upgrade", f.Name == "keep-alive",
@@ -57,7 +60,7 @@ func (c *conn) onHeaders(f *http2.HeadersFrame) error {
 	case id <= c.last && c.streams[id] != nil && c.streams[id].halfClosed:
 		return http2.ConnectionError(http2.ErrCodeStreamClosed) // RFC 9113, section 5.1
 	}
-	c.head = head{stream: id, ends: f.StreamEnded()}
+	c.head = head{stream: id, ends: f.StreamEnded(), trace: trace{wanted: c.server.Process.Observes()}}
 	return c.readBlock(f.HeaderBlockFragment(), f.HeadersEnded())
 }
 

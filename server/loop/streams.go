@@ -46,7 +46,7 @@ func (c *conn) begin(h *head) error {
 	case !isGRPC:
 		c.refuse(s, "415")
 	case h.path == c.server.Path:
-		s.process = c.server.Process.Begin()
+		s.process = c.server.Process.Begin(h.trace.context())
 	case c.relays == maxRelays:
 		c.end(s, status.New(codes.ResourceExhausted, "too many streams of other services on this connection"))
 	default:

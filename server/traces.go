@@ -1,0 +1,53 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/corsproc/corsproc/server/tracing"
+)
+
+const (
+	// What is left of traces is sent in the time that the drain timeout leaves, at most flushMost: no longer does a
+	// collector that is gone hold up a stop. At least flushLeast, for streams that took all of that time.
+	flushMost  = 5 * time.Second
+	flushLeast = time.Second
+)
+
+// startTracing starts tracing where it is configured.
+func (p *process) startTracing(ctx context.Context) error {
+	if !tracing.Enabled(p.settings.OTLPEndpoint) {
+		return nil
+	}
+	warnings := &throttle{interval: time.Minute}
+	t, err := tracing.Start(ctx, tracing.Options{
+		Endpoint: p.settings.OTLPEndpoint, Version: p.version, Log: p.log, Decided: p.metrics.Traced,
+		Failed: func(err error) {
+			if warnings.allow() {
+				p.log.Warn("traces are lost; corsproc_trace_spans_total counts them", "error", err)
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	p.tracer = t
+	p.metrics.WatchTraces(func() (exported, dropped, failed uint64) {
+		c := t.Counts()
+		return c.Exported, c.Dropped, c.Failed
+	})
+	return nil
+}
+
+// endTracing sends what is left.
+func (p *process) endTracing() {
+	if p.tracer == nil {
+		return
+	}
+	left := min(max(time.Until(p.stopBy), flushLeast), flushMost)
+	ctx, cancel := context.WithTimeout(context.Background(), left)
+	defer cancel()
+	if err := p.tracer.Shutdown(ctx); err != nil {
+		p.log.Warn("the last traces are lost", "error", err)
+	}
+}
