@@ -74,6 +74,7 @@ type setup struct {
 	before       string    // HTTP filters before corsproc, a YAML list
 	after        string    // HTTP filters behind it
 	edit         func(c *bootstrap.Config)
+	noUpstream   bool     // of a platform: nobody listens where the application should be
 	noService    bool     // corsproc does not run: its port is one on which nobody listens
 	replicas     int      // how many corsproc run; default: 1
 	args         []string // more settings of theirs

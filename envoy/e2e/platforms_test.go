@@ -115,6 +115,9 @@ func (p *platform) load(t *testing.T) *bootstrap.Config {
 // virtual hosts and neighbouring filters. The access log is the reference's, which tells decisions.
 func (p *platform) configure(t *testing.T, s *setup, service []bootstrap.Address, upstream bootstrap.Address) *bootstrap.Config {
 	t.Helper()
+	if s.noUpstream {
+		upstream.Port = closedPort(t)
+	}
 	c := p.load(t)
 	c.Manager.AccessLog = load(t, "envoy.yaml").Manager.AccessLog
 	if s.hosts != nil && !p.oneHost {

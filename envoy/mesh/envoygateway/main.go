@@ -1,6 +1,6 @@
 // Command envoygateway asks Envoy Gateway's own translator (egctl x translate) what it makes of the manifests in
 // envoy/envoy-gateway/, and writes it down: the golden file that envoy/e2e/testdata/envoy-gateway.yaml is held against.
-// `make mesh-golden` runs it.
+// `make mesh-golden` runs it after its sister for Istio.
 //
 // The translator also validates every resource against the schemas of Envoy Gateway and Gateway API, rules in CEL
 // included, and says of every policy whether it was accepted; one that was not is an error here.
@@ -18,14 +18,15 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/corsproc/corsproc/envoy/mesh"
 )
 
 func main() {
 	root := flag.String("root", "../..", "where the repository is")
 	egctl := flag.String("egctl", "egctl", "the translator")
-	out := flag.String("out", "", "the golden file that is written")
 	flag.Parse()
-	if err := run(*root, *egctl, *out); err != nil {
+	if err := run(*root, *egctl); err != nil {
 		fmt.Fprintln(os.Stderr, "envoygateway:", err)
 		os.Exit(1)
 	}
@@ -41,7 +42,7 @@ type golden struct {
 	Clusters  []any `yaml:"clusters"`
 }
 
-func run(root, egctl, out string) error {
+func run(root, egctl string) error {
 	var documents [][]byte
 	for _, name := range manifests {
 		data, err := os.ReadFile(filepath.Join(root, "envoy", name))
@@ -81,7 +82,24 @@ func run(root, egctl, out string) error {
 		return err
 	}
 	const head = "# What Envoy Gateway makes of envoy/envoy-gateway/ in envoy/mesh/world/envoy-gateway.yaml. Written by make mesh-golden.\n"
-	return os.WriteFile(out, append([]byte(head), data...), 0o644)
+	if err := os.WriteFile(filepath.Join(root, mesh.Golden, "envoy-gateway.yaml"), append([]byte(head), data...), 0o644); err != nil {
+		return err
+	}
+	return writeInputs(root)
+}
+
+// writeInputs notes what the golden files, those of Istio too, were made of. It comes last.
+func writeInputs(root string) error {
+	hashes, err := mesh.Inputs(root)
+	if err != nil {
+		return err
+	}
+	data, err := yaml.Marshal(hashes)
+	if err != nil {
+		return err
+	}
+	const head = "# What the golden files here were made of: hashes without comments. Written by make mesh-golden.\n"
+	return os.WriteFile(filepath.Join(root, mesh.Golden, "inputs.yaml"), append([]byte(head), data...), 0o644)
 }
 
 // findRefused returns what the status of resources complains of, anywhere in the answer.

@@ -54,7 +54,7 @@ var scenarios = []struct {
 }{
 	{
 		name:      "istio-gateway",
-		manifests: []string{"gateway.yaml", "destination-rule.yaml"},
+		manifests: []string{"gateway.yaml", "named-policies.yaml", "destination-rule.yaml"},
 		proxy: &model.Proxy{
 			Type: model.Router, ConfigNamespace: "istio-ingress", IPAddresses: []string{"10.0.0.3"}, Labels: map[string]string{"istio": "ingress"},
 			Metadata: &model.NodeMetadata{Namespace: "istio-ingress", Labels: map[string]string{"istio": "ingress"}, IstioVersion: version},

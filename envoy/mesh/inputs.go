@@ -1,0 +1,51 @@
+// Package mesh knows of what the golden files of control planes were made, so that a test can tell when they are stale.
+// It knows neither the control planes nor what their output means. The programs below it make the golden files.
+package mesh
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Golden is the folder of the golden files, in the repository.
+const Golden = "envoy/e2e/testdata/golden"
+
+// inputs are the files that the control planes read, in the repository.
+var inputs = []string{"envoy/mesh/world/*.yaml", "envoy/istio/*.yaml", "envoy/envoy-gateway/*.yaml"}
+
+// Inputs returns for every input, in the repository at root, a hash of what it says. Comments and empty lines do not
+// count.
+func Inputs(root string) (map[string]string, error) {
+	hashes := map[string]string{}
+	for _, pattern := range inputs {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				return nil, err
+			}
+			name, err := filepath.Rel(root, file)
+			if err != nil {
+				return nil, err
+			}
+			hashes[filepath.ToSlash(name)] = hash(string(data))
+		}
+	}
+	return hashes, nil
+}
+
+func hash(text string) string {
+	h := sha256.New()
+	for line := range strings.Lines(text) {
+		if trimmed := strings.TrimSpace(line); trimmed != "" && !strings.HasPrefix(trimmed, "#") {
+			h.Write([]byte(strings.TrimRight(line, " \r\n") + "\n"))
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
