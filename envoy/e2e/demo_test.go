@@ -75,6 +75,12 @@ func startDemo(t *testing.T, more ...string) *demo {
 
 func (d *demo) start(t *testing.T, cmd *exec.Cmd) {
 	t.Helper()
+	d.startUntil(t, cmd, "Ctrl-C stops everything")
+}
+
+// startUntil starts the demo and waits until it says something.
+func (d *demo) startUntil(t *testing.T, cmd *exec.Cmd, says string) {
+	t.Helper()
 	cmd.Stdout, cmd.Stderr = d.log, d.log
 	var err error
 	if d.Process, err = child.Start("demo", cmd); err != nil {
@@ -92,7 +98,7 @@ func (d *demo) start(t *testing.T, cmd *exec.Cmd) {
 			t.Fatalf("the demo ended: %v\n%s", d.Err(), d.log)
 		default:
 		}
-		return strings.Contains(d.log.String(), "Ctrl-C stops everything")
+		return strings.Contains(d.log.String(), says)
 	})
 }
 

@@ -74,6 +74,7 @@ type setup struct {
 	before       string    // HTTP filters before corsproc, a YAML list
 	after        string    // HTTP filters behind it
 	edit         func(c *bootstrap.Config)
+	upstream     uint16   // a port where a platform's application is; 0: the tests' own upstream
 	noUpstream   bool     // of a platform: nobody listens where the application should be
 	noService    bool     // corsproc does not run: its port is one on which nobody listens
 	replicas     int      // how many corsproc run; default: 1

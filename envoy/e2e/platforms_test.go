@@ -115,13 +115,20 @@ func (p *platform) load(t *testing.T) *bootstrap.Config {
 // virtual hosts and neighbouring filters. The access log is the reference's, which tells decisions.
 func (p *platform) configure(t *testing.T, s *setup, service []bootstrap.Address, upstream bootstrap.Address) *bootstrap.Config {
 	t.Helper()
-	if s.noUpstream {
+	switch {
+	case s.noUpstream:
 		upstream.Port = closedPort(t)
+	case s.upstream != 0:
+		upstream.Port = s.upstream
 	}
 	c := p.load(t)
 	c.Manager.AccessLog = load(t, "envoy.yaml").Manager.AccessLog
-	if s.hosts != nil && !p.oneHost {
-		c.Manager.GetRouteConfig().VirtualHosts = p.virtualHosts(t, s.hosts)
+	switch all := c.Manager.GetRouteConfig(); {
+	case s.hosts == nil:
+	case p.oneHost:
+		p.addDown(all.GetVirtualHosts()[0], s.hosts)
+	default:
+		all.VirtualHosts = p.virtualHosts(t, s.hosts)
 	}
 	c.Bootstrap.StaticResources.Clusters = append(c.Bootstrap.StaticResources.Clusters, &clusterv3.Cluster{Name: nobody})
 	if err := c.AddFilters(s.before, s.after); err != nil {
@@ -188,22 +195,39 @@ func (p *platform) virtualHosts(t *testing.T, all []hosted) (made []*routev3.Vir
 		first := h.hosts[len(h.hosts)-1] // Istio's choice among hosts with equal routes; one is all that Envoy Gateway has
 		host := &routev3.VirtualHost{Name: p.virtualHost(first), Domains: h.hosts}
 		for i, r := range h.routes {
-			route := proto.CloneOf(template)
+			route := r.like(template)
 			route.Name = p.route(r.name, first, i)
-			route.Match = &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: r.prefix}}
-			if r.policies != "" {
-				route.Metadata = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{"corsproc": {
-					Fields: map[string]*structpb.Value{"policies": structpb.NewStringValue(r.policies)},
-				}}}
-			}
-			if r.down {
-				route.GetRoute().ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: nobody}
-			}
 			host.Routes = append(host.Routes, route)
 		}
 		made = append(made, host)
 	}
 	return made
+}
+
+// addDown puts the routes that lead nowhere before the only one of a virtual host.
+func (p *platform) addDown(only *routev3.VirtualHost, all []hosted) {
+	for _, h := range all {
+		for _, r := range h.routes {
+			if r.down {
+				only.Routes = append([]*routev3.Route{r.like(only.GetRoutes()[0])}, only.GetRoutes()...)
+			}
+		}
+	}
+}
+
+// like returns a route that is like another.
+func (r *hostedRoute) like(template *routev3.Route) *routev3.Route {
+	route := proto.CloneOf(template)
+	route.Match = &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: r.prefix}}
+	if r.policies != "" {
+		route.Metadata = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{"corsproc": {
+			Fields: map[string]*structpb.Value{"policies": structpb.NewStringValue(r.policies)},
+		}}}
+	}
+	if r.down {
+		route.GetRoute().ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: nobody}
+	}
+	return route
 }
 
 func (p *platform) routeTemplate(t *testing.T) *routev3.Route {
