@@ -70,6 +70,8 @@ func (s *Set) Locate(r Rule) (Place, bool) {
 			if p.listsHeaders() {
 				path = path.Name("allow_headers")
 			}
+		case rulePolicy:
+			return Place{Source: s.sources[p.source], Path: path, Key: true}, true
 		case ruleField:
 			path = path.Name(fieldNames[b])
 		}

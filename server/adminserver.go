@@ -26,16 +26,28 @@ func (p *process) serveAdmin(failed chan<- error) {
 	if p.adminListener == nil {
 		return
 	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true) // for gRPC
 	p.admin = &http.Server{
+		Protocols: protocols,
 		Handler: admin.Handler(admin.Source{
 			Policies: p.settings.Policies,
 			Status:   p.policies.status,
 			Reload:   p.policies.load,
 			Ready:    p.ready.Load,
 			Metrics:  p.metrics,
-			Hosts:    p.settings.AdminHosts,
-			Pprof:    p.settings.Pprof,
-			Version:  p.version,
+			Reloads:  p.policies.history,
+			Activity: p.activity,
+			Refusals: p.recent,
+			Connections: func() (int64, int64) {
+				return p.conns.open.Load(), p.conns.max
+			},
+			LogDecisions: p.logged.set,
+			Logging:      p.logged.messages,
+			Hosts:        p.settings.AdminHosts,
+			Pprof:        p.settings.Pprof,
+			Version:      p.version,
 		}),
 		ReadHeaderTimeout: adminReadTimeout,
 		ReadTimeout:       adminReadTimeout,

@@ -19,6 +19,7 @@ type policies struct {
 	loader  *policyfile.Loader
 	metrics *admin.Metrics
 	log     *slog.Logger
+	history *admin.Reloads
 
 	current atomic.Pointer[inForce] // nil before the first good load
 
@@ -34,7 +35,7 @@ type inForce struct {
 }
 
 func newPolicies(path string, metrics *admin.Metrics, log *slog.Logger) *policies {
-	p := &policies{metrics: metrics, log: log}
+	p := &policies{metrics: metrics, log: log, history: admin.NewReloads(path)}
 	p.loader = policyfile.NewLoader(path, p.apply, aside)
 	return p
 }
@@ -65,6 +66,7 @@ func (p *policies) attempted(a policyfile.Attempt) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.metrics.Attempted(a.Good())
+	p.history.Attempted(a)
 	// Two attempts in two goroutines are made one after the other, but may be told in another order.
 	if !a.Time.Before(p.last.Time) {
 		p.last = a

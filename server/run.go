@@ -74,6 +74,10 @@ type process struct {
 	metrics  *admin.Metrics
 	policies *policies
 	refusals *refusals
+	recent   *admin.Refusals // nil: nobody can look at them
+	activity *admin.Activity
+	logged   *decisionLog
+	conns    *connLimit
 
 	certificates *certificates   // nil: no TLS
 	tracer       *tracing.Tracer // nil: no traces
@@ -92,6 +96,11 @@ func newProcess(s *Settings, env Environment) *process {
 	p := &process{settings: s, log: newLogger(env.Log, s), metrics: admin.NewMetrics(env.Build), version: env.Build.Version}
 	p.policies = newPolicies(s.Policies, p.metrics, p.log)
 	p.refusals = newRefusals(p.log, p.policies.locate)
+	p.logged = newDecisionLog(unleveled(p.log), p.policies.locate)
+	p.activity = admin.NewActivity(p.metrics)
+	if s.AdminListen != "" {
+		p.recent = admin.NewRefusals()
+	}
 	return p
 }
 
@@ -150,6 +159,10 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	defer p.finish()
 	defer cancel()
 	p.workers.Go(func() { p.refusals.run(background) })
+	p.workers.Go(func() { p.logged.run(background) })
+	if p.recent != nil {
+		p.workers.Go(func() { p.activity.Run(background) })
+	}
 	p.workers.Go(func() { p.watch(background) })
 	p.startTLS(background)
 
@@ -159,11 +172,11 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 		return err
 	}
 	defer transport.close()
-	conns := p.newConnLimit()
+	p.conns = p.newConnLimit()
 	failed := make(chan error, len(p.listeners)+1)
 	for _, l := range p.listeners {
 		p.workers.Go(func() {
-			if err := transport.Serve(p.certificates.secure(conns.wrap(l))); !errors.Is(err, loop.ErrStopped) {
+			if err := transport.Serve(p.certificates.secure(p.conns.wrap(l))); !errors.Is(err, loop.ErrStopped) {
 				failed <- err
 			}
 		})
@@ -256,8 +269,15 @@ func (p *process) hooks() extproc.Hooks {
 		Received:      p.metrics.MessageReceived,
 		Decided: func(prepared *extproc.Prepared, r *policy.Request, d *policy.Decision, took time.Duration) {
 			p.metrics.Decided(d, took)
-			if logRefusals && (d.Verdict == policy.Refused || d.Verdict == policy.Rejected) {
+			p.logged.decided(prepared, r, d, took)
+			if d.Verdict != policy.Refused && d.Verdict != policy.Rejected {
+				return
+			}
+			if logRefusals {
 				p.refusals.refused(prepared, r, d)
+			}
+			if p.recent != nil {
+				p.recent.Add(r, d)
 			}
 		},
 		Panicked: func(recovered any, stack []byte) {

@@ -1,6 +1,10 @@
 package browser
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/corsproc/corsproc/policy"
+)
 
 // Part is a part of a [Fetch].
 type Part uint8
@@ -35,6 +39,15 @@ func (f *Fault) Error() string {
 func (f Fetch) Faults() []*Fault {
 	_, faults := newFetch(f)
 	return faults
+}
+
+// CheckOrigin returns what is wrong with an origin that no browser sends, or nil.
+func CheckOrigin(origin string) *Fault {
+	fix, why, ok := policy.CheckOrigin(origin)
+	if ok {
+		return nil
+	}
+	return &Fault{Part: PartOrigin, Why: fmt.Sprintf("no browser sends the origin %q: %s", cut(origin), why), Fix: fix}
 }
 
 // faultList collects faults.

@@ -68,10 +68,10 @@ type fetch struct {
 func newFetch(asked Fetch) (*fetch, []*Fault) {
 	f := &fetch{Fetch: asked}
 	var faults faultList
-	if fix, why, ok := policy.CheckOrigin(asked.Origin); ok {
+	if fault := CheckOrigin(asked.Origin); fault == nil {
 		f.origin = originTuple(asked.Origin)
 	} else {
-		faults.add(PartOrigin, "no browser sends the origin %q: %s", cut(asked.Origin), why).Fix = fix
+		faults = append(faults, fault)
 	}
 	var err error
 	if f.url, err = parseURL(asked.URL, asked.WebSocket); err != nil {

@@ -6,6 +6,15 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
+// FileNames returns the names of the files that the content came from, in their order.
+func (r *Result) FileNames() []string {
+	names := make([]string, len(r.files))
+	for i := range r.files {
+		names[i] = validText(r.files[i].Name)
+	}
+	return names
+}
+
 // YAML returns the set in force in the form of one policy file, merged from all files, without comments: reading it
 // again gives the same set. Without a set it returns nothing.
 func (r *Result) YAML() []byte {

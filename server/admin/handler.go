@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/corsproc/corsproc/policy/policyfile"
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // Source is what the handler shows and does. All functions are safe for concurrent use.
@@ -24,6 +25,18 @@ type Source struct {
 	Ready func() bool
 	// Metrics is what /metrics shows.
 	Metrics *Metrics
+
+	// Reloads, Activity and Refusals are what happened lately.
+	Reloads  *Reloads
+	Activity *Activity
+	Refusals *Refusals
+	// Connections returns how many connections of Envoy's are open, and how many may be.
+	Connections func() (open, most int64)
+	// LogDecisions logs the decisions of a virtual host and an origin, each empty for any, for so long; 0 ends it. It returns
+	// [ErrTooManyLogs] where no more can be switched on.
+	LogDecisions func(virtualHost, origin string, duration time.Duration) error
+	// Logging returns what is being logged, in the order in which it ends.
+	Logging func() []*corsprocv1.DecisionLog
 
 	// Hosts are names that the handler answers to beside IP addresses and localhost. Case does not matter.
 	Hosts []string
@@ -43,9 +56,17 @@ type Status struct {
 	Last policyfile.Attempt
 }
 
+// handler is what the paths have in common.
+type handler struct {
+	Source
+	inventory inventory
+}
+
 // Handler serves the admin address.
 func Handler(source Source) http.Handler {
+	h := &handler{Source: source}
 	mux := http.NewServeMux()
+	h.mountAPI(mux)
 	handle := func(pattern string, h http.HandlerFunc, methods ...string) {
 		mux.Handle(pattern, only(methods, h))
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/policy/policyfile"
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 func compile(t testing.TB, text string) *policyfile.Result {
@@ -38,13 +39,19 @@ func newSource(t testing.TB, last policyfile.Attempt) Source {
 	m := NewMetrics(Build{Version: "v1"})
 	m.InForce(good.Set, good.Hash)
 	return Source{
-		Policies: "policies.yaml",
-		Status:   func() Status { return Status{InForce: good, Since: time.Unix(0, 0), Last: last} },
-		Reload:   func() policyfile.Attempt { return last },
-		Ready:    func() bool { return true },
-		Metrics:  m,
-		Hosts:    []string{"corsproc.example"},
-		Version:  "v1",
+		Policies:     "policies.yaml",
+		Status:       func() Status { return Status{InForce: good, Since: time.Unix(0, 0), Last: last} },
+		Reload:       func() policyfile.Attempt { return last },
+		Ready:        func() bool { return true },
+		Metrics:      m,
+		Reloads:      NewReloads("policies.yaml"),
+		Activity:     NewActivity(m),
+		Refusals:     NewRefusals(),
+		Connections:  func() (int64, int64) { return 2, 100 },
+		LogDecisions: func(string, string, time.Duration) error { return nil },
+		Logging:      func() []*corsprocv1.DecisionLog { return nil },
+		Hosts:        []string{"corsproc.example"},
+		Version:      "v1",
 	}
 }
 

@@ -20,9 +20,6 @@ var (
 	pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 )
 
-// maxNames bounds each list of names on the page. Sets of thousands of virtual hosts are read at /config.
-const maxNames = 500
-
 // pageData is what the page shows.
 type pageData struct {
 	Version      string

@@ -195,10 +195,11 @@ type StatusResponse struct {
 	Reloads []*ReloadAttempt `protobuf:"bytes,5,rep,name=reloads,proto3" json:"reloads,omitempty"`
 	// Decisions of the last minutes.
 	Decisions *DecisionHistory `protobuf:"bytes,6,opt,name=decisions,proto3" json:"decisions,omitempty"`
-	// Refusals of the last minutes, at most 100, the last seen first.
+	// Refusals of the last hour, at most 100, the last seen first.
 	Refusals []*RecentRefusal `protobuf:"bytes,7,rep,name=refusals,proto3" json:"refusals,omitempty"`
-	// How many refused requests of the last minutes are in no entry of refusals: there were too many different ones. What the
-	// process remembers is bounded, so that a client which makes up origins cannot fill its memory.
+	// How many refused requests since the process started are forgotten, because there were too many different ones. What the
+	// process remembers is bounded, so that a client which makes up origins cannot fill its memory; those that come again are
+	// the last to go.
 	RefusalsDropped uint64 `protobuf:"varint,8,opt,name=refusals_dropped,json=refusalsDropped,proto3" json:"refusals_dropped,omitempty"`
 	// What candidates would have decided beside the active policies since the process started; at most 500, those that differ
 	// first.
@@ -845,7 +846,7 @@ type DecisionSpan struct {
 	// When it began.
 	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
 	// How many decisions were made for each reason; reasons without any are left out.
-	Reasons       map[string]uint64 `protobuf:"bytes,2,rep,name=reasons,proto3" json:"reasons,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Reasons       map[string]uint32 `protobuf:"bytes,2,rep,name=reasons,proto3" json:"reasons,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -887,7 +888,7 @@ func (x *DecisionSpan) GetStart() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *DecisionSpan) GetReasons() map[string]uint64 {
+func (x *DecisionSpan) GetReasons() map[string]uint32 {
 	if x != nil {
 		return x.Reasons
 	}
@@ -897,7 +898,7 @@ func (x *DecisionSpan) GetReasons() map[string]uint64 {
 // RecentRefusal is a refused or rejected request that came once or often.
 type RecentRefusal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The decision about the first of them; its rule is where it stands by the set in force now.
+	// The decision about the first of them, with the rule by which the set in force now decides about it.
 	Decision *Decision `protobuf:"bytes,1,opt,name=decision,proto3" json:"decision,omitempty"`
 	// The Origin: in quotes with escapes if it is malformed, and then cut after 128 bytes.
 	Origin string `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
@@ -907,9 +908,9 @@ type RecentRefusal struct {
 	Url string `protobuf:"bytes,4,opt,name=url,proto3" json:"url,omitempty"`
 	// The headers that the first of them asks for, if it was a preflight; escaped like origin.
 	Headers []string `protobuf:"bytes,5,rep,name=headers,proto3" json:"headers,omitempty"`
-	// Envoy's name of the virtual host, of the first of them.
+	// Envoy's name of the virtual host, of the first of them; empty: Envoy tells none.
 	EnvoyVirtualHost string `protobuf:"bytes,6,opt,name=envoy_virtual_host,json=envoyVirtualHost,proto3" json:"envoy_virtual_host,omitempty"`
-	// Envoy's name of the route, of the first of them.
+	// Envoy's name of the route, of the first of them; empty: Envoy tells none.
 	RouteName string `protobuf:"bytes,7,opt,name=route_name,json=routeName,proto3" json:"route_name,omitempty"`
 	// How many there were.
 	Count uint64 `protobuf:"varint,8,opt,name=count,proto3" json:"count,omitempty"`
@@ -917,7 +918,7 @@ type RecentRefusal struct {
 	FirstSeen *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=first_seen,json=firstSeen,proto3" json:"first_seen,omitempty"`
 	// When the last one came.
 	LastSeen *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
-	// The verdict that the set in force now would give it: allowed after the policies were changed.
+	// The verdict that the set in force now gives it: allowed once the policies were changed. Empty where url is.
 	VerdictNow string `protobuf:"bytes,11,opt,name=verdict_now,json=verdictNow,proto3" json:"verdict_now,omitempty"`
 	// The smallest change to the policies in force that would allow it without credentials, all of it; empty where no change
 	// of a policy helps.
@@ -1126,11 +1127,11 @@ func (x *CandidateCount) GetCount() uint64 {
 type Traffic struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Open connections on the addresses for Envoy.
-	Connections int64 `protobuf:"varint,1,opt,name=connections,proto3" json:"connections,omitempty"`
+	Connections int32 `protobuf:"varint,1,opt,name=connections,proto3" json:"connections,omitempty"`
 	// How many may be open.
-	ConnectionsMax int64 `protobuf:"varint,2,opt,name=connections_max,json=connectionsMax,proto3" json:"connections_max,omitempty"`
+	ConnectionsMax int32 `protobuf:"varint,2,opt,name=connections_max,json=connectionsMax,proto3" json:"connections_max,omitempty"`
 	// Open ext_proc streams. Envoy opens one per HTTP request.
-	Streams       int64 `protobuf:"varint,3,opt,name=streams,proto3" json:"streams,omitempty"`
+	Streams       int32 `protobuf:"varint,3,opt,name=streams,proto3" json:"streams,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1165,21 +1166,21 @@ func (*Traffic) Descriptor() ([]byte, []int) {
 	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
-func (x *Traffic) GetConnections() int64 {
+func (x *Traffic) GetConnections() int32 {
 	if x != nil {
 		return x.Connections
 	}
 	return 0
 }
 
-func (x *Traffic) GetConnectionsMax() int64 {
+func (x *Traffic) GetConnectionsMax() int32 {
 	if x != nil {
 		return x.ConnectionsMax
 	}
 	return 0
 }
 
-func (x *Traffic) GetStreams() int64 {
+func (x *Traffic) GetStreams() int32 {
 	if x != nil {
 		return x.Streams
 	}
@@ -1443,7 +1444,7 @@ const file_corsproc_v1_admin_proto_rawDesc = "" +
 	"\areasons\x18\x02 \x03(\v2&.corsproc.v1.DecisionSpan.ReasonsEntryR\areasons\x1a:\n" +
 	"\fReasonsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\xcb\x03\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xcb\x03\n" +
 	"\rRecentRefusal\x121\n" +
 	"\bdecision\x18\x01 \x01(\v2\x15.corsproc.v1.DecisionR\bdecision\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x16\n" +
@@ -1468,9 +1469,9 @@ const file_corsproc_v1_admin_proto_rawDesc = "" +
 	"\x10candidate_reason\x18\x04 \x01(\tR\x0fcandidateReason\x12\x14\n" +
 	"\x05count\x18\x05 \x01(\x04R\x05count\"n\n" +
 	"\aTraffic\x12 \n" +
-	"\vconnections\x18\x01 \x01(\x03R\vconnections\x12'\n" +
-	"\x0fconnections_max\x18\x02 \x01(\x03R\x0econnectionsMax\x12\x18\n" +
-	"\astreams\x18\x03 \x01(\x03R\astreams\"\x87\x01\n" +
+	"\vconnections\x18\x01 \x01(\x05R\vconnections\x12'\n" +
+	"\x0fconnections_max\x18\x02 \x01(\x05R\x0econnectionsMax\x12\x18\n" +
+	"\astreams\x18\x03 \x01(\x05R\astreams\"\x87\x01\n" +
 	"\x13LogDecisionsRequest\x12!\n" +
 	"\fvirtual_host\x18\x01 \x01(\tR\vvirtualHost\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x125\n" +

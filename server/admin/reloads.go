@@ -1,0 +1,72 @@
+package admin
+
+import (
+	"slices"
+	"sync"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/policyfile"
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+)
+
+const (
+	maxReloads        = 20
+	maxReloadFindings = 100
+)
+
+// Reloads remembers the last attempts to load the policy files. It keeps what is said of them, and none of their sets.
+type Reloads struct {
+	path string
+
+	mu     sync.Mutex
+	latest []*corsprocv1.ReloadAttempt // the latest first
+}
+
+// NewReloads returns an empty history of a path.
+func NewReloads(path string) *Reloads { return &Reloads{path: path} }
+
+// Attempted takes note of an attempt that found something new.
+func (l *Reloads) Attempted(a policyfile.Attempt) {
+	findings := findingsOf(l.path, a)
+	m := &corsprocv1.ReloadAttempt{
+		Time: timestamppb.New(a.Time), Successful: a.Good(), FindingsTotal: int32(len(findings)),
+		Findings: worst(findings, maxReloadFindings),
+	}
+	if a.Err == nil {
+		m.Hash = a.Result.Hash
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	// Two attempts in two goroutines are made one after the other, but may be told in another order.
+	at := slices.IndexFunc(l.latest, func(have *corsprocv1.ReloadAttempt) bool { return !have.GetTime().AsTime().After(a.Time) })
+	if at < 0 {
+		at = len(l.latest)
+	}
+	l.latest = slices.Insert(l.latest, at, m)
+	l.latest = l.latest[:min(len(l.latest), maxReloads)]
+}
+
+// messages returns the attempts, the latest first. They are shared, and not to be changed.
+func (l *Reloads) messages() []*corsprocv1.ReloadAttempt {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.latest)
+}
+
+// worst returns a copy of at most so many findings, errors first, then warnings, otherwise in their order.
+func worst(findings []*corsprocv1.Finding, most int) []*corsprocv1.Finding {
+	rank := func(f *corsprocv1.Finding) int {
+		switch f.GetSeverity() {
+		case policy.Error.String():
+			return 0
+		case policy.Warning.String():
+			return 1
+		}
+		return 2
+	}
+	sorted := slices.Clone(findings)
+	slices.SortStableFunc(sorted, func(a, b *corsprocv1.Finding) int { return rank(a) - rank(b) })
+	return slices.Clone(sorted[:min(len(sorted), most)])
+}

@@ -1,0 +1,259 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/corsproc/corsproc/policy"
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+	"github.com/corsproc/corsproc/server/admin"
+	"github.com/corsproc/corsproc/server/extproc"
+)
+
+const (
+	// maxDecisionLogs is how many virtual hosts and origins are logged at once.
+	maxDecisionLogs = 10
+	// maxLoggedDecisions is how many decisions are logged in a second.
+	maxLoggedDecisions = 100
+)
+
+// decisionLog logs single decisions of virtual hosts and origins, for as long as somebody asked for it.
+//
+// While nobody did, it costs a request one atomic load. Otherwise a request pays for the comparison, and for a copy of what
+// is logged of it; a goroutine of its own writes that, so that a reader of the log that stops reading delays no request.
+type decisionLog struct {
+	log    *slog.Logger // of all levels
+	locate func(*extproc.Prepared, policy.Rule) string
+	lines  chan decisionLine
+
+	on atomic.Pointer[[]decisionWatch] // nil: nothing
+
+	mu      sync.Mutex
+	timers  map[decisionSubject]*time.Timer
+	second  time.Time // when the present second began
+	logged  int       // in that second
+	dropped int       // decisions that were not logged
+}
+
+// decisionSubject is whose decisions are logged; empty is anybody's.
+type decisionSubject struct{ virtualHost, origin string }
+
+type decisionWatch struct {
+	decisionSubject
+	until time.Time
+}
+
+// decisionLine is a line to be logged: a decision, or how many were not.
+type decisionLine struct {
+	prepared *extproc.Prepared
+	decision policy.Decision // what names and rules of the set say of it
+	attrs    []slog.Attr     // what is copied of the request
+	dropped  int
+}
+
+func newDecisionLog(log *slog.Logger, locate func(*extproc.Prepared, policy.Rule) string) *decisionLog {
+	return &decisionLog{
+		log: log, locate: locate, lines: make(chan decisionLine, 2*maxLoggedDecisions), timers: map[decisionSubject]*time.Timer{},
+	}
+}
+
+// set switches on the logging of a subject for so long, from now; 0 ends it.
+func (l *decisionLog) set(virtualHost, origin string, duration time.Duration) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := decisionSubject{virtualHost, origin}
+	old := l.timers[s]
+	if old == nil && duration > 0 && len(l.timers) == maxDecisionLogs {
+		return admin.ErrTooManyLogs
+	}
+	if old != nil {
+		old.Stop()
+		l.remove(s)
+	}
+	if duration == 0 {
+		return nil
+	}
+	l.replace(append(l.watches(), decisionWatch{s, time.Now().Add(duration)}))
+	var timer *time.Timer
+	timer = time.AfterFunc(duration, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.timers[s] == timer { // otherwise it was too late to stop it
+			l.remove(s)
+		}
+	})
+	l.timers[s] = timer
+	return nil
+}
+
+// remove ends the logging of a subject. The lock is held.
+func (l *decisionLog) remove(s decisionSubject) {
+	delete(l.timers, s)
+	l.replace(slices.DeleteFunc(l.watches(), func(w decisionWatch) bool { return w.decisionSubject == s }))
+	l.sayDropped()
+}
+
+// watches returns a copy of what is on.
+func (l *decisionLog) watches() []decisionWatch {
+	if on := l.on.Load(); on != nil {
+		return slices.Clone(*on)
+	}
+	return nil
+}
+
+func (l *decisionLog) replace(on []decisionWatch) {
+	if len(on) == 0 {
+		l.on.Store(nil)
+		return
+	}
+	slices.SortFunc(on, func(a, b decisionWatch) int {
+		return cmp.Or(a.until.Compare(b.until), cmp.Compare(a.virtualHost, b.virtualHost), cmp.Compare(a.origin, b.origin))
+	})
+	l.on.Store(&on)
+}
+
+// messages returns what is on, in the order in which it ends.
+func (l *decisionLog) messages() (on []*corsprocv1.DecisionLog) {
+	for _, w := range l.watches() {
+		on = append(on, &corsprocv1.DecisionLog{VirtualHost: w.virtualHost, Origin: w.origin, Until: timestamppb.New(w.until)})
+	}
+	return on
+}
+
+// decided logs a decision if somebody wants to see it. It keeps nothing of r, nor of what d refers to in r.
+func (l *decisionLog) decided(p *extproc.Prepared, r *policy.Request, d *policy.Decision, took time.Duration) {
+	on := l.on.Load()
+	if on == nil {
+		return
+	}
+	for i := range *on {
+		w := &(*on)[i]
+		if (w.virtualHost == "" || w.virtualHost == d.VirtualHost) && (w.origin == "" || w.origin == r.Origin.Value) {
+			l.add(p, r, d, took)
+			return
+		}
+	}
+}
+
+func (l *decisionLog) add(p *extproc.Prepared, r *policy.Request, d *policy.Decision, took time.Duration) {
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Sub(l.second) >= time.Second {
+		l.second, l.logged = now, 0
+		l.sayDropped()
+	}
+	if l.logged == maxLoggedDecisions {
+		l.dropped++
+		return
+	}
+	l.logged++
+	if !l.send(decisionLine{prepared: p, decision: namesOf(d), attrs: factsOf(r, d, took)}) {
+		l.dropped++
+	}
+}
+
+func (l *decisionLog) sayDropped() {
+	if l.dropped > 0 && l.send(decisionLine{dropped: l.dropped}) {
+		l.dropped = 0
+	}
+}
+
+// send hands a line to the goroutine that writes. It reports false where that one does not keep up.
+func (l *decisionLog) send(line decisionLine) bool {
+	select {
+	case l.lines <- line:
+		return true
+	default:
+		return false
+	}
+}
+
+// namesOf copies what a decision has of the set.
+func namesOf(d *policy.Decision) policy.Decision {
+	return policy.Decision{
+		Kind: d.Kind, Outcome: d.Outcome, HasCandidate: d.HasCandidate, Candidate: d.Candidate, VirtualHost: d.VirtualHost, Rule: d.Rule,
+	}
+}
+
+// factsOf copies what a request says. Nothing of it has been validated; what is no printable ASCII is escaped.
+func factsOf(r *policy.Request, d *policy.Decision, took time.Duration) []slog.Attr {
+	attrs := []slog.Attr{slog.String("policy", keep(d.Policy, maxLoggedOrigin))}
+	add := func(key, value string, most int) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, keep(value, most)))
+		}
+	}
+	path, _, _ := strings.Cut(r.Path, "?") // what follows may be a secret, and decides nothing
+	if r.Origin.Lines > 0 {
+		attrs = append(attrs, slog.String("origin", strings.Clone(shown(cut(r.Origin.Value, maxLoggedOrigin), d.Reason == policy.ReasonOriginMalformed))))
+	}
+	add("method", r.Method, maxLoggedValue)
+	add("scheme", r.Scheme, maxLoggedValue)
+	add("authority", r.Authority, maxLoggedOrigin)
+	add("path", path, maxLoggedPath)
+	add("envoy_virtual_host", r.VirtualHost, maxLoggedOrigin)
+	add("envoy_route", r.Route, maxLoggedOrigin)
+	add("named_policies", r.Named.Value, maxLoggedOrigin)
+	add("request_method", r.RequestMethod.Value, maxLoggedValue)
+	add("request_headers", strings.Join(r.RequestHeaders, ", "), maxLoggedPath)
+	add("upgrade", r.Upgrade, maxLoggedValue)
+	add("sec_fetch_site", r.FetchSite.Value, maxLoggedValue)
+	if r.Answered {
+		attrs = append(attrs, slog.Bool("answered", true))
+	}
+	return append(attrs, slog.String("took", took.String()))
+}
+
+// maxLoggedPath is how many bytes of a path, or of a list of headers, are logged.
+const maxLoggedPath = 1024
+
+// keep returns a copy of a client's text, cut and escaped.
+func keep(s string, most int) string { return strings.Clone(shown(cut(s, most), false)) }
+
+// run writes the log until ctx is done, and then what is left.
+func (l *decisionLog) run(ctx context.Context) {
+	for {
+		select {
+		case line := <-l.lines:
+			l.write(line)
+		case <-ctx.Done():
+			for {
+				select {
+				case line := <-l.lines:
+					l.write(line)
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+func (l *decisionLog) write(line decisionLine) {
+	if line.dropped > 0 {
+		l.log.Debug("decisions not logged", "count", line.dropped)
+		return
+	}
+	d := &line.decision
+	attrs := []slog.Attr{
+		slog.String("virtual_host", d.VirtualHost), slog.String("kind", d.Kind.String()),
+		slog.String("verdict", d.Verdict.String()), slog.String("reason", d.Reason.String()),
+	}
+	if d.HasCandidate {
+		attrs = append(attrs, slog.String("candidate_verdict", d.Candidate.Verdict.String()),
+			slog.String("candidate_reason", d.Candidate.Reason.String()))
+	}
+	if where := l.locate(line.prepared, d.Rule); where != "" {
+		attrs = append(attrs, slog.String("rule", where))
+	}
+	l.log.LogAttrs(context.Background(), slog.LevelDebug, "decision", append(attrs, line.attrs...)...)
+}
