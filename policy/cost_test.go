@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"strings"
 	"testing"
@@ -214,7 +215,7 @@ func TestLargeSet(t *testing.T) {
 }
 
 func BenchmarkDecide(b *testing.B) {
-	for _, size := range []struct{ hosts, origins int }{{1, 1}, {1, 1_000}, {1_000, 10}, {100_000, 2}} {
+	for _, size := range []struct{ hosts, origins int }{{1, 1}, {1, 1_000}, {1, 1_000_000}, {1_000, 10}, {100_000, 10}} {
 		set := mustCompile(b, scale(size.hosts, max(size.origins, 2)))
 		for name, r := range scaleRequests(size.hosts, max(size.origins, 2)) {
 			b.Run(fmt.Sprintf("hosts=%d/origins=%d/%s", size.hosts, size.origins, name), func(b *testing.B) {
@@ -224,6 +225,33 @@ func BenchmarkDecide(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkDecideSpread decides about requests to hosts all over a set, so that what grows with it is the misses of the
+// processor's caches.
+func BenchmarkDecideSpread(b *testing.B) {
+	for _, hosts := range []int{1, 100, 10_000, 100_000} {
+		set := mustCompile(b, scale(hosts, 10))
+		random := rand.New(rand.NewPCG(1, 2))
+		requests := make([]Request, 10_000)
+		for i := range requests {
+			tenant := random.IntN(hosts)
+			requests[i] = Request{
+				Method: "GET", Scheme: "https", Authority: fmt.Sprintf("tenant%d.api.example.com", tenant), Path: "/v1/orders?page=2",
+				Origin: Line(fmt.Sprintf("https://app%d.tenant%d.example.com", 2*random.IntN(5), tenant)),
+			}
+		}
+		b.Run(fmt.Sprintf("hosts=%d", hosts), func(b *testing.B) {
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				if i++; i == len(requests) {
+					i = 0
+				}
+				set.Decide(&requests[i])
+			}
+		})
 	}
 }
 

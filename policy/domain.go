@@ -63,6 +63,9 @@ func addLength(lens *[]int, n int) {
 // find returns the virtual host of an authority, or 0. Beyond Envoy's rules the authority is tried without its port when
 // nothing matches it with its port, as Envoy itself does with ignore_port_in_host_matching.
 func (d *domains) find(authority string) int {
+	if d.used == 0 {
+		return d.everything.host()
+	}
 	key := d.exact(authority)
 	if key != 0 {
 		return key.host()

@@ -101,10 +101,10 @@ func (x *index) all() iter.Seq[record] {
 
 // find returns the number of a key, or 0.
 func (x *index) find(space uint64, text string) uint64 {
-	slots := x.slots
-	if len(slots) == 0 {
+	if x.used == 0 {
 		return 0
 	}
+	slots := x.slots
 	h := hash(space, text)
 	for i := x.home(h); ; i++ {
 		if i >= len(slots) {

@@ -8,9 +8,10 @@ import (
 // families counts, for each domain, how many exact origins of a list are subdomains of it on the same scheme and port. It
 // is a hash table of its own because every origin of every set is counted; it is used again for the next list.
 type families struct {
-	texts []string // the list
-	slots []familySlot
-	used  int
+	texts  []string // the list
+	slots  []familySlot
+	used   int
+	recent [16]*familySlot // where the last families were, by the length of their text: neighbours in a list often share them
 }
 
 // familySlot is a family, by its first origin in the list: its text from the domain on, which has the port, and its
@@ -31,6 +32,7 @@ type family struct {
 // begin forgets all and takes up a list.
 func (f *families) begin(texts []string) {
 	f.texts, f.slots, f.used = texts, f.slots[:0], 0
+	clear(f.recent[:])
 	if len(texts) < manyExact {
 		return // it has no large family
 	}
@@ -69,15 +71,26 @@ func (f *families) add(p *pattern, i int) {
 }
 
 func (f *families) count(i, scheme, domain int) {
-	if 2*f.used >= len(f.slots) {
-		f.grow()
+	text := f.texts[i][domain:]
+	recent := &f.recent[len(text)%len(f.recent)]
+	if *recent == nil || !f.same(*recent, i, scheme, domain) {
+		if 2*f.used >= len(f.slots) {
+			f.grow()
+		}
+		*recent = f.slot(hash(uint64(scheme), text), i, scheme, domain)
 	}
-	slot := f.slot(hash(uint64(scheme), f.texts[i][domain:]), i, scheme, domain)
+	slot := *recent
 	if slot.count == 0 {
 		slot.first, slot.domain = int32(i), int32(domain)
 		f.used++
 	}
 	slot.count++
+}
+
+// same reports whether a family is that of an origin from a domain on.
+func (f *families) same(slot *familySlot, i, scheme, domain int) bool {
+	a, b := f.texts[slot.first], f.texts[i]
+	return a[slot.domain:] == b[domain:] && strings.HasPrefix(a, b[:scheme+1])
 }
 
 // slot returns the slot of a family, or the free one that is to be its.
@@ -92,10 +105,7 @@ func (f *families) slot(h uint64, i, scheme, domain int) *familySlot {
 			slot.hash = h
 			return slot
 		}
-		if slot.hash != h {
-			continue
-		}
-		if a, b := f.texts[slot.first], f.texts[i]; a[slot.domain:] == b[domain:] && strings.HasPrefix(a, b[:scheme+1]) {
+		if slot.hash == h && f.same(slot, i, scheme, domain) {
 			return slot
 		}
 	}
@@ -103,6 +113,7 @@ func (f *families) slot(h uint64, i, scheme, domain int) *familySlot {
 
 func (f *families) grow() {
 	old := f.slots
+	clear(f.recent[:])
 	f.slots = make([]familySlot, 2*len(old))
 	for _, s := range old {
 		if s.count > 0 {
