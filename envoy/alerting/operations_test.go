@@ -24,4 +24,3 @@ func TestEveryAlertIsExplained(t *testing.T) {
 		}
 	}
 }
-
