@@ -3,9 +3,11 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,20 +15,28 @@ import (
 )
 
 // TestReadmeCurl asks the running demo what the README shows being asked, and compares the answers with those it shows.
-// Of curl it knows the options that the README uses: -s, -i, -X and -H.
+// Of curl it knows the options that the README uses: -s, -i, -X, -H and -d, and of jq, behind it, paths.
 func TestReadmeCurl(t *testing.T) {
 	d := startDemo(t)
-	ports := strings.NewReplacer("http://localhost:8080", d.api, "http://localhost:8081", d.page, "http://localhost:9003", d.admin)
+	other := strings.Replace(d.page, "localhost", "127.0.0.1", 1)
+	ports := strings.NewReplacer("http://localhost:8080", d.api, "http://localhost:8081", d.page, "http://127.0.0.1:8081", other,
+		"http://localhost:9003", d.admin, "localhost:9003", strings.TrimPrefix(d.admin, "http://"), "envoy/demo/policies.yaml", d.policies)
 	asked := 0
 	for _, block := range regexp.MustCompile("(?ms)^```console\n(.*?)^```$").FindAllStringSubmatch(read(t, "README.md"), -1) {
 		for _, step := range strings.Split("\n"+block[1], "\n$ ")[1:] {
 			command, want, _ := strings.Cut(ports.Replace(step), "\n")
-			if !strings.HasPrefix(command, "curl ") {
+			var got string
+			switch tool, _, _ := strings.Cut(command, " "); tool {
+			case "curl":
+				command, filter, _ := strings.Cut(command, " | jq -r ")
+				got = jq(t, curl(t, command), strings.Trim(filter, "'"))
+			case "grpcurl":
+				got = grpcurl(t, command)
+			default:
 				continue
 			}
 			asked++
-			got, want := sorted(curl(t, command)), sorted(want)
-			if got != want {
+			if got, want := sorted(got), sorted(want); got != want {
 				t.Errorf("%s\ngot\n%s\nwant\n%s", command, got, want)
 			}
 		}
@@ -46,7 +56,7 @@ func sorted(answer string) string {
 // curl does what a curl command line says. The lines that every server adds (date, server) are left out.
 func curl(t *testing.T, command string) string {
 	t.Helper()
-	method, url, head := http.MethodGet, "", false
+	method, url, data, head := http.MethodGet, "", "", false
 	header := http.Header{}
 	words := regexp.MustCompile(`'[^']*'|\S+`).FindAllString(command, -1)[1:]
 	for i := 0; i < len(words); i++ {
@@ -58,6 +68,9 @@ func curl(t *testing.T, command string) string {
 			i++
 			name, value, _ := strings.Cut(strings.Trim(words[i], "'"), ": ")
 			header.Add(name, value)
+		case word == "-d":
+			i++
+			method, data = http.MethodPost, strings.Trim(words[i], "'")
 		case strings.HasPrefix(word, "-") && strings.Trim(word[1:], "si") == "":
 			head = strings.Contains(word, "i")
 		case strings.HasPrefix(word, "http://"):
@@ -66,7 +79,7 @@ func curl(t *testing.T, command string) string {
 			t.Fatalf("%s: %s is not known here", command, word)
 		}
 	}
-	request, err := http.NewRequest(method, url, nil)
+	request, err := http.NewRequest(method, url, strings.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,4 +103,56 @@ func curl(t *testing.T, command string) string {
 		}
 	}
 	return fmt.Sprintf("%s %s\n%s\n\n%s", response.Proto, response.Status, strings.Join(lines, "\n"), body)
+}
+
+// jq returns what the paths of a filter find in a JSON text, a line each: .a.b and .a[].b. Without a filter it is the text.
+func jq(t *testing.T, text, filter string) string {
+	t.Helper()
+	if filter == "" {
+		return text
+	}
+	var whole any
+	if err := json.Unmarshal([]byte(text), &whole); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	var lines []string
+	for path := range strings.SplitSeq(filter, ", ") {
+		found := []any{whole}
+		for step := range strings.SplitSeq(strings.TrimPrefix(path, "."), ".") {
+			name, each := strings.CutSuffix(step, "[]")
+			var next []any
+			for _, value := range found {
+				object, _ := value.(map[string]any)
+				value = object[name]
+				if list, ok := value.([]any); ok && each {
+					next = append(next, list...)
+				} else {
+					next = append(next, value)
+				}
+			}
+			found = next
+		}
+		for _, value := range found {
+			lines = append(lines, fmt.Sprint(value))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// grpcurl does what a grpcurl command line says. Times are those of the README.
+func grpcurl(t *testing.T, command string) string {
+	t.Helper()
+	args := []string{"tool", "-modfile=tools/go.mod"}
+	for _, word := range regexp.MustCompile(`'[^']*'|\S+`).FindAllString(command, -1) {
+		args = append(args, strings.Trim(word, "'"))
+	}
+	c := exec.Command("go", args...)
+	c.Dir = root
+	var problems strings.Builder
+	c.Stderr = &problems
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, problems.String())
+	}
+	return regexp.MustCompile(`"until": "[^"]*"`).ReplaceAllString(string(out), `"until": "2026-11-23T12:10:00Z"`)
 }
