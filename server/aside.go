@@ -1,6 +1,9 @@
 package server
 
-import "runtime"
+import (
+	"os"
+	"runtime"
+)
 
 // aside does work that takes seconds (compiling a large policy set) so that requests wait for it as little as they can:
 // the work's thread yields to every other at the kernel, where that can be had, and there are more Ps than cores for so
@@ -10,7 +13,13 @@ func aside(work func()) {
 	const spare = 2
 	procs := runtime.GOMAXPROCS(0)
 	runtime.GOMAXPROCS(procs + spare)
-	defer runtime.GOMAXPROCS(procs)
+	defer func() {
+		if os.Getenv("GOMAXPROCS") != "" {
+			runtime.GOMAXPROCS(procs)
+		} else {
+			runtime.SetDefaultGOMAXPROCS() // which follows the container's limit again
+		}
+	}()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -9,7 +9,7 @@ import (
 
 // Measures of the chart, in pixels.
 const (
-	chartWidth = 760
+	chartWidth = 784
 	barLeft    = 285 // where bars begin; their names end before it
 	barRight   = 680 // where the longest ends; its figure follows
 	barHeight  = 16
@@ -19,7 +19,7 @@ const (
 )
 
 // chart draws what each variant costs over Envoy alone, as SVG of shapes and text that follows the reader's colour
-// scheme.
+// scheme. It brings its own paper: a page may follow another scheme than the reader's browser.
 func (r *results) chart() string {
 	longest := 1.0
 	for _, row := range r.Rows {
@@ -38,7 +38,7 @@ func (r *results) chart() string {
 			}
 		}
 	}
-	return fmt.Sprintf(chartFrame, chartWidth, y+8, chartWidth, y+8, body.String())
+	return fmt.Sprintf(chartFrame, chartWidth, y+14, chartWidth, y+14, body.String())
 }
 
 // bar draws one row: the service's part, then Envoy's. What is less than nothing, where a request need not go upstream,
@@ -72,21 +72,24 @@ func (s *spread) median() float64 {
 	return s.Median
 }
 
-const chartFrame = `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" aria-labelledby="title">
+const chartFrame = `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="-12 -6 %d %d" role="img" aria-labelledby="title">
 <title id="title">CPU time per request that CORS adds to an Envoy without it, in microseconds</title>
 <style>
+  .paper { fill: #ffffff; }
   text { font: 13px system-ui, sans-serif; fill: #1f2328; }
   .strong { font-weight: 600; }
   .soft { fill: #59636e; }
   .service { fill: #2563c9; }
   .envoy { fill: #a9bccb; }
   @media (prefers-color-scheme: dark) {
+    .paper { fill: #0d1117; }
     text { fill: #f0f6fc; }
     .soft { fill: #9198a1; }
     .service { fill: #6ea2ff; }
     .envoy { fill: #4d6172; }
   }
 </style>
+<rect class="paper" x="-12" y="-6" width="100%%" height="100%%" rx="6"/>
 <text class="strong" x="0" y="18">What CORS costs per request, over Envoy alone</text>
 <rect class="service" x="0" y="34" width="12" height="12"/><text x="18" y="45">CPU of the service</text>
 <rect class="envoy" x="150" y="34" width="12" height="12"/><text x="168" y="45">CPU of Envoy</text>
