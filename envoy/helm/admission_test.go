@@ -143,6 +143,8 @@ func TestCheckChecks(t *testing.T) {
 		"CRD, unknown":      {"{apiVersion: monitoring.coreos.com/v1, kind: ServiceMonitor, metadata: {name: a}, spec: {endpoints: [], selector: {}, job: a}}", "spec.job"},
 		"CRD, wrong":        {"{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: a}, spec: {secretName: a, issuerRef: {name: a}, usages: [reading]}}", "spec.usages"},
 		"CRD, missing":      {"{apiVersion: cert-manager.io/v1, kind: Certificate, metadata: {name: a}, spec: {secretName: a}}", "spec.issuerRef"},
+		"CRD, attribute":    {"{apiVersion: gateway.envoyproxy.io/v1alpha1, kind: EnvoyExtensionPolicy, metadata: {name: a}, spec: {targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: a}], extProc: [{backendRefs: [{name: a, port: 1}], processingMode: {request: {attributes: [xds.virtual_host_name]}}}]}}", "attributes"},
+		"CRD, rule in CEL":  {"{apiVersion: networking.istio.io/v1alpha3, kind: EnvoyFilter, metadata: {name: a}, spec: {workloadSelector: {labels: {a: a}}, targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: a}]}}", "only one of targetRefs or workloadSelector"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := admit([]byte("# " + name + "\n" + c.document)) // what begins with a brace is taken for JSON

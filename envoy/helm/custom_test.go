@@ -74,7 +74,11 @@ func readDefinition(path string, into map[schema.GroupVersionKind]definition) er
 // admitCustom says what an API server has against a new object of a kind that it learnt.
 func admitCustom(document []byte) error {
 	var object unstructured.Unstructured
-	if err := yaml.UnmarshalStrict(document, &object.Object); err != nil {
+	asJSON, err := yaml.YAMLToJSONStrict(document)
+	if err != nil {
+		return err
+	}
+	if err := object.UnmarshalJSON(asJSON); err != nil { // which reads whole numbers as such, as rules in CEL want them
 		return err
 	}
 	all, err := definitions()

@@ -2,6 +2,7 @@ package helm
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"maps"
@@ -68,7 +69,7 @@ func render(c *chart.Chart, values map[string]any) (manifests, notes string, err
 		return "", "", err
 	}
 	e := engine.Engine{Strict: true}
-	rendered, err := e.Render(c, all)
+	rendered, err := e.RenderWithContext(context.Background(), c, all)
 	if err != nil {
 		return "", "", err
 	}
