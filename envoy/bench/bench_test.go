@@ -33,7 +33,7 @@ func TestSmoke(t *testing.T) {
 	}
 	dir := t.TempDir()
 	args := []string{"-root", root, "-corsproc", built(t, dir, "cmd/corsproc"), "-stock", built(t, dir, "envoy/bench/stock"),
-		"-rounds", "2", "-load", "20ms", "-open-rounds", "1", "-open-load", "40ms", "-streams", "50", "-others", "10", "-out", filepath.Join(dir, "results")}
+		"-rounds", "2", "-load", "150ms", "-open-rounds", "1", "-open-load", "150ms", "-streams", "50", "-others", "10", "-out", filepath.Join(dir, "results")}
 	var out, errOut bytes.Buffer
 	if code := run(t.Context(), args, &out, &errOut); code != 0 {
 		t.Fatalf("exit status %d\n%s", code, &errOut)
