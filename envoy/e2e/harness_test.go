@@ -69,6 +69,7 @@ type setup struct {
 	platform     *platform // whose configuration it is instead; nil: a reference
 	envoy        string    // the Envoy binary; default: the one that launch.FindEnvoy finds
 	policies     string    // the policy file's text
+	policyDir    string    // a directory of policy files in place of it
 	hosts        []hosted  // of a platform; nil: those of its file
 	virtualHosts string    // a YAML list in Envoy's format; empty: one, "local", for all domains, to the upstream
 	before       string    // HTTP filters before corsproc, a YAML list
@@ -111,9 +112,12 @@ func start(t *testing.T, s setup) *gateway {
 
 	endpoints := []bootstrap.Address{{IP: "127.0.0.1", Port: closedPort(t)}}
 	if !s.noService {
-		g.policyFile = filepath.Join(t.TempDir(), "policies.yaml")
-		if err := os.WriteFile(g.policyFile, []byte(s.policies), 0o600); err != nil {
-			t.Fatal(err)
+		g.policyFile = s.policyDir
+		if s.policyDir == "" {
+			g.policyFile = filepath.Join(t.TempDir(), "policies.yaml")
+			if err := os.WriteFile(g.policyFile, []byte(s.policies), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 		g.args, endpoints = s.args, nil
 		for range max(s.replicas, 1) {
