@@ -2,7 +2,7 @@
 
 ENVOY_VERSION := 1.40.0
 BUF         := go tool -modfile=tools/go.mod buf
-STATICCHECK := go tool -modfile=tools/go.mod staticcheck
+STATICCHECK := go tool -modfile=$(CURDIR)/tools/go.mod staticcheck
 
 # Flags of the demo, for instance another port: make run ARGS='-envoy-port 18080' (bin/demo -h lists them), or of the
 # benchmark: make bench ARGS='-rounds 2 -out /tmp/results' (bin/bench -h).
@@ -20,8 +20,12 @@ LDFLAGS := -s -w $(if $(VERSION),-X main.version=$(VERSION)) $(if $(COMMIT),-X m
 # The race detector needs a C compiler; without one Go has switched cgo off by itself.
 CGO := $(shell go env CGO_ENABLED 2>/dev/null)
 
+# The tests of envoy/e2e that run what control planes make of our manifests. They belong to test-mesh, whose other half is
+# envoy/helm; make test runs both once.
+MESH_TESTS := ^Test(Mesh|XDS)
+
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint generate check-generated fuzz bench bench-engine sbom vuln envoy clean
+.PHONY: help run build test test-mesh mesh-golden lint generate check-generated fuzz bench bench-engine sbom vuln envoy clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -35,7 +39,7 @@ build: ## build bin/corsproc (static, reproducible) and bin/demo
 
 test: ## run every test, with a real Envoy and, if there is one, a real Chromium
 	@tools/browser
-	ENVOY="$$(tools/envoy $(ENVOY_VERSION))" && export ENVOY && go test -timeout 20m ./...
+	ENVOY="$$(tools/envoy $(ENVOY_VERSION))" && export ENVOY && go test -timeout 20m -skip '$(MESH_TESTS)' ./...
 ifeq ($(CGO),1)
 	go test -race -timeout 20m ./policy/... ./server/... ./cmd/...
 else
@@ -43,16 +47,30 @@ else
 endif
 	cd envoy/alerting && go test ./...
 	cd tools && go test ./...
+	@$(MAKE) --no-print-directory test-mesh
+
+test-mesh: ## of these, the tests of Istio, Envoy Gateway, Kubernetes and the Helm chart
+	ENVOY="$$(tools/envoy $(ENVOY_VERSION))" && export ENVOY && go test -timeout 20m -run '$(MESH_TESTS)' ./envoy/e2e
+	cd envoy/helm && go test -timeout 20m ./...
 	@tools/browser
 
+# Not the module in envoy/mesh/istio: to compile what it imports takes five minutes from nothing. mesh-golden, which needs
+# that anyway, vets it.
 lint: ## gofmt, go vet, staticcheck, buf lint
 	@untidy="$$(git ls-files -co --exclude-standard -- '*.go' | xargs gofmt -l)"; \
 	  if [ -n "$$untidy" ]; then echo "not gofmt-ed:"; echo "$$untidy"; exit 1; fi
 	go vet ./...
 	$(STATICCHECK) ./...
-	cd envoy/alerting && go vet ./...
-	cd tools && go vet ./...
+	cd envoy/alerting && go vet ./... && $(STATICCHECK) ./...
+	cd envoy/helm && go vet ./... && $(STATICCHECK) ./...
+	cd tools && go vet ./... && $(STATICCHECK) ./...
 	$(BUF) lint proto
+
+mesh-golden: ## ask the control planes anew what they make of our manifests, and copy their CRDs (half an hour: it builds them)
+	go run ./envoy/mesh/crds
+	cd envoy/mesh/istio && go vet ./... && $(STATICCHECK) ./... && go test -count=1 -timeout 30m . -out ../../e2e/testdata/golden
+	go run ./envoy/mesh/envoygateway $(ARGS)
+	cd envoy/helm && go test -count=1 . -update
 
 generate: ## write what is generated: the Go from proto/, the page of findings
 	$(BUF) generate proto --template proto/buf.gen.yaml -o proto

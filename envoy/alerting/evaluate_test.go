@@ -70,11 +70,13 @@ func (e *evaluation) query(expr string, now time.Time) (promql.Vector, error) {
 	return q.Exec(context.Background()).Vector()
 }
 
+func isMetricName(label string) bool { return label == model.MetricNameLabel }
+
 func (e *evaluation) record(name string, v promql.Vector, now time.Time) {
 	before := e.recorded[name]
 	e.recorded[name] = map[uint64]labels.Labels{}
 	for _, s := range v {
-		l := labels.NewBuilder(s.Metric).Set(labels.MetricName, name).Labels()
+		l := labels.NewBuilder(s.Metric).Set(model.MetricNameLabel, name).Labels()
 		e.store.add(l, now, s.F)
 		e.recorded[name][l.Hash()] = l
 		delete(before, l.Hash())
@@ -88,7 +90,7 @@ func (e *evaluation) alert(r *rulefmt.Rule, v promql.Vector, now time.Time) erro
 	before := e.active[r.Alert]
 	e.active[r.Alert] = map[uint64]*alert{}
 	for _, s := range v {
-		key := s.Metric.DropMetricName().Hash()
+		key := s.Metric.DropReserved(isMetricName).Hash()
 		a := before[key]
 		if a == nil {
 			a = &alert{since: now}
@@ -99,7 +101,7 @@ func (e *evaluation) alert(r *rulefmt.Rule, v promql.Vector, now time.Time) erro
 		e.active[r.Alert][key] = a
 		a.firing = now.Sub(a.since) >= time.Duration(r.For)
 		// Labels and annotations are those of the last evaluation.
-		b := labels.NewBuilder(s.Metric.DropMetricName())
+		b := labels.NewBuilder(s.Metric.DropReserved(isMetricName))
 		for name, text := range r.Labels {
 			b.Set(name, e.expand(text, s, now))
 		}

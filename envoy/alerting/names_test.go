@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
@@ -69,7 +69,7 @@ func checkNames(t *testing.T, where, expr string, known map[string][]string) {
 			return nil
 		}
 		for _, m := range s.LabelMatchers {
-			if m.Name != labels.MetricName && !slices.Contains(own, m.Name) && !slices.Contains(ofPrometheus, m.Name) {
+			if m.Name != model.MetricNameLabel && !slices.Contains(own, m.Name) && !slices.Contains(ofPrometheus, m.Name) {
 				t.Errorf("%s: %s has no label %s", where, name, m.Name)
 			}
 		}

@@ -5,9 +5,15 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v4"
 	"google.golang.org/protobuf/testing/protocmp"
@@ -47,6 +53,9 @@ func TestMeshInputs(t *testing.T) {
 	var then map[string]string
 	if err := yaml.Unmarshal(data, &then); err != nil {
 		t.Fatal(err)
+	}
+	if module := read(t, "envoy/mesh/istio/go.mod"); !strings.Contains(module, "\tistio.io/istio "+mesh.Istio+"\n") {
+		t.Errorf("envoy/mesh/istio/go.mod has another version of Istio than %s", mesh.Istio)
 	}
 	if diff := cmp.Diff(then, now); diff != "" {
 		t.Errorf("the golden files are stale, run make mesh-golden (-then +now):\n%s", diff)
@@ -137,20 +146,61 @@ func TestMeshOwnOrder(t *testing.T) {
 	}
 }
 
-// TestMeshServiceDown: with corsproc down, requests flow and nothing is granted.
+// TestMeshServiceDown: with corsproc down, or without the cluster that should lead there, requests flow, nothing is granted,
+// and Envoy counts it.
 func TestMeshServiceDown(t *testing.T) {
 	withPlatforms(t, func(t *testing.T, p *platform) {
-		g := start(t, setup{platform: p, noService: true})
-		a := g.do("GET", "api.example.com", "/", "Origin: "+shopOrigin)
-		if a.status != 200 || a.joined["access-control-allow-origin"] != "" {
-			t.Errorf("GET: %d %v", a.status, a.header)
-		}
-		before := g.upstream.requests.Load()
-		a = g.do("OPTIONS", "api.example.com", "/", "Origin: "+shopOrigin, "Access-Control-Request-Method: POST")
-		if a.joined["access-control-allow-origin"] != "" || g.upstream.requests.Load() != before+1 {
-			t.Errorf("preflight: %d %v, which the upstream has to see", a.status, a.header)
+		for name, edit := range map[string]func(*bootstrap.Config){"down": nil, "no cluster": p.withoutService} {
+			t.Run(name, func(t *testing.T) {
+				g := start(t, setup{platform: p, noService: true, edit: edit})
+				a := g.do("GET", "api.example.com", "/", "Origin: "+shopOrigin)
+				if a.status != 200 || a.joined["access-control-allow-origin"] != "" {
+					t.Errorf("GET: %d %v", a.status, a.header)
+				}
+				before := g.upstream.requests.Load()
+				a = g.do("OPTIONS", "api.example.com", "/", "Origin: "+shopOrigin, "Access-Control-Request-Method: POST")
+				if a.joined["access-control-allow-origin"] != "" || g.upstream.requests.Load() != before+1 {
+					t.Errorf("preflight: %d %v, which the upstream has to see", a.status, a.header)
+				}
+				stats, err := g.envoy.Get(t.Context(), "/stats?filter=ext_proc.*failure_mode_allowed")
+				if err != nil || !regexp.MustCompile(`failure_mode_allowed: [1-9]`).Match(stats) {
+					t.Errorf("%s %v", stats, err)
+				}
+			})
 		}
 	})
+}
+
+// withoutService takes the cluster away in which corsproc is found.
+func (p *platform) withoutService(c *bootstrap.Config) {
+	resources := c.Bootstrap.GetStaticResources()
+	resources.Clusters = slices.DeleteFunc(resources.GetClusters(), func(cluster *clusterv3.Cluster) bool { return cluster.GetName() == p.service })
+}
+
+// TestMeshMethodMatch: where a route is for a method, a preflight has no route. corsproc is switched on by routes in Envoy
+// Gateway, and does not see it; elsewhere it answers.
+func TestMeshMethodMatch(t *testing.T) {
+	onlyGet := func(c *bootstrap.Config) {
+		for _, h := range c.Manager.GetRouteConfig().GetVirtualHosts() {
+			for _, r := range h.GetRoutes() {
+				r.GetMatch().Headers = append(r.GetMatch().GetHeaders(), &routev3.HeaderMatcher{
+					Name: ":method",
+					HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: &matcherv3.StringMatcher{
+						MatchPattern: &matcherv3.StringMatcher_Exact{Exact: "GET"},
+					}},
+				})
+			}
+		}
+	}
+	for p, want := range map[*platform]int{istioGateway: 204, envoyGateway: 404} {
+		t.Run(p.name, func(t *testing.T) {
+			g := start(t, setup{platform: p, policies: meshPolicies, edit: onlyGet})
+			a := g.do("OPTIONS", "api.example.com", "/", "Origin: "+shopOrigin, "Access-Control-Request-Method: GET")
+			if a.status != want || (a.joined["access-control-allow-origin"] != "") != (want == 204) {
+				t.Errorf("%d %v", a.status, a.header)
+			}
+		})
+	}
 }
 
 // TestMeshMove is the way from a control plane's own CORS settings to corsproc, step by step. The host legacy.example.com
@@ -168,6 +218,13 @@ func TestMeshMove(t *testing.T) {
 				actual := g.do("GET", "legacy.example.com", "/", "Origin: "+shopOrigin)
 				if actual.joined["access-control-allow-origin"] != shopOrigin || actual.joined["access-control-expose-headers"] != "" {
 					t.Errorf("GET: %v", actual.header)
+				}
+			})
+			t.Run("theirs, while ours is down", func(t *testing.T) {
+				g := start(t, setup{platform: p, noService: true})
+				preflight := g.do("OPTIONS", "legacy.example.com", "/", "Origin: "+shopOrigin, "Access-Control-Request-Method: POST")
+				if preflight.status != 200 || preflight.joined["access-control-allow-origin"] != shopOrigin {
+					t.Errorf("preflight: %d %v", preflight.status, preflight.header)
 				}
 			})
 			t.Run("ours, with theirs still there", func(t *testing.T) {

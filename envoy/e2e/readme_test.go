@@ -56,6 +56,11 @@ func sorted(answer string) string {
 // curl does what a curl command line says. The lines that every server adds (date, server) are left out.
 func curl(t *testing.T, command string) string {
 	t.Helper()
+	return curlThrough(t, http.DefaultTransport, command)
+}
+
+func curlThrough(t *testing.T, client http.RoundTripper, command string) string {
+	t.Helper()
 	method, url, data, head := http.MethodGet, "", "", false
 	header := http.Header{}
 	words := regexp.MustCompile(`'[^']*'|\S+`).FindAllString(command, -1)[1:]
@@ -84,7 +89,7 @@ func curl(t *testing.T, command string) string {
 		t.Fatal(err)
 	}
 	request.Header = header
-	response, err := http.DefaultTransport.RoundTrip(request)
+	response, err := client.RoundTrip(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,5 @@
 // Package mesh knows of what the golden files of control planes were made, so that a test can tell when they are stale.
-// It knows neither the control planes nor what their output means. The programs below it make the golden files.
+// It knows the versions of the control planes, and neither their code nor what their output means. The programs below it make the golden files.
 package mesh
 
 import (
@@ -13,13 +13,21 @@ import (
 // Golden is the folder of the golden files, in the repository.
 const Golden = "envoy/e2e/testdata/golden"
 
+// The versions of the projects whose code and CustomResourceDefinitions count, as Go modules. Istio has no tags there:
+// this is its main branch when it called itself 1.31. Gateway API's is the one that Envoy Gateway's comes with.
+const (
+	Istio        = "v0.0.0-20260827124520-eed52ebb66ad"
+	EnvoyGateway = "v1.9.1"
+	GatewayAPI   = "v1.6.1"
+)
+
 // inputs are the files that the control planes read, in the repository.
 var inputs = []string{"envoy/mesh/world/*.yaml", "envoy/istio/*.yaml", "envoy/envoy-gateway/*.yaml"}
 
-// Inputs returns for every input, in the repository at root, a hash of what it says. Comments and empty lines do not
-// count.
+// Inputs returns for every input, in the repository at root, a hash of what it says, and the versions of the control
+// planes. Comments and empty lines do not count.
 func Inputs(root string) (map[string]string, error) {
-	hashes := map[string]string{}
+	hashes := map[string]string{"istio.io/istio": Istio, "github.com/envoyproxy/gateway": EnvoyGateway}
 	for _, pattern := range inputs {
 		files, err := filepath.Glob(filepath.Join(root, pattern))
 		if err != nil {

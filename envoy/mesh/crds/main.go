@@ -18,6 +18,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/corsproc/corsproc/envoy/mesh"
 )
 
 // source is a file of a module.
@@ -27,26 +29,20 @@ type source struct {
 	kinds           []string // the CustomResourceDefinitions in it that are copied; nil: all
 }
 
-const (
-	istioVersion        = "v0.0.0-20260827124520-eed52ebb66ad" // Istio has no tags there; this one calls itself 1.31
-	envoyGatewayVersion = "v1.9.1"
-	gatewayAPIVersion   = "v1.6.1" // what Envoy Gateway v1.9.1 comes with
-)
-
 var sources = []source{
-	{"istio.io/istio", istioVersion, "manifests/charts/base/files/crd-all.gen.yaml", []string{
+	{"istio.io/istio", mesh.Istio, "manifests/charts/base/files/crd-all.gen.yaml", []string{
 		"destinationrules.networking.istio.io", "envoyfilters.networking.istio.io", "gateways.networking.istio.io",
 		"serviceentries.networking.istio.io", "virtualservices.networking.istio.io", "workloadentries.networking.istio.io",
 		"authorizationpolicies.security.istio.io", "requestauthentications.security.istio.io",
 	}},
-	{"github.com/envoyproxy/gateway", envoyGatewayVersion, "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_envoyextensionpolicies.yaml", nil},
-	{"github.com/envoyproxy/gateway", envoyGatewayVersion, "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_envoyproxies.yaml", nil},
-	{"github.com/envoyproxy/gateway", envoyGatewayVersion, "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_securitypolicies.yaml", nil},
-	{"sigs.k8s.io/gateway-api", gatewayAPIVersion, "config/crd/standard/gateway.networking.k8s.io_backendtlspolicies.yaml", nil},
-	{"sigs.k8s.io/gateway-api", gatewayAPIVersion, "config/crd/standard/gateway.networking.k8s.io_gatewayclasses.yaml", nil},
-	{"sigs.k8s.io/gateway-api", gatewayAPIVersion, "config/crd/standard/gateway.networking.k8s.io_gateways.yaml", nil},
-	{"sigs.k8s.io/gateway-api", gatewayAPIVersion, "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml", nil},
-	{"sigs.k8s.io/gateway-api", gatewayAPIVersion, "config/crd/standard/gateway.networking.k8s.io_referencegrants.yaml", nil},
+	{"github.com/envoyproxy/gateway", mesh.EnvoyGateway, "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_envoyextensionpolicies.yaml", nil},
+	{"github.com/envoyproxy/gateway", mesh.EnvoyGateway, "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_envoyproxies.yaml", nil},
+	{"github.com/envoyproxy/gateway", mesh.EnvoyGateway, "charts/gateway-helm/charts/crds/crds/generated/gateway.envoyproxy.io_securitypolicies.yaml", nil},
+	{"sigs.k8s.io/gateway-api", mesh.GatewayAPI, "config/crd/standard/gateway.networking.k8s.io_backendtlspolicies.yaml", nil},
+	{"sigs.k8s.io/gateway-api", mesh.GatewayAPI, "config/crd/standard/gateway.networking.k8s.io_gatewayclasses.yaml", nil},
+	{"sigs.k8s.io/gateway-api", mesh.GatewayAPI, "config/crd/standard/gateway.networking.k8s.io_gateways.yaml", nil},
+	{"sigs.k8s.io/gateway-api", mesh.GatewayAPI, "config/crd/standard/gateway.networking.k8s.io_httproutes.yaml", nil},
+	{"sigs.k8s.io/gateway-api", mesh.GatewayAPI, "config/crd/standard/gateway.networking.k8s.io_referencegrants.yaml", nil},
 }
 
 func main() {

@@ -23,10 +23,14 @@ import (
 )
 
 func main() {
-	root := flag.String("root", "../..", "where the repository is")
-	egctl := flag.String("egctl", "egctl", "the translator")
+	root := flag.String("root", ".", "where the repository is")
+	egctl := flag.String("egctl", "", "the translator; default: the version that package mesh names, which takes minutes to build")
 	flag.Parse()
-	if err := run(*root, *egctl); err != nil {
+	translator := []string{"go", "run", "github.com/envoyproxy/gateway/cmd/egctl@" + mesh.EnvoyGateway}
+	if *egctl != "" {
+		translator = []string{*egctl}
+	}
+	if err := run(*root, translator); err != nil {
 		fmt.Fprintln(os.Stderr, "envoygateway:", err)
 		os.Exit(1)
 	}
@@ -42,7 +46,7 @@ type golden struct {
 	Clusters  []any `yaml:"clusters"`
 }
 
-func run(root, egctl string) error {
+func run(root string, translator []string) error {
 	var documents [][]byte
 	for _, name := range manifests {
 		data, err := os.ReadFile(filepath.Join(root, "envoy", name))
@@ -60,11 +64,12 @@ func run(root, egctl string) error {
 	if err := errors.Join(err, input.Close()); err != nil {
 		return err
 	}
-	cmd := exec.Command(egctl, "x", "translate", "--from", "gateway-api", "--to", "gateway-api,xds", "-t", "all", "-o", "yaml", "-f", input.Name())
+	command := append(translator, "x", "translate", "--from", "gateway-api", "--to", "gateway-api,xds", "-t", "all", "-o", "yaml", "-f", input.Name())
+	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stderr = os.Stderr
 	output, err := cmd.Output()
 	if err != nil {
-		return fmt.Errorf("%s: %w\n%s", egctl, err, output)
+		return fmt.Errorf("%s: %w\n%s", translator, err, output)
 	}
 	var answer map[string]any
 	if err := yaml.Unmarshal(output, &answer); err != nil {
@@ -98,7 +103,7 @@ func writeInputs(root string) error {
 	if err != nil {
 		return err
 	}
-	const head = "# What the golden files here were made of: hashes without comments. Written by make mesh-golden.\n"
+	const head = "# What the golden files here were made of: versions, and hashes without comments. Written by make mesh-golden.\n"
 	return os.WriteFile(filepath.Join(root, mesh.Golden, "inputs.yaml"), append([]byte(head), data...), 0o644)
 }
 
