@@ -20,9 +20,9 @@ LDFLAGS := -s -w $(if $(VERSION),-X main.version=$(VERSION)) $(if $(COMMIT),-X m
 # The race detector needs a C compiler; without one Go has switched cgo off by itself.
 CGO := $(shell go env CGO_ENABLED 2>/dev/null)
 
-# The tests of envoy/e2e that run what control planes make of our manifests. They belong to test-mesh, whose other half is
+# The tests of envoy/e2e about meshes and other ways to run Envoy and corsproc. They belong to test-mesh, whose other half is
 # envoy/helm; make test runs both once.
-MESH_TESTS := ^Test(Mesh|XDS)
+MESH_TESTS := ^Test(Mesh|XDS|OlderEnvoys|ReloadAtScale|RollingReplacement|Systemd)
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-mesh mesh-golden lint generate check-generated fuzz bench bench-engine sbom vuln envoy clean
@@ -49,7 +49,8 @@ endif
 	cd tools && go test ./...
 	@$(MAKE) --no-print-directory test-mesh
 
-test-mesh: ## of these, the tests of Istio, Envoy Gateway, Kubernetes and the Helm chart
+test-mesh: ## of these, the tests of Istio, Envoy Gateway, Kubernetes, the Helm chart, and older Envoys
+	@tools/older-envoys
 	ENVOY="$$(tools/envoy $(ENVOY_VERSION))" && export ENVOY && go test -timeout 20m -run '$(MESH_TESTS)' ./envoy/e2e
 	cd envoy/helm && go test -timeout 20m ./...
 	@tools/browser

@@ -50,6 +50,9 @@ func runCasesAt(t *testing.T, table *casetable.Table, s setup) {
 				t.Skip("not through an Envoy: " + c.NoEnvoy)
 			}
 			id := fmt.Sprintf("case%d", i)
+			if s.gap != nil && s.gap(&c) {
+				c.Expect = casetable.Expect{}
+			}
 			sent[id] = &c
 			checkCase(t, g, id, &c)
 		})

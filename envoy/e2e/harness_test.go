@@ -23,6 +23,7 @@ import (
 
 	"github.com/corsproc/corsproc/envoy/bootstrap"
 	"github.com/corsproc/corsproc/envoy/launch"
+	"github.com/corsproc/corsproc/policy/casetable"
 )
 
 // root is the repository, seen from this package.
@@ -75,11 +76,12 @@ type setup struct {
 	before       string    // HTTP filters before corsproc, a YAML list
 	after        string    // HTTP filters behind it
 	edit         func(c *bootstrap.Config)
-	upstream     uint16   // a port where a platform's application is; 0: the tests' own upstream
-	noUpstream   bool     // of a platform: nobody listens where the application should be
-	noService    bool     // corsproc does not run: its port is one on which nobody listens
-	replicas     int      // how many corsproc run; default: 1
-	args         []string // more settings of theirs
+	upstream     uint16                       // a port where a platform's application is; 0: the tests' own upstream
+	noUpstream   bool                         // of a platform: nobody listens where the application should be
+	noService    bool                         // corsproc does not run: its port is one on which nobody listens
+	replicas     int                          // how many corsproc run; default: 1
+	args         []string                     // more settings of theirs
+	gap          func(c *casetable.Case) bool // cases about which Envoy, being old, asks nobody; nil: none
 }
 
 // oneVirtualHost sends everything to the upstream.
