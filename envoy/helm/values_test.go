@@ -39,6 +39,7 @@ func TestRefusedValues(t *testing.T) {
 		"tls: {source: certManager}":                                      "tls.certManager.issuerRef.name",
 		"tls: {client: {enabled: true}}":                                  "tls.client.enabled needs tls.source",
 		"autoscaling: {enabled: true, targetCPUUtilizationPercentage: 0}": "autoscaling.enabled needs",
+		"{autoscaling: {enabled: true}, resources: {requests: null}}":     "needs resources.requests.cpu",
 	} {
 		parsed, err := common.ReadValues([]byte(values))
 		if err != nil {

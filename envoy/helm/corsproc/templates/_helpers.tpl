@@ -18,7 +18,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "corsproc.labels" -}}
 {{- $top := .top -}}
 {{- $labels := include "corsproc.selectorLabels" $top | fromYaml -}}
-{{- $_ := set $labels "app.kubernetes.io/version" ($top.Values.image.tag | default $top.Chart.AppVersion | trunc 63) -}}
+{{- $_ := set $labels "app.kubernetes.io/version" ($top.Values.image.tag | default $top.Chart.AppVersion | trunc 63 | trimAll "-_.") -}}
 {{- $_ := set $labels "app.kubernetes.io/part-of" "corsproc" -}}
 {{- $_ := set $labels "app.kubernetes.io/managed-by" $top.Release.Service -}}
 {{- $_ := set $labels "helm.sh/chart" (printf "%s-%s" $top.Chart.Name $top.Chart.Version | replace "+" "_") -}}
