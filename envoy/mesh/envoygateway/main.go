@@ -1,5 +1,5 @@
 // Command envoygateway asks Envoy Gateway's own translator (egctl x translate) what it makes of the manifests in
-// envoy/envoy-gateway/, and writes it down: the golden file that envoy/e2e/testdata/envoy-gateway.yaml is held against.
+// envoy/envoy-gateway/, and writes it down: the golden files that envoy/e2e/testdata/envoy-gateway.yaml is held against.
 // `make mesh-golden` runs it after its sister for Istio.
 //
 // The translator also validates every resource against the schemas of Envoy Gateway and Gateway API, rules in CEL
@@ -36,10 +36,18 @@ func main() {
 	}
 }
 
-// manifests are what is translated together.
+// scenarios are what is translated together, by the names of their golden files.
+var scenarios = []struct {
+	name      string
+	manifests []string
+}{
+	{"envoy-gateway", manifests},
+	{"envoy-gateway-tls", slices.Concat(manifests, []string{"mesh/world/envoy-gateway-tls.yaml", "envoy-gateway/backend-tls.yaml"})},
+}
+
 var manifests = []string{"mesh/world/envoy-gateway.yaml", "envoy-gateway/extension-policy.yaml", "envoy-gateway/filter-order.yaml"}
 
-// golden is the golden file: the part of the configuration that a request passes.
+// golden is a golden file: the part of the configuration that a request passes.
 type golden struct {
 	Listeners []any `yaml:"listeners"`
 	Routes    []any `yaml:"routes"`
@@ -47,50 +55,56 @@ type golden struct {
 }
 
 func run(root string, translator []string) error {
+	for _, s := range scenarios {
+		g, err := translate(root, translator, s.manifests)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		data, err := yaml.Marshal(g)
+		if err != nil {
+			return err
+		}
+		const head = "# What Envoy Gateway makes of envoy/envoy-gateway/ in envoy/mesh/world/. Written by make mesh-golden.\n"
+		if err := os.WriteFile(filepath.Join(root, mesh.Golden, s.name+".yaml"), append([]byte(head), data...), 0o644); err != nil {
+			return err
+		}
+	}
+	return writeInputs(root)
+}
+
+func translate(root string, translator, manifests []string) (g golden, err error) {
 	var documents [][]byte
 	for _, name := range manifests {
 		data, err := os.ReadFile(filepath.Join(root, "envoy", name))
 		if err != nil {
-			return err
+			return g, err
 		}
 		documents = append(documents, data)
 	}
 	input, err := os.CreateTemp("", "envoygateway-*.yaml")
 	if err != nil {
-		return err
+		return g, err
 	}
 	defer os.Remove(input.Name())
 	_, err = input.Write(bytes.Join(documents, []byte("\n---\n")))
 	if err := errors.Join(err, input.Close()); err != nil {
-		return err
+		return g, err
 	}
-	command := append(translator, "x", "translate", "--from", "gateway-api", "--to", "gateway-api,xds", "-t", "all", "-o", "yaml", "-f", input.Name())
+	command := slices.Concat(translator, []string{"x", "translate", "--from", "gateway-api", "--to", "gateway-api,xds", "-t", "all", "-o", "yaml", "-f", input.Name()})
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stderr = os.Stderr
 	output, err := cmd.Output()
 	if err != nil {
-		return fmt.Errorf("%s: %w\n%s", translator, err, output)
+		return g, fmt.Errorf("%s: %w\n%s", translator, err, output)
 	}
 	var answer map[string]any
 	if err := yaml.Unmarshal(output, &answer); err != nil {
-		return err
+		return g, err
 	}
 	if refused := findRefused(answer); len(refused) > 0 {
-		return fmt.Errorf("not accepted: %s", strings.Join(refused, "; "))
+		return g, fmt.Errorf("not accepted: %s", strings.Join(refused, "; "))
 	}
-	g, err := extract(answer)
-	if err != nil {
-		return err
-	}
-	data, err := yaml.Marshal(g)
-	if err != nil {
-		return err
-	}
-	const head = "# What Envoy Gateway makes of envoy/envoy-gateway/ in envoy/mesh/world/envoy-gateway.yaml. Written by make mesh-golden.\n"
-	if err := os.WriteFile(filepath.Join(root, mesh.Golden, "envoy-gateway.yaml"), append([]byte(head), data...), 0o644); err != nil {
-		return err
-	}
-	return writeInputs(root)
+	return extract(answer)
 }
 
 // writeInputs notes what the golden files, those of Istio too, were made of. It comes last.
