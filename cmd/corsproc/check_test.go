@@ -100,3 +100,14 @@ func TestCheckFix(t *testing.T) {
 		t.Errorf("an unreadable file: exit status %d, %s", status, stderr)
 	}
 }
+
+// TestErrorsArePrintable: names that the command line and directories bring do not reach a terminal as control sequences.
+func TestErrorsArePrintable(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, args := range [][]string{{"check", "\x1b[31mred.yaml"}, {"check", "--\x1b[31mred"}, {"test", "\x1b[31mred.yaml"}} {
+		status, stdout, stderr := runIn(t, "", args...)
+		if status != 2 || stdout != "" || strings.Contains(stderr, "\x1b") || !strings.Contains(stderr, "[31mred") {
+			t.Errorf("%q: exit status %d, %q, %q", args, status, stdout, stderr)
+		}
+	}
+}

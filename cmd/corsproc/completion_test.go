@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -75,6 +78,47 @@ func TestCompletionScripts(t *testing.T) {
 	} {
 		if status, stdout, stderr := runIn(t, "", strings.Fields(c.args)...); status != 2 || stdout != "" || !strings.Contains(stderr, c.want) {
 			t.Errorf("%s: status %d, %q, %s", c.args, status, stdout, stderr)
+		}
+	}
+}
+
+// TestCompletionInBash runs the script in a real Bash that has nothing else: no package bash-completion either.
+func TestCompletionInBash(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash")
+	}
+	dir := t.TempDir()
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "corsproc"), ".")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Chdir(dir)
+	write(t, "policies.yaml", "virtual_hosts: [{name: api, policies: [none]}, {name: 'shop/*', policies: [none]}]")
+	write(t, "policies.txt", "")
+	if err := os.Mkdir("pool", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const ask = `
+source <(corsproc completion bash)
+compopt() { :; } # outside of a completion Bash has none
+COMP_LINE=$1 COMP_POINT=${#1} COMP_TYPE=9
+__start_corsproc
+echo "${COMPREPLY[*]}"`
+	for _, c := range []struct{ line, want string }{
+		{"corsproc exp", "explain"},
+		{"corsproc check --format ", "text json github sarif"},
+		{"corsproc explain --policies p", "policies.yaml pool"},
+		{"corsproc diff policies.yaml po", "policies.yaml pool"},
+		{"corsproc explain --policies policies.yaml --virtual-host ", "api shop/*"},
+		{"corsproc explain --policies policies.yaml --virtual-host=a", "api"},
+		{"corsproc explain --origin https://a.example:8443 --policies policies.yaml --virtual-host s", `shop/\*`}, // the only one is written out
+	} {
+		cmd := exec.Command(bash, "--norc", "--noprofile", "-f", "-c", ask, "bash", c.line)
+		cmd.Env = append(os.Environ(), "PATH="+dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != c.want {
+			t.Errorf("%q: got %q, want %q (%v)", c.line, got, c.want, err)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if status.err != nil {
 		for line := range strings.Lines(status.err.Error()) {
 			if line = strings.TrimSpace(line); line != "" {
-				fmt.Fprintf(stderr, "corsproc: %s\n", line)
+				fmt.Fprintf(stderr, "corsproc: %s\n", printable(line)) // names of files and flags are in it as they were given
 			}
 		}
 	}

@@ -44,10 +44,12 @@ var severityColors = map[string]string{
 
 // fileLines shows places of a file. Places are best asked for in their order: a file can be one single line.
 type fileLines struct {
-	data   []byte
-	starts []int // of each line; made when the first one is asked for
+	data []byte
 
-	line, column, offset int // the place where the last text began, and its offset in data
+	// The last line that was looked for, and where it begins and ends in data. There is no table of all lines: a file can
+	// be nothing but ends of lines.
+	line, start, end int
+	column, offset   int // where in that line the last text began, and its offset in data
 }
 
 // Limits of what is shown of a line, in characters.
@@ -58,32 +60,35 @@ const (
 
 // from returns the text of a line from a column on, without the line's end; both are counted from 1.
 func (f *fileLines) from(line, column int) []byte {
-	if f.starts == nil {
-		f.starts = []int{0}
-		for rest := f.data; ; {
-			_, after := cutLine(rest)
-			if after == nil {
-				break
-			}
-			f.starts = append(f.starts, len(f.data)-len(after))
-			rest = after
-		}
-	}
-	if line < 1 || line > len(f.starts) {
+	if !f.goTo(line) {
 		return nil
 	}
-	if line != f.line || column < f.column {
-		f.line, f.column, f.offset = line, 1, f.starts[line-1]
+	if column < f.column {
+		f.column, f.offset = 1, f.start
 	}
-	end := len(f.data)
-	if line < len(f.starts) {
-		end = f.starts[line]
-	}
-	for ; f.column < column && f.offset < end; f.column++ {
-		_, size := utf8.DecodeRune(f.data[f.offset:end])
+	for ; f.column < column && f.offset < f.end; f.column++ {
+		_, size := utf8.DecodeRune(f.data[f.offset:f.end])
 		f.offset += size
 	}
-	return bytes.TrimRight(f.data[f.offset:end], "\r\n")
+	return f.data[f.offset:f.end]
+}
+
+// goTo finds a line, from the one that was looked for last or from the first. It reports false where there is no such line.
+func (f *fileLines) goTo(line int) bool {
+	if line == f.line {
+		return line > 0
+	}
+	if line < f.line || f.line == 0 {
+		f.line, f.start = 1, 0
+	}
+	text, rest := cutLine(f.data[f.start:])
+	for ; f.line < line && rest != nil; f.line++ {
+		f.start = len(f.data) - len(rest)
+		text, rest = cutLine(rest)
+	}
+	f.end = f.start + len(text)
+	f.column, f.offset = 1, f.start
+	return f.line == line
 }
 
 // pointAt returns what of a line can be shown, and the blanks that bring a caret in the line below it under the character

@@ -2,8 +2,10 @@ package policyfile_test
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/policyfile"
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // TestPipes: a pipe that nobody writes to is not waited for, and no pipe is read again and again.
@@ -75,6 +78,20 @@ func TestManyFaults(t *testing.T) {
 				t.Error("nothing says that there are more")
 			}
 		})
+	}
+}
+
+// TestOnlyLines: a file of nothing but ends of lines costs its size, and no table of its lines.
+func TestOnlyLines(t *testing.T) {
+	c := content("a.yaml", strings.Repeat("\n", 8<<20))
+	findings := c.Compile().Findings
+	findings = append(findings, &corsprocv1.Finding{Severity: "hint", File: "a.yaml", Line: 8 << 20, Column: 1, Message: "the end"})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do(t, policyfile.WriteAnnotated(io.Discard, findings, c.Files, false))
+	runtime.ReadMemStats(&after)
+	if bytes := after.TotalAlloc - before.TotalAlloc; bytes > 1<<20 {
+		t.Errorf("%d bytes for a file of %d", bytes, len(c.Files[0].Data))
 	}
 }
 
