@@ -21,6 +21,15 @@ func TestMeshManifests(t *testing.T) {
 	}
 }
 
+// TestCommentedTLS checks the DestinationRule with the lines about TLS, which are comments in the file.
+func TestCommentedTLS(t *testing.T) {
+	text, commented, ok := strings.Cut(withoutComments(readText(t, "../istio/destination-rule.yaml")), "    # tls:\n")
+	if !ok {
+		t.Fatal("there is no such comment")
+	}
+	check(t, text+"    tls:\n"+strings.ReplaceAll(commented, "    # ", "    "))
+}
+
 // TestPages checks the manifests that stand in the pages of the platforms: blocks of YAML that begin with an apiVersion.
 func TestPages(t *testing.T) {
 	pages, err := filepath.Glob("../*/README.md")
