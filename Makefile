@@ -22,7 +22,7 @@ CGO := $(shell go env CGO_ENABLED 2>/dev/null)
 
 # The tests of envoy/e2e about meshes and other ways to run Envoy and corsproc. They belong to test-mesh, whose other half is
 # envoy/helm; make test runs both once.
-MESH_TESTS := ^Test(Mesh|XDS|OlderEnvoys|ReloadAtScale|RollingReplacement|Systemd)
+MESH_TESTS := ^Test(Mesh|XDS|OlderEnvoys|ReloadAtScale|RollingReplacement)
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-mesh mesh-golden lint generate check-generated fuzz bench bench-engine sbom vuln envoy clean
