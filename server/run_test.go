@@ -47,6 +47,7 @@ type running struct {
 	records []map[string]any
 	signals chan os.Signal
 	done    chan error
+	stop    func() // ends it at once, and waits until it has
 
 	listen, admin string
 }
@@ -70,10 +71,11 @@ func start(t *testing.T, policies string, change func(*Settings)) *running {
 		r.done <- Run(ctx, s, Environment{Log: r.log, Signals: r.signals, Build: admin.Build{Version: "test"}})
 		close(stopped)
 	}()
-	t.Cleanup(func() {
+	r.stop = func() {
 		cancel()
 		<-stopped
-	})
+	}
+	t.Cleanup(r.stop)
 	ready := r.logged("ready")
 	r.listen, r.admin = ready["listen"].(string), ready["admin"].(string)
 	return r

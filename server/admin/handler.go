@@ -74,7 +74,7 @@ func Handler(source Source) http.Handler {
 		EnableOpenMetrics: true,
 	})
 	handle("/{$}", page(source), http.MethodGet)
-	handle("/style.css", style, http.MethodGet)
+	handle("/page/{file}", pageFile, http.MethodGet)
 	handle("/metrics", metrics.ServeHTTP, http.MethodGet)
 	handle("/config", config(source), http.MethodGet)
 	handle("/-/healthy", healthy, http.MethodGet)
@@ -87,9 +87,7 @@ func Handler(source Source) http.Handler {
 		handle("/debug/pprof/symbol", pprof.Symbol, http.MethodGet, http.MethodPost)
 		handle("/debug/pprof/trace", pprof.Trace, http.MethodGet)
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		http.Error(w, fmt.Sprintf("There is nothing at %q. The page at / shows what there is.", r.URL.Path), http.StatusNotFound)
-	})
+	mux.HandleFunc("/", nothing)
 	return secured(source.Hosts, mux)
 }
 
@@ -109,6 +107,10 @@ func only(methods []string, h http.Handler) http.Handler {
 		w.Header().Set("Allow", allow)
 		http.Error(w, fmt.Sprintf("%s takes %s, not %s.", r.URL.Path, allow, r.Method), http.StatusMethodNotAllowed)
 	})
+}
+
+func nothing(w http.ResponseWriter, r *http.Request) {
+	http.Error(w, fmt.Sprintf("There is nothing at %q. The page at / shows what there is.", r.URL.Path), http.StatusNotFound)
 }
 
 func healthy(w http.ResponseWriter, _ *http.Request) {

@@ -3,9 +3,11 @@ package admin
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,9 +80,16 @@ func TestPaths(t *testing.T) {
 		status       int
 		holds        string
 	}{
-		{"GET", "/", 200, "api&lt;b&gt;"},
+		{"GET", "/", 200, "page/app.js"},
 		{"HEAD", "/", 200, ""},
-		{"GET", "/style.css", 200, "color-scheme"},
+		{"GET", "/page/style.css", 200, "color-scheme"},
+		{"GET", "/page/app.js", 200, "import"},
+		{"GET", "/page/icon.svg", 200, "<svg"},
+		{"GET", "/page/index.html", 404, "nothing"},
+		{"GET", "/page/", 404, "nothing"},
+		{"GET", "/page/none.js", 404, "nothing"},
+		{"GET", "/page/..%2fpage.go", 404, "nothing"},
+		{"POST", "/page/app.js", 405, "takes GET"},
 		{"GET", "/metrics", 200, `corsproc_policy_info{hash="abc"} 1`},
 		{"GET", "/config", 200, "https://shop.example.com"},
 		{"GET", "/-/healthy", 200, "."},
@@ -197,15 +206,28 @@ func TestReload(t *testing.T) {
 	}
 }
 
-func TestPageShowsWhyTheLastReloadFailed(t *testing.T) {
-	bad := compile(t, "policies: {p: {allow_origins: [\"https://<script>\"]}}\ndefault: {policies: [p]}")
-	page := body(do(Handler(newSource(t, policyfile.Attempt{Result: bad})), "GET", "/", "localhost"))
-	if !strings.Contains(page, "policies.yaml:1:32") || strings.Contains(page, "<script>") {
-		t.Errorf("the page says\n%s", page)
+// TestPageFiles holds that the page is made of nothing that its content security policy forbids, that it loads nothing from
+// elsewhere, and that it works below a path of a proxy.
+func TestPageFiles(t *testing.T) {
+	files, err := fs.Glob(pageFiles, "page/*")
+	if err != nil || len(files) < 5 {
+		t.Fatal(files, err)
 	}
-	// Its own content security policy forbids all of this.
-	if inline := regexp.MustCompile(`<script|<style|\s(style|on[a-z]+)=`).FindString(page); inline != "" {
-		t.Errorf("the page has %q:\n%s", inline, page)
+	forbidden := regexp.MustCompile(`(?i)innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|<script>|<style|\s(style|on[a-z]+)=|(src|href|import|from|fetch)[=( ]*["'\x60](/|https?:)`)
+	for _, name := range files {
+		data, err := fs.ReadFile(pageFiles, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := forbidden.Find(data); found != nil {
+			t.Errorf("%s has %q", name, found)
+		}
+	}
+	csp := do(Handler(newSource(t, policyfile.Attempt{})), "GET", "/", "localhost").Header.Get("Content-Security-Policy")
+	for _, directive := range []string{"default-src 'none'", "script-src 'self'", "connect-src 'self'", "require-trusted-types-for 'script'", "trusted-types 'none'"} {
+		if !slices.Contains(strings.Split(csp, "; "), directive) {
+			t.Errorf("the page's content security policy lacks %s: %s", directive, csp)
+		}
 	}
 }
 
@@ -214,6 +236,9 @@ func TestPprof(t *testing.T) {
 	s.Pprof = true
 	if r := do(Handler(s), "GET", "/debug/pprof/", "localhost"); r.StatusCode != 200 || !strings.Contains(body(r), "goroutine") {
 		t.Errorf("the index: %s", r.Status)
+	}
+	if page := body(do(Handler(s), "GET", "/", "localhost")); !strings.Contains(page, `href="debug/pprof/"`) {
+		t.Errorf("the page has no link to the index:\n%s", page)
 	}
 	if r := do(Handler(s), "GET", "/debug/pprof/", "evil.example"); r.StatusCode != 403 {
 		t.Errorf("the index for another name: %s", r.Status)

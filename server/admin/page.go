@@ -1,85 +1,44 @@
 package admin
 
 import (
-	"bytes"
-	_ "embed"
+	"embed"
 	"html/template"
 	"net/http"
-	"slices"
-	"time"
-
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+	"path"
 )
 
-var (
-	//go:embed page.html
-	pageHTML string
-	//go:embed style.css
-	styleCSS []byte
+// pageFiles are the page and all that it loads.
+//
+//go:embed page/index.html page/*.css page/*.js page/*.svg
+var pageFiles embed.FS
 
-	pageTemplate = template.Must(template.New("page").Parse(pageHTML))
-)
+var pageTemplate = template.Must(template.ParseFS(pageFiles, "page/index.html"))
 
-// pageData is what the page shows.
-type pageData struct {
-	Version      string
-	Ready        bool
-	Hash         string
-	Since        time.Time
-	Policies     nameList
-	VirtualHosts nameList
-	Pprof        bool
-
-	// Of the last attempt, if it failed.
-	FailedAt time.Time
-	Failure  []*corsprocv1.Finding
-}
-
-// nameList is the beginning of a list.
-type nameList struct {
-	Names []string
-	Total int
-}
-
-// More returns how many names the page leaves out.
-func (l nameList) More() int { return l.Total - len(l.Names) }
-
-func listOf(names []string) nameList {
-	l := nameList{Names: names, Total: len(names)}
-	if l.Total > maxNames {
-		l.Names = names[:maxNames]
-	}
-	return l
-}
-
+// page serves the page: a frame, which its scripts fill with what the admin API tells.
 func page(source Source) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		status := source.Status()
-		data := pageData{
-			Version:      source.Version,
-			Ready:        source.Ready(),
-			Hash:         status.InForce.Hash,
-			Since:        status.Since.UTC(),
-			Policies:     listOf(slices.Sorted(status.InForce.Set.Policies())),
-			VirtualHosts: listOf(slices.Sorted(status.InForce.Set.VirtualHosts())),
-			Pprof:        source.Pprof,
-		}
-		if !status.Last.Good() {
-			data.FailedAt = status.Last.Time.UTC()
-			data.Failure = findingsOf(source.Policies, status.Last)
-		}
-		// Into memory first: an error half-way through a page could not be told any more.
-		var buf bytes.Buffer
-		if err := pageTemplate.Execute(&buf, data); err != nil {
-			http.Error(w, "The page could not be made: "+err.Error()+".", http.StatusInternalServerError)
-			return
-		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Write(buf.Bytes())
+		w.Header().Set("Content-Security-Policy", pagePolicy)
+		pageTemplate.Execute(w, source) // it fails where nobody reads the answer any more
 	}
 }
 
-func style(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	w.Write(styleCSS)
+// pageTypes are the media types of the files beside the page. Those that the system knows may be others.
+var pageTypes = map[string]string{
+	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
+	".svg": "image/svg+xml",
+}
+
+// pageFile serves what the page loads.
+func pageFile(w http.ResponseWriter, r *http.Request) {
+	name := r.PathValue("file")
+	kind := pageTypes[path.Ext(name)]
+	data, err := pageFiles.ReadFile("page/" + name)
+	if err != nil || kind == "" {
+		nothing(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Write(data)
 }

@@ -1,0 +1,90 @@
+// The policies in force, and the virtual hosts with their routes, each with its place in the files.
+
+import { byId, code, el, fill, list, separated, say, whenNew } from "./dom.js";
+import { count, placed } from "./format.js";
+import { logButton } from "./logging.js";
+
+// filtered shows the items whose text holds what is written in a filter, and how many there are beyond.
+function filtered(name, textOf, render) {
+  const box = byId(`${name}-filter`);
+  const note = byId(`${name}-note`);
+  let items = [];
+  let total = 0;
+  const apply = () => {
+    const wanted = box.value.trim().toLowerCase();
+    const found = wanted ? items.filter((i) => textOf(i).toLowerCase().includes(wanted)) : items;
+    render(found);
+    const more = total - items.length;
+    const parts = [];
+    if (wanted) parts.push(`${count(found.length)} of ${count(items.length)} match.`);
+    if (more > 0) parts.push(`These are the first ${count(items.length)}, and ${count(more)} more are in `, el("a", { href: "config" }, "the set in force"), ".");
+    if (!items.length) parts.push("None.");
+    fill(note, separated(parts, " "));
+    byId(`${name}-search`).hidden = items.length < 8;
+  };
+  box.addEventListener("input", apply);
+  return whenNew(({ list, all }) => {
+    items = list;
+    total = all;
+    apply();
+  });
+}
+
+const keyOfPolicy = (p) => JSON.stringify(p);
+const policies = filtered("policies", (p) => `${p.name} ${p.at?.file}`, list(byId("policies-rows"), keyOfPolicy, (p) => ({
+  node: el("tr", {}, el("th", { scope: "row" }, code(p.name)), el("td", {}, placed(p.at))),
+  update() {},
+})));
+
+export function showPolicies(inForce) {
+  policies({ list: inForce.policies ?? [], all: inForce.policiesTotal ?? 0 });
+}
+
+const hosts = filtered("hosts", textOfHost, list(byId("hosts-rows"), (v) => JSON.stringify(v), (v) => ({ node: host(v), update() {} })));
+
+export function showHosts(inForce) {
+  hosts({ list: inForce.virtualHosts ?? [], all: inForce.virtualHostsTotal ?? 0 });
+}
+
+function textOfHost(v) {
+  const places = [v.place, ...(v.routes ?? []).map((r) => r.place)];
+  return [v.name, ...(v.routes ?? []).map((r) => r.match), ...places.flatMap((p) => [...(p.policies ?? []), ...(p.candidates ?? [])])].join(" ");
+}
+
+function host(v) {
+  return el("li", { class: "row" },
+    el("div", { class: "head" }, el("h3", {}, code(v.name)), placed(v.place.at), logButton(`the virtual host ${v.name}`, { virtualHost: v.name })),
+    holds(v.place),
+    v.routesTotal > 0 && routes(v));
+}
+
+// holds says what holds at a place.
+function holds(p) {
+  const some = (names) => separated(names.map((n) => code(n)));
+  return el("p", { class: "holds" },
+    p.policies?.length ? [p.policies.length > 1 ? "policies " : "policy ", some(p.policies)] : "no policy",
+    p.policiesAt && [" from ", placed(p.policiesAt)],
+    p.candidates?.length && [", candidates ", some(p.candidates)],
+    stops[p.reject] && [", stops ", stops[p.reject]]);
+}
+
+const stops = {
+  WEBSOCKETS: "WebSockets of refused origins",
+  UNSAFE_METHODS: "refused requests with unsafe methods",
+  ALWAYS: "every refused request",
+};
+
+const kinds = { route_name: "route", path: "path", prefix: "prefix", path_separated_prefix: "path prefix", regex: "regex" };
+
+// routes are made when they are looked at: a large set has very many.
+function routes(v) {
+  const shown = el("ol", { class: "routes" });
+  const note = el("p", { class: "note" });
+  const all = v.routes ?? [];
+  const details = el("details", { ontoggle() {
+    if (!details.open || shown.firstChild) return;
+    fill(shown, all.map((r) => el("li", {}, `${kinds[r.kind] ?? r.kind} `, code(r.match), " ", placed(r.place.at), holds(r.place))));
+    if (v.routesTotal > all.length) say(note, `And ${count(v.routesTotal - all.length)} more.`);
+  } }, el("summary", {}, `${count(v.routesTotal)} ${v.routesTotal === 1 ? "route" : "routes, in the order in which they are tried"}`), shown, note);
+  return details;
+}

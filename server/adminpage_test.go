@@ -1,0 +1,341 @@
+package server
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc"
+)
+
+// pagePolicies have something of everything that the page shows.
+const pagePolicies = `policies:
+  shop:
+    allow_origins: [https://shop.example.com]
+    allow_methods: [PUT]
+    allow_headers: [X-Cart]
+    expose_headers: [X-Order]
+    allow_credentials: true
+    max_age: 600s
+  partners:
+    allow_origins: ["https://*.partner.example"]
+  anyone:
+    allow_origins: ["*"]
+virtual_hosts:
+  - name: api
+    domains: [api.example.com]
+    policies: [shop, partners]
+    candidates: [anyone]
+    routes:
+      - {path: /status, policies: [anyone]}
+      - {prefix: /admin, policies: [shop], reject: ALWAYS}
+  - name: files
+    domains: ["*.files.example.com"]
+    policies: [anyone]
+`
+
+// exchange sends a request with the headers (name, value, …), and ends it.
+func (r *running) exchange(conn *grpc.ClientConn, headers ...string) {
+	r.t.Helper()
+	stream, err := extprocv3.NewExternalProcessorClient(conn).Process(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var all []*corev3.HeaderValue
+	for i := 0; i < len(headers); i += 2 {
+		all = append(all, &corev3.HeaderValue{Key: headers[i], RawValue: []byte(headers[i+1])})
+	}
+	err = stream.Send(&extprocv3.ProcessingRequest{Request: &extprocv3.ProcessingRequest_RequestHeaders{
+		RequestHeaders: &extprocv3.HttpHeaders{Headers: &corev3.HeaderMap{Headers: all}, EndOfStream: true},
+	}})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if _, err := stream.Recv(); err != nil {
+		r.t.Fatal(err)
+	}
+	stream.CloseSend()
+}
+
+// fetched is a request of a page.
+func fetched(method, path, origin string, more ...string) []string {
+	return append([]string{":method", method, ":scheme", "https", ":authority", "api.example.com", ":path", path, "origin", origin}, more...)
+}
+
+// traffic is a little of everything.
+func (r *running) traffic() {
+	conn := r.connect()
+	for range 20 {
+		r.exchange(conn, fetched("GET", "/", "https://shop.example.com")...)
+	}
+	for range 3 {
+		r.exchange(conn, fetched("GET", "/orders?secret=1", "https://evil.example")...)
+	}
+	r.exchange(conn, fetched("OPTIONS", "/orders", "https://shop.example.com", "access-control-request-method", "DELETE")...)
+	r.exchange(conn, fetched("OPTIONS", "/orders", "https://shop.example.com", "access-control-request-method", "PUT",
+		"access-control-request-headers", "content-type,x-cart")...)
+	r.exchange(conn, fetched("POST", "/admin/users", "https://evil.example")...)
+	r.exchange(conn, ":method", "GET", ":scheme", "https", ":authority", "api.example.com", ":path", "/")
+}
+
+// looks are how the page is looked at.
+var looks = []struct {
+	name, scheme string
+	width        int64
+}{{"light", "light", 1280}, {"dark", "dark", 1280}, {"phone", "light", 360}, {"phone-dark", "dark", 360}}
+
+// lookedAt takes pictures, and holds that the page is not wider than the window.
+func (b *tab) lookedAt(name string) {
+	b.t.Helper()
+	for _, l := range looks {
+		_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.scheme}},
+		})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.do(l.name, chromedp.EmulateViewport(l.width, 800))
+		if width := evaluate[int64](b, `document.documentElement.scrollWidth`); width > l.width {
+			b.t.Errorf("%s, %s: the page is %d pixels wide: %s", name, l.name, width, evaluate[string](b,
+				fmt.Sprintf(`[...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > %d).map((e) => e.outerHTML.slice(0, 100)).join("\n")`, l.width)))
+		}
+		b.picture(name + "-" + l.name)
+	}
+}
+
+func TestPage(t *testing.T) {
+	r := start(t, pagePolicies, func(s *Settings) { s.Pprof = true })
+	b := newTab(t)
+	b.open("http://"+r.admin+"/", `document.getElementById("since").innerText.includes("ago")`)
+	b.says("refusals-note", "Nothing was refused")
+	b.lookedAt("empty")
+	b.says("policies-rows", r.path+":2:3")
+	b.says("hosts-rows", r.path+":14:5")
+	b.says("ready", "ready")
+
+	// What happens is seen without doing anything.
+	r.traffic()
+	b.says("refusals-rows", "https://evil.example")
+	b.says("refusals-rows", "3 times")
+	b.says("refusals-rows", "To allow it: add https://evil.example to policies.shop.allow_origins ("+r.path+":3:20)")
+	b.says("refusals-rows", "rejected: origin not allowed")
+	b.says("refusals-rows", "policies.shop.allow_methods")
+	b.says("reasons", "method_not_allowed")
+	b.says("candidates-rows", "refused")
+	if text := evaluate[string](b, `document.body.innerText`); strings.Contains(text, "secret") {
+		t.Errorf("the page shows a query:\n%s", text)
+	}
+	if d := evaluate[string](b, `document.querySelector(".bar.allowed").getAttribute("d")`); d == "" {
+		t.Error("the chart shows nothing allowed")
+	}
+	b.do("folding the routes open", chromedp.Click(chromedp.CSS("#hosts-rows summary")))
+	b.says("hosts-rows", "prefix /admin")
+
+	// A refusal is explained and logged by its buttons.
+	b.do("explaining", chromedp.Click(chromedp.CSS(`button[aria-label="Explain the refusal of https://evil.example"]`)))
+	b.waitFor("the verdict has the focus", `document.activeElement.id === "verdict"`)
+	b.says("explanation", "The page may not read the answer")
+	b.do("logging", chromedp.Click(chromedp.CSS(`button[aria-label="Log decisions about https://evil.example in api for 10 minutes"]`)))
+	b.says("logging-rows", "min left")
+	b.lookedAt("traffic")
+	b.named()
+	b.do("logging no more", chromedp.Click(chromedp.CSS(`button[aria-label="Stop logging api, https://evil.example"]`)))
+	b.says("logging-note", "Nothing")
+	if !evaluate[bool](b, `document.querySelector("#hosts-rows details").open`) {
+		t.Error("the routes do not stay open")
+	}
+	if n := evaluate[int](b, `document.querySelectorAll('a[href="debug/pprof/"]').length`); n != 1 {
+		t.Errorf("%d links to the profiles", n)
+	}
+	b.quiet("http://" + r.admin + "/")
+}
+
+// named holds that everything that can be worked with has a name for those who do not see it, and no heading is left out.
+func (b *tab) named() {
+	b.t.Helper()
+	tree, err := chromedp.Call(b.ctx, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	nameless := map[string]bool{
+		"button": true, "link": true, "textbox": true, "searchbox": true, "combobox": true, "checkbox": true, "image": true, "table": true,
+		"navigation": true, "region": true, "heading": true, "group": true, "alert": false, "status": false,
+	}
+	seen := map[string]int{}
+	for _, n := range tree.Nodes {
+		if n.Ignored || n.Role == nil {
+			continue
+		}
+		role := strings.Trim(string(n.Role.Value), `"`)
+		seen[role]++
+		if nameless[role] && role != "group" && (n.Name == nil || strings.Trim(string(n.Name.Value), `" `) == "") {
+			b.t.Errorf("a %s without a name (node %v)", role, n.BackendDOMNodeID)
+		}
+	}
+	for _, role := range []string{"main", "banner", "navigation", "region", "heading", "table", "button", "textbox", "combobox", "checkbox", "image", "status"} {
+		if seen[role] == 0 {
+			b.t.Errorf("no %s among %v", role, seen)
+		}
+	}
+	levels := evaluate[[]int](b, `[...document.querySelectorAll("h1, h2, h3, h4")].filter((h) => h.checkVisibility()).map((h) => Number(h.tagName[1]))`)
+	for i, level := range levels {
+		if i > 0 && level > levels[i-1]+1 || i == 0 && level != 1 {
+			b.t.Errorf("a heading of level %d is left out: %v", level-1, levels)
+		}
+	}
+}
+
+// TestPageExplains fills the form as somebody does who has no mouse.
+func TestPageExplains(t *testing.T) {
+	r := start(t, pagePolicies, nil)
+	b := newTab(t)
+	b.open("http://"+r.admin+"/", `document.querySelector("#hosts-rows li")`)
+	press := func(keys ...string) {
+		t.Helper()
+		for _, k := range keys {
+			b.do("typing", chromedp.KeyEvent(k))
+		}
+	}
+	for range 40 {
+		if press(kb.Tab); evaluate[string](b, `document.activeElement.id`) == "x-origin" {
+			break
+		}
+	}
+	press("https://shop.example.com", kb.Tab, "https://api.example.com/orders", kb.Tab, "PUT", kb.Tab, "i") // include
+	press(kb.Tab, kb.Tab, " ", "X-Cart", kb.Tab, "17", kb.Enter)
+	b.waitFor("the verdict has the focus", `document.activeElement.id === "verdict"`)
+	for _, text := range []string{
+		"The page may read the answer: allowed", "PUT https://api.example.com/orders", "access-control-request-headers: x-cart", "rule policies.shop.allow_origins[0] at " + r.path + ":3:21",
+		"X-Order, and the safelisted ones", "600 s in Chromium", "access-control-allow-credentials: true",
+	} {
+		b.says("explanation", text)
+	}
+	b.lookedAt("explained")
+
+	// What was asked is in the address: somebody else sees the same.
+	address := evaluate[string](b, `location.href`)
+	b.open("about:blank", "true")
+	b.open(address, `document.getElementById("verdict")`)
+	b.says("explanation", "access-control-request-headers: x-cart")
+
+	b.open("about:blank", "true")
+	b.open("http://"+r.admin+"/#explain?origin=https://shop.example.com/&url=nothing", `document.getElementById("explain-error").innerText`)
+	b.says("explain-error", "an origin has no path")
+	if !evaluate[bool](b, `document.getElementById("explanation").hidden`) {
+		t.Error("an explanation beside the faults")
+	}
+	b.lookedAt("fault")
+}
+
+func TestPageShowsWhyAReloadFailed(t *testing.T) {
+	r := start(t, pagePolicies, nil)
+	b := newTab(t)
+	b.open("http://"+r.admin+"/", `document.querySelector("#reloads-rows li")`)
+	r.write(strings.Replace(pagePolicies, "https://shop.example.com]", "https://Shop.example.com/<img src=x onerror=alert(1)>]", 1))
+	b.do("reloading", chromedp.Click(chromedp.CSS("#reload")))
+	b.says("reload-result", r.path+":3:21: ")
+	b.says("failure", r.path+":3:21")
+	b.says("failure", "<img src=x onerror=alert(1)>")
+	b.says("announced", "cannot be used")
+	b.waitFor("the title says it", `document.title === "corsproc: policy files not loaded"`)
+	b.lookedAt("failed")
+
+	r.write(strings.Replace(pagePolicies, "[PUT]", "[PUT, DELETE]", 1))
+	b.do("reloading", chromedp.Click(chromedp.CSS("#reload")))
+	b.says("reload-result", "reloaded")
+	b.waitFor("it is repaired", `document.getElementById("failure").hidden`)
+	if n := evaluate[int](b, `document.querySelectorAll("#reloads-rows > li").length`); n != 3 {
+		t.Errorf("%d attempts are shown, want 3", n)
+	}
+	b.do("folding the findings open", chromedp.Click(chromedp.CSS("#reloads-rows summary")))
+	b.says("reloads-rows", r.path+":3:21")
+	// A refused request of fetch is all that the console may say.
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, text := range b.console {
+		if !strings.Contains(text, "status of 400") {
+			t.Errorf("the console says: %s", text)
+		}
+	}
+}
+
+// TestPageIsDeafToStrangers sends what could do harm on a page that is careless.
+func TestPageIsDeafToStrangers(t *testing.T) {
+	r := start(t, pagePolicies, nil)
+	b := newTab(t)
+	b.open("http://"+r.admin+"/", `document.querySelector("#hosts-rows li")`)
+	conn := r.connect()
+	const image = `<img src=x onerror="document.title='taken'">`
+	long := "https://" + strings.Repeat(strings.Repeat("a", 61)+".", 5)[:253-8] + ".example:65535"
+	for _, headers := range [][]string{
+		fetched("GET", "/"+image, image),
+		fetched("GET", "/\u202egnp.exe", "https://evil.example\u202e\u0000\x1b[31m"),
+		fetched(image, "/", "https://first.example"),
+		fetched("GET", "/"+strings.Repeat("long", 900), long),
+		fetched("OPTIONS", "/"+image+"\u202e", "https://shop.example.com", "access-control-request-method", image, "access-control-request-headers", image),
+		fetched("GET", "/", "javascript:alert(1)"),
+	} {
+		r.exchange(conn, headers...)
+	}
+	b.waitFor("they are shown", `document.querySelectorAll("#refusals-rows > li").length >= 6`)
+	b.says("refusals-rows", strings.ReplaceAll(image, `"`, `\"`))
+	b.says("refusals-rows", long)
+	b.says("refusals-rows", `\u202e`)
+	b.lookedAt("hostile")
+	if n := evaluate[int](b, `document.querySelectorAll("img, iframe, object, main script, main [onerror]").length`); n != 0 {
+		t.Errorf("%d elements came from outside", n)
+	}
+	if text := evaluate[string](b, `document.body.textContent`); strings.ContainsAny(text, "\u202e\u0000\x1b") {
+		t.Error("what is not printable is on the page")
+	}
+	for range evaluate[int](b, `document.querySelectorAll('button[aria-label^="Explain the refusal"]').length`) {
+		b.do("explaining one", chromedp.Click(chromedp.CSS(`button[aria-label^="Explain the refusal"]`)))
+	}
+	b.quiet("http://" + r.admin + "/")
+}
+
+// A process that goes is said to be gone, and its successor is shown without anybody's doing.
+func TestPageOutlivesTheProcess(t *testing.T) {
+	first := start(t, pagePolicies, nil)
+	b := newTab(t)
+	b.open("http://"+first.admin+"/", `document.querySelector("#hosts-rows li")`)
+	first.stop()
+	b.says("lost", "corsproc does not answer (no answer). What is below is as it was at 2")
+	b.waitFor("the title says it", `document.title === "corsproc: no answer"`)
+	b.lookedAt("lost")
+
+	start(t, strings.Replace(pagePolicies, "partners", "friends", 2), func(s *Settings) { s.AdminListen = first.admin })
+	b.says("policies-rows", "friends")
+	b.waitFor("it answers again", `document.getElementById("lost").hidden && document.title === "corsproc: ready"`)
+}
+
+// Of a large set the page shows the beginning, and finds in it.
+func TestPageOfALargeSet(t *testing.T) {
+	var text strings.Builder
+	fmt.Fprint(&text, "policies:\n")
+	for i := range 2000 {
+		fmt.Fprintf(&text, "  policy-%04d-%s: {allow_origins: [https://a%d.example]}\n", i, strings.Repeat("x", 40), i)
+	}
+	fmt.Fprint(&text, "virtual_hosts:\n")
+	for i := range 2000 {
+		fmt.Fprintf(&text, "- {domains: [h%d.%s.example.com], policies: [policy-%04d-%s]}\n", i, strings.Repeat("long-", 10)+"x", i, strings.Repeat("x", 40))
+	}
+	r := start(t, text.String(), nil)
+	b := newTab(t)
+	b.open("http://"+r.admin+"/", `document.querySelectorAll("#policies-rows tr").length === 500`)
+	b.says("policies-note", "first 500, and 1,500 more are in the set in force")
+	b.says("hosts-note", "first 500, and 1,501 more")
+	b.do("searching", chromedp.SendKeys(chromedp.CSS("#hosts-filter"), "h17."))
+	b.says("hosts-note", "1 of 500 match")
+	if n := evaluate[int](b, `document.querySelectorAll("#hosts-rows > li").length`); n != 1 {
+		t.Errorf("%d virtual hosts are shown, want 1", n)
+	}
+	b.lookedAt("large")
+	b.quiet("http://" + r.admin + "/")
+}
