@@ -175,12 +175,40 @@ func (c *compiler) compileRegex(at Place, text string) *regexp.Regexp {
 		c.fail(at, CodeRegexMalformed, text, regexFault(err), "")
 		return nil
 	}
+	if isTooLarge(tree, text) {
+		c.fail(at, CodeRegexMalformed, text, "written out without {counts} this expression is too large: use + or * where a count does not matter", "")
+		return nil
+	}
 	whole, err := regexp.Compile(`\A(?:` + tree.String() + `)\z`)
 	if err != nil {
 		c.fail(at, CodeRegexMalformed, text, regexFault(err), "")
 		return nil
 	}
 	return whole
+}
+
+// maxExpandedRegex is how large an expression with counts may be when they are written out, as RE2 does it. Each element
+// costs some KiB while a set is made; no origin or path has so many characters.
+const maxExpandedRegex = 100_000
+
+// isTooLarge reports whether an expression gets too large by its counts.
+func isTooLarge(tree *syntax.Regexp, text string) bool {
+	return expandedSize(tree) > max(maxExpandedRegex, len(text))
+}
+
+// expandedSize returns about how many characters and classes an expression has when its counts are written out.
+func expandedSize(tree *syntax.Regexp) int {
+	size := 1
+	if tree.Op == syntax.OpLiteral {
+		size = len(tree.Rune)
+	}
+	for _, sub := range tree.Sub {
+		size += expandedSize(sub)
+	}
+	if tree.Op == syntax.OpRepeat {
+		size *= max(tree.Min, tree.Max, 1) // RE2 bounds their product
+	}
+	return size
 }
 
 func regexFault(err error) string {

@@ -15,7 +15,7 @@ func (l *linter) lintRegexes(p *lintedPolicy) {
 	for i, text := range p.message.GetAllowOriginRegexes() {
 		at := p.at.child("allow_origin_regexes").element(i)
 		tree, err := syntax.Parse(text, syntax.Perl)
-		if err != nil {
+		if err != nil || isTooLarge(tree, text) {
 			continue // there is an error about it
 		}
 		whole := wholeRegex(tree)
