@@ -21,13 +21,16 @@ func TestMeshManifests(t *testing.T) {
 	}
 }
 
-// TestCommentedTLS checks the DestinationRule with the lines about TLS, which are comments in the file.
+// TestCommentedTLS checks manifests with the lines about TLS in them that are comments.
 func TestCommentedTLS(t *testing.T) {
-	text, commented, ok := strings.Cut(withoutComments(readText(t, "../istio/destination-rule.yaml")), "    # tls:\n")
-	if !ok {
-		t.Fatal("there is no such comment")
+	rule, commented, ok := strings.Cut(withoutComments(readText(t, "../istio/destination-rule.yaml")), "    # tls:\n")
+	_, client, found := strings.Cut(readText(t, "../envoy-gateway/backend-tls.yaml"), "#   spec:\n#     backendTLS:\n")
+	if !ok || !found {
+		t.Fatal("there are no such comments")
 	}
-	check(t, text+"    tls:\n"+strings.ReplaceAll(commented, "    # ", "    "))
+	check(t, rule+"    tls:\n"+strings.ReplaceAll(commented, "    # ", "    "))
+	client, _, _ = strings.Cut(client, "\n")
+	check(t, withoutComments(readText(t, "../envoy-gateway/filter-order.yaml"))+"  backendTLS:\n"+strings.TrimPrefix(client, "#   ")+"\n")
 }
 
 // TestPages checks the manifests that stand in the pages of the platforms: blocks of YAML that begin with an apiVersion.
