@@ -25,9 +25,10 @@ type tab struct {
 	t   *testing.T
 	ctx context.Context
 
-	mu      sync.Mutex
-	console []string
-	asked   []string // URLs
+	mu       sync.Mutex
+	console  []string
+	requests map[network.RequestID]*network.Request
+	statuses map[network.RequestID]int64 // also of answers that no page gets to see
 }
 
 // newTab starts a browser. Without one the test is skipped, or fails where everything has to be there.
@@ -42,7 +43,7 @@ func newTab(t *testing.T, more ...chromedp.ExecAllocatorOption) *tab {
 	}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(flags, more...)...)
 	t.Cleanup(stop)
-	b := &tab{t: t}
+	b := &tab{t: t, requests: make(map[network.RequestID]*network.Request), statuses: make(map[network.RequestID]int64)}
 	var end context.CancelFunc
 	b.ctx, end = chromedp.NewContext(allocator)
 	t.Cleanup(end)
@@ -66,7 +67,9 @@ func (b *tab) listen(event any) {
 	case *runtime.EventExceptionThrown:
 		b.console = append(b.console, e.ExceptionDetails.Text)
 	case *network.EventRequestWillBeSent:
-		b.asked = append(b.asked, e.Request.URL)
+		b.requests[e.RequestID] = e.Request
+	case *network.EventResponseReceivedExtraInfo:
+		b.statuses[e.RequestID] = e.StatusCode
 	}
 }
 
@@ -78,9 +81,9 @@ func (b *tab) quiet(address string) {
 	for _, text := range b.console {
 		b.t.Errorf("the console says: %s", text)
 	}
-	for _, url := range b.asked {
-		if !strings.HasPrefix(url, address) {
-			b.t.Errorf("the page asks for %s", url)
+	for _, r := range b.requests {
+		if !strings.HasPrefix(r.URL, address) {
+			b.t.Errorf("the page asks for %s", r.URL)
 		}
 	}
 }
@@ -125,7 +128,7 @@ func evaluate[T any](b *tab, expression string) T {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
 		b.t.Fatalf("%s: %v", expression, err)
 	}

@@ -9,7 +9,7 @@ const rows = list(byId("candidates-rows"), keyOf, (c) => {
   const n = el("td", { class: "number" });
   const differs = c.verdict !== c.candidateVerdict;
   const node = el("tr", {},
-    el("th", { scope: "row" }, code(c.virtualHost)), el("td", {}, c.verdict),
+    el("th", { scope: "row", class: "name" }, code(c.virtualHost)), el("td", {}, c.verdict),
     el("td", {}, differs ? el("strong", {}, c.candidateVerdict) : c.candidateVerdict, c.candidateReason !== c.candidateVerdict && `: ${reason(c.candidateReason)}`), n);
   return { node, update: (now) => say(n, count(now.count)) };
 });

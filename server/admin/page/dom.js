@@ -50,14 +50,15 @@ export function whenNew(render) {
 }
 
 // list keeps an element's children in step with items: what has the same key stays the same element, so that focus, a
-// selection and what is folded open survive. make(item) returns { node, update(item, …) }.
+// selection and what is folded open survive. Of items that share a key, the first of one time is the first of the next.
+// make(item) returns { node, update(item, …) }.
 export function list(parent, keyOf, make) {
   let rows = new Map();
   return (items, ...more) => {
     const next = new Map();
     for (const item of items) {
-      const key = keyOf(item);
-      if (next.has(key)) continue;
+      let key = keyOf(item);
+      while (next.has(key)) key += "+";
       const row = rows.get(key) ?? make(item);
       row.update(item, ...more);
       next.set(key, row);

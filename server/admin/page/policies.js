@@ -5,7 +5,7 @@ import { count, placed } from "./format.js";
 import { logButton } from "./logging.js";
 
 // filtered shows the items whose text holds what is written in a filter, and how many there are beyond.
-function filtered(name, textOf, render) {
+function filtered(name, textOf, show) {
   const box = byId(`${name}-filter`);
   const note = byId(`${name}-note`);
   let items = [];
@@ -13,7 +13,7 @@ function filtered(name, textOf, render) {
   const apply = () => {
     const wanted = box.value.trim().toLowerCase();
     const found = wanted ? items.filter((i) => textOf(i).toLowerCase().includes(wanted)) : items;
-    render(found);
+    show(found);
     const more = total - items.length;
     const parts = [];
     if (wanted) parts.push(`${count(found.length)} of ${count(items.length)} match.`);
@@ -30,17 +30,27 @@ function filtered(name, textOf, render) {
   });
 }
 
-const keyOfPolicy = (p) => JSON.stringify(p);
-const policies = filtered("policies", (p) => `${p.name} ${p.at?.file}`, list(byId("policies-rows"), keyOfPolicy, (p) => ({
-  node: el("tr", {}, el("th", { scope: "row" }, code(p.name)), el("td", {}, placed(p.at))),
-  update() {},
-})));
+const policies = filtered("policies", (p) => `${p.name} ${p.at?.file}`, list(byId("policies-rows"), (p) => p.name, () => {
+  const node = el("li", { class: "row head" });
+  return { node, update: whenNew((p) => fill(node, code(p.name), placed(p.at))) };
+}));
 
 export function showPolicies(inForce) {
   policies({ list: inForce.policies ?? [], all: inForce.policiesTotal ?? 0 });
 }
 
-const hosts = filtered("hosts", textOfHost, list(byId("hosts-rows"), (v) => JSON.stringify(v), (v) => ({ node: host(v), update() {} })));
+const hosts = filtered("hosts", textOfHost, list(byId("hosts-rows"), (v) => v.name, (v) => {
+  const head = el("div", { class: "head" });
+  const place = el("span");
+  head.append(el("h3", {}, code(v.name)), place, ...logButton(`the virtual host ${v.name}`, { virtualHost: v.name }));
+  const rest = el("div");
+  const routes = routeList();
+  return { node: el("li", { class: "row" }, head, rest, routes.node), update: whenNew((now) => {
+    fill(place, placed(now.place.at));
+    fill(rest, holds(now.place));
+    routes.update(now);
+  }) };
+}));
 
 export function showHosts(inForce) {
   hosts({ list: inForce.virtualHosts ?? [], all: inForce.virtualHostsTotal ?? 0 });
@@ -49,13 +59,6 @@ export function showHosts(inForce) {
 function textOfHost(v) {
   const places = [v.place, ...(v.routes ?? []).map((r) => r.place)];
   return [v.name, ...(v.routes ?? []).map((r) => r.match), ...places.flatMap((p) => [...(p.policies ?? []), ...(p.candidates ?? [])])].join(" ");
-}
-
-function host(v) {
-  return el("li", { class: "row" },
-    el("div", { class: "head" }, el("h3", {}, code(v.name)), placed(v.place.at), logButton(`the virtual host ${v.name}`, { virtualHost: v.name })),
-    holds(v.place),
-    v.routesTotal > 0 && routes(v));
 }
 
 // holds says what holds at a place.
@@ -76,15 +79,22 @@ const stops = {
 
 const kinds = { route_name: "route", path: "path", prefix: "prefix", path_separated_prefix: "path prefix", regex: "regex" };
 
-// routes are made when they are looked at: a large set has very many.
-function routes(v) {
-  const shown = el("ol", { class: "routes" });
+// routeList shows routes, which are made when they are looked at: a large set has very many.
+function routeList() {
+  const title = el("summary");
+  const rows = el("ol", { class: "routes" });
   const note = el("p", { class: "note" });
-  const all = v.routes ?? [];
-  const details = el("details", { ontoggle() {
-    if (!details.open || shown.firstChild) return;
-    fill(shown, all.map((r) => el("li", {}, `${kinds[r.kind] ?? r.kind} `, code(r.match), " ", placed(r.place.at), holds(r.place))));
-    if (v.routesTotal > all.length) say(note, `And ${count(v.routesTotal - all.length)} more.`);
-  } }, el("summary", {}, `${count(v.routesTotal)} ${v.routesTotal === 1 ? "route" : "routes, in the order in which they are tried"}`), shown, note);
-  return details;
+  let host = {};
+  const show = () => {
+    const { routes = [], routesTotal = 0 } = details.open ? host : {};
+    fill(rows, routes.map((r) => el("li", {}, `${kinds[r.kind] ?? r.kind} `, code(r.match), " ", placed(r.place.at), holds(r.place))));
+    say(note, routesTotal > routes.length ? `And ${count(routesTotal - routes.length)} more.` : "");
+  };
+  const details = el("details", { ontoggle: show }, title, rows, note);
+  return { node: details, update(v) {
+    host = v;
+    details.hidden = !v.routesTotal;
+    say(title, v.routesTotal === 1 ? "1 route" : `${count(v.routesTotal)} routes, in the order in which they are tried`);
+    show();
+  } };
 }
