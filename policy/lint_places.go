@@ -43,14 +43,24 @@ func (l *linter) lintPolicyList(at Place, names []string) {
 	}
 }
 
+// maxLeadingStars is how many names that begin with a star are looked at. Each is held against all others of these, which
+// no index tells apart.
+const maxLeadingStars = 5000
+
 // lintHostNames finds virtual hosts that have nothing but a pattern for a name, of which every name that it matches
 // belongs to a longer pattern. Domains can always be reached: they stand once, and the longest wins.
 func (l *linter) lintHostNames() {
+	leading := 0
 	for i, src := range l.sources {
 		for j, h := range src.Set.GetVirtualHosts() {
 			name := h.GetName()
 			if !isGlob(name) || len(h.GetDomains()) > 0 {
 				continue
+			}
+			if name[0] == '*' {
+				if leading++; leading > maxLeadingStars {
+					continue
+				}
 			}
 			at := l.in(int32(i), Path("").Name("virtual_hosts").Index(j)).child("name")
 			if l.hostAt(int(l.set.names.find(nameGlob, name))).child("name") != at {

@@ -15,3 +15,13 @@ func takes(n int, what string) cobra.PositionalArgs {
 		return fmt.Errorf("%s takes %s, but was given %d", cmd.Name(), what, len(args))
 	}
 }
+
+// takesSome refuses to be given nothing.
+func takesSome(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return nil
+		}
+		return fmt.Errorf("%s takes %s, but was given none", cmd.Name(), what)
+	}
+}

@@ -37,7 +37,7 @@ The exit status is 0 if all of them load, 1 if findings keep one from loading, a
   corsproc check --strict policies/
   corsproc check --fix policies.yaml
   render-policies | corsproc check --format json -`,
-		Args: cobra.MinimumNArgs(1),
+		Args: takesSome("one PATH or several: policy files or directories"),
 	}
 	strict := cmd.Flags().Bool("strict", false, "count warnings as errors")
 	fix := cmd.Flags().Bool("fix", false, "write the safe corrections to the files")

@@ -29,7 +29,7 @@ An address with TLS needs one of the --tls flags; with mutual TLS, --tls-cert an
 		Example: `  corsproc health 127.0.0.1:9002
   corsproc health unix:///run/corsproc/corsproc.sock
   corsproc health --tls-ca ca.pem corsproc.example.com:9002`,
-		Args: cobra.ExactArgs(1),
+		Args: takes(1, "one ADDR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			creds, err := secure.credentials()
 			if err != nil {

@@ -46,7 +46,7 @@ policies are bad, there is nothing to run, or the command is called wrongly.`,
 		Example: `  corsproc test policies_test.yaml
   corsproc test -v tests/
   corsproc test --format junit tests/ > report.xml`,
-		Args:              cobra.MinimumNArgs(1),
+		Args:              takesSome("one PATH or several: test files, or directories of them"),
 		ValidArgsFunction: completePolicies, // test files have the same endings
 	}
 	verbose := cmd.Flags().BoolP("verbose", "v", false, "print a line for each test that passed, too")

@@ -71,7 +71,7 @@ corsproc: the tests of bad_test.yaml cannot be run
 		{args: "missing_test.yaml pass_test.yaml", status: 2, stdout: "1 passed, 0 failed.\n", stderr: "missing_test.yaml does not exist"},
 		{args: "- -", stdin: passingTest, status: 2, stderr: "only once"},
 		{args: "-", status: 2, stderr: "-:1:1: the file says nothing"},
-		{args: "", status: 2, stderr: "requires at least 1 arg"},
+		{args: "", status: 2, stderr: "test takes one PATH or several"},
 		{args: "--format sarif pass_test.yaml", status: 2, stderr: "write text or json or junit"},
 		{args: "--format json bad_test.yaml", status: 2, stderr: badOrigin, stdout: `{"files":[{"file":"bad_test.yaml","policies":"good.yaml","tests":[],"findings":[{` +
 			`"severity":"error","code":"page-origin","file":"bad_test.yaml","line":4,"column":21,"field":"tests[0].fetch.origin",` +
