@@ -90,6 +90,32 @@ var looks = []struct {
 	width        int64
 }{{"light", "light", 1280}, {"dark", "dark", 1280}, {"phone", "light", 360}, {"phone-dark", "dark", 360}}
 
+// hardToRead lists text that leaves its section, and text with too little contrast (WCAG 2.2, 1.4.3).
+const hardToRead = `(() => {
+	const channels = (color) => color.match(/[\d.]+/g).map(Number);
+	const luminance = (c) => {
+		const [r, g, b] = c.map((v) => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+		return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+	};
+	const ground = (e) => {
+		for (; e; e = e.parentElement) {
+			const c = channels(getComputedStyle(e).backgroundColor);
+			if (c.length === 3) return c;
+		}
+		return [255, 255, 255];
+	};
+	const bad = [];
+	for (const e of document.querySelectorAll("body *")) {
+		if (!e.checkVisibility() || e.closest(".unseen, :disabled") || ![...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) continue;
+		const [a, b] = [luminance(channels(getComputedStyle(e).color)), luminance(ground(e))].sort((x, y) => x - y);
+		const ratio = (b + 0.05) / (a + 0.05);
+		if (ratio < 4.5) bad.push("contrast " + ratio.toFixed(2) + ": " + e.outerHTML.slice(0, 100));
+		const section = e.closest("section, .banner");
+		if (section && e.getBoundingClientRect().right > section.getBoundingClientRect().right - 4) bad.push("leaves its section: " + e.outerHTML.slice(0, 100));
+	}
+	return bad;
+})()`
+
 // lookedAt takes pictures, and holds that the page is not wider than the window.
 func (b *tab) lookedAt(name string) {
 	b.t.Helper()
@@ -101,6 +127,9 @@ func (b *tab) lookedAt(name string) {
 			b.t.Fatal(err)
 		}
 		b.do(l.name, chromedp.EmulateViewport(l.width, 800))
+		for _, text := range evaluate[[]string](b, hardToRead) {
+			b.t.Errorf("%s, %s: %s", name, l.name, text)
+		}
 		if width := evaluate[int64](b, `document.documentElement.scrollWidth`); width > l.width {
 			b.t.Errorf("%s, %s: the page is %d pixels wide: %s", name, l.name, width, evaluate[string](b,
 				fmt.Sprintf(`[...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > %d).map((e) => e.outerHTML.slice(0, 100)).join("\n")`, l.width)))
@@ -306,7 +335,7 @@ func TestPageOutlivesTheProcess(t *testing.T) {
 	b := newTab(t)
 	b.open("http://"+first.admin+"/", `document.querySelector("#hosts-rows li")`)
 	first.stop()
-	b.says("lost", "corsproc does not answer (no answer). What is below is as it was at 2")
+	b.says("lost", "corsproc does not answer: it cannot be reached. What is below is as it was at ")
 	b.waitFor("the title says it", `document.title === "corsproc: no answer"`)
 	b.lookedAt("lost")
 

@@ -4,5 +4,5 @@
 // It is told what happens and asks for what is current; it starts nothing, holds no policy set and knows neither gRPC
 // streams nor listeners. Whatever a client of Envoy sends is a stranger's text here: it becomes no label of a metric.
 //
-// Start reading at [Handler] for what is served, at [Metrics] for what is counted.
+// Start reading at [Handler] for what is served, at [Metrics] for what is counted, at page/app.js for the page.
 package admin

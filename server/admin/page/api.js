@@ -30,6 +30,6 @@ async function post(address, init) {
   try {
     return await fetch(address, { method: "POST", signal: AbortSignal.timeout(patience), ...init });
   } catch (error) {
-    throw new Error(error.name === "TimeoutError" ? "no answer within 10 seconds" : "no answer");
+    throw new Error(error.name === "TimeoutError" ? "no answer within 10 seconds" : "it cannot be reached");
   }
 }

@@ -69,8 +69,11 @@ function unanswered(error) {
   lost = true;
   document.title = "corsproc: no answer";
   document.body.classList.add("stale");
-  const since = answeredAt ? `What is below is as it was at ${clock(answeredAt)}.` : "";
-  say(byId("lost-text"), `corsproc does not answer (${error.message}). ${since} This page keeps asking.`);
+  const since = answeredAt ? `What is below is as it was at ${clock(answeredAt)}. ` : "";
+  say(byId("ready"), "no answer");
+  byId("ready").className = "badge bad";
+  say(byId("lost-text"), `corsproc does not answer: ${error.message}.`);
+  say(byId("lost-since"), `${since}This page keeps asking.`);
   byId("lost").hidden = false;
 }
 

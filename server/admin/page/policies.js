@@ -15,11 +15,10 @@ function filtered(name, textOf, show) {
     const found = wanted ? items.filter((i) => textOf(i).toLowerCase().includes(wanted)) : items;
     show(found);
     const more = total - items.length;
-    const parts = [];
-    if (wanted) parts.push(`${count(found.length)} of ${count(items.length)} match.`);
-    if (more > 0) parts.push(`These are the first ${count(items.length)}, and ${count(more)} more are in `, el("a", { href: "config" }, "the set in force"), ".");
-    if (!items.length) parts.push("None.");
-    fill(note, separated(parts, " "));
+    fill(note,
+      wanted && `${count(found.length)} of ${count(items.length)} match. `,
+      more > 0 && [`These are the first ${count(items.length)}, and ${count(more)} more are in `, el("a", { href: "config" }, "the set in force"), "."],
+      !items.length && "None.");
     byId(`${name}-search`).hidden = items.length < 8;
   };
   box.addEventListener("input", apply);

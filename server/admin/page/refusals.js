@@ -27,7 +27,7 @@ const rows = list(byId("refusals-rows"), keyOf, (r) => {
       el("span", { class: "reason" }, `${r.decision.verdict}: ${reason(r.decision.reason)}`),
       el("span", { class: "count" }, times, ", last ", last)),
     el("p", {}, "in ", code(r.decision.virtualHost), r.decision.policy && [", policy ", code(r.decision.policy)],
-      [r.decision.kind === "preflight" ? ", a preflight for " : ", "], code(r.method || "?"), r.url && [" ", code(r.url)],
+      [r.decision.kind === "preflight" ? ", a preflight for " : ", "], code(r.method || "?"), r.url && [" ", code(cut(r.url))],
       r.headers?.length && [" with ", code(r.headers.join(", "))]),
     now,
     el("p", { class: "actions" },
@@ -43,6 +43,9 @@ const rows = list(byId("refusals-rows"), keyOf, (r) => {
     shown = state;
   } };
 });
+
+// cut keeps an address that somebody has made long on purpose from filling the page. Explain has all of it.
+const cut = (url) => (url.length > 300 ? `${url.slice(0, 300)}…` : url);
 
 // byNow says what the set in force makes of it.
 function byNow(r) {

@@ -40,8 +40,8 @@ function findings({ findings = [], findingsTotal = 0 }) {
   return [
     el("ul", { class: "findings" }, findings.map((f) => el("li", {},
       f.file && [code(f.line ? place(f) : f.file), " "], el("strong", { class: f.severity }, f.severity), " ",
-      f.field && [code(f.field), ": "], f.message, f.fix && [" Write ", code(f.fix), "."],
-      f.related && [" See ", code(place(f.related)), "."]))),
+      f.field && [code(f.field), ": "], f.message, f.fix && ["; write ", code(f.fix)],
+      f.related && [" (see ", code(place(f.related)), ")"]))),
     findingsTotal > findings.length && el("p", {}, `And ${findingsTotal - findings.length} more, in the answer of “Look at the policy files now”.`),
   ];
 }
@@ -53,7 +53,7 @@ export function startReload(refresh) {
     try {
       const { text } = await reload();
       // As corsproc check prints it: of a large set this may be long, and the list above shows it too.
-      fill(result, text.split("\n").slice(0, 100).map((line) => el("span", {}, line)));
+      fill(result, el("span", { class: "soft" }, clock(new Date())), text.split("\n").slice(0, 100).map((line) => el("span", {}, line)));
     } catch (error) {
       say(result, `The policy files were not looked at: ${error.message}.`);
     }
