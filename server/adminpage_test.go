@@ -2,6 +2,11 @@ package server
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -111,22 +116,28 @@ const hardToRead = `(() => {
 		const ratio = (b + 0.05) / (a + 0.05);
 		if (ratio < 4.5) bad.push("contrast " + ratio.toFixed(2) + ": " + e.outerHTML.slice(0, 100));
 		const section = e.closest("section, .banner");
-		if (section && e.getBoundingClientRect().right > section.getBoundingClientRect().right - 4) bad.push("leaves its section: " + e.outerHTML.slice(0, 100));
+		if (section && section !== e && e.getBoundingClientRect().right > section.getBoundingClientRect().right - 4) bad.push("leaves its section: " + e.outerHTML.slice(0, 100));
 	}
 	return bad;
 })()`
+
+// look has the page shown in a colour scheme and a width.
+func (b *tab) look(scheme string, width int64) {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.do("a look", chromedp.EmulateViewport(width, 800))
+}
 
 // lookedAt takes pictures, and holds that the page is not wider than the window.
 func (b *tab) lookedAt(name string) {
 	b.t.Helper()
 	for _, l := range looks {
-		_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.scheme}},
-		})
-		if err != nil {
-			b.t.Fatal(err)
-		}
-		b.do(l.name, chromedp.EmulateViewport(l.width, 800))
+		b.look(l.scheme, l.width)
 		for _, text := range evaluate[[]string](b, hardToRead) {
 			b.t.Errorf("%s, %s: %s", name, l.name, text)
 		}
@@ -148,7 +159,8 @@ func TestPage(t *testing.T) {
 	b.says("hosts-rows", r.path+":14:5")
 	b.says("ready", "ready")
 
-	// What happens is seen without doing anything.
+	// What happens is seen without doing anything, and without disturbing who reads.
+	b.do("scrolling", chromedp.Evaluate[chromedp.Void](`getSelection().selectAllChildren(document.querySelector("#policies-rows li")); scrollTo(0, 50)`))
 	r.traffic()
 	b.says("refusals-rows", "https://evil.example")
 	b.says("refusals-rows", "3 times")
@@ -157,6 +169,12 @@ func TestPage(t *testing.T) {
 	b.says("refusals-rows", "policies.shop.allow_methods")
 	b.says("reasons", "method_not_allowed")
 	b.says("candidates-rows", "refused")
+	if selected := evaluate[string](b, `getSelection().toString()`); !strings.Contains(selected, "policies.yaml:11:3") {
+		t.Errorf("what was selected is now %q", selected)
+	}
+	if at := evaluate[float64](b, `scrollY`); at != 50 {
+		t.Errorf("the page has moved to %v", at)
+	}
 	if text := evaluate[string](b, `document.body.innerText`); strings.Contains(text, "secret") {
 		t.Errorf("the page shows a query:\n%s", text)
 	}
@@ -342,6 +360,68 @@ func TestPageOutlivesTheProcess(t *testing.T) {
 	start(t, strings.Replace(pagePolicies, "partners", "friends", 2), func(s *Settings) { s.AdminListen = first.admin })
 	b.says("policies-rows", "friends")
 	b.waitFor("it answers again", `document.getElementById("lost").hidden && document.title === "corsproc: ready"`)
+}
+
+// tenMinutes shows a chart of ten minutes: a load that swells, refused origins twice, and no more than that to decide.
+const tenMinutes = `import(new URL("page/chart.js", location)).then(({ showDecisions }) => {
+	const spans = Array.from({ length: 120 }, (_, i) => {
+		const reasons = { allowed: Math.round(400 + 300 * Math.sin(i / 15)), not_cors: 5000 };
+		if (i % 60 > 50) Object.assign(reasons, { origin_not_allowed: 90, header_not_allowed: 40, path_ambiguous: 20 });
+		return { reasons };
+	});
+	showDecisions({ decisions: { span: "5s", spans }, time: new Date().toISOString() });
+	const bars = (group) => document.querySelector(".bar." + group).getAttribute("d").split("M").length - 1;
+	return [bars("allowed"), bars("origin"), bars("asked"), bars("other"), bars("none")].join(" ");
+})`
+
+func TestPageChart(t *testing.T) {
+	r := start(t, pagePolicies, nil)
+	b := newTab(t)
+	b.open("http://"+r.admin+"/", `document.querySelector("#hosts-rows li")`)
+	for _, l := range looks {
+		b.look(l.scheme, l.width)
+		if bars := evaluate[string](b, tenMinutes); bars != "120 18 18 18 0" {
+			t.Errorf("%s bars", bars)
+		}
+		b.picture("chart-" + l.name)
+	}
+	b.do("showing all", chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll("#legend input")].at(-1).click()`))
+	if bars := evaluate[string](b, tenMinutes); bars != "120 18 18 18 120" {
+		t.Errorf("%s bars, with those where there is nothing to decide", bars)
+	}
+	text := evaluate[string](b, tenMinutes+`.then(() => document.getElementById("reasons").innerText)`)
+	if !regexp.MustCompile(`not_cors\s+60,000\s+600,000\s+allowed\s`).MatchString(text) {
+		t.Errorf("the table says\n%s", text)
+	}
+}
+
+// TestPageBehindAProxy opens the page where a proxy ends TLS and serves it below a path.
+func TestPageBehindAProxy(t *testing.T) {
+	r := start(t, pagePolicies, nil)
+	proxy := httptest.NewTLSServer(http.StripPrefix("/ops/corsproc", &httputil.ReverseProxy{Rewrite: func(q *httputil.ProxyRequest) {
+		q.SetURL(&url.URL{Scheme: "http", Host: r.admin})
+		q.Out.Host = q.In.Host
+	}}))
+	t.Cleanup(proxy.Close)
+	b := newTab(t, chromedp.Flag("ignore-certificate-errors", true))
+	b.open(proxy.URL+"/ops/corsproc/", `document.querySelector("#hosts-rows li")`)
+	b.do("reloading", chromedp.Click(chromedp.CSS("#reload")))
+	b.says("reload-result", "unchanged")
+	b.do("logging", chromedp.Click(chromedp.CSS(`button[aria-label="Log decisions about the virtual host api for 10 minutes"]`)))
+	b.says("logging-rows", "min left")
+	b.quiet(proxy.URL + "/ops/corsproc/")
+}
+
+// Without scripts the page says where else to look.
+func TestPageWithoutScripts(t *testing.T) {
+	r := start(t, pagePolicies, nil)
+	b := newTab(t)
+	_, err := chromedp.Call(b.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.open("http://"+r.admin+"/", `document.body.innerText.includes("needs JavaScript")`)
+	b.lookedAt("noscript")
 }
 
 // Of a large set the page shows the beginning, and finds in it.

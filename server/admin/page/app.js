@@ -15,7 +15,7 @@ import { showSummary } from "./summary.js";
 
 const interval = 3000; // milliseconds
 
-let inForce = {}; // with the policies and virtual hosts, which later answers leave out
+let inForce = {}; // the set that is shown; answers about the same one leave most of it out
 let timer;
 let asking = false;
 let answeredAt; // by the clock of the browser
@@ -39,18 +39,18 @@ async function poll() {
 
 function show(status) {
   const now = status.inForce;
-  if (now.hash === inForce.hash && !now.policies && !now.virtualHosts) {
-    const { files, policies, virtualHosts } = inForce;
-    Object.assign(now, { files, policies, virtualHosts });
-  }
+  const known = now.hash === inForce.hash && !now.policies && !now.virtualHosts;
+  if (known) now.files = inForce.files;
   inForce = now;
   showSummary(status);
   showReloads(status);
   showDecisions(status);
   showRefusals(status);
   showCandidates(status);
-  showPolicies(now);
-  showHosts(now);
+  if (!known) {
+    showPolicies(now);
+    showHosts(now);
+  }
   showLogging(status);
   byId("live").hidden = false;
 }

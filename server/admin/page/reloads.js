@@ -30,7 +30,7 @@ const rows = list(byId("reloads-rows"), (a) => `${a.time} ${a.hash}`, (a) => {
   const time = el("time", { datetime: a.time, title: clock(a.time) });
   const node = el("li", { class: "row" },
     el("div", { class: "head" },
-      el("span", { class: a.successful ? "badge good" : "badge bad" }, a.successful ? "in force" : "not loaded"),
+      el("span", { class: a.successful ? "badge good" : "badge bad" }, a.successful ? "loaded" : "not loaded"),
       time, a.hash && el("span", { class: "place", title: a.hash }, code(a.hash.slice(0, 12)))),
     a.findingsTotal > 0 && el("details", {}, el("summary", {}, plural(a.findingsTotal, "finding")), findings(a)));
   return { node, update: (_, now) => say(time, ago(a.time, now)) };
