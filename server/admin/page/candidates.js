@@ -1,7 +1,7 @@
 // What candidates would have decided beside the active policies.
 
 import { byId, code, el, list, say } from "./dom.js";
-import { count, reason } from "./format.js";
+import { count, reason, short } from "./format.js";
 
 const keyOf = (c) => JSON.stringify([c.virtualHost, c.verdict, c.candidateVerdict, c.candidateReason]);
 
@@ -11,7 +11,10 @@ const rows = list(byId("candidates-rows"), keyOf, (c) => {
   const node = el("tr", {},
     el("th", { scope: "row", class: "name" }, code(c.virtualHost)), el("td", {}, c.verdict),
     el("td", {}, differs ? el("strong", {}, c.candidateVerdict) : c.candidateVerdict, c.candidateReason !== c.candidateVerdict && `: ${reason(c.candidateReason)}`), n);
-  return { node, update: (now) => say(n, count(now.count)) };
+  return { node, update(now) {
+    say(n, short(now.count));
+    n.title = count(now.count);
+  } };
 });
 
 export function showCandidates({ candidates = [] }) {

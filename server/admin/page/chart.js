@@ -1,7 +1,7 @@
 // Decisions of the last minutes: a chart by groups of reasons, and a table by reason that says the same in numbers.
 
 import { byId, code, el, fill, list, say, whenNew } from "./dom.js";
-import { clock, count, span } from "./format.js";
+import { clock, count, short, span } from "./format.js";
 
 // The groups, from the bottom of the chart. Of requests that are no matter of CORS there may be very many: the reader
 // chooses whether to see them.
@@ -68,7 +68,7 @@ function draw({ spans, seconds, time }) {
     });
     paths.get(g).setAttribute("d", d);
   }
-  say(byId("chart-top"), `${count(Math.max(...heights, 0))} in ${span(seconds)}`);
+  say(byId("chart-top"), `${short(Math.max(...heights, 0))} in ${span(seconds)}`);
   say(byId("chart-start"), `${span(most * seconds)} ago`);
   const shown = groups.filter((g) => g.shown).map((g) => g.name).join(", ") || "nothing";
   const all = heights.reduce((a, b) => a + b, 0);
@@ -96,8 +96,10 @@ const rows = list(byId("reasons"), (r) => r.reason, (r) => {
   const node = el("tr", {},
     el("th", { scope: "row" }, el("span", { class: `swatch ${groupOf(r.reason).id}`, "aria-hidden": "true" }), code(r.reason)), minute, all);
   return { node, update(now) {
-    say(minute, count(now.minute));
-    say(all, count(now.all));
+    say(minute, short(now.minute));
+    say(all, short(now.all));
+    minute.title = count(now.minute);
+    all.title = count(now.all);
   } };
 });
 

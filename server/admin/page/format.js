@@ -7,6 +7,11 @@ const counts = new Intl.NumberFormat("en");
 // count writes a number. 64-bit numbers come as text.
 export const count = (n) => counts.format(Number(n ?? 0));
 
+const roundCounts = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+
+// short writes a number for a narrow column: from 100,000 on it is rounded.
+export const short = (n) => (Number(n ?? 0) < 100_000 ? count(n) : roundCounts.format(Number(n)));
+
 // plural writes a number of things.
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${Number(n ?? 0) === 1 ? one : many}`;
 
