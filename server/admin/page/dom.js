@@ -5,7 +5,7 @@
 const unseen = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
 // printable shows them as escapes.
-export const printable = (text) =>
+const printable = (text) =>
   String(text).replace(unseen, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
 
 // el makes an element. Attributes that are false or undefined are left out; on… are listeners. Children are nodes or text;
@@ -41,11 +41,11 @@ export function say(element, text) {
 // whenNew returns a function that calls render only with a value that differs from the one before.
 export function whenNew(render) {
   let before;
-  return (value, ...more) => {
+  return (value) => {
     const now = JSON.stringify(value);
     if (now === before) return;
     before = now;
-    render(value, ...more);
+    render(value);
   };
 }
 

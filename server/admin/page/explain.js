@@ -2,7 +2,7 @@
 // it can be sent to a colleague.
 
 import { call } from "./api.js";
-import { byId, el, fill, say } from "./dom.js";
+import { byId, el, fill } from "./dom.js";
 import { explanation } from "./explanation.js";
 
 const prefix = "#explain?";

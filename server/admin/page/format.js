@@ -36,9 +36,6 @@ const between = (from, to) => (new Date(to) - new Date(from)) / 1000;
 export const ago = (time, now) => `${span(between(time, now))} ago`;
 export const left = (time, now) => `${span(between(now, time))} left`;
 
-// when is a time that says how long ago it was, by the clock of the process.
-export const when = (time, now) => el("time", { datetime: time, title: clock(time) }, ago(time, now));
-
 // place writes a place in a file.
 export const place = (at) => (at ? `${at.file}:${at.line}:${at.column}` : "");
 
