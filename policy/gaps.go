@@ -36,7 +36,7 @@ func (s *Set) Gaps(r *Request, credentials bool) []Gap {
 	if len(others) > 0 || !ok || r.Named.Lines > 0 || p.policies.passthrough {
 		return nil
 	}
-	if credentials && (isDangerous(o.text) || asksForStar(r)) {
+	if credentials && (isDangerous(o.text) || asksForStar(r)) || kindOf(r) == Preflight && asksMalformed(r) {
 		return nil
 	}
 	var best []Gap
@@ -106,6 +106,9 @@ func (g *grant) gaps(r *Request, o *origin, credentials bool) (gaps []Gap, ok bo
 			if !more {
 				break
 			}
+			if name == "" {
+				continue
+			}
 			switch g.checkHeader(name) {
 			case ReasonHeaderNotAllowed:
 				if g.credentials && name == "*" {
@@ -124,6 +127,26 @@ func (g *grant) gaps(r *Request, o *origin, credentials bool) (gaps []Gap, ok bo
 		add(GapCredentials, makeRule(ruleField, index, fieldCredentials), "")
 	}
 	return gaps, true
+}
+
+// asksMalformed reports whether a preflight asks for what no policy can list.
+func asksMalformed(r *Request) bool {
+	if r.RequestMethod.Lines != 1 || !isToken(r.RequestMethod.Value) {
+		return true
+	}
+	empty := 0
+	for list := (elements{lines: r.RequestHeaders}); ; {
+		switch name, more := list.next(); {
+		case !more:
+			return false
+		case name == "":
+			if empty++; empty > maxEmptyElements {
+				return true
+			}
+		case !isToken(name):
+			return true
+		}
+	}
 }
 
 // asksForStar reports whether a preflight asks for a method or a header that is itself called "*". No policy with

@@ -30,9 +30,9 @@ const (
 func (j reject) stops(r *Request) bool {
 	switch j {
 	case rejectWebSockets:
-		return isWebSocket(r)
+		return r.OpensWebSocket()
 	case rejectUnsafeMethods:
-		return isWebSocket(r) || !isSafeMethod(r.Method)
+		return r.OpensWebSocket() || !isSafeMethod(r.Method)
 	case rejectAlways:
 		return true
 	}
@@ -42,8 +42,8 @@ func (j reject) stops(r *Request) bool {
 // isSafeMethod reports whether a method is safe (RFC 9110, section 9.2.1), TRACE excepted, which no browser sends.
 func isSafeMethod(m string) bool { return m == "GET" || m == "HEAD" || m == "OPTIONS" }
 
-// isWebSocket reports whether a request opens a WebSocket: by Upgrade (RFC 6455) or by extended CONNECT (RFC 8441).
-func isWebSocket(r *Request) bool {
+// OpensWebSocket reports whether a request opens a WebSocket: by Upgrade (RFC 6455) or by extended CONNECT (RFC 8441).
+func (r *Request) OpensWebSocket() bool {
 	return strings.EqualFold(r.Protocol, "websocket") || (r.Upgrade != "" && listHas(r.Upgrade, "websocket"))
 }
 

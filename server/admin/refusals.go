@@ -181,6 +181,7 @@ func (r *refusal) message(now *policyfile.Result) *corsprocv1.RecentRefusal {
 	if e == nil {
 		return m
 	}
+	m.Websocket = e.OpensWebSocket()
 	m.Url, m.EnvoyVirtualHost, m.RouteName = shown(e.Scheme+"://"+e.Authority+e.Path), shown(e.VirtualHost), shown(e.Route)
 	for _, line := range e.RequestHeaders {
 		for name := range strings.SplitSeq(line, ",") {

@@ -85,6 +85,22 @@ func TestRefusals(t *testing.T) {
 }
 
 // Whoever makes up origins pushes out only what was seen once.
+// TestRefusedWebSocket: a handshake is told as such, so that the page explains a WebSocket and not a fetch.
+func TestRefusedWebSocket(t *testing.T) {
+	s := newSource(t, policyfile.Attempt{})
+	handshake := get("https://partner.example", "/socket")
+	handshake.Upgrade = "WebSocket"
+	refuse(t, s, handshake)
+	refuse(t, s, get("https://other.example", "/orders"))
+	got := map[string]bool{}
+	for _, r := range answerOf(t, Handler(s), "Status", `{}`, new(corsprocv1.StatusResponse)).GetRefusals() {
+		got[r.GetUrl()] = r.GetWebsocket()
+	}
+	if diff := cmp.Diff(map[string]bool{"https://api.example.com/socket": true, "https://api.example.com/orders": false}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestRefusalsFlood(t *testing.T) {
 	s := newSource(t, policyfile.Attempt{})
 	for range 2 {

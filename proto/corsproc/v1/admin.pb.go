@@ -922,7 +922,9 @@ type RecentRefusal struct {
 	VerdictNow string `protobuf:"bytes,11,opt,name=verdict_now,json=verdictNow,proto3" json:"verdict_now,omitempty"`
 	// The smallest change to the policies in force that would allow it without credentials, all of it; empty where no change
 	// of a policy helps.
-	Changes       []*PolicyChange `protobuf:"bytes,12,rep,name=changes,proto3" json:"changes,omitempty"`
+	Changes []*PolicyChange `protobuf:"bytes,12,rep,name=changes,proto3" json:"changes,omitempty"`
+	// Whether it opens a WebSocket, which is explained as such and not as a fetch.
+	Websocket     bool `protobuf:"varint,13,opt,name=websocket,proto3" json:"websocket,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1039,6 +1041,13 @@ func (x *RecentRefusal) GetChanges() []*PolicyChange {
 		return x.Changes
 	}
 	return nil
+}
+
+func (x *RecentRefusal) GetWebsocket() bool {
+	if x != nil {
+		return x.Websocket
+	}
+	return false
 }
 
 // CandidateCount is what the candidates of a virtual host made of requests, beside the active policies.
@@ -1444,7 +1453,7 @@ const file_corsproc_v1_admin_proto_rawDesc = "" +
 	"\areasons\x18\x02 \x03(\v2&.corsproc.v1.DecisionSpan.ReasonsEntryR\areasons\x1a:\n" +
 	"\fReasonsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xcb\x03\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xe9\x03\n" +
 	"\rRecentRefusal\x121\n" +
 	"\bdecision\x18\x01 \x01(\v2\x15.corsproc.v1.DecisionR\bdecision\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x16\n" +
@@ -1461,7 +1470,8 @@ const file_corsproc_v1_admin_proto_rawDesc = "" +
 	" \x01(\v2\x1a.google.protobuf.TimestampR\blastSeen\x12\x1f\n" +
 	"\vverdict_now\x18\v \x01(\tR\n" +
 	"verdictNow\x123\n" +
-	"\achanges\x18\f \x03(\v2\x19.corsproc.v1.PolicyChangeR\achanges\"\xbb\x01\n" +
+	"\achanges\x18\f \x03(\v2\x19.corsproc.v1.PolicyChangeR\achanges\x12\x1c\n" +
+	"\twebsocket\x18\r \x01(\bR\twebsocket\"\xbb\x01\n" +
 	"\x0eCandidateCount\x12!\n" +
 	"\fvirtual_host\x18\x01 \x01(\tR\vvirtualHost\x12\x18\n" +
 	"\averdict\x18\x02 \x01(\tR\averdict\x12+\n" +

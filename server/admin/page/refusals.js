@@ -27,7 +27,7 @@ const rows = list(byId("refusals-rows"), keyOf, (r) => {
       el("span", { class: "reason" }, `${r.decision.verdict}: ${reason(r.decision.reason)}`),
       el("span", { class: "count" }, times, ", last ", last)),
     el("p", {}, "in ", code(r.decision.virtualHost), r.decision.policy && [", policy ", code(r.decision.policy)],
-      [r.decision.kind === "preflight" ? ", a preflight for " : ", "], code(r.method || "?"), r.url && [" ", code(cut(r.url))],
+      [r.decision.kind === "preflight" ? ", a preflight for " : r.websocket ? ", a WebSocket by " : ", "], code(r.method || "?"), r.url && [" ", code(cut(r.url))],
       r.headers?.length && [" with ", code(r.headers.join(", "))]),
     now,
     el("p", { class: "actions" },
@@ -66,7 +66,7 @@ const asking = { "content-type": "application/json", range: "bytes=0-1,3-4" };
 
 function fetchOf(r) {
   return {
-    origin: r.origin, url: r.url, method: r.method, virtualHost: r.envoyVirtualHost, routeName: r.routeName,
+    origin: r.origin, url: r.url, method: r.method, websocket: r.websocket, virtualHost: r.envoyVirtualHost, routeName: r.routeName,
     headers: (r.headers ?? []).map((name) => [name, asking[name.toLowerCase()] ?? "1"]),
   };
 }
