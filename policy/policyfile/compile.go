@@ -27,7 +27,8 @@ type Result struct {
 // document is a file while its content is compiled.
 type document struct {
 	file   *File
-	root   *yaml.Node // nil if the file cannot be parsed
+	parsed bool       // the file could be parsed
+	root   *yaml.Node // nil if not, and where nothing is wrong with the document
 	walk   *walk
 	set    *corsprocv1.PolicySet
 	layout *layout // nil until a position is asked for
@@ -35,12 +36,19 @@ type document struct {
 
 // fill makes the set of a document from its root.
 func (d *document) fill(root *yaml.Node) {
-	d.root, d.set = root, &corsprocv1.PolicySet{}
+	d.parsed, d.root, d.set = true, root, &corsprocv1.PolicySet{}
 	d.walk = walkDocument(root, d.set.ProtoReflect())
 }
 
 // whole reports whether all of the document was read.
-func (d *document) whole() bool { return d.root != nil && !d.walk.full() }
+func (d *document) whole() bool { return d.parsed && !d.walk.full() }
+
+// condense lets go of the nodes of a document in which nothing was found. They are most of what a large set takes while it
+// is loaded, and work for the garbage collector while requests are answered.
+func (d *document) condense() {
+	d.layout = newLayout(d.root, nil)
+	d.root, d.walk = nil, new(walk)
+}
 
 // Compile parses all files strictly and compiles them into one set. It reports everything that it finds in all of them,
 // also what the engine has to say of files that have other faults: only what a fault leads to is left out.
@@ -64,6 +72,9 @@ func (c *Content) Compile() *Result {
 		d.fill(root)
 		for _, p := range d.walk.problems {
 			r.Findings = append(r.Findings, d.finding(p))
+		}
+		if len(problems)+len(d.walk.problems)+len(d.walk.restated)+len(d.walk.hidden) == 0 {
+			d.condense()
 		}
 	}
 	set, found := c.compile(documents)
