@@ -19,13 +19,19 @@ const (
 	readBytes = 16 << 10
 	// maxFrameBytes is the largest frame that is read: the smallest limit that HTTP/2 allows (RFC 9113, section 4.2).
 	maxFrameBytes = 16 << 10
-	// maxHeaderBytes bounds the header block of a stream, compressed and in all its frames.
+	// maxHeaderBytes bounds the header block of a stream: compressed and in all its frames, and what it expands to, with
+	// 32 bytes for each field (RFC 9113, section 6.5.2).
 	maxHeaderBytes = 32 << 10
 	// connWindow is how much a client may send before we take note of it, on all streams together. What is received is
 	// used or refused at once, so that this bounds nothing but what is on its way.
 	connWindow = 1 << 20
 	// maxUnread bounds the parts of messages that have not come whole yet, of all streams of a connection together.
 	maxUnread = 16 << 20
+	// maxSettings bounds the frames of SETTINGS on a connection, each of which may cost a look at every open stream. Clients
+	// send one or two.
+	maxSettings = 1000
+	// maxSetting bounds the settings in a frame.
+	maxSetting = 100
 	// maxWaiting bounds the answers that wait in a connection for its client to read on.
 	maxWaiting = 1 << 20
 )
@@ -53,7 +59,8 @@ type conn struct {
 	sendWindow  int64        // what may still be sent on the connection
 	newWindow   int64        // what may be sent on a new stream
 	maxFrame    int          // the client's limit
-	relays      int          // streams that are relayed
+	relays      int          // streams that are relayed, until nothing of them runs any more
+	settings    int          // frames of SETTINGS that came
 	blocked     int          // streams whose answers wait for a window
 	waiting     int          // bytes of those answers
 	received    int          // bytes of DATA since the connection's window was last refilled
@@ -263,6 +270,12 @@ func (c *conn) onSettings(f *http2.SettingsFrame) error {
 	if f.IsAck() {
 		return nil
 	}
+	switch c.settings++; {
+	case c.settings > maxSettings:
+		return http2.ConnectionError(http2.ErrCodeEnhanceYourCalm)
+	case f.NumSettings() > maxSetting || f.HasDuplicates():
+		return http2.ConnectionError(http2.ErrCodeProtocol)
+	}
 	if err := f.ForeachSetting(c.set); err != nil {
 		return err
 	}
@@ -314,10 +327,13 @@ func (c *conn) onReset(f *http2.RSTStreamFrame) error {
 
 func (c *conn) onWindowUpdate(f *http2.WindowUpdateFrame) error {
 	if f.StreamID == 0 {
+		shut := c.sendWindow <= 0
 		if c.sendWindow += int64(f.Increment); c.sendWindow > maxWindow {
 			return http2.ConnectionError(http2.ErrCodeFlowControl)
 		}
-		c.resume()
+		if shut { // otherwise nothing waits for this window
+			c.resume()
+		}
 		return nil
 	}
 	s := c.streams[f.StreamID]

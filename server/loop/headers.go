@@ -12,6 +12,7 @@ type head struct {
 	stream  uint32
 	ends    bool // END_STREAM
 	bytes   int  // of the block, compressed
+	size    int  // of its fields, as SETTINGS_MAX_HEADER_LIST_SIZE counts
 	method  string
 	path    string
 	scheme  string
@@ -21,8 +22,12 @@ type head struct {
 	fields  bool // a field that is no pseudo header has come
 }
 
-// emit takes a field. Nothing but what is looked at here is kept, so that a block that expands to megabytes costs nothing.
+// emit takes a field. Nothing but what is looked at here is kept, and beyond the limit that the client was told of
+// nothing is looked at: so a block that expands to megabytes costs nothing.
 func (h *head) emit(f hpack.HeaderField) {
+	if h.size += int(f.Size()); h.size > maxHeaderBytes {
+		return
+	}
 	pseudo := strings.HasPrefix(f.Name, ":")
 	switch {
 	case pseudo && h.fields: // RFC 9113, section 8.3
@@ -46,10 +51,19 @@ func (h *head) emit(f hpack.HeaderField) {
 	case f.Name == "te":
 		h.bad = h.bad || f.Value != "trailers"
 	case f.Name == "connection", f.Name == "transfer-encoding", f.Name == "upgrade", f.Name == "keep-alive",
-		f.Name == "proxy-connection", f.Name != strings.ToLower(f.Name): // sections 8.2 and 8.2.2
+		f.Name == "proxy-connection", hasUpper(f.Name): // sections 8.2 and 8.2.2
 		h.bad = true
 	}
 	h.fields = h.fields || !pseudo
+}
+
+func hasUpper(s string) bool {
+	for i := range len(s) {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *conn) onHeaders(f *http2.HeadersFrame) error {
@@ -104,6 +118,9 @@ func (c *conn) onHead(h *head) error {
 	c.last = h.stream
 	if h.stream > c.lastAllowed {
 		return nil // GOAWAY has told the client that it is not processed
+	}
+	if h.size > maxHeaderBytes {
+		return http2.StreamError{StreamID: h.stream, Code: http2.ErrCodeEnhanceYourCalm}
 	}
 	if h.bad || h.method == "" || h.path == "" || h.scheme == "" {
 		return http2.StreamError{StreamID: h.stream, Code: http2.ErrCodeProtocol}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"io"
+	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding"
@@ -23,6 +24,8 @@ const (
 	maxRelays = 100
 	// maxRelayed is how many messages of a stream may wait for the gRPC server.
 	maxRelayed = 16
+	// maxRelayedBytes is how large each may be: they name a service or a file.
+	maxRelayedBytes = 16 << 10
 )
 
 // relayTo begins to relay a stream.
@@ -33,27 +36,36 @@ func (c *conn) relayTo(s *stream, method string) {
 	c.relays++
 	id := s.id
 	go func() {
+		defer c.server.recovered(c)
+		defer func() {
+			c.mu.Lock()
+			c.relays--
+			c.mu.Unlock()
+		}()
 		defer cancel()
-		st := c.relayed(ctx, r, id, method)
+		var sending sync.WaitGroup
+		st := c.relayed(ctx, r, id, method, &sending)
 		c.answer(r, id, func(s *stream) { c.end(s, st) })
+		sending.Wait() // until the stream is forgotten
 	}()
 }
 
-// relayed relays until the stream has ended, and returns its status.
-func (c *conn) relayed(ctx context.Context, r *relay, id uint32, method string) *status.Status {
+// relayed relays until the stream has ended, and returns its status. What it sends goes on until r.messages is closed.
+func (c *conn) relayed(ctx context.Context, r *relay, id uint32, method string, sending *sync.WaitGroup) *status.Status {
 	both := &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}
 	cs, err := c.server.Others.NewStream(ctx, both, method, grpc.ForceCodecV2(asIs{}))
 	if err != nil {
 		return status.Convert(err)
 	}
-	go func() {
+	sending.Go(func() {
+		defer c.server.recovered(c)
 		for m := range r.messages {
 			if cs.SendMsg(&m) != nil {
 				return // RecvMsg tells why
 			}
 		}
 		_ = cs.CloseSend()
-	}()
+	})
 	for {
 		var m []byte
 		if err := cs.RecvMsg(&m); err == io.EOF {
@@ -82,6 +94,9 @@ func (c *conn) answer(r *relay, id uint32, write func(*stream)) {
 
 // send hands a message over. It reports whether there was room.
 func (r *relay) send(message []byte) bool {
+	if len(message) > maxRelayedBytes {
+		return false
+	}
 	select {
 	case r.messages <- append([]byte(nil), message...):
 		return true

@@ -76,12 +76,20 @@ func (s *Server) Serve(l net.Listener) error {
 // serve serves a connection until it ends. A bug of ours costs that connection, not the process.
 func (s *Server) serve(c *conn) {
 	defer s.release(c)
-	defer func() {
-		if r := recover(); r != nil && s.Panicked != nil {
-			s.Panicked(r, debug.Stack())
-		}
-	}()
+	defer s.recovered(c)
 	c.serve()
+}
+
+// recovered closes the connection where a goroutine of it panicked. It has to be deferred itself.
+func (s *Server) recovered(c *conn) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	c.net.Close()
+	if s.Panicked != nil {
+		s.Panicked(r, debug.Stack())
+	}
 }
 
 // acceptPause is how long nothing is accepted when the process has no file descriptor left for a connection.
@@ -137,7 +145,10 @@ func (s *Server) closeListeners() []*conn {
 // have ended.
 func (s *Server) GracefulStop() {
 	for _, c := range s.closeListeners() {
-		go c.drain() // which waits for a client that is slow to read
+		go func() {
+			defer s.recovered(c)
+			c.drain() // which waits for a client that is slow to read
+		}()
 	}
 	s.serving.Wait()
 }

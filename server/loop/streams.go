@@ -52,7 +52,7 @@ func (c *conn) begin(h *head) error {
 	default:
 		c.relayTo(s, h.path)
 	}
-	if h.ends && c.streams[s.id] == s {
+	if h.ends && c.streams[h.stream] == s { // s may serve another connection already
 		return c.onEnd(s)
 	}
 	return nil
@@ -67,7 +67,6 @@ func (c *conn) forgetWith(s *stream, code codes.Code) {
 		s.process.End(code)
 	}
 	if s.relay != nil {
-		c.relays--
 		s.relay.stop()
 	}
 	c.unread -= len(s.in)
@@ -132,6 +131,7 @@ func (c *conn) onBytes(s *stream, data []byte) bool {
 		held = append(held, data...)
 		data = held
 	}
+	whole := false
 	for {
 		message, rest, err := c.message(data)
 		if err != nil {
@@ -141,7 +141,7 @@ func (c *conn) onBytes(s *stream, data []byte) bool {
 		if message == nil {
 			break
 		}
-		data = rest
+		data, whole = rest, true
 		if !c.onMessage(s, message) {
 			return false
 		}
@@ -149,7 +149,11 @@ func (c *conn) onBytes(s *stream, data []byte) bool {
 	if len(data) == 0 {
 		return true
 	}
-	s.in = append(held[:0], data...)
+	if len(held) > 0 && !whole {
+		s.in = held // which has it: to copy it again and again would cost the square of its length
+	} else {
+		s.in = append(held[:0], data...)
+	}
 	if c.unread += len(s.in); c.unread > maxUnread {
 		c.end(s, status.New(codes.ResourceExhausted, "too many messages have begun on this connection"))
 		return false
@@ -182,7 +186,7 @@ func (c *conn) message(data []byte) (message, rest []byte, err error) {
 func (c *conn) onMessage(s *stream, message []byte) bool {
 	if s.relay != nil {
 		if !s.relay.send(message) {
-			c.end(s, status.New(codes.ResourceExhausted, "too many messages wait"))
+			c.end(s, status.New(codes.ResourceExhausted, "the message is too large for this service, or too many wait"))
 			return false
 		}
 		return true

@@ -68,7 +68,7 @@ func (c *conn) send(s *stream, message []byte) {
 	c.waiting += len(message)
 	if c.waiting > maxWaiting {
 		// The client does not read its answers and goes on asking.
-		_ = c.framer.WriteGoAway(c.last, http2.ErrCodeEnhanceYourCalm, nil)
+		_ = c.framer.WriteGoAway(min(c.last, c.lastAllowed), http2.ErrCodeEnhanceYourCalm, nil)
 		c.write()
 		c.failed = true
 		c.net.Close()
