@@ -67,7 +67,7 @@ func parseOptions(args []string, errOut io.Writer) (o options, err error) {
 	flags.StringVar(&o.bind, "bind", "127.0.0.1", "the IP address that page and upstream listen on")
 	flags.BoolVar(&o.siteOnly, "site-only", false, "serve only the upstream and the page")
 	flags.UintVar(&o.ports.envoy, "envoy-port", 8080, "where Envoy takes requests")
-	flags.UintVar(&o.ports.page, "page-port", 8081, "where the page is")
+	flags.UintVar(&o.ports.page, "page-port", 8081, "where the page is; the policy file has to allow http://localhost and this port")
 	flags.UintVar(&o.ports.upstream, "upstream-port", 8082, "where Envoy finds the echo upstream")
 	flags.UintVar(&o.ports.extproc, "extproc-port", 9002, "where Envoy finds corsproc")
 	flags.UintVar(&o.ports.admin, "admin-port", 9003, "where corsproc's own page is")
