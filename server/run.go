@@ -167,7 +167,7 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	p.startTLS(background)
 
 	ending := make(chan struct{})
-	transport, err := newTransport(p.settings, p.hooks(), p.policies.prepared, ending)
+	transport, err := newTransport(p.settings, p.hooks(), p.connectionEnded(), p.policies.prepared, ending)
 	if err != nil {
 		return err
 	}
@@ -291,6 +291,19 @@ func (p *process) hooks() extproc.Hooks {
 		hooks.Observe = p.tracer.Observe
 	}
 	return hooks
+}
+
+// connectionEnded counts and logs connections that we ended. All streams of an Envoy's worker share one, so that each is worth
+// a look, but whoever reaches the port can make any number.
+func (p *process) connectionEnded() func(loop.Ended) {
+	warnings := &throttle{interval: 10 * time.Second}
+	return func(e loop.Ended) {
+		p.metrics.ConnectionEnded(e.Code)
+		if warnings.allow() {
+			p.log.Warn("a connection was ended because of what came on it; the streams on it are lost",
+				"client", e.Client.String(), "code", e.Code.String(), "reason", e.Reason, "streams", e.Streams)
+		}
+	}
 }
 
 // finish waits for our goroutines, but not for ever: one may be reading a policy file from a disk that does not answer.

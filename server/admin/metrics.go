@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/net/http2"
 	"google.golang.org/grpc/codes"
 
 	"github.com/corsproc/corsproc/policy"
@@ -26,6 +27,7 @@ type Metrics struct {
 	messages   [len(phases)]atomic.Uint64
 	panics     prometheus.Counter
 	turnedAway prometheus.Counter
+	connsEnd   *prometheus.CounterVec
 
 	reloads     *prometheus.CounterVec
 	lastGood    prometheus.Gauge
@@ -48,6 +50,10 @@ func NewMetrics(build Build) *Metrics {
 			Name: "corsproc_connections_refused_total",
 			Help: "Connections that were closed at once because max-connections were open.",
 		}),
+		connsEnd: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "corsproc_connections_ended_total",
+			Help: "Connections that corsproc ended because of what came on them, by HTTP/2's code for the reason.",
+		}, []string{"code"}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "corsproc_policy_reload_total",
 			Help: "Attempts to load the policy files, by result: success or failure. Unchanged content does not count.",
@@ -67,12 +73,15 @@ func NewMetrics(build Build) *Metrics {
 		ConstLabels: prometheus.Labels{"version": build.Version, "commit": build.Commit, "goversion": build.Go},
 	})
 	info.Set(1)
+	for code := http2.ErrCodeNo; code <= http2.ErrCodeHTTP11Required; code++ {
+		m.connsEnd.WithLabelValues(code.String())
+	}
 	// Both results are there from the start: an alert on an increase needs the value before the first one.
 	m.reloads.WithLabelValues(resultSuccess)
 	m.reloads.WithLabelValues(resultFailure)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		info, m.decisions, m.duration, m.panics, m.turnedAway,
+		info, m.decisions, m.duration, m.panics, m.turnedAway, m.connsEnd,
 		m.reloads, m.lastGood, m.lastGoodAt,
 		streamsCollector{m}, messagesCollector{m}, policyInfo{m},
 		gauge("corsproc_streams_active", "Open ext_proc streams. Envoy opens one per HTTP request.",
@@ -139,6 +148,14 @@ func (m *Metrics) Panicked() { m.panics.Inc() }
 
 // ConnectionRefused counts a connection over the limit.
 func (m *Metrics) ConnectionRefused() { m.turnedAway.Inc() }
+
+// ConnectionEnded counts a connection that we ended because of what came on it.
+func (m *Metrics) ConnectionEnded(code http2.ErrCode) {
+	if code > http2.ErrCodeHTTP11Required {
+		code = http2.ErrCodeInternal
+	}
+	m.connsEnd.WithLabelValues(code.String()).Inc()
+}
 
 // Decided counts a decision.
 func (m *Metrics) Decided(d *policy.Decision, took time.Duration) {

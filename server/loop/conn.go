@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+	"google.golang.org/grpc/codes"
 )
 
 // Limits of what a client can make us hold.
@@ -19,9 +20,12 @@ const (
 	readBytes = 16 << 10
 	// maxFrameBytes is the largest frame that is read: the smallest limit that HTTP/2 allows (RFC 9113, section 4.2).
 	maxFrameBytes = 16 << 10
-	// maxHeaderBytes bounds the header block of a stream: compressed and in all its frames, and what it expands to, with
-	// 32 bytes for each field (RFC 9113, section 6.5.2).
-	maxHeaderBytes = 32 << 10
+	// maxHeaderList bounds the headers of a stream, with 32 bytes for each field (RFC 9113, section 6.5.2). A stream with more
+	// ends. A client of Envoy's decides how long some of them are (tracestate, and what initial_metadata copies), so that it
+	// is well above the 8 MiB that Envoy can be told to take from one. Nothing of it is kept but what is used.
+	maxHeaderList = 16 << 20
+	// maxBlock bounds the frames of a header block, in which nothing else can be read. A connection with more ends.
+	maxBlock = 4 * maxHeaderList
 	// connWindow is how much a client may send before we take note of it, on all streams together. What is received is
 	// used or refused at once, so that this bounds nothing but what is on its way.
 	connWindow = 1 << 20
@@ -45,7 +49,8 @@ type conn struct {
 	in      *bufio.Reader
 	framer  *http2.Framer // reads from in, writes to out
 	decoder *hpack.Decoder
-	head    head // the header block that is being read
+	head    head  // the header block that is being read
+	parts   block // the same, where it comes in several frames
 
 	// mu is held while a frame is handled, and by the few others that answer: relays and the drain. The loop never waits
 	// for a client's bytes with it.
@@ -69,6 +74,7 @@ type conn struct {
 	draining    bool
 	lastAllowed uint32 // streams above are not taken any more, once the drain's second GOAWAY is out
 	failed      bool   // a write failed, or the connection was closed by us
+	fault       *fault // why we end the connection, nil where we do not
 	deadline    time.Time
 }
 
@@ -87,7 +93,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	c.framer.SetMaxReadFrameSize(maxFrameBytes)
 	c.encoder = hpack.NewEncoder(&c.block)
 	c.decoder = hpack.NewDecoder(hpackTable, c.head.emit)
-	c.decoder.SetMaxStringLength(maxHeaderBytes)
+	c.parts.decoder = c.decoder
 	return c
 }
 
@@ -102,10 +108,16 @@ const (
 
 // serve serves the connection until it ends.
 func (c *conn) serve() {
-	defer c.close()
-	if !c.handshake() {
-		return
+	code := codes.Internal // of what is open when a bug of ours ends it
+	defer func() { c.close(code) }()
+	if c.handshake() {
+		c.loop()
 	}
+	code = codes.OK
+}
+
+// loop takes frame after frame.
+func (c *conn) loop() {
 	for {
 		if !c.hasFrame() && !c.flush() {
 			return
@@ -119,12 +131,19 @@ func (c *conn) serve() {
 
 // step takes one frame. It reports whether there may be more.
 func (c *conn) step() bool {
-	f, err := c.framer.ReadFrame()
+	h, f, err := c.read()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	switch {
+	case err == nil:
+		err = c.handle(f)
+	case h.Type == http2.FrameHeaders, c.isIdle(h.StreamID):
+		// There is no stream, or the header block is lost, which the next one depends on.
+		if f, ours := c.faultOf(err); ours {
+			err = f
+		}
+	}
 	if err != nil {
-		c.announce(err)
-	} else if err = c.handle(f); err != nil {
 		err = c.fail(err)
 	}
 	done := err != nil || c.finished()
@@ -134,6 +153,16 @@ func (c *conn) step() bool {
 	return !done && !c.failed
 }
 
+// read reads a frame. With an error comes what is known of the frame.
+func (c *conn) read() (http2.FrameHeader, http2.Frame, error) {
+	h, err := c.framer.ReadFrameHeader()
+	if err != nil {
+		return http2.FrameHeader{}, nil, err
+	}
+	f, err := c.framer.ReadFrameForHeader(h)
+	return h, f, err
+}
+
 // handshake takes the client's preface and sends ours (RFC 9113, section 3.4).
 func (c *conn) handshake() bool {
 	// For both directions: reading may make a handshake of TLS, which also writes.
@@ -141,7 +170,7 @@ func (c *conn) handshake() bool {
 	c.mu.Lock()
 	settings := []http2.Setting{
 		{ID: http2.SettingInitialWindowSize, Val: c.streamWindow()},
-		{ID: http2.SettingMaxHeaderListSize, Val: maxHeaderBytes},
+		{ID: http2.SettingMaxHeaderListSize, Val: maxHeaderList},
 	}
 	if n := c.server.MaxConcurrentStreams; n > 0 {
 		settings = append(settings, http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: n})
@@ -158,7 +187,7 @@ func (c *conn) handshake() bool {
 		return false
 	}
 	// The first frame is SETTINGS; it has the rest of the time.
-	f, err := c.framer.ReadFrame()
+	_, f, err := c.read()
 	if err != nil {
 		return false
 	}
@@ -213,10 +242,10 @@ func (c *conn) handle(f http2.Frame) error {
 		return c.onReset(f)
 	case *http2.PriorityFrame:
 		if f.StreamDep == f.StreamID { // RFC 9113 no longer says so, RFC 7540 does in section 5.3.1
-			return http2.ConnectionError(http2.ErrCodeProtocol)
+			return misused("a stream depends on itself")
 		}
 	case *http2.PushPromiseFrame:
-		return http2.ConnectionError(http2.ErrCodeProtocol) // RFC 9113, section 8.4: clients do not push
+		return misused("clients do not push") // RFC 9113, section 8.4
 	}
 	return nil // GOAWAY, and what HTTP/2 does not know yet
 }
@@ -233,36 +262,24 @@ func (c *conn) fail(err error) error {
 	return err
 }
 
-// announce tells the client why the connection ends, if there is anybody left to tell. An error of a stream in the
-// reading of a frame counts for the connection: the header block that it might hold was not read.
-func (c *conn) announce(err error) {
-	var ofStream http2.StreamError
-	var ofConn http2.ConnectionError
-	var code http2.ErrCode
-	switch {
-	case errors.As(err, &ofConn):
-		code = http2.ErrCode(ofConn)
-	case errors.As(err, &ofStream):
-		code = ofStream.Code
-	case errors.Is(err, http2.ErrFrameTooLarge):
-		code = http2.ErrCodeFrameSize
-	default:
-		return // the connection is gone
-	}
-	_ = c.framer.WriteGoAway(min(c.last, c.lastAllowed), code, nil)
-}
-
 // isIdle reports whether a stream was never opened (RFC 9113, section 5.1).
 func (c *conn) isIdle(id uint32) bool { return id%2 == 0 || id > c.last }
 
-// close ends what is still open.
-func (c *conn) close() {
+// close ends what is still open, with that code where nobody is to blame but the client, who has gone away.
+func (c *conn) close(code codes.Code) {
 	c.net.Close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failed = true
+	open := len(c.streams)
+	if c.fault != nil || c.server.cut.Load() {
+		code = codes.Unavailable // what clients call it
+	}
 	for _, s := range c.streams {
-		c.forget(s)
+		c.forgetWith(s, code)
+	}
+	if c.fault != nil && c.server.Ended != nil {
+		c.server.Ended(Ended{Client: c.net.RemoteAddr(), Code: c.fault.code, Reason: c.fault.reason, Streams: open})
 	}
 }
 
@@ -272,9 +289,9 @@ func (c *conn) onSettings(f *http2.SettingsFrame) error {
 	}
 	switch c.settings++; {
 	case c.settings > maxSettings:
-		return http2.ConnectionError(http2.ErrCodeEnhanceYourCalm)
+		return excessive("too many SETTINGS")
 	case f.NumSettings() > maxSetting || f.HasDuplicates():
-		return http2.ConnectionError(http2.ErrCodeProtocol)
+		return misused("SETTINGS with too many settings, or one twice")
 	}
 	if err := f.ForeachSetting(c.set); err != nil {
 		return err
@@ -284,7 +301,7 @@ func (c *conn) onSettings(f *http2.SettingsFrame) error {
 
 func (c *conn) set(s http2.Setting) error {
 	if err := s.Valid(); err != nil {
-		return err
+		return err // whose code depends on the setting
 	}
 	switch s.ID {
 	case http2.SettingHeaderTableSize:
@@ -297,7 +314,7 @@ func (c *conn) set(s http2.Setting) error {
 		c.newWindow = int64(s.Val)
 		for _, s := range c.streams {
 			if s.window += grown; s.window > maxWindow {
-				return http2.ConnectionError(http2.ErrCodeFlowControl)
+				return fault{http2.ErrCodeFlowControl, "SETTINGS make the window of a stream too large"}
 			}
 		}
 		c.resume()
@@ -317,7 +334,7 @@ func (c *conn) onPing(f *http2.PingFrame) error {
 
 func (c *conn) onReset(f *http2.RSTStreamFrame) error {
 	if c.isIdle(f.StreamID) {
-		return http2.ConnectionError(http2.ErrCodeProtocol)
+		return misused("RST_STREAM on a stream that was never opened")
 	}
 	if s := c.streams[f.StreamID]; s != nil {
 		c.forget(s) // a stream whose HTTP request is over: how most of them end
@@ -329,7 +346,7 @@ func (c *conn) onWindowUpdate(f *http2.WindowUpdateFrame) error {
 	if f.StreamID == 0 {
 		shut := c.sendWindow <= 0
 		if c.sendWindow += int64(f.Increment); c.sendWindow > maxWindow {
-			return http2.ConnectionError(http2.ErrCodeFlowControl)
+			return fault{http2.ErrCodeFlowControl, "WINDOW_UPDATE makes the window too large"}
 		}
 		if shut { // otherwise nothing waits for this window
 			c.resume()
@@ -344,7 +361,7 @@ func (c *conn) onWindowUpdate(f *http2.WindowUpdateFrame) error {
 		}
 		c.sendWaiting(s)
 	case c.isIdle(f.StreamID):
-		return http2.ConnectionError(http2.ErrCodeProtocol)
+		return misused("WINDOW_UPDATE on a stream that was never opened")
 	}
 	return nil
 }

@@ -11,8 +11,9 @@ import (
 type head struct {
 	stream  uint32
 	ends    bool // END_STREAM
-	bytes   int  // of the block, compressed
+	bytes   int  // of the block, in all its frames
 	size    int  // of its fields, as SETTINGS_MAX_HEADER_LIST_SIZE counts
+	split   bool // it comes in several frames
 	method  string
 	path    string
 	scheme  string
@@ -22,10 +23,13 @@ type head struct {
 	fields  bool // a field that is no pseudo header has come
 }
 
+// maxChecked is how far into the headers, as they count for maxHeaderList, names of no interest are looked at.
+const maxChecked = 64 << 10
+
 // emit takes a field. Nothing but what is looked at here is kept, and beyond the limit that the client was told of
 // nothing is looked at: so a block that expands to megabytes costs nothing.
 func (h *head) emit(f hpack.HeaderField) {
-	if h.size += int(f.Size()); h.size > maxHeaderBytes {
+	if h.size += int(f.Size()); h.size > maxHeaderList {
 		return
 	}
 	pseudo := strings.HasPrefix(f.Name, ":")
@@ -50,6 +54,7 @@ func (h *head) emit(f hpack.HeaderField) {
 		h.trace.take(f)
 	case f.Name == "te":
 		h.bad = h.bad || f.Value != "trailers"
+	case h.size > maxChecked:
 	case f.Name == "connection", f.Name == "transfer-encoding", f.Name == "upgrade", f.Name == "keep-alive",
 		f.Name == "proxy-connection", hasUpper(f.Name): // sections 8.2 and 8.2.2
 		h.bad = true
@@ -69,10 +74,12 @@ func hasUpper(s string) bool {
 func (c *conn) onHeaders(f *http2.HeadersFrame) error {
 	id := f.StreamID
 	switch {
-	case id%2 == 0, f.HasPriority() && f.Priority.StreamDep == id:
-		return http2.ConnectionError(http2.ErrCodeProtocol)
+	case id%2 == 0:
+		return misused("HEADERS on a stream with an even number")
+	case f.HasPriority() && f.Priority.StreamDep == id:
+		return misused("a stream depends on itself")
 	case id <= c.last && c.streams[id] != nil && c.streams[id].halfClosed:
-		return http2.ConnectionError(http2.ErrCodeStreamClosed) // RFC 9113, section 5.1
+		return fault{http2.ErrCodeStreamClosed, "HEADERS on a stream that the client has ended"} // RFC 9113, section 5.1
 	}
 	c.head = head{stream: id, ends: f.StreamEnded(), trace: trace{wanted: c.server.Process.Observes()}}
 	return c.readBlock(f.HeaderBlockFragment(), f.HeadersEnded())
@@ -82,25 +89,42 @@ func (c *conn) onContinuation(f *http2.ContinuationFrame) error {
 	return c.readBlock(f.HeaderBlockFragment(), f.HeadersEnded())
 }
 
+// leastFragment is what a frame of a header block counts at least for maxBlock, in bytes.
+const leastFragment = 1 << 10
+
 // readBlock reads a part of a header block. Blocks of streams that are of no interest are read too: they change the table
 // by which later ones are read.
 func (c *conn) readBlock(fragment []byte, ended bool) error {
-	// An empty CONTINUATION costs the sender nine bytes, and so it does here.
-	c.head.bytes += len(fragment) + 9
-	if c.head.bytes > maxHeaderBytes {
-		return http2.ConnectionError(http2.ErrCodeEnhanceYourCalm)
+	// Clients fill frames before they begin another one; to send next to nothing in many has no use but ours of time.
+	c.head.bytes += max(len(fragment), leastFragment)
+	if c.head.bytes > maxBlock {
+		return excessive("a header block is too long")
 	}
-	if _, err := c.decoder.Write(fragment); err != nil {
-		return http2.ConnectionError(http2.ErrCodeCompression)
+	if !c.head.split && ended { // as nearly all are
+		if _, err := c.decoder.Write(fragment); err != nil {
+			return compressed(err)
+		}
+		if err := c.decoder.Close(); err != nil {
+			return compressed(err)
+		}
+		return c.onHead(&c.head)
+	}
+	c.head.split = true
+	if err := c.parts.write(fragment); err != nil {
+		return compressed(err)
 	}
 	if !ended {
 		return nil
 	}
-	if err := c.decoder.Close(); err != nil {
-		return http2.ConnectionError(http2.ErrCodeCompression)
+	c.head.size += c.parts.cut
+	if err := c.parts.end(); err != nil {
+		return compressed(err)
 	}
 	return c.onHead(&c.head)
 }
+
+// compressed is the fault of a client whose header block cannot be read.
+func compressed(err error) error { return fault{http2.ErrCodeCompression, err.Error()} }
 
 // onHead takes a header block that is whole.
 func (c *conn) onHead(h *head) error {
@@ -113,13 +137,13 @@ func (c *conn) onHead(h *head) error {
 	case h.stream <= c.last && h.method == "" && h.ends:
 		return nil // trailers of a stream that we have ended
 	case h.stream <= c.last: // RFC 9113, section 5.1.1
-		return http2.ConnectionError(http2.ErrCodeProtocol)
+		return misused("HEADERS on a stream that is over")
 	}
 	c.last = h.stream
 	if h.stream > c.lastAllowed {
 		return nil // GOAWAY has told the client that it is not processed
 	}
-	if h.size > maxHeaderBytes {
+	if h.size > maxHeaderList {
 		return http2.StreamError{StreamID: h.stream, Code: http2.ErrCodeEnhanceYourCalm}
 	}
 	if h.bad || h.method == "" || h.path == "" || h.scheme == "" {

@@ -198,7 +198,7 @@ func TestStreams(t *testing.T) {
 		}, []string{"goaway 0 COMPRESSION_ERROR", "closed"}},
 		{"a header block without end", func(c *client) {
 			c.must(c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: c.fields(usual...)}))
-			for range maxHeaderBytes/9 + 1 {
+			for range maxBlock/leastFragment + 1 {
 				if c.framer.WriteContinuation(1, false, nil) != nil {
 					return
 				}
@@ -395,8 +395,71 @@ func TestStopEndsStreams(t *testing.T) {
 	c.data(1, prefixed(t, get))
 	c.expect("1"+opened, "1 data")
 	s.Stop()
-	if code := <-ended; code != codes.OK {
+	if code := <-ended; code != codes.Unavailable {
 		t.Errorf("ended with %v", code)
+	}
+}
+
+// A connection that we end is told of, with a reason that its client hears too, and no stream on it ended well. One that
+// its client ends is not.
+func TestEndedConnections(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		send func(c *client)
+		want string
+		code codes.Code
+	}{
+		{"against HTTP/2", func(c *client) { c.open(2) }, "PROTOCOL_ERROR: HEADERS on a stream with an even number", codes.Unavailable},
+		{"too much", func(c *client) {
+			for i := range uint32(maxSettings) {
+				c.must(c.framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 10000 + i}))
+			}
+		}, "ENHANCE_YOUR_CALM: too many SETTINGS", codes.Unavailable},
+		{"found by the frame library", func(c *client) {
+			c.must(c.framer.WriteRawFrame(http2.FramePing, 0, 0, nil))
+		}, "FRAME_SIZE_ERROR: a frame is malformed", codes.Unavailable},
+		{"unreadable", func(c *client) {
+			c.must(c.framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 3, BlockFragment: []byte{0xff, 0xff, 0xff, 0xff, 0x0f}, EndHeaders: true}))
+		}, "COMPRESSION_ERROR: decoding error: invalid indexed representation index 33554558", codes.Unavailable},
+		{"closed by the client", func(c *client) { c.Close() }, "", codes.OK},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			streams, connections := make(chan codes.Code, 1), make(chan Ended, 1)
+			s := newServer(t, extproc.Hooks{StreamEnded: func(c codes.Code) { streams <- c }})
+			s.Ended = func(e Ended) { connections <- e }
+			c := dial(t, serve(t, s))
+			c.open(1)
+			c.data(1, prefixed(t, get))
+			c.expect("1"+opened, "1 data")
+			test.send(c)
+			if test.want != "" {
+				for heard := ""; heard != test.want; {
+					f, err := c.framer.ReadFrame()
+					c.must(err)
+					if g, ok := f.(*http2.GoAwayFrame); ok {
+						if heard = g.ErrCode.String() + ": " + string(g.DebugData()); heard != test.want {
+							t.Fatalf("the client hears %q, want %q", heard, test.want)
+						}
+					}
+				}
+				c.Close()
+			}
+			if code := <-streams; code != test.code {
+				t.Errorf("its stream ended with %v", code)
+			}
+			if test.want == "" {
+				s.Stop()
+				select {
+				case e := <-connections:
+					t.Errorf("told of %v", e)
+				default:
+				}
+				return
+			}
+			if e := <-connections; e.Code.String()+": "+e.Reason != test.want || e.Streams != 1 || e.Client.String() != c.LocalAddr().String() {
+				t.Errorf("told of %v", e)
+			}
+		})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -29,7 +30,10 @@ type Server struct {
 	HandshakeTimeout time.Duration
 	// Panicked is told of a bug of ours: what was recovered, and the stack it came from. It may be nil.
 	Panicked func(recovered any, stack []byte)
+	// Ended is told of a connection that we have ended because of what its client did. It may be nil.
+	Ended func(Ended)
 
+	cut       atomic.Bool // Stop was called
 	mu        sync.Mutex
 	conns     map[*conn]struct{}
 	listeners map[net.Listener]struct{}
@@ -155,6 +159,7 @@ func (s *Server) GracefulStop() {
 
 // Stop closes the listeners and all connections, and returns when nothing is served any more.
 func (s *Server) Stop() {
+	s.cut.Store(true)
 	for _, c := range s.closeListeners() {
 		c.net.Close()
 	}

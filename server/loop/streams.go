@@ -81,7 +81,7 @@ func (c *conn) forgetWith(s *stream, code codes.Code) {
 // reset ends a stream with an error of HTTP/2.
 func (c *conn) reset(id uint32, code http2.ErrCode) {
 	if s := c.streams[id]; s != nil {
-		c.forget(s)
+		c.forgetWith(s, codes.Internal)
 	}
 	_ = c.framer.WriteRSTStream(id, code)
 }
@@ -90,7 +90,7 @@ func (c *conn) onData(f *http2.DataFrame) error {
 	// Padding counts for the windows, and so do frames of streams that are gone (RFC 9113, section 6.9).
 	n := int(f.Length)
 	if c.received += n; c.received > connWindow {
-		return http2.ConnectionError(http2.ErrCodeFlowControl)
+		return fault{http2.ErrCodeFlowControl, "more DATA than the connection's window allows"}
 	}
 	if c.received >= connWindow/2 {
 		_ = c.framer.WriteWindowUpdate(0, uint32(c.received))
@@ -99,7 +99,7 @@ func (c *conn) onData(f *http2.DataFrame) error {
 	s := c.streams[f.StreamID]
 	switch {
 	case s == nil && c.isIdle(f.StreamID):
-		return http2.ConnectionError(http2.ErrCodeProtocol)
+		return misused("DATA on a stream that was never opened")
 	case s == nil, s.ending != nil:
 		return nil // on its way when we ended the stream
 	case s.halfClosed:

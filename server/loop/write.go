@@ -2,7 +2,9 @@ package loop
 
 import (
 	"bytes"
+	"errors"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -43,6 +45,9 @@ func (c *conn) write() {
 		c.out = bytes.Buffer{} // a large answer's room is not kept
 	}
 	if err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			c.blame(fault{http2.ErrCodeEnhanceYourCalm, "answers are not read"})
+		}
 		c.failed = true
 		c.net.Close() // the loop may be waiting for bytes
 	}
@@ -67,8 +72,7 @@ func (c *conn) send(s *stream, message []byte) {
 	s.waiting = append(s.waiting, message...)
 	c.waiting += len(message)
 	if c.waiting > maxWaiting {
-		// The client does not read its answers and goes on asking.
-		_ = c.framer.WriteGoAway(min(c.last, c.lastAllowed), http2.ErrCodeEnhanceYourCalm, nil)
+		c.announce(excessive("answers are not read, and more is asked"))
 		c.write()
 		c.failed = true
 		c.net.Close()

@@ -1,0 +1,117 @@
+//go:build unix
+
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/corsproc/corsproc/envoy/bootstrap"
+)
+
+// TestLargeHeadersOfStreams: Envoy copies some of what its clients send into the headers of our streams, of which all of a
+// worker's share a connection. However much of it one client sends, its own request is decided, and so are the ones of
+// others that wait.
+func TestLargeHeadersOfStreams(t *testing.T) {
+	const traceparent = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+	unsampled := func(c *bootstrap.Config) {
+		trace(t, c, fmt.Sprint("127.0.0.1:", closedPort(t)))
+		c.Manager.Tracing.RandomSampling = &typev3.Percent{}
+	}
+	limit := func(c *bootstrap.Config, kib uint32) { c.Manager.MaxRequestHeadersKb = wrapperspb.UInt32(kib) }
+	for _, test := range []struct {
+		name string
+		edit func(c *bootstrap.Config)
+		args []string
+		send []string
+	}{
+		{"a tracer, as much as Envoy takes by itself", unsampled, nil, []string{traceparent, "tracestate: a=" + strings.Repeat("~", 58_000)}},
+		{"a tracer, a megabyte", func(c *bootstrap.Config) {
+			unsampled(c)
+			limit(c, 8192)
+		}, nil, []string{traceparent, "tracestate: a=" + strings.Repeat("~", 1<<20)}},
+		{"a tracer, and one of ours, as much as Envoy can be told to take", func(c *bootstrap.Config) {
+			unsampled(c)
+			limit(c, 8192)
+		}, []string{"--otlp-endpoint", fmt.Sprint("127.0.0.1:", closedPort(t))}, []string{traceparent, "tracestate: a=" + strings.Repeat("~", 8<<20-2000)}},
+		{"many lines", func(c *bootstrap.Config) {
+			unsampled(c)
+			limit(c, 1024)
+			c.Manager.CommonHttpProtocolOptions = &corev3.HttpProtocolOptions{MaxHeadersCount: wrapperspb.UInt32(6000)}
+		}, nil, append(strings.Split(strings.Repeat("tracestate: a="+strings.Repeat("a", 100)+"\n", 5000), "\n")[:5000], traceparent)},
+		{"initial_metadata", func(c *bootstrap.Config) {
+			limit(c, 8192)
+			for _, p := range c.Processors {
+				p.GrpcService.InitialMetadata = []*corev3.HeaderValue{
+					{Key: "x-first", Value: "%REQ(x-large)%"}, {Key: "x-second", Value: "%REQ(x-large)%"},
+				}
+			}
+		}, nil, []string{"X-Large: " + strings.Repeat("~", 2<<20)}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			g := start(t, setup{policies: shopPolicies, edit: test.edit, args: test.args})
+			gate := make(chan struct{})
+			open := sync.OnceFunc(func() { close(gate) })
+			t.Cleanup(open) // before the upstream is closed
+			g.upstream.work = func() { <-gate }
+			g.upstream.answers("open", "Access-Control-Allow-Origin: https://evil.example")
+
+			const waiting = 30
+			answers := make(chan string, waiting)
+			for range waiting {
+				go func() {
+					a, err := send(g.address, "GET", "api.example.com", "/", "Origin: https://shop.example.com", "X-Case: open")
+					answers <- fmt.Sprint(a.status, " ", a.joined["access-control-allow-origin"], " ", err)
+				}()
+			}
+			for deadline := time.Now().Add(patience); g.upstream.requests.Load() < waiting; time.Sleep(10 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("%d of %d requests have arrived", g.upstream.requests.Load(), waiting)
+				}
+			}
+			for range 5 {
+				a := g.do("OPTIONS", "api.example.com", "/", append(test.send, "Origin: https://shop.example.com", "Access-Control-Request-Method: PUT")...)
+				if a.status != http.StatusNoContent || a.joined["access-control-allow-origin"] != "https://shop.example.com" {
+					t.Errorf("the request itself: %d %v %.200s", a.status, a.header, a.body)
+				}
+			}
+			open()
+			for range waiting {
+				if got, want := <-answers, "200 https://shop.example.com <nil>"; got != want {
+					t.Errorf("a request that waited: %s", got)
+				}
+			}
+			for _, line := range strings.Split(g.metrics(), "\n") {
+				name, value, _ := strings.Cut(line, " ")
+				if strings.HasPrefix(name, "corsproc_connections_ended_total") && value != "0" ||
+					strings.HasPrefix(name, "corsproc_streams_total") && !strings.Contains(name, `"OK"`) {
+					t.Error(line)
+				}
+			}
+		})
+	}
+}
+
+// metrics is what corsproc's first replica says to Prometheus.
+func (g *gateway) metrics() string {
+	g.t.Helper()
+	r, err := http.Get("http://" + g.service.Admin + "/metrics")
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return string(text)
+}
