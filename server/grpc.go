@@ -1,19 +1,16 @@
 package server
 
 import (
-	"context"
 	"net"
 	"time"
 
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
-	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/corsproc/corsproc/server/extproc"
 	"github.com/corsproc/corsproc/server/loop"
@@ -25,51 +22,40 @@ var healthServices = []string{"", extprocv3.ExternalProcessor_ServiceDesc.Servic
 // handshakeTimeout is how long a new connection may take to say HTTP/2. Without one it could hold its place for ever.
 const handshakeTimeout = 10 * time.Second
 
-// transport is what answers on the listeners: the loop for ext_proc, and a gRPC server in this process, to which the loop
-// relays what is asked for rarely.
-type transport struct {
-	*loop.Server
-	health *health.Server
-	others *grpc.Server
-	conn   *grpc.ClientConn
+// transport is what answers on the listeners: ext_proc, health and reflection.
+type transport interface {
+	// Serve serves the connections of a listener until the transport is stopped, which is no error.
+	Serve(net.Listener) error
+	// GracefulStop takes no more connections and streams, and returns when those that are open have ended.
+	GracefulStop()
+	// Stop ends everything at once. GracefulStop returns then, too.
+	Stop()
+	// setServing says what health answers from now on. Until then it is NOT_SERVING.
+	setServing(bool)
+	// close ends what is left when nothing is served any more.
+	close()
 }
 
-// newTransport returns the transport. Its health says NOT_SERVING until it is told otherwise. Once ending is closed, nobody
-// is left watching health: such a stream never ends by itself, and would hold up every stop.
-func newTransport(s *Settings, hooks extproc.Hooks, ended func(loop.Ended), current func() *extproc.Prepared, ending <-chan struct{}) (*transport, error) {
-	g := grpc.NewServer(grpc.MaxRecvMsgSize(s.MaxMessageBytes), grpc.StreamInterceptor(endWatches(ending)))
-	h := health.NewServer()
-	setHealth(h, healthv1.HealthCheckResponse_NOT_SERVING)
-	healthv1.RegisterHealthServer(g, h)
-	reflected := reflection.ServerOptions{Services: services{g}}
-	reflectionv1.RegisterServerReflectionServer(g, reflection.NewServerV1(reflected))
-	reflectionv1alpha.RegisterServerReflectionServer(g, reflection.NewServer(reflected))
-
-	listener := bufconn.Listen(pipeBytes)
-	go func() { _ = g.Serve(listener) }() // until g is stopped
-	conn, err := grpc.NewClient("passthrough:///others", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
-	if err != nil {
-		g.Stop()
-		return nil, err
+// newTransport returns the transport that the settings name. ended is told of connections that we end; of grpc-go we do not
+// hear when it does.
+func newTransport(s *Settings, hooks extproc.Hooks, ended func(loop.Ended), current func() *extproc.Prepared) (transport, error) {
+	if s.Transport == TransportGRPC {
+		return newGRPCTransport(s, hooks, current), nil
 	}
-	return &transport{
-		Server: &loop.Server{
-			Process: extproc.New(current, hooks), Path: extprocv3.ExternalProcessor_Process_FullMethodName, Others: conn,
-			MaxMessageBytes: s.MaxMessageBytes, MaxConcurrentStreams: s.MaxConcurrentStreams, HandshakeTimeout: handshakeTimeout,
-			Panicked: hooks.Panicked, Ended: ended,
-		},
-		health: h, others: g, conn: conn,
-	}, nil
+	return newLoopTransport(s, hooks, ended, current)
 }
 
-// pipeBytes is how much is on its way to the gRPC server in this process, and back.
-const pipeBytes = 64 << 10
-
-// close ends what is left when nothing is served any more.
-func (t *transport) close() {
-	t.conn.Close()
-	t.others.Stop()
+// register adds to a gRPC server what is no ext_proc: health, whose state is returned, and reflection.
+func register(g *grpc.Server, s *Settings) *health.Server {
+	h := health.NewServer()
+	setHealth(h, false)
+	healthv1.RegisterHealthServer(g, h)
+	if s.Reflection {
+		reflected := reflection.ServerOptions{Services: services{g}}
+		reflectionv1.RegisterServerReflectionServer(g, reflection.NewServerV1(reflected))
+		reflectionv1alpha.RegisterServerReflectionServer(g, reflection.NewServer(reflected))
+	}
+	return h
 }
 
 // services are those that reflection tells of: ExternalProcessor too, which the gRPC server does not have.
@@ -81,37 +67,12 @@ func (s services) GetServiceInfo() map[string]grpc.ServiceInfo {
 	return all
 }
 
-func setHealth(h *health.Server, status healthv1.HealthCheckResponse_ServingStatus) {
+func setHealth(h *health.Server, serving bool) {
+	status := healthv1.HealthCheckResponse_NOT_SERVING
+	if serving {
+		status = healthv1.HealthCheckResponse_SERVING
+	}
 	for _, service := range healthServices {
 		h.SetServingStatus(service, status)
 	}
 }
-
-// endWatches ends the streams that watch health when ending is closed.
-func endWatches(ending <-chan struct{}) grpc.StreamServerInterceptor {
-	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-		if info.FullMethod != healthv1.Health_Watch_FullMethodName {
-			return handler(srv, stream)
-		}
-		ctx, cancel := context.WithCancel(stream.Context())
-		defer cancel()
-		stop := make(chan struct{})
-		defer close(stop)
-		go func() {
-			select {
-			case <-ending:
-				cancel()
-			case <-stop:
-			}
-		}()
-		return handler(srv, watchStream{stream, ctx})
-	}
-}
-
-// watchStream is a stream with a context of its own.
-type watchStream struct {
-	grpc.ServerStream
-	ctx context.Context
-}
-
-func (s watchStream) Context() context.Context { return s.ctx }

@@ -15,8 +15,6 @@ import (
 	"syscall"
 	"time"
 
-	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
-
 	"github.com/corsproc/corsproc/policy"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 	"github.com/corsproc/corsproc/server/admin"
@@ -166,8 +164,7 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	p.workers.Go(func() { p.watch(background) })
 	p.startTLS(background)
 
-	ending := make(chan struct{})
-	transport, err := newTransport(p.settings, p.hooks(), p.connectionEnded(), p.policies.prepared, ending)
+	transport, err := newTransport(p.settings, p.hooks(), p.connectionEnded(), p.policies.prepared)
 	if err != nil {
 		return err
 	}
@@ -176,7 +173,7 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	failed := make(chan error, len(p.listeners)+1)
 	for _, l := range p.listeners {
 		p.workers.Go(func() {
-			if err := transport.Serve(p.certificates.secure(p.conns.wrap(l))); !errors.Is(err, loop.ErrStopped) {
+			if err := transport.Serve(p.certificates.secure(p.conns.wrap(l))); err != nil {
 				failed <- err
 			}
 		})
@@ -184,7 +181,7 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	p.serveAdmin(failed)
 	defer p.closeAdmin()
 
-	setHealth(transport.health, healthv1.HealthCheckResponse_SERVING)
+	transport.setServing(true)
 	p.ready.Store(true)
 	adminAddress := ""
 	if p.adminListener != nil {
@@ -194,24 +191,17 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 
 	delay, err := p.untilStop(ctx, signals, failed)
 	p.ready.Store(false)
-	transport.health.Shutdown()
+	transport.setServing(false)
 	if err != nil {
 		transport.Stop()
 		return err
 	}
 	p.stopBy = time.Now().Add(delay + p.settings.DrainTimeout)
 	p.log.Info("draining", "delay", delay.String(), "timeout", p.settings.DrainTimeout.String())
-	endWatches := sync.OnceFunc(func() { close(ending) })
 	(&drain{
 		delay: delay, timeout: p.settings.DrainTimeout, log: p.log,
-		graceful: func() {
-			endWatches()
-			transport.GracefulStop()
-		},
-		stop: func() {
-			endWatches()
-			transport.Stop()
-		},
+		graceful: transport.GracefulStop,
+		stop:     transport.Stop,
 	}).run(signals)
 	p.log.Info("stopped")
 	return nil

@@ -36,6 +36,10 @@ type Settings struct {
 	// Plaintext allows addresses in Listen that other machines can reach, without TLS.
 	Plaintext bool
 
+	// Reflection serves gRPC reflection on Listen.
+	Reflection bool
+	// Transport is what serves the streams of Listen.
+	Transport Transport
 	// MaxConnections bounds the connections on all of Listen together; more are closed at once. At least 1.
 	MaxConnections int
 	// MaxConcurrentStreams bounds the streams of one connection; 0: no limit.
@@ -63,6 +67,26 @@ type Settings struct {
 	LogLevel slog.Level
 	// LogFormat is how records are written.
 	LogFormat LogFormat
+}
+
+// Transport is what serves the streams of ext_proc.
+type Transport string
+
+// The transports. They answer the same to the same.
+const (
+	// TransportLoop is our own (server/loop), which costs a third.
+	TransportLoop Transport = "loop"
+	// TransportGRPC is grpc-go, for who will not run a transport of ours.
+	TransportGRPC Transport = "grpc"
+)
+
+// ParseTransport returns the transport of that name.
+func ParseTransport(name string) (Transport, error) {
+	switch t := Transport(name); t {
+	case TransportLoop, TransportGRPC:
+		return t, nil
+	}
+	return "", fmt.Errorf("%q is none of loop and grpc", name)
 }
 
 // tls returns the part of the settings that is about TLS.

@@ -38,7 +38,7 @@ func settingsFrom(t *testing.T, flags []string, env map[string]string, file, con
 func defaults() server.Settings {
 	return server.Settings{
 		Policies: "p", Listen: []string{"127.0.0.1:9002"}, AdminListen: "127.0.0.1:9003", SocketMode: 0o660,
-		MaxConnections: 1024, MaxMessageBytes: 262144, ReloadInterval: 30 * time.Second,
+		Reflection: true, Transport: server.TransportLoop, MaxConnections: 1024, MaxMessageBytes: 262144, ReloadInterval: 30 * time.Second,
 		DrainDelay: 5 * time.Second, DrainTimeout: 15 * time.Second, LogLevel: slog.LevelInfo, LogFormat: server.LogJSON,
 	}
 }
@@ -56,20 +56,20 @@ func TestSettings(t *testing.T) {
 		{name: "defaults", flags: policies, want: func(*server.Settings) {}},
 		{name: "every flag",
 			flags: []string{"--policies=q", "--listen=127.0.0.1:1", "--listen", "unix:///s,[::1]:2", "--admin-listen=", "--socket-mode=600", "--plaintext",
-				"--max-connections=1", "--max-concurrent-streams=2", "--max-message-bytes=3", "--admin-hosts=a,b", "--pprof", "--reload-interval=0",
+				"--reflection=false", "--transport=grpc", "--max-connections=1", "--max-concurrent-streams=2", "--max-message-bytes=3", "--admin-hosts=a,b", "--pprof", "--reload-interval=0",
 				"--drain-delay=1m30s", "--drain-timeout=0s", "--log-level=WARN", "--log-format=text"},
 			want: func(s *server.Settings) {
-				*s = server.Settings{Policies: "q", Listen: []string{"127.0.0.1:1", "unix:///s", "[::1]:2"}, SocketMode: 0o600, Plaintext: true,
+				*s = server.Settings{Policies: "q", Listen: []string{"127.0.0.1:1", "unix:///s", "[::1]:2"}, SocketMode: 0o600, Plaintext: true, Transport: server.TransportGRPC,
 					MaxConnections: 1, MaxConcurrentStreams: 2, MaxMessageBytes: 3, AdminHosts: []string{"a", "b"}, Pprof: true,
 					DrainDelay: 90 * time.Second, LogLevel: slog.LevelWarn, LogFormat: server.LogText}
 			}},
 		{name: "every variable",
 			env: map[string]string{"CORSPROC_POLICIES": "q", "CORSPROC_LISTEN": "127.0.0.1:1, unix:///s", "CORSPROC_ADMIN_LISTEN": "", "CORSPROC_SOCKET_MODE": "0o600",
-				"CORSPROC_PLAINTEXT": "true", "CORSPROC_MAX_CONNECTIONS": "1", "CORSPROC_MAX_CONCURRENT_STREAMS": "2", "CORSPROC_MAX_MESSAGE_BYTES": "3",
+				"CORSPROC_PLAINTEXT": "true", "CORSPROC_REFLECTION": "false", "CORSPROC_TRANSPORT": "grpc", "CORSPROC_MAX_CONNECTIONS": "1", "CORSPROC_MAX_CONCURRENT_STREAMS": "2", "CORSPROC_MAX_MESSAGE_BYTES": "3",
 				"CORSPROC_ADMIN_HOSTS": "a,b", "CORSPROC_PPROF": "1", "CORSPROC_RELOAD_INTERVAL": "0", "CORSPROC_DRAIN_DELAY": "90s", "CORSPROC_DRAIN_TIMEOUT": "0s",
 				"CORSPROC_LOG_LEVEL": "warn", "CORSPROC_LOG_FORMAT": "text"},
 			want: func(s *server.Settings) {
-				*s = server.Settings{Policies: "q", Listen: []string{"127.0.0.1:1", "unix:///s"}, SocketMode: 0o600, Plaintext: true,
+				*s = server.Settings{Policies: "q", Listen: []string{"127.0.0.1:1", "unix:///s"}, SocketMode: 0o600, Plaintext: true, Transport: server.TransportGRPC,
 					MaxConnections: 1, MaxConcurrentStreams: 2, MaxMessageBytes: 3, AdminHosts: []string{"a", "b"}, Pprof: true,
 					DrainDelay: 90 * time.Second, LogLevel: slog.LevelWarn, LogFormat: server.LogText}
 			}},
@@ -79,6 +79,8 @@ listen: [127.0.0.1:1, "unix:///s"]
 admin-listen: ""
 socket-mode: 0600
 plaintext: true
+reflection: false
+transport: grpc
 max-connections: 1
 max-concurrent-streams: "2"
 max-message-bytes: 3
@@ -92,7 +94,7 @@ drain-timeout: 0s
 log-level: warn
 log-format: text
 `, want: func(s *server.Settings) {
-			*s = server.Settings{Policies: "q", Listen: []string{"127.0.0.1:1", "unix:///s"}, SocketMode: 0o600, Plaintext: true,
+			*s = server.Settings{Policies: "q", Listen: []string{"127.0.0.1:1", "unix:///s"}, SocketMode: 0o600, Plaintext: true, Transport: server.TransportGRPC,
 				MaxConnections: 1, MaxConcurrentStreams: 2, MaxMessageBytes: 3, AdminHosts: []string{"a", "b"}, Pprof: true,
 				DrainDelay: 90 * time.Second, LogLevel: slog.LevelWarn, LogFormat: server.LogText}
 		}},

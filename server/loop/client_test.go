@@ -18,6 +18,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/proto"
 
@@ -25,6 +27,9 @@ import (
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 	"github.com/corsproc/corsproc/server/extproc"
 )
+
+// reflect is the method of a stream that is relayed.
+const reflect = reflectionv1.ServerReflection_ServerReflectionInfo_FullMethodName
 
 const path = extprocv3.ExternalProcessor_Process_FullMethodName
 
@@ -40,6 +45,7 @@ func newServer(t testing.TB, hooks extproc.Hooks) *Server {
 	}
 	prepared := extproc.Prepare(set)
 	beside := grpc.NewServer()
+	reflectionv1.RegisterServerReflectionServer(beside, reflection.NewServerV1(reflection.ServerOptions{Services: beside}))
 	healthv1.RegisterHealthServer(beside, health.NewServer())
 	inside := bufconn.Listen(64 << 10)
 	go func() { _ = beside.Serve(inside) }()
@@ -54,6 +60,8 @@ func newServer(t testing.TB, hooks extproc.Hooks) *Server {
 	})
 	return &Server{
 		Process: extproc.New(func() *extproc.Prepared { return prepared }, hooks), Path: path, Others: others,
+		Methods:         map[string]struct{}{reflect: {}, healthv1.Health_List_FullMethodName: {}},
+		HealthServices:  []string{"", "known"},
 		MaxMessageBytes: 256 << 10, HandshakeTimeout: 10 * time.Second,
 	}
 }
@@ -83,6 +91,7 @@ type client struct {
 	framer  *http2.Framer
 	block   bytes.Buffer
 	encoder *hpack.Encoder
+	hex     bool // frames of DATA are told with their messages
 }
 
 // dial connects and says HTTP/2 with these settings.
@@ -146,6 +155,9 @@ func (c *client) next() string {
 				return "closed"
 			}
 			return fmt.Sprint("closed: ", err)
+		}
+		if d, ok := f.(*http2.DataFrame); ok && c.hex {
+			return fmt.Sprintf("%d data: % x", d.StreamID, d.Data()[prefixBytes:])
 		}
 		if w := words(f); w != "" {
 			return w

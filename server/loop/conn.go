@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -20,12 +21,12 @@ const (
 	readBytes = 16 << 10
 	// maxFrameBytes is the largest frame that is read: the smallest limit that HTTP/2 allows (RFC 9113, section 4.2).
 	maxFrameBytes = 16 << 10
-	// maxHeaderList bounds the headers of a stream, with 32 bytes for each field (RFC 9113, section 6.5.2). A stream with more
+	// MaxHeaderList bounds the headers of a stream, with 32 bytes for each field (RFC 9113, section 6.5.2). A stream with more
 	// ends. A client of Envoy's decides how long some of them are (tracestate, and what initial_metadata copies), so that it
 	// is well above the 8 MiB that Envoy can be told to take from one. Nothing of it is kept but what is used.
-	maxHeaderList = 16 << 20
+	MaxHeaderList = 16 << 20
 	// maxBlock bounds the frames of a header block, in which nothing else can be read. A connection with more ends.
-	maxBlock = 4 * maxHeaderList
+	maxBlock = 4 * MaxHeaderList
 	// connWindow is how much a client may send before we take note of it, on all streams together. What is received is
 	// used or refused at once, so that this bounds nothing but what is on its way.
 	connWindow = 1 << 20
@@ -36,8 +37,13 @@ const (
 	maxSettings = 1000
 	// maxSetting bounds the settings in a frame.
 	maxSetting = 100
-	// maxWaiting bounds the answers that wait in a connection for its client to read on.
+	// maxWaiting bounds what answers that wait in a connection for its client to read on hold, in bytes.
 	maxWaiting = 1 << 20
+	// waitingBytes is what a stream counts for it beside its answer.
+	waitingBytes = 256
+	// yieldReads is after how many reads the loop lets others run. Without that, a connection whose input never ends would
+	// keep its P for the 10 ms that the scheduler allows, and everybody else waits.
+	yieldReads = 8
 )
 
 // conn is a connection.
@@ -59,23 +65,26 @@ type conn struct {
 	last        uint32 // the highest stream that was opened
 	out         bytes.Buffer
 	encoder     *hpack.Encoder
-	block       bytes.Buffer // that encoder writes to
-	scratch     []byte       // the message that is being written
-	sendWindow  int64        // what may still be sent on the connection
-	newWindow   int64        // what may be sent on a new stream
-	maxFrame    int          // the client's limit
-	relays      int          // streams that are relayed, until nothing of them runs any more
-	settings    int          // frames of SETTINGS that came
-	blocked     int          // streams whose answers wait for a window
-	waiting     int          // bytes of those answers
-	received    int          // bytes of DATA since the connection's window was last refilled
-	unread      int          // bytes of messages that are not whole
-	spoke       bool         // the handshake is done
+	block       bytes.Buffer         // that encoder writes to
+	scratch     []byte               // the message that is being written
+	sendWindow  int64                // what may still be sent on the connection
+	newWindow   int64                // what may be sent on a new stream; on the others, together with their own window
+	maxFrame    int                  // the client's limit
+	relays      int                  // streams that are relayed, until nothing of them runs any more
+	settings    int                  // frames of SETTINGS that came
+	watches     map[*stream]struct{} // streams that watch health
+	waits       map[*stream]struct{} // streams whose answers wait for a window
+	stalled     map[*stream]struct{} // those of them whose own window is open
+	waiting     int                  // what those answers hold, in bytes
+	received    int                  // bytes of DATA since the connection's window was last refilled
+	unread      int                  // bytes of messages that are not whole
+	spoke       bool                 // the handshake is done
 	draining    bool
 	lastAllowed uint32 // streams above are not taken any more, once the drain's second GOAWAY is out
 	failed      bool   // a write failed, or the connection was closed by us
 	fault       *fault // why we end the connection, nil where we do not
 	deadline    time.Time
+	greetBy     time.Time // when the handshake has to be done
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
@@ -83,6 +92,9 @@ func newConn(s *Server, nc net.Conn) *conn {
 		server: s, net: nc,
 		in:          bufio.NewReaderSize(nc, readBytes),
 		streams:     map[uint32]*stream{},
+		watches:     map[*stream]struct{}{},
+		waits:       map[*stream]struct{}{},
+		stalled:     map[*stream]struct{}{},
 		sendWindow:  initialWindow,
 		newWindow:   initialWindow,
 		maxFrame:    maxFrameBytes,
@@ -118,9 +130,14 @@ func (c *conn) serve() {
 
 // loop takes frame after frame.
 func (c *conn) loop() {
-	for {
-		if !c.hasFrame() && !c.flush() {
-			return
+	for reads := 0; ; {
+		if !c.hasFrame() {
+			if !c.flush() {
+				return
+			}
+			if reads++; reads%yieldReads == 0 {
+				runtime.Gosched()
+			}
 		}
 		if !c.step() {
 			c.linger()
@@ -166,11 +183,15 @@ func (c *conn) read() (http2.FrameHeader, http2.Frame, error) {
 // handshake takes the client's preface and sends ours (RFC 9113, section 3.4).
 func (c *conn) handshake() bool {
 	// For both directions: reading may make a handshake of TLS, which also writes.
-	_ = c.net.SetDeadline(time.Now().Add(c.server.HandshakeTimeout))
 	c.mu.Lock()
+	c.greetBy = time.Now().Add(c.server.HandshakeTimeout)
+	if c.draining {
+		c.greetBy = time.Now().Add(min(greeting, c.server.HandshakeTimeout))
+	}
+	_ = c.net.SetDeadline(c.greetBy)
 	settings := []http2.Setting{
 		{ID: http2.SettingInitialWindowSize, Val: c.streamWindow()},
-		{ID: http2.SettingMaxHeaderListSize, Val: maxHeaderList},
+		{ID: http2.SettingMaxHeaderListSize, Val: MaxHeaderList},
 	}
 	if n := c.server.MaxConcurrentStreams; n > 0 {
 		settings = append(settings, http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: n})
@@ -203,7 +224,10 @@ func (c *conn) handshake() bool {
 	}
 	_ = c.net.SetReadDeadline(time.Time{})
 	c.spoke = true
-	return !c.failed && !c.draining
+	if c.draining {
+		c.goAway()
+	}
+	return !c.failed
 }
 
 // streamWindow is how much a client may send on a stream before we refill its window: a message of the largest size, so
@@ -309,15 +333,12 @@ func (c *conn) set(s http2.Setting) error {
 	case http2.SettingMaxFrameSize:
 		c.maxFrame = int(min(s.Val, maxFrameBytes))
 	case http2.SettingInitialWindowSize:
-		// It holds for the streams that are open as well (RFC 9113, section 6.9.2).
-		grown := int64(s.Val) - c.newWindow
-		c.newWindow = int64(s.Val)
-		for _, s := range c.streams {
-			if s.window += grown; s.window > maxWindow {
-				return fault{http2.ErrCodeFlowControl, "SETTINGS make the window of a stream too large"}
-			}
+		// It holds for the streams that are open as well (RFC 9113, section 6.9.2), which are many: only those that wait are
+		// looked at. A window that becomes too large is noticed when it is used.
+		grown := int64(s.Val) > c.newWindow
+		if c.newWindow = int64(s.Val); grown {
+			return c.resumeAll()
 		}
-		c.resume()
 	}
 	return nil
 }
@@ -344,22 +365,18 @@ func (c *conn) onReset(f *http2.RSTStreamFrame) error {
 
 func (c *conn) onWindowUpdate(f *http2.WindowUpdateFrame) error {
 	if f.StreamID == 0 {
-		shut := c.sendWindow <= 0
 		if c.sendWindow += int64(f.Increment); c.sendWindow > maxWindow {
 			return fault{http2.ErrCodeFlowControl, "WINDOW_UPDATE makes the window too large"}
 		}
-		if shut { // otherwise nothing waits for this window
-			c.resume()
-		}
-		return nil
+		return c.resume()
 	}
 	s := c.streams[f.StreamID]
 	switch {
 	case s != nil:
-		if s.window += int64(f.Increment); s.window > maxWindow {
+		if s.window += int64(f.Increment); c.windowOf(s) > maxWindow {
 			return http2.StreamError{StreamID: f.StreamID, Code: http2.ErrCodeFlowControl}
 		}
-		c.sendWaiting(s)
+		return c.sendWaiting(s)
 	case c.isIdle(f.StreamID):
 		return misused("WINDOW_UPDATE on a stream that was never opened")
 	}

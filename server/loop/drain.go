@@ -10,20 +10,34 @@ import (
 // drainPing is the ping by whose answer we know that the client has heard that it is to open no further stream.
 var drainPing = [8]byte{'d', 'r', 'a', 'i', 'n', 'i', 'n', 'g'}
 
-// drain ends the connection once its streams have ended: a first GOAWAY tells the client to open no more, and streams
-// that it opened before it heard of that are still served. The second, when it has, says which was the last (RFC 9113,
-// section 6.8). A client that has not said HTTP/2 yet is not waited for.
+// greeting is how long a client that has begun to say HTTP/2 may take for the rest of it once we drain.
+const greeting = time.Second
+
+// drain ends the connection once its streams have ended. A client that has not said HTTP/2 yet gets a moment to: it may be
+// about to open a stream, which is served as those of others are.
 func (c *conn) drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.draining = true
+	for s := range c.watches {
+		c.end(s, watchEnds)
+	}
 	if !c.spoke {
-		c.net.Close()
+		// The earlier one counts, so that a drain gives nobody more time than there was.
+		if by := time.Now().Add(greeting); by.Before(c.greetBy) {
+			_ = c.net.SetDeadline(by)
+		}
 		return
 	}
+	c.goAway()
+	c.write()
+}
+
+// goAway sends a first GOAWAY: it tells the client to open no more streams, and those that it opened before it heard of that
+// are still served. The second, when it has, says which was the last (RFC 9113, section 6.8).
+func (c *conn) goAway() {
 	_ = c.framer.WriteGoAway(maxStreamID, http2.ErrCodeNo, nil)
 	_ = c.framer.WritePing(false, drainPing)
-	c.write()
 }
 
 // drained takes the client's answer.

@@ -14,8 +14,8 @@ import (
 	"github.com/corsproc/corsproc/server/extproc"
 )
 
-// watch is the head of a stream that is relayed, and stays open.
-var watch = append(slices.Clone(usual[:4]), ":path", "/grpc.health.v1.Health/Watch", "content-type", "application/grpc")
+// relayed is the head of a stream that is relayed, and stays open.
+var relayed = append(slices.Clone(usual[:4]), ":path", reflect, "content-type", "application/grpc")
 
 // TestFloods sends what costs a client next to nothing, and says how the connection ends, or that it goes on.
 func TestFloods(t *testing.T) {
@@ -78,7 +78,7 @@ func TestRapidReset(t *testing.T) {
 	const resets = 5000
 	most := 0
 	for i := range uint32(resets) {
-		c.open(2*i+1, watch...)
+		c.open(2*i+1, relayed...)
 		c.must(c.framer.WriteRSTStream(2*i+1, http2.ErrCodeCancel))
 		if i%100 == 0 {
 			most = max(most, runtime.NumGoroutine()-before)
@@ -127,7 +127,7 @@ func TestPanicBeside(t *testing.T) {
 	s.Panicked = func(r any, _ []byte) { panicked <- r }
 	s.Others = nil // there is nobody to relay to
 	c := dial(t, serve(t, s))
-	c.open(1, watch...)
+	c.open(1, relayed...)
 	select {
 	case <-panicked:
 	case <-time.After(20 * time.Second):
@@ -141,7 +141,7 @@ func TestPanicBeside(t *testing.T) {
 // TestRelayedMessagesAreSmall: what waits for the gRPC server beside us is bounded.
 func TestRelayedMessagesAreSmall(t *testing.T) {
 	c := dial(t, serve(t, newServer(t, extproc.Hooks{})))
-	c.open(1, watch...)
+	c.open(1, relayed...)
 	for sent, message := 0, append(prefix(maxRelayedBytes+1), make([]byte, maxRelayedBytes+1)...); sent < len(message); sent += 10_000 {
 		c.data(1, message[sent:min(sent+10_000, len(message))])
 	}

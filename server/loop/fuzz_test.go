@@ -46,8 +46,8 @@ func FuzzConnection(f *testing.F) {
 		nc := &script{in: io.MultiReader(bytes.NewReader([]byte(http2.ClientPreface)), bytes.NewReader([]byte{0, 0, 0, 4, 0, 0, 0, 0, 0}), bytes.NewReader(sent))}
 		c := newConn(s, nc)
 		c.serve()
-		if open != 0 || len(c.streams) != 0 || c.unread != 0 || c.waiting != 0 || c.blocked != 0 {
-			t.Errorf("left behind: %d and %d streams, %d bytes unread, %d waiting on %d streams", open, len(c.streams), c.unread, c.waiting, c.blocked)
+		if open != 0 || len(c.streams) != 0 || c.unread != 0 || c.waiting != 0 || len(c.waits)+len(c.stalled)+len(c.watches) != 0 {
+			t.Errorf("left behind: %d and %d streams, %d bytes unread, %d waiting on %d streams", open, len(c.streams), c.unread, c.waiting, len(c.waits))
 		}
 		checkFrames(t, nc.out.Bytes())
 	})

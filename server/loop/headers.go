@@ -9,27 +9,29 @@ import (
 
 // head is the header block of a stream while it is read: what matters of it.
 type head struct {
-	stream  uint32
-	ends    bool // END_STREAM
-	bytes   int  // of the block, in all its frames
-	size    int  // of its fields, as SETTINGS_MAX_HEADER_LIST_SIZE counts
-	split   bool // it comes in several frames
-	method  string
-	path    string
-	scheme  string
-	content string
-	bad     bool // not a request of HTTP/2
-	trace   trace
-	fields  bool // a field that is no pseudo header has come
+	stream   uint32
+	ends     bool // END_STREAM
+	bytes    int  // of the block, in all its frames
+	size     int  // of its fields, as SETTINGS_MAX_HEADER_LIST_SIZE counts
+	split    bool // it comes in several frames
+	method   string
+	path     string
+	scheme   string
+	content  string
+	timeout  string
+	timeouts int  // lines of it
+	bad      bool // not a request of HTTP/2
+	trace    trace
+	fields   bool // a field that is no pseudo header has come
 }
 
-// maxChecked is how far into the headers, as they count for maxHeaderList, names of no interest are looked at.
+// maxChecked is how far into the headers, as they count for MaxHeaderList, names of no interest are looked at.
 const maxChecked = 64 << 10
 
 // emit takes a field. Nothing but what is looked at here is kept, and beyond the limit that the client was told of
 // nothing is looked at: so a block that expands to megabytes costs nothing.
 func (h *head) emit(f hpack.HeaderField) {
-	if h.size += int(f.Size()); h.size > maxHeaderList {
+	if h.size += int(f.Size()); h.size > MaxHeaderList {
 		return
 	}
 	pseudo := strings.HasPrefix(f.Name, ":")
@@ -52,6 +54,9 @@ func (h *head) emit(f hpack.HeaderField) {
 		h.content = f.Value
 	case f.Name == "traceparent", f.Name == "tracestate":
 		h.trace.take(f)
+	case f.Name == "grpc-timeout":
+		h.timeout = f.Value
+		h.timeouts++
 	case f.Name == "te":
 		h.bad = h.bad || f.Value != "trailers"
 	case h.size > maxChecked:
@@ -143,7 +148,7 @@ func (c *conn) onHead(h *head) error {
 	if h.stream > c.lastAllowed {
 		return nil // GOAWAY has told the client that it is not processed
 	}
-	if h.size > maxHeaderList {
+	if h.size > MaxHeaderList {
 		return http2.StreamError{StreamID: h.stream, Code: http2.ErrCodeEnhanceYourCalm}
 	}
 	if h.bad || h.method == "" || h.path == "" || h.scheme == "" {

@@ -5,23 +5,27 @@ import (
 	"encoding/binary"
 	"io"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/encoding"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/status"
 )
 
-// relay carries a stream to the gRPC server beside us: health and reflection, a few streams of a few messages each.
+// relay carries a stream to the gRPC server beside us: reflection, a few streams of a few messages each.
 type relay struct {
 	messages chan []byte
+	written  chan struct{} // told when an answer that waited is sent
 	cancel   context.CancelFunc
 	closed   bool // messages is
 }
 
 const (
-	// maxRelays is how many streams of a connection are relayed at a time.
-	maxRelays = 100
+	// maxRelays is how many streams of a connection are relayed at a time, maxAllRelays how many of the process. Answers of
+	// reflection are hundreds of times as large as what asks for them.
+	maxRelays    = 4
+	maxAllRelays = 16
+	// maxRelayTime is how long each may last, so that its place is not held for ever.
+	maxRelayTime = time.Minute
 	// maxRelayed is how many messages of a stream may wait for the gRPC server.
 	maxRelayed = 16
 	// maxRelayedBytes is how large each may be: they name a service or a file.
@@ -30,8 +34,8 @@ const (
 
 // relayTo begins to relay a stream.
 func (c *conn) relayTo(s *stream, method string) {
-	ctx, cancel := context.WithCancel(context.Background())
-	r := &relay{messages: make(chan []byte, maxRelayed), cancel: cancel}
+	ctx, cancel := context.WithTimeout(context.Background(), maxRelayTime)
+	r := &relay{messages: make(chan []byte, maxRelayed), written: make(chan struct{}, 1), cancel: cancel}
 	s.relay = r
 	c.relays++
 	id := s.id
@@ -41,6 +45,7 @@ func (c *conn) relayTo(s *stream, method string) {
 			c.mu.Lock()
 			c.relays--
 			c.mu.Unlock()
+			c.server.relays.Add(-1)
 		}()
 		defer cancel()
 		var sending sync.WaitGroup
@@ -53,7 +58,7 @@ func (c *conn) relayTo(s *stream, method string) {
 // relayed relays until the stream has ended, and returns its status. What it sends goes on until r.messages is closed.
 func (c *conn) relayed(ctx context.Context, r *relay, id uint32, method string, sending *sync.WaitGroup) *status.Status {
 	both := &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}
-	cs, err := c.server.Others.NewStream(ctx, both, method, grpc.ForceCodecV2(asIs{}))
+	cs, err := c.server.Others.NewStream(ctx, both, method, grpc.ForceCodecV2(Bytes{}))
 	if err != nil {
 		return status.Convert(err)
 	}
@@ -73,8 +78,43 @@ func (c *conn) relayed(ctx context.Context, r *relay, id uint32, method string, 
 		} else if err != nil {
 			return status.Convert(err)
 		}
-		c.answer(r, id, func(s *stream) { c.send(s, append(prefix(len(m)), m...)) })
+		waits := false
+		c.answer(r, id, func(s *stream) {
+			c.send(s, append(prefix(len(m)), m...))
+			waits = len(s.waiting) > 0
+		})
+		if !waits {
+			continue
+		}
+		select { // a client that does not read gets no further answers
+		case <-r.written:
+		case <-ctx.Done():
+			return status.FromContextError(ctx.Err())
+		}
 	}
+}
+
+// wrote tells that nothing waits any more.
+func (r *relay) wrote() {
+	select {
+	case r.written <- struct{}{}:
+	default:
+	}
+}
+
+// has reports whether the server beside us has a method.
+func (s *Server) has(method string) bool {
+	_, ok := s.Methods[method]
+	return ok
+}
+
+// takeRelay takes one of the places of the process.
+func (s *Server) takeRelay() bool {
+	if s.relays.Add(1) <= maxAllRelays {
+		return true
+	}
+	s.relays.Add(-1)
+	return false
 }
 
 // answer answers on a relayed stream, if it is still open.
@@ -115,22 +155,6 @@ func (r *relay) closeSend() {
 func (r *relay) stop() {
 	r.cancel()
 	r.closeSend()
-}
-
-// asIs is the codec of messages that are bytes.
-type asIs struct{}
-
-var _ encoding.CodecV2 = asIs{}
-
-func (asIs) Name() string { return "proto" }
-
-func (asIs) Marshal(v any) (mem.BufferSlice, error) {
-	return mem.BufferSlice{mem.SliceBuffer(*v.(*[]byte))}, nil
-}
-
-func (asIs) Unmarshal(data mem.BufferSlice, v any) error {
-	*v.(*[]byte) = data.Materialize()
-	return nil
 }
 
 // prefix returns what stands before a message of that many bytes.

@@ -2,8 +2,10 @@ package loop
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,8 +21,12 @@ type Server struct {
 	Process *extproc.Server
 	// Path is the one gRPC method that is answered here.
 	Path string
-	// Others is where the streams of all other methods are relayed to.
+	// Others is where the streams of Methods are relayed to. Those of all others end with UNIMPLEMENTED.
 	Others *grpc.ClientConn
+	// Methods are the full names of methods that Others has.
+	Methods map[string]struct{}
+	// HealthServices are the names that health is answered for.
+	HealthServices []string
 	// MaxMessageBytes bounds a gRPC message. One that is larger ends its stream with RESOURCE_EXHAUSTED.
 	MaxMessageBytes int
 	// MaxConcurrentStreams bounds the open streams of a connection; more are refused with REFUSED_STREAM, which clients
@@ -33,7 +39,9 @@ type Server struct {
 	// Ended is told of a connection that we have ended because of what its client did. It may be nil.
 	Ended func(Ended)
 
-	cut       atomic.Bool // Stop was called
+	healthy   atomic.Bool  // what health says
+	relays    atomic.Int64 // streams that are relayed
+	cut       atomic.Bool  // Stop was called
 	mu        sync.Mutex
 	conns     map[*conn]struct{}
 	listeners map[net.Listener]struct{}
@@ -138,11 +146,14 @@ func (s *Server) closeListeners() []*conn {
 	for l := range s.listeners {
 		l.Close()
 	}
-	conns := make([]*conn, 0, len(s.conns))
-	for c := range s.conns {
-		conns = append(conns, c)
-	}
-	return conns
+	return slices.Collect(maps.Keys(s.conns))
+}
+
+// connections returns the connections that are there.
+func (s *Server) connections() []*conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.conns))
 }
 
 // GracefulStop closes the listeners, tells every client to open no further stream, and returns when those that are open

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
 	"github.com/corsproc/corsproc/server/extproc"
@@ -16,19 +18,23 @@ import (
 // prefixBytes stand before every gRPC message: whether it is compressed, and its length.
 const prefixBytes = 5
 
-// stream is an open stream: one that we process, or one that is relayed.
+// stream is an open stream, of one of three kinds.
 type stream struct {
 	id      uint32
-	process *extproc.Stream // nil: relayed
-	relay   *relay          // nil: processed
+	process *extproc.Stream // nil: none of ext_proc
+	health  question        // what is asked of health, 0: nothing
+	told    bool            // and it was answered
+	relay   *relay          // nil: not relayed
+	timer   *time.Timer     // that ends it, nil: none
 
 	in         []byte // the beginning of a message that is not whole yet
 	received   int    // bytes of DATA since the window was last refilled
 	halfClosed bool   // the client sends nothing more
 
-	window  int64 // what may still be sent
+	window  int64 // what may still be sent beside conn.newWindow, and less than 0 when something was sent
 	began   bool  // the response's headers are sent
 	waiting []byte
+	holds   int            // what waiting counts for maxWaiting
 	ending  *status.Status // sent when nothing waits any more; nil: the stream goes on
 }
 
@@ -37,18 +43,26 @@ var streams = sync.Pool{New: func() any { return new(stream) }}
 // begin opens a stream.
 func (c *conn) begin(h *head) error {
 	s := streams.Get().(*stream)
-	s.id, s.window, s.halfClosed = h.stream, c.newWindow, h.ends
+	s.id, s.halfClosed = h.stream, h.ends
 	c.streams[s.id] = s
 	isGRPC := h.content == "application/grpc" || strings.HasPrefix(h.content, "application/grpc+") || strings.HasPrefix(h.content, "application/grpc;")
 	switch {
 	case h.method != "POST":
-		c.refuse(s, "405")
+		c.refuse(s, "405", status.New(codes.Internal, "gRPC requests are POST"))
 	case !isGRPC:
-		c.refuse(s, "415")
+		c.refuse(s, "415", status.New(codes.InvalidArgument, "gRPC requests have the content-type application/grpc"))
+	case h.timeouts > 0 && !c.limit(s, h):
+		c.end(s, status.New(codes.Internal, "the grpc-timeout is malformed"))
 	case h.path == c.server.Path:
 		s.process = c.server.Process.Begin(h.trace.context())
-	case c.relays == maxRelays:
-		c.end(s, status.New(codes.ResourceExhausted, "too many streams of other services on this connection"))
+	case h.path == healthv1.Health_Check_FullMethodName:
+		s.health = checks
+	case h.path == healthv1.Health_Watch_FullMethodName:
+		s.health = watches
+	case !c.server.has(h.path):
+		c.end(s, status.New(codes.Unimplemented, "no such method"))
+	case c.relays == maxRelays, !c.server.takeRelay():
+		c.end(s, status.New(codes.ResourceExhausted, "too many streams of other services"))
 	default:
 		c.relayTo(s, h.path)
 	}
@@ -69,11 +83,12 @@ func (c *conn) forgetWith(s *stream, code codes.Code) {
 	if s.relay != nil {
 		s.relay.stop()
 	}
-	c.unread -= len(s.in)
-	if len(s.waiting) > 0 || s.ending != nil {
-		c.blocked--
-		c.waiting -= len(s.waiting)
+	if s.timer != nil {
+		s.timer.Stop()
 	}
+	c.unread -= len(s.in)
+	delete(c.watches, s)
+	c.release(s)
 	*s = stream{}
 	streams.Put(s)
 }
@@ -184,7 +199,10 @@ func (c *conn) message(data []byte) (message, rest []byte, err error) {
 
 // onMessage takes a message. It reports whether the stream still goes on.
 func (c *conn) onMessage(s *stream, message []byte) bool {
-	if s.relay != nil {
+	switch {
+	case s.health != 0:
+		return c.onHealth(s, message)
+	case s.relay != nil:
 		if !s.relay.send(message) {
 			c.end(s, status.New(codes.ResourceExhausted, "the message is too large for this service, or too many wait"))
 			return false
@@ -221,6 +239,8 @@ func (c *conn) onEnd(s *stream) error {
 		s.relay.closeSend()
 	case s.process != nil:
 		c.end(s, nil)
+	case s.health == checks:
+		c.end(s, status.New(codes.Internal, "the request has no message"))
 	}
 	return nil
 }

@@ -48,3 +48,16 @@ func (t *trace) context() (parent, state string) {
 	}
 	return t.parent, t.state
 }
+
+// TraceContext returns what the lines of traceparent and tracestate of a stream say, as the loop understands them: both texts
+// are empty unless there is one traceparent that can be one, and a list that is too long is left out.
+func TraceContext(parents, states []string) (parent, state string) {
+	t := trace{wanted: true}
+	for _, value := range parents {
+		t.take(hpack.HeaderField{Name: "traceparent", Value: value})
+	}
+	for _, value := range states {
+		t.take(hpack.HeaderField{Name: "tracestate", Value: value})
+	}
+	return t.context()
+}

@@ -66,11 +66,8 @@ func (c *conn) send(s *stream, message []byte) {
 	if len(message) == 0 {
 		return
 	}
-	if len(s.waiting) == 0 {
-		c.blocked++
-	}
 	s.waiting = append(s.waiting, message...)
-	c.waiting += len(message)
+	c.hold(s, cap(s.waiting)+waitingBytes)
 	if c.waiting > maxWaiting {
 		c.announce(excessive("answers are not read, and more is asked"))
 		c.write()
@@ -82,7 +79,7 @@ func (c *conn) send(s *stream, message []byte) {
 // writeData writes as much of data as the windows allow, and returns the rest.
 func (c *conn) writeData(s *stream, data []byte) []byte {
 	for len(data) > 0 {
-		n := min(int64(len(data)), s.window, c.sendWindow, int64(c.maxFrame))
+		n := min(int64(len(data)), c.windowOf(s), c.sendWindow, int64(c.maxFrame))
 		if n <= 0 {
 			break
 		}
@@ -94,32 +91,80 @@ func (c *conn) writeData(s *stream, data []byte) []byte {
 	return data
 }
 
-// resume sends what waited for the connection's window, or for that of all streams.
-func (c *conn) resume() {
-	if c.blocked == 0 {
-		return
-	}
-	for _, s := range c.streams {
-		c.sendWaiting(s)
+// windowOf is what may still be sent on a stream.
+func (c *conn) windowOf(s *stream) int64 { return c.newWindow + s.window }
+
+// hold counts what a stream's answers hold, and remembers what they wait for.
+func (c *conn) hold(s *stream, bytes int) {
+	c.waiting += bytes - s.holds
+	s.holds = bytes
+	c.waits[s] = struct{}{}
+	if c.windowOf(s) > 0 {
+		c.stalled[s] = struct{}{}
+	} else {
+		delete(c.stalled, s)
 	}
 }
 
+// release forgets what a stream's answers held.
+func (c *conn) release(s *stream) {
+	c.waiting -= s.holds
+	s.holds, s.waiting = 0, nil
+	delete(c.waits, s)
+	delete(c.stalled, s)
+}
+
+// resume sends what waited for the connection's window.
+func (c *conn) resume() error {
+	for s := range c.stalled {
+		if c.sendWindow <= 0 {
+			break
+		}
+		if err := c.sendWaiting(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resumeAll sends what waited for the windows of all streams.
+func (c *conn) resumeAll() error {
+	for s := range c.waits {
+		if err := c.sendWaiting(s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // sendWaiting sends what waited for a window of the stream.
-func (c *conn) sendWaiting(s *stream) {
+func (c *conn) sendWaiting(s *stream) error {
+	if c.windowOf(s) > maxWindow {
+		return fault{http2.ErrCodeFlowControl, "SETTINGS make the window of a stream too large"}
+	}
 	if len(s.waiting) == 0 {
-		return
+		return nil
 	}
 	rest := c.writeData(s, s.waiting)
-	c.waiting -= len(s.waiting) - len(rest)
-	s.waiting = append(s.waiting[:0], rest...)
-	if len(rest) > 0 {
-		return
+	switch {
+	case len(rest) > 0 && len(rest) < s.holds/2-waitingBytes:
+		s.waiting = bytes.Clone(rest) // to let go of what is sent
+		c.hold(s, cap(s.waiting)+waitingBytes)
+		return nil
+	case len(rest) > 0:
+		s.waiting = rest
+		c.hold(s, s.holds)
+		return nil
 	}
-	c.blocked--
+	c.release(s)
+	if s.relay != nil {
+		s.relay.wrote()
+	}
 	if st := s.ending; st != nil {
 		s.ending = nil
 		c.end(s, st)
 	}
+	return nil
 }
 
 // end ends a stream with a status, nil for OK, once all its messages are sent.
@@ -130,23 +175,33 @@ func (c *conn) end(s *stream, st *status.Status) {
 		}
 		return
 	}
-	fields := make([]hpack.HeaderField, 0, 4)
+	fields := make([]hpack.HeaderField, 0, 5)
 	if !s.began {
 		fields = append(fields, hpack.HeaderField{Name: ":status", Value: "200"},
 			hpack.HeaderField{Name: "content-type", Value: "application/grpc"})
 	}
-	fields = append(fields, hpack.HeaderField{Name: "grpc-status", Value: strconv.Itoa(int(st.Code()))})
-	if st.Message() != "" {
-		fields = append(fields, hpack.HeaderField{Name: "grpc-message", Value: grpcMessage(st.Message())})
-	}
+	fields = appendStatus(fields, st)
 	c.writeHeaders(s.id, true, fields...)
 	c.forgetEnded(s, st.Code())
 }
 
-// refuse ends a stream that is none of gRPC with a status of HTTP.
-func (c *conn) refuse(s *stream, code string) {
-	c.writeHeaders(s.id, true, hpack.HeaderField{Name: ":status", Value: code})
+// refuse ends a stream that is none of gRPC with a status of HTTP, and says it in gRPC's words too.
+func (c *conn) refuse(s *stream, code string, st *status.Status) {
+	fields := []hpack.HeaderField{{Name: ":status", Value: code}, {Name: "content-type", Value: "application/grpc"}}
+	c.writeHeaders(s.id, true, appendStatus(fields, st)...)
 	c.forgetEnded(s, codes.OK)
+}
+
+// appendStatus appends what tells a status.
+func appendStatus(fields []hpack.HeaderField, st *status.Status) []hpack.HeaderField {
+	fields = append(fields, hpack.HeaderField{Name: "grpc-status", Value: strconv.Itoa(int(st.Code()))})
+	if st.Code() == codes.Unimplemented { // perhaps because a message was compressed
+		fields = append(fields, hpack.HeaderField{Name: "grpc-accept-encoding", Value: "identity"})
+	}
+	if st.Message() != "" {
+		fields = append(fields, hpack.HeaderField{Name: "grpc-message", Value: grpcMessage(st.Message())})
+	}
+	return fields
 }
 
 // forgetEnded forgets a stream whose end is sent. Where the client has not ended it too, it is told to (RFC 9113, section 8.1).

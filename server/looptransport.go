@@ -1,0 +1,78 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/corsproc/corsproc/server/extproc"
+	"github.com/corsproc/corsproc/server/loop"
+)
+
+// loopTransport is the loop for ext_proc and health, and a gRPC server in this process, to which the loop relays what is asked
+// for rarely.
+type loopTransport struct {
+	*loop.Server
+	health *health.Server // what the gRPC server lists
+	others *grpc.Server
+	conn   *grpc.ClientConn
+}
+
+func newLoopTransport(s *Settings, hooks extproc.Hooks, ended func(loop.Ended), current func() *extproc.Prepared) (*loopTransport, error) {
+	g := grpc.NewServer(grpc.MaxRecvMsgSize(s.MaxMessageBytes))
+	h := register(g, s)
+	listener := bufconn.Listen(pipeBytes)
+	go func() { _ = g.Serve(listener) }() // until g is stopped
+	conn, err := grpc.NewClient("passthrough:///others", grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
+	if err != nil {
+		g.Stop()
+		return nil, err
+	}
+	return &loopTransport{
+		Server: &loop.Server{
+			Process: extproc.New(current, hooks), Path: extprocv3.ExternalProcessor_Process_FullMethodName,
+			Others: conn, Methods: methodsOf(g), HealthServices: healthServices,
+			MaxMessageBytes: s.MaxMessageBytes, MaxConcurrentStreams: s.MaxConcurrentStreams, HandshakeTimeout: handshakeTimeout,
+			Panicked: hooks.Panicked, Ended: ended,
+		},
+		health: h, others: g, conn: conn,
+	}, nil
+}
+
+// pipeBytes is how much is on its way to the gRPC server in this process, and back.
+const pipeBytes = 64 << 10
+
+// methodsOf returns the full names of a server's methods.
+func methodsOf(g *grpc.Server) map[string]struct{} {
+	methods := map[string]struct{}{}
+	for service, info := range g.GetServiceInfo() {
+		for _, m := range info.Methods {
+			methods["/"+service+"/"+m.Name] = struct{}{}
+		}
+	}
+	return methods
+}
+
+func (t *loopTransport) Serve(l net.Listener) error {
+	if err := t.Server.Serve(l); !errors.Is(err, loop.ErrStopped) {
+		return err
+	}
+	return nil
+}
+
+func (t *loopTransport) setServing(serving bool) {
+	setHealth(t.health, serving)
+	t.SetServing(serving)
+}
+
+func (t *loopTransport) close() {
+	t.conn.Close()
+	t.others.Stop()
+}
