@@ -140,6 +140,14 @@ func TestHosts(t *testing.T) {
 		"localhost": 200, "LocalHost:9003": 200, "corsproc.example": 200, "CORSPROC.example:80": 200,
 		"evil.example": 403, "evil.example:9003": 403, "localhost.evil.example": 403, "127.0.0.1.evil.example": 403, "": 403, "x.corsproc.example": 403,
 		"[localhost]": 403, "[localhost]:9003": 403,
+		// What is not the literal of an address, to the last byte, is a name.
+		"[::1].evil.example:9003": 403, "[::1].evil.example": 403, "[::1": 403, "[::1]x": 403, "[::1]:": 403, "[::1]:x": 403,
+		"[::1]:9003.evil.example": 403, "[::1]:9003:9003": 403, "[::1]]": 403, "[[::1]]": 403, "::1": 403, "::1:9003": 403, "]": 403, "[]": 403,
+		"fe80::1%evil.example": 403, "[fe80::1%evil.example]": 403, "[fe80::1%25eth0]:9003": 403, "[fe80::1%eth0]": 403,
+		"[127.0.0.1]": 403, "[127.0.0.1]:9003": 403, "127.0.0.1:": 403, "127.0.0.1:x": 403, "127.0.0.1:-1": 403, "127.0.0.1:+1": 403,
+		"127.0.0.1:65536": 403, "127.0.0.1:9003.evil.example": 403, "127.0.0.1:9003:9003": 403, "127.0.0.1.": 403, "127.0.0.1%eth0": 403,
+		"127.1": 403, "0x7f.0.0.1": 403, "017700000001": 403, "127.0.0.01": 403, "localhost:x": 403, "localhost:9003.evil.example": 403,
+		"localhost:9003:9003": 403, "localhost.": 403, ":9003": 403, "[::ffff:127.0.0.1]:9003": 200, "[2001:db8::1]": 200, "[FE80::1]:1": 200,
 	} {
 		if r := do(h, "GET", "/config", host); r.StatusCode != want {
 			t.Errorf("Host %q: %s, want %d", host, r.Status, want)

@@ -2,9 +2,9 @@ package admin
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -80,18 +80,31 @@ func forMachines(path string) bool {
 	return path == "/metrics" || path == "/-/healthy" || path == "/-/ready"
 }
 
-// answersTo reports whether host, the Host of a request, is an IP address or one of names, with any port.
+// answersTo reports whether host, the Host of a request, is the literal of an IP address or one of names, with a port or
+// without (RFC 9110, section 7.2; RFC 3986, section 3.2.2). An IPv6 address stands in brackets, and has no zone: what
+// follows its percent sign could be any name. Whatever else looks like an address is none to a browser, and may be a name
+// of somebody's.
 func answersTo(names map[string]bool, host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil && !strings.HasPrefix(host, "[") {
-		host = h
-	} else if inner, ok := strings.CutPrefix(host, "["); ok { // only an IPv6 address stands in brackets
-		inner, _, _ = strings.Cut(inner, "]")
+	if rest, ok := strings.CutPrefix(host, "["); ok {
+		inner, rest, closed := strings.Cut(rest, "]")
 		address, err := netip.ParseAddr(inner)
-		return err == nil && address.Is6()
+		return closed && err == nil && address.Is6() && address.Zone() == "" && (rest == "" || isPort(rest))
+	}
+	if colon := strings.LastIndexByte(host, ':'); colon >= 0 {
+		if !isPort(host[colon:]) {
+			return false
+		}
+		host = host[:colon]
 	}
 	if names[strings.ToLower(host)] {
 		return true
 	}
-	_, err := netip.ParseAddr(host)
-	return err == nil
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.Is4()
+}
+
+// isPort reports whether s is a colon and the number of a port.
+func isPort(s string) bool {
+	_, err := strconv.ParseUint(s[1:], 10, 16)
+	return err == nil && s[0] == ':'
 }
