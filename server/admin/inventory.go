@@ -2,7 +2,6 @@ package admin
 
 import (
 	"slices"
-	"sync"
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/policyfile"
@@ -15,23 +14,7 @@ const (
 	maxRoutes = 100
 )
 
-// inventory is what the status tells of the set in force. It is made once for each set, when somebody asks.
-type inventory struct {
-	mu   sync.Mutex
-	of   *policyfile.Result
-	made *corsprocv1.PoliciesInForce // shared, and not to be changed
-}
-
-// get returns the policies and places of a set. The message's other fields are not set.
-func (i *inventory) get(r *policyfile.Result) *corsprocv1.PoliciesInForce {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.of != r {
-		i.of, i.made = r, take(r)
-	}
-	return i.made
-}
-
+// take returns the policies and places of a set. The message's other fields are not set.
 func take(r *policyfile.Result) *corsprocv1.PoliciesInForce {
 	files := r.FileNames()
 	m := &corsprocv1.PoliciesInForce{Files: files[:min(len(files), maxNames)]}
