@@ -71,7 +71,7 @@ func Handler(source Source) http.Handler {
 	handle := func(pattern string, h http.Handler, methods ...string) {
 		mux.Handle(pattern, only(methods, h))
 	}
-	metrics := promhttp.HandlerFor(source.Metrics.registry, promhttp.HandlerOpts{
+	metrics := promhttp.HandlerFor(source.Metrics, promhttp.HandlerOpts{
 		EnableOpenMetrics: true,
 	})
 	handle("/{$}", page(source), http.MethodGet)
