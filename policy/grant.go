@@ -17,6 +17,7 @@ type grant struct {
 	allow, deny []*origins
 	regexes     []*regexp.Regexp // each matches the whole origin only
 	many        expressions      // the same, where there are many
+	regexTexts  []string         // as they are written
 
 	credentials bool
 
