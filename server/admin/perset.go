@@ -2,6 +2,7 @@ package admin
 
 import (
 	"sync"
+	"weak"
 
 	"github.com/corsproc/corsproc/policy/policyfile"
 )
@@ -12,7 +13,7 @@ type perSet[T any] struct {
 	make func(*policyfile.Result) T
 
 	mu   sync.Mutex
-	of   *policyfile.Result
+	of   weak.Pointer[policyfile.Result] // a set that is no longer in force is not kept for it
 	made T
 }
 
@@ -20,10 +21,10 @@ type perSet[T any] struct {
 func (p *perSet[T]) get(r *policyfile.Result) T {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.of != r {
+	if this := weak.Make(r); p.of != this {
 		var none T
-		p.of, p.made = nil, none // not both at once
-		p.of, p.made = r, p.make(r)
+		p.made = none // not both at once
+		p.made, p.of = p.make(r), this
 	}
 	return p.made
 }

@@ -12,7 +12,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
+	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -109,6 +111,33 @@ func (s *sink) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// TestRefusalsAreLookedAtOnce has a page refused where very many policies could be changed to allow it.
+func TestRefusalsAreLookedAtOnce(t *testing.T) {
+	var text strings.Builder
+	names := make([]string, 2000)
+	fmt.Fprint(&text, "policies:\n")
+	for i := range names {
+		names[i] = fmt.Sprintf("p%d", i)
+		fmt.Fprintf(&text, "  p%d: {allow_origins: [https://a%d.example]}\n", i, i)
+	}
+	fmt.Fprintf(&text, "default: {policies: [%s]}\n", strings.Join(names, ", "))
+	now := compile(t, text.String())
+	table := NewRefusals()
+	r := request("x.example", "https://evil.example")
+	d := now.Set.Decide(r)
+	table.Add(r, &d)
+	say := func() *corsprocv1.RecentRefusal {
+		latest, _ := table.latest(1)
+		return latest[0].message(now)
+	}
+	if m := say(); len(m.GetChanges()) == 0 {
+		t.Fatal(m)
+	}
+	if n := testing.AllocsPerRun(10, func() { say() }); n > 100 {
+		t.Errorf("to say again what allows a request allocates %v times, with %d policies", n, len(names))
+	}
+}
+
 // TestConfigIsMadeOnce asks for a large set again and again: that costs less than to make it once more, however often.
 func TestConfigIsMadeOnce(t *testing.T) {
 	var text strings.Builder
@@ -144,6 +173,32 @@ func TestConfigIsMadeOnce(t *testing.T) {
 	if got := body(do(h, "GET", "/config", "localhost")); got != string(now.YAML()) {
 		t.Errorf("of the next set: %q", got)
 	}
+}
+
+// TestSetsAreLetGo asks for all that is made of a set, and holds that nothing of it keeps the set.
+func TestSetsAreLetGo(t *testing.T) {
+	s := newSource(t, policyfile.Attempt{})
+	now := compile(t, twoPolicies)
+	s.Status = func() Status { return Status{InForce: now} }
+	h := Handler(s)
+	r := request("api.example.com", "https://evil.example")
+	d := now.Set.Decide(r)
+	s.Refusals.Add(r, &d)
+	do(h, "GET", "/config", "localhost")
+	if m := answerOf(t, h, "Status", "{}", new(corsprocv1.StatusResponse)); len(m.GetRefusals()) != 1 || m.GetRefusals()[0].GetVerdictNow() != "refused" {
+		t.Fatal(m)
+	}
+	before := weak.Make(now)
+	now, d = compile(t, twoPolicies), policy.Decision{}
+	runtime.GC()
+	runtime.GC()
+	if before.Value() != nil {
+		t.Error("a set that is no longer in force is kept")
+	}
+	if m := answerOf(t, h, "Status", "{}", new(corsprocv1.StatusResponse)); m.GetRefusals()[0].GetVerdictNow() != "refused" {
+		t.Error(m)
+	}
+	runtime.KeepAlive(h)
 }
 
 // TestReloadAnswersInPieces has more findings than anybody reads.
