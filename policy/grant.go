@@ -17,7 +17,6 @@ type grant struct {
 	allow, deny []*origins
 	regexes     []*regexp.Regexp // each matches the whole origin only
 	many        expressions      // the same, where there are many
-	regexTexts  []string         // as they are written
 
 	credentials bool
 
@@ -32,6 +31,8 @@ type grant struct {
 	*terms
 	preflightStatus int
 	privateNetwork  bool
+
+	regexTexts []string // the expressions as they are written; deciding needs none of it
 }
 
 // terms are what a policy says of methods and headers. Policies that say the same share them.
