@@ -69,6 +69,7 @@ func (c *compiler) compilePolicy(at Place, source int32, name string, p *corspro
 		if re := c.compileRegex(place, text); re != nil {
 			risks.regex(place, text, re)
 			g.regexes = append(g.regexes, re)
+			g.regexTexts = append(g.regexTexts, strings.Clone(text))
 		}
 	}
 	g.many = c.compileExpressions(p.GetAllowOriginRegexes(), g.regexes)

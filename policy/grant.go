@@ -31,6 +31,8 @@ type grant struct {
 	*terms
 	preflightStatus int
 	privateNetwork  bool
+
+	regexTexts []string // the expressions as they are written; deciding needs none of it
 }
 
 // terms are what a policy says of methods and headers. Policies that say the same share them.

@@ -4,11 +4,11 @@ import "iter"
 
 // A Survey is what holds at a place of a set: for people who look at the set as a whole. Deciding needs none of it.
 type Survey struct {
-	At         Rule     // the place
-	Policies   []string // in the order in which they are tried
-	PoliciesAt Rule     // their list, which may be at an outer place
-	Candidates []string // empty: the place has none
-	Reject     string   // as policy files spell it
+	At         Rule    // the place
+	Policies   Entries // in the order in which they are tried
+	PoliciesAt Rule    // their list, which may be at an outer place
+	Candidates Entries // empty: the place has none
+	Reject     string  // as policy files spell it
 }
 
 // A RouteSurvey is a route: how it is found, and what holds there.
@@ -23,14 +23,16 @@ type HostSurvey struct {
 	Survey
 	routes []route
 	number int
+	most   int
 }
 
-// Hosts yields what holds at the places of the set, in the order of [Set.VirtualHosts].
-func (s *Set) Hosts() iter.Seq[HostSurvey] {
+// Hosts yields what holds at the places of the set, in the order of [Set.VirtualHosts]; of each list of policies at most so
+// many.
+func (s *Set) Hosts(most int) iter.Seq[HostSurvey] {
 	return func(yield func(HostSurvey) bool) {
 		for i := range s.hosts {
 			h := &s.hosts[i]
-			if !yield(HostSurvey{Label: h.label, Survey: h.survey(i, noRoute), routes: h.routes, number: i}) {
+			if !yield(HostSurvey{Label: h.label, Survey: h.survey(i, noRoute, most), routes: h.routes, number: i, most: most}) {
 				return
 			}
 		}
@@ -45,41 +47,31 @@ func (h *HostSurvey) Routes() iter.Seq[RouteSurvey] {
 	return func(yield func(RouteSurvey) bool) {
 		for i := range h.routes {
 			r := &h.routes[i]
-			if !yield(RouteSurvey{Kind: r.kind.String(), Match: r.text, Survey: r.survey(h.number, i)}) {
+			if !yield(RouteSurvey{Kind: r.kind.String(), Match: r.text, Survey: r.survey(h.number, i, h.most)}) {
 				return
 			}
 		}
 	}
 }
 
-func (p *place) survey(host, route int) Survey {
+func (p *place) survey(host, route, most int) Survey {
 	return Survey{
-		At: makeRule(rulePlace, host, route), Policies: p.policies.names(), PoliciesAt: p.listRule,
-		Candidates: p.candidates.names(), Reject: p.reject.String(),
+		At: makeRule(rulePlace, host, route), Policies: p.policies.names(most), PoliciesAt: p.listRule,
+		Candidates: p.candidates.names(most), Reject: p.reject.String(),
 	}
 }
 
 // names returns the names of a list's policies; none of no list.
-func (l *list) names() (names []string) {
+func (l *list) names(most int) (names Entries) {
 	switch {
 	case l == nil:
-		return nil
+		return names
 	case l.passthrough:
-		return []string{namePassthrough}
+		return Entries{First: []string{namePassthrough}, Total: 1}
 	}
-	for _, g := range l.grants {
-		names = append(names, g.name)
+	names.Total = len(l.grants)
+	for _, g := range l.grants[:min(len(l.grants), most)] {
+		names.First = append(names.First, g.name)
 	}
 	return names
-}
-
-// PolicyRules yields the set's policies and where they stand, without the built-in ones, in the order of [Set.Policies].
-func (s *Set) PolicyRules() iter.Seq2[string, Rule] {
-	return func(yield func(string, Rule) bool) {
-		for i, g := range s.policies {
-			if !yield(g.name, makeRule(rulePolicy, i, 0)) {
-				return
-			}
-		}
-	}
 }

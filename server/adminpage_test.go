@@ -7,6 +7,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	extprocv3 "github.com/envoyproxy/go-control-plane/envoy/service/ext_proc/v3"
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 )
 
@@ -130,7 +132,7 @@ func TestPage(t *testing.T) {
 	b.do("logging", chromedp.Click(chromedp.CSS(`button[aria-label="Log decisions about https://evil.example in api for 10 minutes"]`)))
 	b.says("logging-rows", "min left")
 	b.lookedAt("traffic")
-	b.named()
+	b.named("main", "banner", "navigation", "region", "heading", "table", "button", "textbox", "combobox", "checkbox", "image", "status")
 	b.do("logging no more", chromedp.Click(chromedp.CSS(`button[aria-label="Stop logging api, https://evil.example"]`)))
 	b.says("logging-note", "Nothing")
 	if !evaluate[bool](b, `!!document.querySelector("#hosts-rows details[open]")`) {
@@ -300,6 +302,98 @@ func TestPageChart(t *testing.T) {
 	}
 }
 
+// grantsOf returns what the page says of a policy, by its terms.
+const grantsOf = `((name) => {
+	const row = [...document.querySelectorAll("#policies-rows > li")].find((li) => li.querySelector("h3").innerText === name);
+	return Object.fromEntries([["", row.querySelector("summary").innerText],
+		...[...row.querySelectorAll("dt")].map((dt) => [dt.innerText, dt.nextElementSibling.innerText.replaceAll(/\s+/g, " ")])]);
+})`
+
+// manyGrants are policies with everything that they can grant, some of it long.
+func manyGrants() string {
+	var text strings.Builder
+	fmt.Fprint(&text, `origin_sets: {desks: [https://desk.example.com]}
+policies:
+  everything:
+    allow_origins: [https://shop.example.com, "https://*.shop.example.com", "@desks"]
+    allow_origin_regexes: ['https://pr-[0-9]+\.example\.com']
+    deny_origins: [https://old.shop.example.com]
+    allow_methods: [PUT, DELETE]
+    allow_headers: [X-Cart, Authorization]
+    expose_headers: [X-Order]
+    allow_credentials: true
+    max_age: 10m
+    preflight_status: 200
+    allow_private_network: true
+  long:
+    allow_origins: [`)
+	for i := range 250 {
+		fmt.Fprintf(&text, "https://a%03d.%s.example, ", i, strings.Repeat("long-", 9)+"x")
+	}
+	fmt.Fprint(&text, `https://last.example]
+  anyone: {allow_origins: ["*"], allow_methods: ["*"], allow_headers: ["*"], expose_headers: ["*"]}
+  spare: {allow_origin_regexes: ['https://[a-z]+\.spare\.example']}
+default: {policies: [anyone]}
+virtual_hosts:
+- {name: own, policies: [everything, long], candidates: [anyone], routes: [{path: /a}, {prefix: /b/, policies: [long]}]}
+- {name: other}
+`)
+	for i := range 10 {
+		fmt.Fprintf(&text, "- {name: more-%d, policies: [long]}\n", i)
+	}
+	return text.String()
+}
+
+// TestPageShowsGrants reads what policies grant and where they are used, and folds open what is long.
+func TestPageShowsGrants(t *testing.T) {
+	r := start(t, manyGrants(), nil)
+	b := newTab(t)
+	b.open("http://"+r.admin+"/", `document.querySelectorAll("#policies-rows dl").length === 4`)
+	grants := func(name string) map[string]string {
+		t.Helper()
+		return evaluate[map[string]string](b, grantsOf+"("+strconv.Quote(name)+")")
+	}
+	at := func(line, column int) string { return fmt.Sprintf(" %s:%d:%d", r.path, line, column) }
+	const none = "the safelisted ones only"
+	for name, want := range map[string]map[string]string{
+		"everything": {
+			"":        "3 origins, 1 expression, 1 exception, credentials, 2 methods, 2 headers, 1 exposed header, used at 1 place",
+			"Origins": "https://shop.example.com, https://*.shop.example.com, @desks", "By expression": `https://pr-[0-9]+\.example\.com`,
+			"Except": "https://old.shop.example.com", "Credentials": "allowed", "Methods": "GET, HEAD, POST, PUT, DELETE", "Headers": "X-Cart, Authorization",
+			"Exposed": "X-Order", "Max age": "600s", "Preflights": "answered with 200", "Private network": "access is granted",
+			"Used at": "own, and at 1 place inside that takes its list over" + at(20, 3),
+		},
+		"anyone": {
+			"": "anybody, 1 method, 1 header, 1 exposed header, used at 2 places", "Origins": "* (anybody)", "Credentials": "not allowed", "Methods": "GET, HEAD, POST, *",
+			"Headers": "*", "Exposed": "*", "Max age": "not set: browsers keep a preflight for 5 seconds",
+			"Used at": "default, and at 1 place inside that takes its list over" + at(18, 10) + " own, as a candidate, and at 1 place inside that takes its list over" + at(20, 3),
+		},
+		"spare": {
+			"": "1 expression, not used", "Origins": "by expression only", "By expression": `https://[a-z]+\.spare\.example`, "Credentials": "not allowed",
+			"Methods": "GET, HEAD and POST only", "Headers": none, "Exposed": none, "Max age": "not set: browsers keep a preflight for 5 seconds", "Used at": "no place",
+		},
+	} {
+		if diff := cmp.Diff(want, grants(name)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+	long := grants("long")
+	if !strings.HasSuffix(long["Origins"], "94 more origins 151 more in the set in force.") || !strings.Contains(long["Used at"], "6 more places") || strings.Contains(long["Origins"], "a006") {
+		t.Errorf("what is long is not folded: %v", long)
+	}
+	b.lookedAt("grants")
+	for range 2 { // those that have come since are opened too
+		b.do("folding open", chromedp.Evaluate[chromedp.Void](`document.querySelectorAll("#policies-rows dd summary").forEach((s) => s.parentElement.open || s.click())`))
+	}
+	b.waitFor("all is open", `document.querySelector("#policies-rows").innerText.includes("a099")`)
+	if long := grants("long"); !strings.Contains(long["Used at"], "more-9") || strings.Contains(long["Origins"], "a100") {
+		t.Errorf("folded open: %v", long)
+	}
+	b.lookedAt("grants-open")
+	b.named("heading", "button", "DisclosureTriangle")
+	b.quiet("http://" + r.admin + "/")
+}
+
 // TestPageBehindAProxy opens the page where a proxy ends TLS and serves it below a path.
 func TestPageBehindAProxy(t *testing.T) {
 	r := start(t, pagePolicies, nil)
@@ -342,7 +436,7 @@ func TestPageOfALargeSet(t *testing.T) {
 	}
 	r := start(t, text.String(), nil)
 	b := newTab(t)
-	b.open("http://"+r.admin+"/", `document.querySelectorAll("#policies-rows li").length === 500`)
+	b.open("http://"+r.admin+"/", `document.querySelectorAll("#policies-rows > li").length === 500`)
 	b.says("policies-note", "first 500, and 1,500 more are in the set in force")
 	b.says("hosts-note", "first 500, and 1,501 more")
 	b.do("searching", chromedp.SendKeys(chromedp.CSS("#hosts-filter"), "h17."))
@@ -350,6 +444,13 @@ func TestPageOfALargeSet(t *testing.T) {
 	if n := evaluate[int](b, `document.querySelectorAll("#hosts-rows > li").length`); n != 1 {
 		t.Errorf("%d virtual hosts are shown, want 1", n)
 	}
+	if n := evaluate[int](b, `document.querySelectorAll("#policies-rows dl").length`); n != 0 {
+		t.Errorf("%d of many policies are folded open", n)
+	}
+	b.do("searching", chromedp.SendKeys(chromedp.CSS("#policies-filter"), "https://a17.example"))
+	b.says("policies-note", "1 of 500 match")
+	b.do("folding one open", chromedp.Click(chromedp.CSS("#policies-rows summary")))
+	b.says("policies-rows", "https://a17.example")
 	b.lookedAt("large")
 	b.quiet("http://" + r.admin + "/")
 }

@@ -11,12 +11,16 @@ import (
 )
 
 const (
-	// Nobody needs longer than this to send a request to the admin address, or to take an answer. A profile that is
-	// being recorded takes as long as it was asked to.
+	// Nobody needs longer than this to send a request to the admin address, or to take an answer. Profiles that are being
+	// recorded have times of their own.
 	adminReadTimeout  = 10 * time.Second
 	adminWriteTimeout = 30 * time.Second
 	adminIdleTimeout  = 2 * time.Minute
 	adminMaxHeader    = 64 << 10
+	// adminMaxConns is how many connections may be open, and adminMaxStreams how many requests of HTTP/2 on each. Operators
+	// and Prometheus need a few.
+	adminMaxConns   = 128
+	adminMaxStreams = 16
 	// adminCloseTimeout is how long an answer that is on its way may take when the process ends.
 	adminCloseTimeout = time.Second
 )
@@ -54,11 +58,10 @@ func (p *process) serveAdmin(failed chan<- error) {
 		WriteTimeout:      adminWriteTimeout,
 		IdleTimeout:       adminIdleTimeout,
 		MaxHeaderBytes:    adminMaxHeader,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: adminMaxStreams},
 		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
-	if p.settings.Pprof {
-		p.admin.WriteTimeout = 0
-	}
+	(&adminConns{most: adminMaxConns}).watch(p.admin)
 	p.workers.Go(func() {
 		if err := p.admin.Serve(p.adminListener); !errors.Is(err, http.ErrServerClosed) {
 			failed <- err

@@ -144,8 +144,8 @@ func (r *running) tried(b *tab, target string) map[string]string {
 	return evaluate[map[string]string](b, attempts+"("+strconv.Quote(target)+")")
 }
 
-// untouched fails if anything was switched on, or if a write of the browser's was answered with anything but a refusal. What
-// it did before is forgotten.
+// untouched fails if anything was switched on, or if anything that the browser sent was answered with anything but a refusal,
+// but for what machines read. What it did before is forgotten.
 func (r *running) untouched(b *tab) {
 	b.t.Helper()
 	if m := r.status(); len(m.GetLogging()) != 0 || len(m.GetReloads()) != 1 {
@@ -153,18 +153,23 @@ func (r *running) untouched(b *tab) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	writes := 0
+	writes, reads := 0, 0
 	for id, status := range b.statuses {
 		r := b.requests[id]
-		if r == nil || r.Method != http.MethodPost {
-			continue
-		}
-		if writes++; status != http.StatusForbidden {
-			b.t.Errorf("a foreign page's write to %s is answered with the status %d", r.URL, status)
+		switch {
+		case r == nil:
+		case r.Method == http.MethodPost:
+			if writes++; status != http.StatusForbidden {
+				b.t.Errorf("a foreign page's write to %s is answered with the status %d", r.URL, status)
+			}
+		case strings.HasSuffix(r.URL, "/config") || strings.HasSuffix(r.URL, ".js"):
+			if reads++; status != http.StatusForbidden {
+				b.t.Errorf("a foreign page's request for %s is answered with the status %d", r.URL, status)
+			}
 		}
 	}
-	if writes < 10 {
-		b.t.Errorf("only %d writes reached the admin address", writes)
+	if writes < 10 || reads < 4 {
+		b.t.Errorf("only %d writes and %d reads reached the admin address", writes, reads)
 	}
 	clear(b.statuses)
 }

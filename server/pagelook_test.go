@@ -76,14 +76,15 @@ func (b *tab) lookedAt(name string) {
 	}
 }
 
-// named holds that everything that can be worked with has a name for those who do not see it, and no heading is left out.
-func (b *tab) named() {
+// named holds that everything that can be worked with has a name for those who do not see it, that there is something of each
+// role, and that no heading is left out.
+func (b *tab) named(roles ...string) {
 	b.t.Helper()
 	tree, err := chromedp.Call(b.ctx, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	worked := []string{"button", "link", "textbox", "searchbox", "combobox", "checkbox", "image", "table", "navigation", "region", "heading"}
+	worked := []string{"button", "link", "textbox", "searchbox", "combobox", "checkbox", "image", "table", "navigation", "region", "heading", "DisclosureTriangle"}
 	seen := map[string]int{}
 	for _, n := range tree.Nodes {
 		if n.Ignored || n.Role == nil {
@@ -95,7 +96,7 @@ func (b *tab) named() {
 			b.t.Errorf("a %s without a name (node %v)", role, n.BackendDOMNodeID)
 		}
 	}
-	for _, role := range []string{"main", "banner", "navigation", "region", "heading", "table", "button", "textbox", "combobox", "checkbox", "image", "status"} {
+	for _, role := range roles {
 		if seen[role] == 0 {
 			b.t.Errorf("no %s among %v", role, seen)
 		}

@@ -1,6 +1,7 @@
 package policyfile
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -27,16 +28,23 @@ func HasErrors(findings []*corsprocv1.Finding) bool {
 }
 
 // WriteText writes one line per finding: place, severity unless it is an error, field, reason, fix and second place.
-// Nothing that a file can hold breaks a line or reaches a terminal as a control sequence.
+// Nothing that a file can hold breaks a line or reaches a terminal as a control sequence. It is written in pieces: there
+// may be a thousand findings in each of very many files.
 func WriteText(w io.Writer, findings []*corsprocv1.Finding) error {
-	var b bytes.Buffer
+	b := bufio.NewWriterSize(w, pieceBytes)
 	for _, f := range findings {
 		at, rest := textLineOf(f)
-		b.WriteString(at + rest + "\n")
+		b.WriteString(at)
+		b.WriteString(rest)
+		if b.WriteByte('\n') != nil {
+			break // nobody reads on
+		}
 	}
-	_, err := w.Write(b.Bytes())
-	return err
+	return b.Flush()
 }
+
+// pieceBytes is how much is written at once.
+const pieceBytes = 16 << 10
 
 // textLineOf returns the line of a finding: its place and all that follows.
 func textLineOf(f *corsprocv1.Finding) (at, rest string) {
@@ -68,21 +76,30 @@ func place(file string, line, column int32) string {
 }
 
 // WriteJSON writes the findings as the JSON form of corsproc.v1.Findings on one line. Every key of a finding is always
-// there, but for related, which stands only where there is a second place.
+// there, but for related, which stands only where there is a second place. It is written in pieces, as [WriteText] does.
 func WriteJSON(w io.Writer, findings []*corsprocv1.Finding) error {
-	data, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.
-		Marshal(&corsprocv1.Findings{Findings: findings})
-	if err != nil {
-		return err
+	b := bufio.NewWriterSize(w, pieceBytes)
+	b.WriteString(`{"findings":[`)
+	var line bytes.Buffer
+	for i, f := range findings {
+		data, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(f)
+		if err != nil {
+			return err
+		}
+		line.Reset()
+		if i > 0 {
+			line.WriteByte(',')
+		}
+		// protojson varies its blanks from build to build, so that nobody comes to rely on them.
+		if err := json.Compact(&line, data); err != nil {
+			return err
+		}
+		if _, err := b.Write(line.Bytes()); err != nil {
+			return err // nobody reads on
+		}
 	}
-	// protojson varies its blanks from build to build, so that nobody comes to rely on them.
-	var b bytes.Buffer
-	if err := json.Compact(&b, data); err != nil {
-		return err
-	}
-	b.WriteByte('\n')
-	_, err = w.Write(b.Bytes())
-	return err
+	b.WriteString("]}\n")
+	return b.Flush()
 }
 
 // Limits of what a finding shows of a file, in characters: enough to recognise a value by, and a line stays a line.

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -22,6 +23,9 @@ import (
 // maxRequestBytes is the largest message that the API reads: a URL may have two mebibytes.
 const maxRequestBytes = browser.MaxURLBytes + 1<<20
 
+// maxExplainHeaders is how many headers a fetch may have that is explained. No server takes as many.
+const maxExplainHeaders = 1000
+
 // mountAPI serves the admin service, and reflection, on mux. None of its methods is declared free of side effects, so none
 // can be asked with GET: what a page of another origin may send without asking stays out of here.
 func (h *handler) mountAPI(mux *http.ServeMux) {
@@ -30,9 +34,18 @@ func (h *handler) mountAPI(mux *http.ServeMux) {
 	grpcreflect.Register(server)
 	strict := connectproto.NewJSONCodec()
 	strict.UnmarshalOptions.DiscardUnknown = false // a misspelt field would be an answer to another question
-	connecthttp.Mount(mux, server, connecthttp.WithReadMaxBytes(maxRequestBytes),
+	connecthttp.Mount(muxInTurns{mux, inTurns(apiTurns)}, server, connecthttp.WithReadMaxBytes(maxRequestBytes),
 		connecthttp.WithCodecs(connectproto.NewBinaryCodec(), strict))
 }
+
+// muxInTurns is a mux whose handlers work in turns, all of them together.
+type muxInTurns struct {
+	*http.ServeMux
+	inTurn func(http.Handler) http.Handler
+}
+
+// Handle registers a handler.
+func (m muxInTurns) Handle(pattern string, h http.Handler) { m.ServeMux.Handle(pattern, m.inTurn(h)) }
 
 // api is the admin service.
 type api struct{ h *handler }
@@ -42,6 +55,9 @@ func (a api) Explain(_ context.Context, q *corsprocv1.ExplainRequest) (*corsproc
 	f := browser.Fetch{
 		Origin: q.GetOrigin(), URL: q.GetUrl(), Method: q.GetMethod(), WebSocket: q.GetWebsocket(),
 		VirtualHost: q.GetVirtualHost(), Route: q.GetRouteName(),
+	}
+	if len(q.GetHeaders()) > maxExplainHeaders {
+		return nil, invalid(fmt.Errorf("a fetch with more than %d headers is not explained", maxExplainHeaders))
 	}
 	for _, name := range slices.Sorted(maps.Keys(q.GetHeaders())) {
 		f.Headers = append(f.Headers, policy.Header{Name: name, Value: q.GetHeaders()[name]})

@@ -144,7 +144,7 @@ func TestAPIFences(t *testing.T) {
 			refused                   func(status int) bool
 		}{
 			{"GET", "GET", "localhost:9003", get, nil, notAllowed},
-			{"GET from another origin", "GET", "localhost:9003", get, []string{"Sec-Fetch-Site", "cross-site"}, notAllowed},
+			{"GET from another origin", "GET", "localhost:9003", get, []string{"Sec-Fetch-Site", "cross-site"}, forbidden},
 			{"HEAD", "HEAD", "localhost:9003", get, nil, notAllowed},
 			{"preflight", "OPTIONS", "localhost:9003", "", []string{"Origin", "https://evil.example", "Access-Control-Request-Method", "POST"}, notAllowed},
 			{"another name", "POST", "evil.example:9003", "", nil, forbidden},

@@ -3,7 +3,8 @@ package admin
 import (
 	"fmt"
 	"net/http"
-	"net/http/pprof"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,33 +60,30 @@ type Status struct {
 // handler is what the paths have in common.
 type handler struct {
 	Source
-	inventory inventory
+	inventory perSet[*corsprocv1.PoliciesInForce] // shared, and not to be changed
+	yaml      perSet[[]byte]
 }
 
 // Handler serves the admin address.
 func Handler(source Source) http.Handler {
-	h := &handler{Source: source}
+	h := &handler{Source: source, inventory: perSet[*corsprocv1.PoliciesInForce]{make: take}, yaml: perSet[[]byte]{make: (*policyfile.Result).YAML}}
 	mux := http.NewServeMux()
-	h.mountAPI(mux)
-	handle := func(pattern string, h http.HandlerFunc, methods ...string) {
+	handle := func(pattern string, h http.Handler, methods ...string) {
 		mux.Handle(pattern, only(methods, h))
 	}
-	metrics := promhttp.HandlerFor(source.Metrics.registry, promhttp.HandlerOpts{
+	metrics := promhttp.HandlerFor(source.Metrics, promhttp.HandlerOpts{
 		EnableOpenMetrics: true,
 	})
 	handle("/{$}", page(source), http.MethodGet)
-	handle("/page/{file}", pageFile, http.MethodGet)
-	handle("/metrics", metrics.ServeHTTP, http.MethodGet)
-	handle("/config", config(source), http.MethodGet)
-	handle("/-/healthy", healthy, http.MethodGet)
+	handle("/page/{file}", http.HandlerFunc(pageFile), http.MethodGet)
+	handle("/metrics", inTurns(metricsTurns)(takenWithin(metricsPatience, metrics)), http.MethodGet)
+	handle("/config", inTurns(configTurns)(http.HandlerFunc(h.config)), http.MethodGet)
+	handle("/-/healthy", http.HandlerFunc(healthy), http.MethodGet)
 	handle("/-/ready", ready(source), http.MethodGet)
-	handle("/-/reload", reload(source), http.MethodPost)
+	handle("/-/reload", inTurns(reloadTurns)(reload(source)), http.MethodPost)
+	h.mountAPI(mux)
 	if source.Pprof {
-		handle("/debug/pprof/", pprof.Index, http.MethodGet)
-		handle("/debug/pprof/cmdline", pprof.Cmdline, http.MethodGet)
-		handle("/debug/pprof/profile", pprof.Profile, http.MethodGet)
-		handle("/debug/pprof/symbol", pprof.Symbol, http.MethodGet, http.MethodPost)
-		handle("/debug/pprof/trace", pprof.Trace, http.MethodGet)
+		mountPprof(handle)
 	}
 	mux.HandleFunc("/", nothing)
 	return secured(source.Hosts, mux)
@@ -98,19 +96,17 @@ func only(methods []string, h http.Handler) http.Handler {
 	}
 	allow := strings.Join(methods, ", ")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, m := range methods {
-			if r.Method == m {
-				h.ServeHTTP(w, r)
-				return
-			}
+		if slices.Contains(methods, r.Method) {
+			h.ServeHTTP(w, r)
+			return
 		}
 		w.Header().Set("Allow", allow)
-		http.Error(w, fmt.Sprintf("%s takes %s, not %s.", r.URL.Path, allow, r.Method), http.StatusMethodNotAllowed)
+		http.Error(w, fmt.Sprintf("%s takes %s, not %s.", asked(r.URL.Path), allow, asked(r.Method)), http.StatusMethodNotAllowed)
 	})
 }
 
 func nothing(w http.ResponseWriter, r *http.Request) {
-	http.Error(w, fmt.Sprintf("There is nothing at %q. The page at / shows what there is.", r.URL.Path), http.StatusNotFound)
+	http.Error(w, fmt.Sprintf("There is nothing at %s. The page at / shows what there is.", asked(r.URL.Path)), http.StatusNotFound)
 }
 
 func healthy(w http.ResponseWriter, _ *http.Request) {
@@ -127,10 +123,19 @@ func ready(source Source) http.HandlerFunc {
 	}
 }
 
-func config(source Source) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/yaml; charset=utf-8")
-		w.Write(source.Status().InForce.YAML())
+// config answers with the set in force as a policy file.
+func (h *handler) config(w http.ResponseWriter, r *http.Request) {
+	text := h.yaml.get(h.Status().InForce)
+	w.Header().Set("Content-Type", "application/yaml; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	if r.Method == http.MethodHead {
+		return
+	}
+	const piece = 64 << 10
+	for p := range slices.Chunk(text, piece) {
+		if _, err := w.Write(p); err != nil {
+			return // nobody reads on
+		}
 	}
 }
 

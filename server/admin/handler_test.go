@@ -140,6 +140,14 @@ func TestHosts(t *testing.T) {
 		"localhost": 200, "LocalHost:9003": 200, "corsproc.example": 200, "CORSPROC.example:80": 200,
 		"evil.example": 403, "evil.example:9003": 403, "localhost.evil.example": 403, "127.0.0.1.evil.example": 403, "": 403, "x.corsproc.example": 403,
 		"[localhost]": 403, "[localhost]:9003": 403,
+		// What is not the literal of an address, to the last byte, is a name.
+		"[::1].evil.example:9003": 403, "[::1].evil.example": 403, "[::1": 403, "[::1]x": 403, "[::1]:": 403, "[::1]:x": 403,
+		"[::1]:9003.evil.example": 403, "[::1]:9003:9003": 403, "[::1]]": 403, "[[::1]]": 403, "::1": 403, "::1:9003": 403, "]": 403, "[]": 403,
+		"fe80::1%evil.example": 403, "[fe80::1%evil.example]": 403, "[fe80::1%25eth0]:9003": 403, "[fe80::1%eth0]": 403,
+		"[127.0.0.1]": 403, "[127.0.0.1]:9003": 403, "127.0.0.1:": 403, "127.0.0.1:x": 403, "127.0.0.1:-1": 403, "127.0.0.1:+1": 403,
+		"127.0.0.1:65536": 403, "127.0.0.1:9003.evil.example": 403, "127.0.0.1:9003:9003": 403, "127.0.0.1.": 403, "127.0.0.1%eth0": 403,
+		"127.1": 403, "0x7f.0.0.1": 403, "017700000001": 403, "127.0.0.01": 403, "localhost:x": 403, "localhost:9003.evil.example": 403,
+		"localhost:9003:9003": 403, "localhost.": 403, ":9003": 403, "[::ffff:127.0.0.1]:9003": 200, "[2001:db8::1]": 200, "[FE80::1]:1": 200,
 	} {
 		if r := do(h, "GET", "/config", host); r.StatusCode != want {
 			t.Errorf("Host %q: %s, want %d", host, r.Status, want)
@@ -176,6 +184,83 @@ func TestCrossOriginWrites(t *testing.T) {
 	} {
 		if r := do(h, "POST", "/-/reload", "localhost:9003", c.header...); r.StatusCode != c.status {
 			t.Errorf("%q: %s, want %d", c.header, r.Status, c.status)
+		}
+	}
+}
+
+// TestCrossSiteReads is about requests that a page of another origin has a browser send without asking first.
+func TestCrossSiteReads(t *testing.T) {
+	s := newSource(t, policyfile.Attempt{})
+	s.Pprof = true
+	h := Handler(s)
+	all := []string{
+		"/", "/config", "/page/app.js", "/page/style.css", "/nothing", "/-/reload", service + "Status", service + "Nothing",
+		"/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline", "/debug/pprof/symbol", "/debug/pprof/trace?seconds=0.001",
+	}
+	navigation := []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document"}
+	for _, site := range []string{"cross-site", "same-site", "cross-origin"} {
+		for _, c := range []struct {
+			name   string
+			header []string
+			opens  bool // the page
+		}{
+			{"an image", []string{"Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"}, false},
+			{"fetch", []string{"Sec-Fetch-Mode", "cors", "Sec-Fetch-Dest", "empty", "Origin", "https://evil.example"}, false},
+			{"a frame", []string{"Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "iframe"}, false},
+			{"no more than that", nil, false},
+			{"a link", navigation, true},
+		} {
+			for _, path := range all {
+				want := 403
+				if c.opens && path == "/" {
+					want = 200
+				}
+				if r := do(h, "GET", path, "localhost", append([]string{"Sec-Fetch-Site", site}, c.header...)...); r.StatusCode != want {
+					t.Errorf("%s, %s, %s: %s, want %d", path, site, c.name, r.Status, want)
+				}
+				if r := do(h, "HEAD", path, "localhost", append([]string{"Sec-Fetch-Site", site}, c.header...)...); r.StatusCode != 403 {
+					t.Errorf("HEAD %s, %s, %s: %s", path, site, c.name, r.Status)
+				}
+			}
+			for _, path := range []string{"/metrics", "/-/ready", "/-/healthy"} {
+				if r := do(h, "GET", path, "localhost", append([]string{"Sec-Fetch-Site", site}, c.header...)...); r.StatusCode != 200 {
+					t.Errorf("%s, %s, %s: %s", path, site, c.name, r.Status)
+				}
+			}
+		}
+	}
+	for _, site := range []string{"same-origin", "none"} {
+		for _, path := range []string{"/", "/config", "/page/app.js", "/debug/pprof/"} {
+			if r := do(h, "GET", path, "localhost", "Sec-Fetch-Site", site, "Sec-Fetch-Mode", "no-cors"); r.StatusCode != 200 {
+				t.Errorf("%s, %s: %s", path, site, r.Status)
+			}
+		}
+	}
+	r := httptest.NewRequest("GET", "/config", nil)
+	r.Host = "localhost"
+	r.Header["Sec-Fetch-Site"] = []string{"same-origin", "cross-site"}
+	w := httptest.NewRecorder()
+	if h.ServeHTTP(w, r); w.Code != 403 {
+		t.Errorf("two values: %d", w.Code)
+	}
+}
+
+// TestAnswersAreSafeToShow asks for what would do something to a terminal, were it said again.
+func TestAnswersAreSafeToShow(t *testing.T) {
+	s := newSource(t, policyfile.Attempt{})
+	s.Pprof = true
+	h := Handler(s)
+	long := strings.Repeat("x", 10_000)
+	for _, r := range []*http.Response{
+		do(h, "GET", "/%1b[31m%0a"+long, "localhost"),
+		do(h, "PUT", "/page/%1b[31m%0a"+long, "localhost"),
+		do(h, "PUT", "/debug/pprof/%1b[31m%0a"+long, "localhost"),
+		do(h, "GET", "/debug/pprof/%1b[31m%0a"+long, "localhost"),
+		do(h, long, "/config", "localhost"),
+		do(h, "GET", "/", "\x1b[31m\n"+long),
+	} {
+		if text := body(r); r.StatusCode < 400 || len(text) > 1000 || strings.ContainsFunc(strings.TrimSuffix(text, "\n"), func(c rune) bool { return c < ' ' || c > '~' }) {
+			t.Errorf("%s %.200q", r.Status, text)
 		}
 	}
 }

@@ -1,11 +1,13 @@
 package admin
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	dto "github.com/prometheus/client_model/go"
 	"golang.org/x/net/http2"
 	"google.golang.org/grpc/codes"
 
@@ -14,6 +16,17 @@ import (
 
 // Build says what was built, for corsproc_build_info.
 type Build struct{ Version, Commit, Go string }
+
+// clashing is a gauge of the Go collector that cannot stand beside its go_memstats_alloc_bytes_total: OpenMetrics has one
+// metric family for a counter x_total and for whatever is called x. The gauge goes, because go_memstats_heap_alloc_bytes
+// tells the same.
+const clashing = "go_memstats_alloc_bytes"
+
+// Gather implements [prometheus.Gatherer].
+func (m *Metrics) Gather() ([]*dto.MetricFamily, error) {
+	families, err := m.registry.Gather()
+	return slices.DeleteFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == clashing }), err
+}
 
 // Metrics counts what happens. All methods are safe for concurrent use; those that are called for every request take no
 // lock and allocate nothing.

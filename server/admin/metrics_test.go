@@ -45,7 +45,7 @@ func everything(t *testing.T) *Metrics {
 // TestMetricNames holds the names, kinds and labels of all metrics, which dashboards and alerts build on: those in envoy/
 // are tested against the same file.
 func TestMetricNames(t *testing.T) {
-	families, err := everything(t).registry.Gather()
+	families, err := everything(t).Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ var usedOfOthers = []string{
 
 // TestMetricsLint holds the metrics against what `promtool check metrics` says of them: it is the same library.
 func TestMetricsLint(t *testing.T) {
-	families, err := everything(t).registry.Gather()
+	families, err := everything(t).Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,6 +99,26 @@ func TestMetricsLint(t *testing.T) {
 	kind := dto.MetricType_COUNTER
 	if problems, _ := promlint.NewWithMetricFamilies([]*dto.MetricFamily{{Name: &bad, Type: &kind, Metric: []*dto.Metric{{Counter: &dto.Counter{}}}}}).Lint(); len(problems) == 0 {
 		t.Error("a counter without _total and help pleases the linter")
+	}
+}
+
+// TestMetricFamilies holds that no two metrics are one metric family to OpenMetrics, which leaves _total out of the names of
+// counters. envoy/alerting reads what a process answers, with Prometheus' own parsers.
+func TestMetricFamilies(t *testing.T) {
+	families, err := everything(t).Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]string{}
+	for _, f := range families {
+		family := f.GetName()
+		if f.GetType() == dto.MetricType_COUNTER {
+			family = strings.TrimSuffix(family, "_total")
+		}
+		if other := seen[family]; other != "" {
+			t.Errorf("%s and %s are one family", other, f.GetName())
+		}
+		seen[family] = f.GetName()
 	}
 }
 

@@ -56,8 +56,17 @@ type refusal struct {
 	policy      string
 	method      string
 	example     *policy.Request // nil: it was too long
+	byNow       *perSet[outcome]
 	first, last time.Time
 	count       uint64
+}
+
+// outcome is what a set makes of a refused request. Of a list of very many policies it takes long to say what would allow it,
+// and the page asks every few seconds.
+type outcome struct {
+	verdict string
+	rule    *corsprocv1.Location
+	changes []*corsprocv1.PolicyChange // shared, and not to be changed
 }
 
 // NewRefusals returns an empty table.
@@ -110,6 +119,7 @@ func newRefusal(key refusalKey, r *policy.Request, d *policy.Decision, now time.
 		method: strings.Clone(cut(askedMethod(r, d.Kind), maxMalformedOrigin)), first: now, last: now, count: 1,
 	}
 	n.example = exampleOf(r)
+	n.byNow = &perSet[outcome]{make: n.outcome}
 	return n
 }
 
@@ -190,10 +200,17 @@ func (r *refusal) message(now *policyfile.Result) *corsprocv1.RecentRefusal {
 			}
 		}
 	}
-	d := now.Set.Decide(e)
-	m.VerdictNow, m.Decision.Rule = d.Verdict.String(), now.Location(d.Rule)
-	if d.Reason != policy.ReasonPreflightUnanswered && (d.Verdict == policy.Refused || d.Verdict == policy.Rejected) {
-		m.Changes = browser.Changes(now.Set.Gaps(e, false), false, now.Location)
-	}
+	by := r.byNow.get(now)
+	m.VerdictNow, m.Decision.Rule, m.Changes = by.verdict, by.rule, by.changes
 	return m
+}
+
+// outcome decides about the example by the set in force.
+func (r *refusal) outcome(now *policyfile.Result) outcome {
+	d := now.Set.Decide(r.example)
+	by := outcome{verdict: d.Verdict.String(), rule: now.Location(d.Rule)}
+	if d.Reason != policy.ReasonPreflightUnanswered && (d.Verdict == policy.Refused || d.Verdict == policy.Rejected) {
+		by.changes = browser.Changes(now.Set.Gaps(r.example, false), false, now.Location)
+	}
+	return by
 }

@@ -2,9 +2,10 @@ package admin
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -22,7 +23,8 @@ const (
 //
 //   - a page whose name its owner points at this address (DNS rebinding) is of the same origin to the browser, but its
 //     requests carry that name as Host: only IP addresses, localhost and names from the settings are answered;
-//   - a page of another origin cannot read answers, but could cause writes: they are refused by Sec-Fetch-Site and Origin;
+//   - a page of another origin cannot read answers, but could cause writes, and work: what it asks for is refused by
+//     Sec-Fetch-Site, writes by Origin too. It may open our page, and what machines read costs a bounded amount;
 //   - a page of another origin cannot show ours in a frame to have it clicked.
 func secured(hosts []string, next http.Handler) http.Handler {
 	names := map[string]bool{"localhost": true}
@@ -41,12 +43,13 @@ func secured(hosts []string, next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Referrer-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
-		if !answersTo(names, r.Host) && !forMachines(r.URL.Path) {
-			http.Error(w, fmt.Sprintf("The admin address answers to IP addresses, localhost and the names given with --admin-hosts, not to %q.", r.Host),
+		machine := forMachines(r.URL.Path)
+		if !machine && !answersTo(names, r.Host) {
+			http.Error(w, fmt.Sprintf("The admin address answers to IP addresses, localhost and the names given with --admin-hosts, not to %s.", asked(r.Host)),
 				http.StatusForbidden)
 			return
 		}
-		if !fromHere(r) {
+		if !fromHere(r) || !machine && !ofOurPage(r) && !opensPage(r) {
 			foreign(w, r)
 			return
 		}
@@ -69,9 +72,23 @@ func fromHere(r *http.Request) bool {
 		(r.Header.Get("Sec-Fetch-Site") == "same-origin" && strings.EqualFold(origins[0], "https://"+r.Host))
 }
 
-// foreign refuses a write from another origin.
+// ofOurPage reports whether a request comes from our own page, from what is no page (an address that somebody typed), or
+// from a program. Browsers say so where the address is one that they trust: https, localhost, 127.0.0.1 (Fetch Metadata).
+func ofOurPage(r *http.Request) bool {
+	return !slices.ContainsFunc(r.Header.Values("Sec-Fetch-Site"), func(site string) bool {
+		return site != "same-origin" && site != "none"
+	})
+}
+
+// opensPage reports whether a request is a navigation of a tab to our page, by a link for example. A frame is none.
+func opensPage(r *http.Request) bool {
+	return r.Method == http.MethodGet && r.URL.Path == "/" &&
+		r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+}
+
+// foreign refuses what a page of another origin asks for.
 func foreign(w http.ResponseWriter, _ *http.Request) {
-	http.Error(w, "Pages of other origins may not change anything here.", http.StatusForbidden)
+	http.Error(w, "Pages of other origins may neither ask for anything here nor change it; they may link to the page at /.", http.StatusForbidden)
 }
 
 // forMachines reports whether Prometheus or a probe asks for the path. They come under whatever name a cluster gives
@@ -80,18 +97,31 @@ func forMachines(path string) bool {
 	return path == "/metrics" || path == "/-/healthy" || path == "/-/ready"
 }
 
-// answersTo reports whether host, the Host of a request, is an IP address or one of names, with any port.
+// answersTo reports whether host, the Host of a request, is the literal of an IP address or one of names, with a port or
+// without (RFC 9110, section 7.2; RFC 3986, section 3.2.2). An IPv6 address stands in brackets, and has no zone: what
+// follows its percent sign could be any name. Whatever else looks like an address is none to a browser, and may be a name
+// of somebody's.
 func answersTo(names map[string]bool, host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil && !strings.HasPrefix(host, "[") {
-		host = h
-	} else if inner, ok := strings.CutPrefix(host, "["); ok { // only an IPv6 address stands in brackets
-		inner, _, _ = strings.Cut(inner, "]")
+	if rest, ok := strings.CutPrefix(host, "["); ok {
+		inner, rest, closed := strings.Cut(rest, "]")
 		address, err := netip.ParseAddr(inner)
-		return err == nil && address.Is6()
+		return closed && err == nil && address.Is6() && address.Zone() == "" && (rest == "" || isPort(rest))
+	}
+	if colon := strings.LastIndexByte(host, ':'); colon >= 0 {
+		if !isPort(host[colon:]) {
+			return false
+		}
+		host = host[:colon]
 	}
 	if names[strings.ToLower(host)] {
 		return true
 	}
-	_, err := netip.ParseAddr(host)
-	return err == nil
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.Is4()
+}
+
+// isPort reports whether s is a colon and the number of a port.
+func isPort(s string) bool {
+	_, err := strconv.ParseUint(s[1:], 10, 16)
+	return err == nil && s[0] == ':'
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/policyfile"
@@ -78,6 +79,71 @@ func TestStatusIsBounded(t *testing.T) {
 	}
 	if v := f.GetVirtualHosts()[1]; len(v.GetRoutes()) != maxRoutes || v.GetRoutesTotal() != maxRoutes+1 {
 		t.Errorf("%d of %d routes", len(v.GetRoutes()), v.GetRoutesTotal())
+	}
+}
+
+// TestStatusHasRoom is about a set of which every list is long: the status does not grow with the product of them.
+func TestStatusHasRoom(t *testing.T) {
+	var text strings.Builder
+	list := func(n int, format string) {
+		fmt.Fprint(&text, "[")
+		for i := range n {
+			fmt.Fprintf(&text, format+", ", i)
+		}
+		fmt.Fprint(&text, "]\n")
+	}
+	fmt.Fprint(&text, "policies:\n")
+	for i := range maxNames {
+		n := 2
+		if i < 80 {
+			n = maxEntries + 1
+		}
+		fmt.Fprintf(&text, "  policy-%03d-%s:\n    allow_origins: ", i, strings.Repeat("x", 180))
+		list(n, "https://"+strings.Repeat("long-", 12)+"%d.example")
+		fmt.Fprint(&text, "    allow_headers: ")
+		list(n, "X-"+strings.Repeat("Long-", 50)+"%d")
+	}
+	fmt.Fprintf(&text, "  regex: {allow_origin_regexes: ['https://(%sa)\\.example']}\n", strings.Repeat("b|", 5000))
+	fmt.Fprint(&text, "default:\n  policies: ")
+	list(maxNames, "policy-%03d-"+strings.Repeat("x", 180))
+	fmt.Fprint(&text, "virtual_hosts:\n")
+	const hosts = 60
+	for i := range hosts {
+		fmt.Fprintf(&text, "- name: h%d\n  routes: [", i)
+		for k := range maxRoutes {
+			fmt.Fprintf(&text, "{path: /%s%d}, ", strings.Repeat("long", 200), k)
+		}
+		fmt.Fprint(&text, "]\n")
+	}
+	now := compile(t, text.String())
+	if now.Set == nil {
+		t.Fatal(now.Findings[0])
+	}
+	m := take(now)
+	if n := proto.Size(m); n < maxRoom || n > 4*maxRoom {
+		t.Errorf("%d bytes", n)
+	}
+	first, last := m.GetPolicies()[0], m.GetPolicies()[maxNames-1]
+	if o := first.GetAllowOrigins(); len(o.GetEntries()) != maxEntries || o.GetTotal() != maxEntries+1 {
+		t.Errorf("%d of %d origins of the first policy", len(o.GetEntries()), o.GetTotal())
+	}
+	if o := last.GetAllowOrigins(); len(o.GetEntries()) != 0 || o.GetTotal() != 2 {
+		t.Errorf("%d of %d origins of the last policy", len(o.GetEntries()), o.GetTotal())
+	}
+	if u := first.GetUses(); len(u) != 1 || u[0].GetInherited() != hosts*(maxRoutes+1) {
+		t.Errorf("the first policy is used at %v", u)
+	}
+	if p := m.GetVirtualHosts()[0].GetPlace(); len(p.GetPolicies()) != maxEntries || p.GetPoliciesTotal() != maxNames {
+		t.Errorf("%d of %d policies", len(p.GetPolicies()), p.GetPoliciesTotal())
+	}
+	if v := m.GetVirtualHosts()[hosts]; len(v.GetRoutes()) != 0 || v.GetRoutesTotal() != maxRoutes {
+		t.Errorf("%d of %d routes", len(v.GetRoutes()), v.GetRoutesTotal())
+	}
+	for _, p := range now.Set.SurveyPolicies([]string{"regex"}, maxEntries) {
+		left := room(maxRoom)
+		if e := policyMessage(now, &p, &left).GetAllowOriginRegexes().GetEntries(); len(e) != 1 || len([]rune(e[0])) != maxEntry+1 {
+			t.Errorf("a long expression is %q", e)
+		}
 	}
 }
 

@@ -22,3 +22,9 @@ func cut(s string, most int) string {
 	}
 	return s
 }
+
+// maxAsked is how much of what somebody asked for is said again.
+const maxAsked = 128
+
+// asked returns a path, a method or a name of a request for an answer that may be shown on a terminal.
+func asked(s string) string { return quoted(cut(s, maxAsked)) }

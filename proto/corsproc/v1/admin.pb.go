@@ -428,13 +428,38 @@ func (x *PoliciesInForce) GetVirtualHostsTotal() int32 {
 	return 0
 }
 
-// PolicySummary is a policy and its place.
+// PolicySummary is a policy: what it grants, in the words of a policy file, and the places that use it. What does not fit
+// into a status is told by the totals, and is in /config.
 type PolicySummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The name.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Where it stands.
-	At            *Location `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	At *Location `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	// Who may read responses; "@name" is an origin set.
+	AllowOrigins *EntryList `protobuf:"bytes,3,opt,name=allow_origins,json=allowOrigins,proto3" json:"allow_origins,omitempty"`
+	// The expressions for what a pattern cannot say.
+	AllowOriginRegexes *EntryList `protobuf:"bytes,4,opt,name=allow_origin_regexes,json=allowOriginRegexes,proto3" json:"allow_origin_regexes,omitempty"`
+	// Exceptions.
+	DenyOrigins *EntryList `protobuf:"bytes,5,opt,name=deny_origins,json=denyOrigins,proto3" json:"deny_origins,omitempty"`
+	// Methods beyond GET, HEAD and POST.
+	AllowMethods *EntryList `protobuf:"bytes,6,opt,name=allow_methods,json=allowMethods,proto3" json:"allow_methods,omitempty"`
+	// Request headers beyond the safelisted ones.
+	AllowHeaders *EntryList `protobuf:"bytes,7,opt,name=allow_headers,json=allowHeaders,proto3" json:"allow_headers,omitempty"`
+	// Response headers beyond the safelisted ones.
+	ExposeHeaders *EntryList `protobuf:"bytes,8,opt,name=expose_headers,json=exposeHeaders,proto3" json:"expose_headers,omitempty"`
+	// Whether cookies, client certificates and HTTP authentication may go along.
+	AllowCredentials bool `protobuf:"varint,9,opt,name=allow_credentials,json=allowCredentials,proto3" json:"allow_credentials,omitempty"`
+	// How long a browser may cache a preflight, in seconds: 600s. Empty: it is not said, and browsers use 5 seconds.
+	MaxAge string `protobuf:"bytes,10,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
+	// The status of a positive preflight answer.
+	PreflightStatus int32 `protobuf:"varint,11,opt,name=preflight_status,json=preflightStatus,proto3" json:"preflight_status,omitempty"`
+	// Whether the legacy Access-Control-Request-Private-Network preflight is answered.
+	AllowPrivateNetwork bool `protobuf:"varint,12,opt,name=allow_private_network,json=allowPrivateNetwork,proto3" json:"allow_private_network,omitempty"`
+	// The places whose own list has the policy, in the order of the virtual hosts; at most 20.
+	Uses []*PolicyUse `protobuf:"bytes,13,rep,name=uses,proto3" json:"uses,omitempty"`
+	// How many there are.
+	UsesTotal     int32 `protobuf:"varint,14,opt,name=uses_total,json=usesTotal,proto3" json:"uses_total,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -483,6 +508,236 @@ func (x *PolicySummary) GetAt() *Location {
 	return nil
 }
 
+func (x *PolicySummary) GetAllowOrigins() *EntryList {
+	if x != nil {
+		return x.AllowOrigins
+	}
+	return nil
+}
+
+func (x *PolicySummary) GetAllowOriginRegexes() *EntryList {
+	if x != nil {
+		return x.AllowOriginRegexes
+	}
+	return nil
+}
+
+func (x *PolicySummary) GetDenyOrigins() *EntryList {
+	if x != nil {
+		return x.DenyOrigins
+	}
+	return nil
+}
+
+func (x *PolicySummary) GetAllowMethods() *EntryList {
+	if x != nil {
+		return x.AllowMethods
+	}
+	return nil
+}
+
+func (x *PolicySummary) GetAllowHeaders() *EntryList {
+	if x != nil {
+		return x.AllowHeaders
+	}
+	return nil
+}
+
+func (x *PolicySummary) GetExposeHeaders() *EntryList {
+	if x != nil {
+		return x.ExposeHeaders
+	}
+	return nil
+}
+
+func (x *PolicySummary) GetAllowCredentials() bool {
+	if x != nil {
+		return x.AllowCredentials
+	}
+	return false
+}
+
+func (x *PolicySummary) GetMaxAge() string {
+	if x != nil {
+		return x.MaxAge
+	}
+	return ""
+}
+
+func (x *PolicySummary) GetPreflightStatus() int32 {
+	if x != nil {
+		return x.PreflightStatus
+	}
+	return 0
+}
+
+func (x *PolicySummary) GetAllowPrivateNetwork() bool {
+	if x != nil {
+		return x.AllowPrivateNetwork
+	}
+	return false
+}
+
+func (x *PolicySummary) GetUses() []*PolicyUse {
+	if x != nil {
+		return x.Uses
+	}
+	return nil
+}
+
+func (x *PolicySummary) GetUsesTotal() int32 {
+	if x != nil {
+		return x.UsesTotal
+	}
+	return 0
+}
+
+// EntryList is a list of a policy.
+type EntryList struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its first entries, at most 100, each at most 300 characters.
+	Entries []string `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	// How many there are.
+	Total         int32 `protobuf:"varint,2,opt,name=total,proto3" json:"total,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EntryList) Reset() {
+	*x = EntryList{}
+	mi := &file_corsproc_v1_admin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EntryList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EntryList) ProtoMessage() {}
+
+func (x *EntryList) ProtoReflect() protoreflect.Message {
+	mi := &file_corsproc_v1_admin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EntryList.ProtoReflect.Descriptor instead.
+func (*EntryList) Descriptor() ([]byte, []int) {
+	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *EntryList) GetEntries() []string {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *EntryList) GetTotal() int32 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+// PolicyUse is a place that uses a policy.
+type PolicyUse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The virtual host, as metrics and decisions call it.
+	VirtualHost string `protobuf:"bytes,1,opt,name=virtual_host,json=virtualHost,proto3" json:"virtual_host,omitempty"`
+	// Of a route how it is found: route_name, path, prefix, path_separated_prefix or regex. Empty: it is the virtual host.
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// The route's name, path or expression, at most 300 characters.
+	Match string `protobuf:"bytes,3,opt,name=match,proto3" json:"match,omitempty"`
+	// Where the place stands.
+	At *Location `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
+	// Whether it is a candidate there.
+	Candidate bool `protobuf:"varint,5,opt,name=candidate,proto3" json:"candidate,omitempty"`
+	// How many inner places take over the list: virtual hosts that of default, routes that of their virtual host.
+	Inherited     int32 `protobuf:"varint,6,opt,name=inherited,proto3" json:"inherited,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyUse) Reset() {
+	*x = PolicyUse{}
+	mi := &file_corsproc_v1_admin_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyUse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyUse) ProtoMessage() {}
+
+func (x *PolicyUse) ProtoReflect() protoreflect.Message {
+	mi := &file_corsproc_v1_admin_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyUse.ProtoReflect.Descriptor instead.
+func (*PolicyUse) Descriptor() ([]byte, []int) {
+	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PolicyUse) GetVirtualHost() string {
+	if x != nil {
+		return x.VirtualHost
+	}
+	return ""
+}
+
+func (x *PolicyUse) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *PolicyUse) GetMatch() string {
+	if x != nil {
+		return x.Match
+	}
+	return ""
+}
+
+func (x *PolicyUse) GetAt() *Location {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *PolicyUse) GetCandidate() bool {
+	if x != nil {
+		return x.Candidate
+	}
+	return false
+}
+
+func (x *PolicyUse) GetInherited() int32 {
+	if x != nil {
+		return x.Inherited
+	}
+	return 0
+}
+
 // VirtualHostSummary is a virtual host, or default.
 type VirtualHostSummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -500,7 +755,7 @@ type VirtualHostSummary struct {
 
 func (x *VirtualHostSummary) Reset() {
 	*x = VirtualHostSummary{}
-	mi := &file_corsproc_v1_admin_proto_msgTypes[5]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -512,7 +767,7 @@ func (x *VirtualHostSummary) String() string {
 func (*VirtualHostSummary) ProtoMessage() {}
 
 func (x *VirtualHostSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_corsproc_v1_admin_proto_msgTypes[5]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -525,7 +780,7 @@ func (x *VirtualHostSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VirtualHostSummary.ProtoReflect.Descriptor instead.
 func (*VirtualHostSummary) Descriptor() ([]byte, []int) {
-	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *VirtualHostSummary) GetName() string {
@@ -561,7 +816,7 @@ type RouteSummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How it is found: route_name, path, prefix, path_separated_prefix or regex.
 	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
-	// The name, path or expression.
+	// The name, path or expression, at most 300 characters.
 	Match string `protobuf:"bytes,2,opt,name=match,proto3" json:"match,omitempty"`
 	// What holds there.
 	Place         *PlaceSummary `protobuf:"bytes,3,opt,name=place,proto3" json:"place,omitempty"`
@@ -571,7 +826,7 @@ type RouteSummary struct {
 
 func (x *RouteSummary) Reset() {
 	*x = RouteSummary{}
-	mi := &file_corsproc_v1_admin_proto_msgTypes[6]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -583,7 +838,7 @@ func (x *RouteSummary) String() string {
 func (*RouteSummary) ProtoMessage() {}
 
 func (x *RouteSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_corsproc_v1_admin_proto_msgTypes[6]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -596,7 +851,7 @@ func (x *RouteSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouteSummary.ProtoReflect.Descriptor instead.
 func (*RouteSummary) Descriptor() ([]byte, []int) {
-	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RouteSummary) GetKind() string {
@@ -625,21 +880,25 @@ type PlaceSummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Where the place stands; absent for a default that no file has.
 	At *Location `protobuf:"bytes,1,opt,name=at,proto3" json:"at,omitempty"`
-	// The policies in the order in which they are tried.
+	// The policies in the order in which they are tried, at most 100.
 	Policies []string `protobuf:"bytes,2,rep,name=policies,proto3" json:"policies,omitempty"`
 	// Where that list stands, which may be at an outer place; absent for what no file says.
 	PoliciesAt *Location `protobuf:"bytes,3,opt,name=policies_at,json=policiesAt,proto3" json:"policies_at,omitempty"`
-	// The candidates; empty where there are none.
+	// The candidates, at most 100; empty where there are none.
 	Candidates []string `protobuf:"bytes,4,rep,name=candidates,proto3" json:"candidates,omitempty"`
 	// Which requests are stopped: NEVER, WEBSOCKETS, UNSAFE_METHODS or ALWAYS.
-	Reject        string `protobuf:"bytes,5,opt,name=reject,proto3" json:"reject,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Reject string `protobuf:"bytes,5,opt,name=reject,proto3" json:"reject,omitempty"`
+	// How many policies there are.
+	PoliciesTotal int32 `protobuf:"varint,6,opt,name=policies_total,json=policiesTotal,proto3" json:"policies_total,omitempty"`
+	// How many candidates there are.
+	CandidatesTotal int32 `protobuf:"varint,7,opt,name=candidates_total,json=candidatesTotal,proto3" json:"candidates_total,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *PlaceSummary) Reset() {
 	*x = PlaceSummary{}
-	mi := &file_corsproc_v1_admin_proto_msgTypes[7]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -651,7 +910,7 @@ func (x *PlaceSummary) String() string {
 func (*PlaceSummary) ProtoMessage() {}
 
 func (x *PlaceSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_corsproc_v1_admin_proto_msgTypes[7]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -664,7 +923,7 @@ func (x *PlaceSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlaceSummary.ProtoReflect.Descriptor instead.
 func (*PlaceSummary) Descriptor() ([]byte, []int) {
-	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *PlaceSummary) GetAt() *Location {
@@ -702,6 +961,20 @@ func (x *PlaceSummary) GetReject() string {
 	return ""
 }
 
+func (x *PlaceSummary) GetPoliciesTotal() int32 {
+	if x != nil {
+		return x.PoliciesTotal
+	}
+	return 0
+}
+
+func (x *PlaceSummary) GetCandidatesTotal() int32 {
+	if x != nil {
+		return x.CandidatesTotal
+	}
+	return 0
+}
+
 // ReloadAttempt is an attempt to load the policy files.
 type ReloadAttempt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -721,7 +994,7 @@ type ReloadAttempt struct {
 
 func (x *ReloadAttempt) Reset() {
 	*x = ReloadAttempt{}
-	mi := &file_corsproc_v1_admin_proto_msgTypes[8]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -733,7 +1006,7 @@ func (x *ReloadAttempt) String() string {
 func (*ReloadAttempt) ProtoMessage() {}
 
 func (x *ReloadAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_corsproc_v1_admin_proto_msgTypes[8]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -746,7 +1019,7 @@ func (x *ReloadAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadAttempt.ProtoReflect.Descriptor instead.
 func (*ReloadAttempt) Descriptor() ([]byte, []int) {
-	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ReloadAttempt) GetTime() *timestamppb.Timestamp {
@@ -798,7 +1071,7 @@ type DecisionHistory struct {
 
 func (x *DecisionHistory) Reset() {
 	*x = DecisionHistory{}
-	mi := &file_corsproc_v1_admin_proto_msgTypes[9]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -810,7 +1083,7 @@ func (x *DecisionHistory) String() string {
 func (*DecisionHistory) ProtoMessage() {}
 
 func (x *DecisionHistory) ProtoReflect() protoreflect.Message {
-	mi := &file_corsproc_v1_admin_proto_msgTypes[9]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -823,7 +1096,7 @@ func (x *DecisionHistory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecisionHistory.ProtoReflect.Descriptor instead.
 func (*DecisionHistory) Descriptor() ([]byte, []int) {
-	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DecisionHistory) GetSpan() *durationpb.Duration {
@@ -853,7 +1126,7 @@ type DecisionSpan struct {
 
 func (x *DecisionSpan) Reset() {
 	*x = DecisionSpan{}
-	mi := &file_corsproc_v1_admin_proto_msgTypes[10]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -865,7 +1138,7 @@ func (x *DecisionSpan) String() string {
 func (*DecisionSpan) ProtoMessage() {}
 
 func (x *DecisionSpan) ProtoReflect() protoreflect.Message {
-	mi := &file_corsproc_v1_admin_proto_msgTypes[10]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -878,7 +1151,7 @@ func (x *DecisionSpan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecisionSpan.ProtoReflect.Descriptor instead.
 func (*DecisionSpan) Descriptor() ([]byte, []int) {
-	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DecisionSpan) GetStart() *timestamppb.Timestamp {
@@ -931,7 +1204,7 @@ type RecentRefusal struct {
 
 func (x *RecentRefusal) Reset() {
 	*x = RecentRefusal{}
-	mi := &file_corsproc_v1_admin_proto_msgTypes[11]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -943,7 +1216,7 @@ func (x *RecentRefusal) String() string {
 func (*RecentRefusal) ProtoMessage() {}
 
 func (x *RecentRefusal) ProtoReflect() protoreflect.Message {
-	mi := &file_corsproc_v1_admin_proto_msgTypes[11]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -956,7 +1229,7 @@ func (x *RecentRefusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RecentRefusal.ProtoReflect.Descriptor instead.
 func (*RecentRefusal) Descriptor() ([]byte, []int) {
-	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RecentRefusal) GetDecision() *Decision {
@@ -1069,7 +1342,7 @@ type CandidateCount struct {
 
 func (x *CandidateCount) Reset() {
 	*x = CandidateCount{}
-	mi := &file_corsproc_v1_admin_proto_msgTypes[12]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1081,7 +1354,7 @@ func (x *CandidateCount) String() string {
 func (*CandidateCount) ProtoMessage() {}
 
 func (x *CandidateCount) ProtoReflect() protoreflect.Message {
-	mi := &file_corsproc_v1_admin_proto_msgTypes[12]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1094,7 +1367,7 @@ func (x *CandidateCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CandidateCount.ProtoReflect.Descriptor instead.
 func (*CandidateCount) Descriptor() ([]byte, []int) {
-	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CandidateCount) GetVirtualHost() string {
@@ -1147,7 +1420,7 @@ type Traffic struct {
 
 func (x *Traffic) Reset() {
 	*x = Traffic{}
-	mi := &file_corsproc_v1_admin_proto_msgTypes[13]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1159,7 +1432,7 @@ func (x *Traffic) String() string {
 func (*Traffic) ProtoMessage() {}
 
 func (x *Traffic) ProtoReflect() protoreflect.Message {
-	mi := &file_corsproc_v1_admin_proto_msgTypes[13]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1172,7 +1445,7 @@ func (x *Traffic) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Traffic.ProtoReflect.Descriptor instead.
 func (*Traffic) Descriptor() ([]byte, []int) {
-	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Traffic) GetConnections() int32 {
@@ -1212,7 +1485,7 @@ type LogDecisionsRequest struct {
 
 func (x *LogDecisionsRequest) Reset() {
 	*x = LogDecisionsRequest{}
-	mi := &file_corsproc_v1_admin_proto_msgTypes[14]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1224,7 +1497,7 @@ func (x *LogDecisionsRequest) String() string {
 func (*LogDecisionsRequest) ProtoMessage() {}
 
 func (x *LogDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_corsproc_v1_admin_proto_msgTypes[14]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1237,7 +1510,7 @@ func (x *LogDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*LogDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *LogDecisionsRequest) GetVirtualHost() string {
@@ -1272,7 +1545,7 @@ type LogDecisionsResponse struct {
 
 func (x *LogDecisionsResponse) Reset() {
 	*x = LogDecisionsResponse{}
-	mi := &file_corsproc_v1_admin_proto_msgTypes[15]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1284,7 +1557,7 @@ func (x *LogDecisionsResponse) String() string {
 func (*LogDecisionsResponse) ProtoMessage() {}
 
 func (x *LogDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_corsproc_v1_admin_proto_msgTypes[15]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1297,7 +1570,7 @@ func (x *LogDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*LogDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LogDecisionsResponse) GetLogging() []*DecisionLog {
@@ -1322,7 +1595,7 @@ type DecisionLog struct {
 
 func (x *DecisionLog) Reset() {
 	*x = DecisionLog{}
-	mi := &file_corsproc_v1_admin_proto_msgTypes[16]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1334,7 +1607,7 @@ func (x *DecisionLog) String() string {
 func (*DecisionLog) ProtoMessage() {}
 
 func (x *DecisionLog) ProtoReflect() protoreflect.Message {
-	mi := &file_corsproc_v1_admin_proto_msgTypes[16]
+	mi := &file_corsproc_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1347,7 +1620,7 @@ func (x *DecisionLog) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DecisionLog.ProtoReflect.Descriptor instead.
 func (*DecisionLog) Descriptor() ([]byte, []int) {
-	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_corsproc_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DecisionLog) GetVirtualHost() string {
@@ -1415,10 +1688,34 @@ const file_corsproc_v1_admin_proto_rawDesc = "" +
 	"\bpolicies\x18\x05 \x03(\v2\x1a.corsproc.v1.PolicySummaryR\bpolicies\x12%\n" +
 	"\x0epolicies_total\x18\x06 \x01(\x05R\rpoliciesTotal\x12D\n" +
 	"\rvirtual_hosts\x18\a \x03(\v2\x1f.corsproc.v1.VirtualHostSummaryR\fvirtualHosts\x12.\n" +
-	"\x13virtual_hosts_total\x18\b \x01(\x05R\x11virtualHostsTotal\"J\n" +
+	"\x13virtual_hosts_total\x18\b \x01(\x05R\x11virtualHostsTotal\"\xb5\x05\n" +
 	"\rPolicySummary\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
-	"\x02at\x18\x02 \x01(\v2\x15.corsproc.v1.LocationR\x02at\"\xaf\x01\n" +
+	"\x02at\x18\x02 \x01(\v2\x15.corsproc.v1.LocationR\x02at\x12;\n" +
+	"\rallow_origins\x18\x03 \x01(\v2\x16.corsproc.v1.EntryListR\fallowOrigins\x12H\n" +
+	"\x14allow_origin_regexes\x18\x04 \x01(\v2\x16.corsproc.v1.EntryListR\x12allowOriginRegexes\x129\n" +
+	"\fdeny_origins\x18\x05 \x01(\v2\x16.corsproc.v1.EntryListR\vdenyOrigins\x12;\n" +
+	"\rallow_methods\x18\x06 \x01(\v2\x16.corsproc.v1.EntryListR\fallowMethods\x12;\n" +
+	"\rallow_headers\x18\a \x01(\v2\x16.corsproc.v1.EntryListR\fallowHeaders\x12=\n" +
+	"\x0eexpose_headers\x18\b \x01(\v2\x16.corsproc.v1.EntryListR\rexposeHeaders\x12+\n" +
+	"\x11allow_credentials\x18\t \x01(\bR\x10allowCredentials\x12\x17\n" +
+	"\amax_age\x18\n" +
+	" \x01(\tR\x06maxAge\x12)\n" +
+	"\x10preflight_status\x18\v \x01(\x05R\x0fpreflightStatus\x122\n" +
+	"\x15allow_private_network\x18\f \x01(\bR\x13allowPrivateNetwork\x12*\n" +
+	"\x04uses\x18\r \x03(\v2\x16.corsproc.v1.PolicyUseR\x04uses\x12\x1d\n" +
+	"\n" +
+	"uses_total\x18\x0e \x01(\x05R\tusesTotal\";\n" +
+	"\tEntryList\x12\x18\n" +
+	"\aentries\x18\x01 \x03(\tR\aentries\x12\x14\n" +
+	"\x05total\x18\x02 \x01(\x05R\x05total\"\xbb\x01\n" +
+	"\tPolicyUse\x12!\n" +
+	"\fvirtual_host\x18\x01 \x01(\tR\vvirtualHost\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n" +
+	"\x05match\x18\x03 \x01(\tR\x05match\x12%\n" +
+	"\x02at\x18\x04 \x01(\v2\x15.corsproc.v1.LocationR\x02at\x12\x1c\n" +
+	"\tcandidate\x18\x05 \x01(\bR\tcandidate\x12\x1c\n" +
+	"\tinherited\x18\x06 \x01(\x05R\tinherited\"\xaf\x01\n" +
 	"\x12VirtualHostSummary\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12/\n" +
 	"\x05place\x18\x02 \x01(\v2\x19.corsproc.v1.PlaceSummaryR\x05place\x121\n" +
@@ -1427,7 +1724,7 @@ const file_corsproc_v1_admin_proto_rawDesc = "" +
 	"\fRouteSummary\x12\x12\n" +
 	"\x04kind\x18\x01 \x01(\tR\x04kind\x12\x14\n" +
 	"\x05match\x18\x02 \x01(\tR\x05match\x12/\n" +
-	"\x05place\x18\x03 \x01(\v2\x19.corsproc.v1.PlaceSummaryR\x05place\"\xc1\x01\n" +
+	"\x05place\x18\x03 \x01(\v2\x19.corsproc.v1.PlaceSummaryR\x05place\"\x93\x02\n" +
 	"\fPlaceSummary\x12%\n" +
 	"\x02at\x18\x01 \x01(\v2\x15.corsproc.v1.LocationR\x02at\x12\x1a\n" +
 	"\bpolicies\x18\x02 \x03(\tR\bpolicies\x126\n" +
@@ -1436,7 +1733,9 @@ const file_corsproc_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"candidates\x18\x04 \x03(\tR\n" +
 	"candidates\x12\x16\n" +
-	"\x06reject\x18\x05 \x01(\tR\x06reject\"\xcc\x01\n" +
+	"\x06reject\x18\x05 \x01(\tR\x06reject\x12%\n" +
+	"\x0epolicies_total\x18\x06 \x01(\x05R\rpoliciesTotal\x12)\n" +
+	"\x10candidates_total\x18\a \x01(\x05R\x0fcandidatesTotal\"\xcc\x01\n" +
 	"\rReloadAttempt\x12.\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x1e\n" +
 	"\n" +
@@ -1509,78 +1808,88 @@ func file_corsproc_v1_admin_proto_rawDescGZIP() []byte {
 	return file_corsproc_v1_admin_proto_rawDescData
 }
 
-var file_corsproc_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_corsproc_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_corsproc_v1_admin_proto_goTypes = []any{
 	(*ExplainRequest)(nil),        // 0: corsproc.v1.ExplainRequest
 	(*StatusRequest)(nil),         // 1: corsproc.v1.StatusRequest
 	(*StatusResponse)(nil),        // 2: corsproc.v1.StatusResponse
 	(*PoliciesInForce)(nil),       // 3: corsproc.v1.PoliciesInForce
 	(*PolicySummary)(nil),         // 4: corsproc.v1.PolicySummary
-	(*VirtualHostSummary)(nil),    // 5: corsproc.v1.VirtualHostSummary
-	(*RouteSummary)(nil),          // 6: corsproc.v1.RouteSummary
-	(*PlaceSummary)(nil),          // 7: corsproc.v1.PlaceSummary
-	(*ReloadAttempt)(nil),         // 8: corsproc.v1.ReloadAttempt
-	(*DecisionHistory)(nil),       // 9: corsproc.v1.DecisionHistory
-	(*DecisionSpan)(nil),          // 10: corsproc.v1.DecisionSpan
-	(*RecentRefusal)(nil),         // 11: corsproc.v1.RecentRefusal
-	(*CandidateCount)(nil),        // 12: corsproc.v1.CandidateCount
-	(*Traffic)(nil),               // 13: corsproc.v1.Traffic
-	(*LogDecisionsRequest)(nil),   // 14: corsproc.v1.LogDecisionsRequest
-	(*LogDecisionsResponse)(nil),  // 15: corsproc.v1.LogDecisionsResponse
-	(*DecisionLog)(nil),           // 16: corsproc.v1.DecisionLog
-	nil,                           // 17: corsproc.v1.ExplainRequest.HeadersEntry
-	nil,                           // 18: corsproc.v1.DecisionSpan.ReasonsEntry
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
-	(*Location)(nil),              // 20: corsproc.v1.Location
-	(*Finding)(nil),               // 21: corsproc.v1.Finding
-	(*durationpb.Duration)(nil),   // 22: google.protobuf.Duration
-	(*Decision)(nil),              // 23: corsproc.v1.Decision
-	(*PolicyChange)(nil),          // 24: corsproc.v1.PolicyChange
-	(*Explanation)(nil),           // 25: corsproc.v1.Explanation
+	(*EntryList)(nil),             // 5: corsproc.v1.EntryList
+	(*PolicyUse)(nil),             // 6: corsproc.v1.PolicyUse
+	(*VirtualHostSummary)(nil),    // 7: corsproc.v1.VirtualHostSummary
+	(*RouteSummary)(nil),          // 8: corsproc.v1.RouteSummary
+	(*PlaceSummary)(nil),          // 9: corsproc.v1.PlaceSummary
+	(*ReloadAttempt)(nil),         // 10: corsproc.v1.ReloadAttempt
+	(*DecisionHistory)(nil),       // 11: corsproc.v1.DecisionHistory
+	(*DecisionSpan)(nil),          // 12: corsproc.v1.DecisionSpan
+	(*RecentRefusal)(nil),         // 13: corsproc.v1.RecentRefusal
+	(*CandidateCount)(nil),        // 14: corsproc.v1.CandidateCount
+	(*Traffic)(nil),               // 15: corsproc.v1.Traffic
+	(*LogDecisionsRequest)(nil),   // 16: corsproc.v1.LogDecisionsRequest
+	(*LogDecisionsResponse)(nil),  // 17: corsproc.v1.LogDecisionsResponse
+	(*DecisionLog)(nil),           // 18: corsproc.v1.DecisionLog
+	nil,                           // 19: corsproc.v1.ExplainRequest.HeadersEntry
+	nil,                           // 20: corsproc.v1.DecisionSpan.ReasonsEntry
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*Location)(nil),              // 22: corsproc.v1.Location
+	(*Finding)(nil),               // 23: corsproc.v1.Finding
+	(*durationpb.Duration)(nil),   // 24: google.protobuf.Duration
+	(*Decision)(nil),              // 25: corsproc.v1.Decision
+	(*PolicyChange)(nil),          // 26: corsproc.v1.PolicyChange
+	(*Explanation)(nil),           // 27: corsproc.v1.Explanation
 }
 var file_corsproc_v1_admin_proto_depIdxs = []int32{
-	17, // 0: corsproc.v1.ExplainRequest.headers:type_name -> corsproc.v1.ExplainRequest.HeadersEntry
-	19, // 1: corsproc.v1.StatusResponse.time:type_name -> google.protobuf.Timestamp
+	19, // 0: corsproc.v1.ExplainRequest.headers:type_name -> corsproc.v1.ExplainRequest.HeadersEntry
+	21, // 1: corsproc.v1.StatusResponse.time:type_name -> google.protobuf.Timestamp
 	3,  // 2: corsproc.v1.StatusResponse.in_force:type_name -> corsproc.v1.PoliciesInForce
-	8,  // 3: corsproc.v1.StatusResponse.reloads:type_name -> corsproc.v1.ReloadAttempt
-	9,  // 4: corsproc.v1.StatusResponse.decisions:type_name -> corsproc.v1.DecisionHistory
-	11, // 5: corsproc.v1.StatusResponse.refusals:type_name -> corsproc.v1.RecentRefusal
-	12, // 6: corsproc.v1.StatusResponse.candidates:type_name -> corsproc.v1.CandidateCount
-	13, // 7: corsproc.v1.StatusResponse.traffic:type_name -> corsproc.v1.Traffic
-	16, // 8: corsproc.v1.StatusResponse.logging:type_name -> corsproc.v1.DecisionLog
-	19, // 9: corsproc.v1.PoliciesInForce.since:type_name -> google.protobuf.Timestamp
+	10, // 3: corsproc.v1.StatusResponse.reloads:type_name -> corsproc.v1.ReloadAttempt
+	11, // 4: corsproc.v1.StatusResponse.decisions:type_name -> corsproc.v1.DecisionHistory
+	13, // 5: corsproc.v1.StatusResponse.refusals:type_name -> corsproc.v1.RecentRefusal
+	14, // 6: corsproc.v1.StatusResponse.candidates:type_name -> corsproc.v1.CandidateCount
+	15, // 7: corsproc.v1.StatusResponse.traffic:type_name -> corsproc.v1.Traffic
+	18, // 8: corsproc.v1.StatusResponse.logging:type_name -> corsproc.v1.DecisionLog
+	21, // 9: corsproc.v1.PoliciesInForce.since:type_name -> google.protobuf.Timestamp
 	4,  // 10: corsproc.v1.PoliciesInForce.policies:type_name -> corsproc.v1.PolicySummary
-	5,  // 11: corsproc.v1.PoliciesInForce.virtual_hosts:type_name -> corsproc.v1.VirtualHostSummary
-	20, // 12: corsproc.v1.PolicySummary.at:type_name -> corsproc.v1.Location
-	7,  // 13: corsproc.v1.VirtualHostSummary.place:type_name -> corsproc.v1.PlaceSummary
-	6,  // 14: corsproc.v1.VirtualHostSummary.routes:type_name -> corsproc.v1.RouteSummary
-	7,  // 15: corsproc.v1.RouteSummary.place:type_name -> corsproc.v1.PlaceSummary
-	20, // 16: corsproc.v1.PlaceSummary.at:type_name -> corsproc.v1.Location
-	20, // 17: corsproc.v1.PlaceSummary.policies_at:type_name -> corsproc.v1.Location
-	19, // 18: corsproc.v1.ReloadAttempt.time:type_name -> google.protobuf.Timestamp
-	21, // 19: corsproc.v1.ReloadAttempt.findings:type_name -> corsproc.v1.Finding
-	22, // 20: corsproc.v1.DecisionHistory.span:type_name -> google.protobuf.Duration
-	10, // 21: corsproc.v1.DecisionHistory.spans:type_name -> corsproc.v1.DecisionSpan
-	19, // 22: corsproc.v1.DecisionSpan.start:type_name -> google.protobuf.Timestamp
-	18, // 23: corsproc.v1.DecisionSpan.reasons:type_name -> corsproc.v1.DecisionSpan.ReasonsEntry
-	23, // 24: corsproc.v1.RecentRefusal.decision:type_name -> corsproc.v1.Decision
-	19, // 25: corsproc.v1.RecentRefusal.first_seen:type_name -> google.protobuf.Timestamp
-	19, // 26: corsproc.v1.RecentRefusal.last_seen:type_name -> google.protobuf.Timestamp
-	24, // 27: corsproc.v1.RecentRefusal.changes:type_name -> corsproc.v1.PolicyChange
-	22, // 28: corsproc.v1.LogDecisionsRequest.duration:type_name -> google.protobuf.Duration
-	16, // 29: corsproc.v1.LogDecisionsResponse.logging:type_name -> corsproc.v1.DecisionLog
-	19, // 30: corsproc.v1.DecisionLog.until:type_name -> google.protobuf.Timestamp
-	0,  // 31: corsproc.v1.AdminService.Explain:input_type -> corsproc.v1.ExplainRequest
-	1,  // 32: corsproc.v1.AdminService.Status:input_type -> corsproc.v1.StatusRequest
-	14, // 33: corsproc.v1.AdminService.LogDecisions:input_type -> corsproc.v1.LogDecisionsRequest
-	25, // 34: corsproc.v1.AdminService.Explain:output_type -> corsproc.v1.Explanation
-	2,  // 35: corsproc.v1.AdminService.Status:output_type -> corsproc.v1.StatusResponse
-	15, // 36: corsproc.v1.AdminService.LogDecisions:output_type -> corsproc.v1.LogDecisionsResponse
-	34, // [34:37] is the sub-list for method output_type
-	31, // [31:34] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	7,  // 11: corsproc.v1.PoliciesInForce.virtual_hosts:type_name -> corsproc.v1.VirtualHostSummary
+	22, // 12: corsproc.v1.PolicySummary.at:type_name -> corsproc.v1.Location
+	5,  // 13: corsproc.v1.PolicySummary.allow_origins:type_name -> corsproc.v1.EntryList
+	5,  // 14: corsproc.v1.PolicySummary.allow_origin_regexes:type_name -> corsproc.v1.EntryList
+	5,  // 15: corsproc.v1.PolicySummary.deny_origins:type_name -> corsproc.v1.EntryList
+	5,  // 16: corsproc.v1.PolicySummary.allow_methods:type_name -> corsproc.v1.EntryList
+	5,  // 17: corsproc.v1.PolicySummary.allow_headers:type_name -> corsproc.v1.EntryList
+	5,  // 18: corsproc.v1.PolicySummary.expose_headers:type_name -> corsproc.v1.EntryList
+	6,  // 19: corsproc.v1.PolicySummary.uses:type_name -> corsproc.v1.PolicyUse
+	22, // 20: corsproc.v1.PolicyUse.at:type_name -> corsproc.v1.Location
+	9,  // 21: corsproc.v1.VirtualHostSummary.place:type_name -> corsproc.v1.PlaceSummary
+	8,  // 22: corsproc.v1.VirtualHostSummary.routes:type_name -> corsproc.v1.RouteSummary
+	9,  // 23: corsproc.v1.RouteSummary.place:type_name -> corsproc.v1.PlaceSummary
+	22, // 24: corsproc.v1.PlaceSummary.at:type_name -> corsproc.v1.Location
+	22, // 25: corsproc.v1.PlaceSummary.policies_at:type_name -> corsproc.v1.Location
+	21, // 26: corsproc.v1.ReloadAttempt.time:type_name -> google.protobuf.Timestamp
+	23, // 27: corsproc.v1.ReloadAttempt.findings:type_name -> corsproc.v1.Finding
+	24, // 28: corsproc.v1.DecisionHistory.span:type_name -> google.protobuf.Duration
+	12, // 29: corsproc.v1.DecisionHistory.spans:type_name -> corsproc.v1.DecisionSpan
+	21, // 30: corsproc.v1.DecisionSpan.start:type_name -> google.protobuf.Timestamp
+	20, // 31: corsproc.v1.DecisionSpan.reasons:type_name -> corsproc.v1.DecisionSpan.ReasonsEntry
+	25, // 32: corsproc.v1.RecentRefusal.decision:type_name -> corsproc.v1.Decision
+	21, // 33: corsproc.v1.RecentRefusal.first_seen:type_name -> google.protobuf.Timestamp
+	21, // 34: corsproc.v1.RecentRefusal.last_seen:type_name -> google.protobuf.Timestamp
+	26, // 35: corsproc.v1.RecentRefusal.changes:type_name -> corsproc.v1.PolicyChange
+	24, // 36: corsproc.v1.LogDecisionsRequest.duration:type_name -> google.protobuf.Duration
+	18, // 37: corsproc.v1.LogDecisionsResponse.logging:type_name -> corsproc.v1.DecisionLog
+	21, // 38: corsproc.v1.DecisionLog.until:type_name -> google.protobuf.Timestamp
+	0,  // 39: corsproc.v1.AdminService.Explain:input_type -> corsproc.v1.ExplainRequest
+	1,  // 40: corsproc.v1.AdminService.Status:input_type -> corsproc.v1.StatusRequest
+	16, // 41: corsproc.v1.AdminService.LogDecisions:input_type -> corsproc.v1.LogDecisionsRequest
+	27, // 42: corsproc.v1.AdminService.Explain:output_type -> corsproc.v1.Explanation
+	2,  // 43: corsproc.v1.AdminService.Status:output_type -> corsproc.v1.StatusResponse
+	17, // 44: corsproc.v1.AdminService.LogDecisions:output_type -> corsproc.v1.LogDecisionsResponse
+	42, // [42:45] is the sub-list for method output_type
+	39, // [39:42] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_corsproc_v1_admin_proto_init() }
@@ -1596,7 +1905,7 @@ func file_corsproc_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_corsproc_v1_admin_proto_rawDesc), len(file_corsproc_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

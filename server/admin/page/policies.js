@@ -2,6 +2,7 @@
 
 import { byId, code, el, fill, list, separated, say, whenNew } from "./dom.js";
 import { count, placed } from "./format.js";
+import { gist, grants, kinds, wordsOf } from "./grants.js";
 import { logButton } from "./logging.js";
 
 // filtered shows the items whose text holds what is written in a filter, and how many there are beyond.
@@ -19,7 +20,7 @@ function filtered(name, textOf, show) {
       wanted && `${count(found.length)} of ${count(items.length)} match. `,
       more > 0 && [`These are the first ${count(items.length)}, and ${count(more)} more are in `, el("a", { href: "config" }, "the set in force"), "."],
       !items.length && "None.");
-    byId(`${name}-search`).hidden = items.length < 8;
+    byId(`${name}-search`).hidden = items.length < few;
   };
   box.addEventListener("input", apply);
   return whenNew(({ list, all }) => {
@@ -29,12 +30,28 @@ function filtered(name, textOf, show) {
   });
 }
 
-const policies = filtered("policies", (p) => `${p.name} ${p.at?.file}`, list(byId("policies-rows"), (p) => p.name, () => {
-  const node = el("li", { class: "row head" });
-  return { node, update: whenNew((p) => fill(node, code(p.name), placed(p.at))) };
+// Few policies are shown as a whole; of many, what they grant is made when it is looked at.
+const few = 8;
+let open = true;
+
+const policies = filtered("policies", wordsOf, list(byId("policies-rows"), (p) => p.name, (first) => {
+  const place = el("span");
+  const title = el("summary");
+  const body = el("div");
+  let policy = first;
+  const show = () => fill(body, details.open && grants(policy));
+  const details = el("details", { open, ontoggle: show }, title, body);
+  const node = el("li", { class: "row policy" }, el("div", { class: "head" }, el("h3", {}, code(first.name)), place), details);
+  return { node, update: whenNew((now) => {
+    policy = now;
+    fill(place, placed(now.at));
+    say(title, gist(now));
+    show();
+  }) };
 }));
 
 export function showPolicies(inForce) {
+  open = (inForce.policiesTotal ?? 0) < few;
   policies({ list: inForce.policies ?? [], all: inForce.policiesTotal ?? 0 });
 }
 
@@ -62,11 +79,11 @@ function textOfHost(v) {
 
 // holds says what holds at a place.
 function holds(p) {
-  const some = (names) => separated(names.map((n) => code(n)));
+  const some = (names, total) => [separated(names.map((n) => code(n))), total > names.length && ` and ${count(total - names.length)} more`];
   return el("p", { class: "holds" },
-    p.policies?.length ? [p.policies.length > 1 ? "policies " : "policy ", some(p.policies)] : "no policy",
+    p.policies?.length ? [p.policiesTotal > 1 ? "policies " : "policy ", some(p.policies, p.policiesTotal)] : "no policy",
     p.policiesAt && [" from ", placed(p.policiesAt)],
-    p.candidates?.length && [", candidates ", some(p.candidates)],
+    p.candidates?.length && [", candidates ", some(p.candidates, p.candidatesTotal)],
     stops[p.reject] && [", stops ", stops[p.reject]]);
 }
 
@@ -75,8 +92,6 @@ const stops = {
   UNSAFE_METHODS: "refused requests with unsafe methods",
   ALWAYS: "every refused request",
 };
-
-const kinds = { route_name: "route", path: "path", prefix: "prefix", path_separated_prefix: "path prefix", regex: "regex" };
 
 // routeList shows routes, which are made when they are looked at: a large set has very many.
 function routeList() {
