@@ -146,4 +146,17 @@ tests:
 default: {policies: [shop]}
 `,
 	},
+	{
+		Code: CodeKubernetesManifest, Severity: policy.Error,
+		Explanation: "The file is a Kubernetes manifest. corsproc reads what stands in the data of a ConfigMap, once it is mounted: give it that text as a file of its own, and make the ConfigMap of the file.",
+		Bad: `apiVersion: v1
+kind: ConfigMap
+metadata: {name: policies}
+data:
+  policies.yaml: |
+    default: {policies: [none]}
+`,
+		Good: `default: {policies: [none]}
+`,
+	},
 }

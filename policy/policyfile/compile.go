@@ -71,8 +71,8 @@ func (c *Content) Compile() *Result {
 		if root == nil {
 			continue
 		}
-		if isTestFile(root) {
-			r.Findings = append(r.Findings, d.finding(located{problem: testFileProblem()}))
+		if p := strayFile(root); p != nil {
+			r.Findings = append(r.Findings, d.finding(located{problem: *p}))
 			continue
 		}
 		d.fill(root)
