@@ -9,11 +9,9 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// Limits of host names (RFC 1035, section 2.3.4), without a final dot.
-const (
-	maxHost  = 253
-	maxLabel = 63
-)
+// maxHost is the length of the longest host name, without a final dot (RFC 1035, section 2.3.4). That of a label is not
+// held: browsers do not hold it either.
+const maxHost = 253
 
 // nameFault says why no browser has a page of a host that the grammar of origins allows; empty: there may be one. wild
 // says that at least one label stands in front of it.
@@ -23,7 +21,7 @@ func nameFault(host string, wild bool) string {
 	if wild {
 		most -= len("x.")
 	}
-	if len(name) <= maxLabel && !strings.Contains(name, "xn--") {
+	if len(name) <= most && !strings.Contains(name, "xn--") {
 		return "" // as nearly all are
 	}
 	if len(name) > most {
@@ -33,10 +31,7 @@ func nameFault(host string, wild bool) string {
 		return fmt.Sprintf("a host has at most %d characters", maxHost)
 	}
 	for label := range strings.SplitSeq(name, ".") {
-		switch {
-		case len(label) > maxLabel:
-			return fmt.Sprintf("a label of a host, between its dots, has at most %d characters", maxLabel)
-		case strings.HasPrefix(label, "xn--") && !decodes(label):
+		if strings.HasPrefix(label, "xn--") && !decodes(label) {
 			return "the label " + label + " stands for no international name: nothing can be decoded from it"
 		}
 	}
