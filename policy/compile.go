@@ -158,6 +158,9 @@ func (c *compiler) report(f Finding) {
 // fail reports an error about the value at a place.
 func (c *compiler) fail(at Place, code Code, value, message, fix string) {
 	c.faults++
+	if IsPlaceholder(value) {
+		message, fix = PlaceholderMessage, ""
+	}
 	c.report(Finding{Severity: Error, Code: code, Place: at, Value: value, Message: message, Fix: fix})
 }
 
@@ -247,12 +250,8 @@ func (c *compiler) parsePattern(list Place, i int, text string) (pattern, bool) 
 	if why == "" {
 		return p, true
 	}
-	at := list.element(i)
-	if fix, better, ok := canonicalPattern(text); ok {
-		c.fail(at, CodeOriginNotCanonical, text, better, fix)
-	} else {
-		c.fail(at, CodeOriginMalformed, text, why, "")
-	}
+	code, why, fix := patternFault(text, list.Path.field(), why)
+	c.fail(list.element(i), code, text, why, fix)
 	return pattern{}, false
 }
 

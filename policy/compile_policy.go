@@ -268,9 +268,47 @@ func (c *compiler) compileMaxAge(at Place, text string) string {
 		fix = fmt.Sprintf("%.0fs", math.Ceil(n))
 	} else if d, err := time.ParseDuration(strings.ToLower(strings.Join(strings.Fields(text), ""))); err == nil && d >= 0 && d <= maxMaxAge*time.Second {
 		fix = fmt.Sprintf("%ds", (d+time.Second-1)/time.Second)
+	} else {
+		fix = inOurUnits(text)
 	}
 	c.fail(at, CodeDurationMalformed, text, "max_age is a duration of whole seconds, from 0s to 2147483647s: 90s, 10m, 2h, 1h30m", fix)
 	return ""
+}
+
+// unitSeconds are the units of durations that people bring along, days and weeks too.
+var unitSeconds = map[string]int{
+	"s": 1, "sec": 1, "secs": 1, "second": 1, "seconds": 1,
+	"m": 60, "min": 60, "mins": 60, "minute": 60, "minutes": 60,
+	"h": 3600, "hr": 3600, "hrs": 3600, "hour": 3600, "hours": 3600,
+	"d": 86400, "day": 86400, "days": 86400,
+	"w": 604800, "week": 604800, "weeks": 604800,
+}
+
+var numberAndUnit = regexp.MustCompile(`^\s*([0-9]{1,10})\s*([a-z]+)`)
+
+// inOurUnits returns a duration of whole numbers and such units in the largest of ours that says it; empty: it is none.
+func inOurUnits(text string) string {
+	total, rest := 0, strings.ToLower(text)
+	for rest = strings.TrimSpace(rest); rest != ""; rest = strings.TrimSpace(rest) {
+		m := numberAndUnit.FindStringSubmatch(rest)
+		if m == nil || unitSeconds[m[2]] == 0 {
+			return ""
+		}
+		n, _ := strconv.Atoi(m[1])
+		if total += n * unitSeconds[m[2]]; total > maxMaxAge {
+			return ""
+		}
+		rest = rest[len(m[0]):]
+	}
+	switch {
+	case text == "":
+		return ""
+	case total%3600 == 0:
+		return strconv.Itoa(total/3600) + "h"
+	case total%60 == 0:
+		return strconv.Itoa(total/60) + "m"
+	}
+	return strconv.Itoa(total) + "s"
 }
 
 // parseWholeSeconds reads hours, minutes and seconds, in this order, each at most once and at least one of them.

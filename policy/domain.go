@@ -130,8 +130,12 @@ func checkDomain(s string) (why, fix string) {
 		return "", ""
 	}
 	if why := domainFault(lower); why != "" {
-		if fix = canonicalDomain(lower); fix != "" && (fix == lower || domainFault(fix) != "") {
-			fix = ""
+		fix, guess := canonicalDomain(lower)
+		switch {
+		case fix == "" || fix == lower || domainFault(fix) != "":
+			return why, ""
+		case guess:
+			return why + "; if " + fix + " is meant, write that", ""
 		}
 		return why, fix
 	}
@@ -192,20 +196,21 @@ func domainFault(s string) string {
 	return ""
 }
 
-// canonicalDomain returns what the author of a faulty domain most likely meant.
-func canonicalDomain(s string) string {
+// canonicalDomain returns what the author of a faulty domain most likely meant. It is a guess where it says less than what
+// is written.
+func canonicalDomain(s string) (fix string, guess bool) {
 	s = strings.TrimSpace(s)
 	if _, rest, ok := strings.Cut(s, "://"); ok {
 		s = rest
 	}
 	if i := strings.IndexAny(s, `/\?#`); i >= 0 {
-		s = s[:i]
+		s, guess = s[:i], s[i:] != "/"
 	}
 	if i := strings.LastIndexByte(s, '@'); i >= 0 {
-		s = s[i+1:]
+		s, guess = s[i+1:], true
 	}
 	if addr, err := netip.ParseAddr(s); err == nil && addr.Is6() && addr.Zone() == "" {
-		return "[" + string(appendIPv6(nil, addr)) + "]"
+		return "[" + string(appendIPv6(nil, addr)) + "]", guess
 	}
 	if !isASCII(s) {
 		star := ""
@@ -214,9 +219,9 @@ func canonicalDomain(s string) string {
 		}
 		ascii, err := idna.New(idna.MapForLookup(), idna.Transitional(false)).ToASCII(s)
 		if err != nil {
-			return ""
+			return "", false
 		}
 		s = star + ascii
 	}
-	return s
+	return s, guess
 }

@@ -60,7 +60,7 @@ const (
 	CodeNestedOriginSet    Code = "nested-origin-set"    // an origin set that refers to a set
 	CodeBuiltinNotAlone    Code = "builtin-not-alone"    // none or passthrough beside another name
 	CodeEmptyList          Code = "empty-list"           // a list that must name something and does not
-	CodeOriginNotCanonical Code = "origin-not-canonical" // a pattern that no browser's spelling can match; there is a fix
+	CodeOriginNotCanonical Code = "origin-not-canonical" // a pattern that no browser's spelling can match; there is a fix, or a guess
 	CodeOriginMalformed    Code = "origin-malformed"     // a pattern that can match nothing
 	CodeMethodMalformed    Code = "method-malformed"     // a method that is no token
 	CodeHeaderMalformed    Code = "header-malformed"     // a field name that is no token
@@ -82,7 +82,8 @@ const (
 
 // The codes of the warnings and hints that the engine finds (lint.go).
 const (
-	CodeNullOrigin        Code = "null-origin"              // "null" is allowed
+	CodeNullOrigin        Code = "null-origin" // "null" is allowed
+	CodeEveryExtension    Code = "every-extension-with-credentials"
 	CodeMethodNeverSent   Code = "method-never-sent"        // a method that no script can use
 	CodeMethodCase        Code = "method-case"              // a method that differs from a standard one only by case
 	CodeRequestHeader     Code = "request-header-forbidden" // a request header that no script can set
@@ -96,6 +97,7 @@ const (
 	CodeUnreachablePolicy Code = "unreachable-policy" // a policy behind one that answers everybody, or listed twice
 	CodeUnreachableHost   Code = "unreachable-virtual-host"
 	CodeUnreachableRoute  Code = "unreachable-route"
+	CodePathTemplate      Code = "path-template"         // a path like /users/:id, in which nothing stands for something else
 	CodePathStar          Code = "path-star"             // a star in a path that stands for itself
 	CodeOriginCovered     Code = "origin-covered"        // a pattern that another one of the same list covers
 	CodeDenyOutsideAllow  Code = "deny-outside-allow"    // a deny that takes nothing from any allow

@@ -14,10 +14,11 @@ const module = "github.com/corsproc/corsproc/"
 var mayImport = map[string][]string{
 	"proto/corsproc/v1/corsprocv1connect": {"proto/corsproc/v1"}, // generated
 
+	"internal/disk":           {},
 	"proto/corsproc/v1":       {},
 	"proto/schemagen":         {},
 	"policy":                  {"proto/corsproc/v1"},
-	"policy/policyfile":       {"policy", "proto/corsproc/v1"},
+	"policy/policyfile":       {"policy", "proto/corsproc/v1", "internal/disk"},
 	"policy/casetable":        {"policy"},
 	"policy/browser":          {"policy", "proto/corsproc/v1"},
 	"policy/browser/chromium": {}, // for tests
@@ -27,8 +28,8 @@ var mayImport = map[string][]string{
 	"server/tracing":          {"policy", "server/extproc"},
 	"server/admin":            {"policy", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
 	"server/tlstest":          {},
-	"server":                  {"server/extproc", "server/loop", "server/tracing", "server/admin", "policy", "policy/policyfile", "proto/corsproc/v1"},
-	"cmd/corsproc":            {"server", "policy", "policy/policyfile", "policy/browser", "policy/policytest", "proto/corsproc/v1"},
+	"server":                  {"server/extproc", "server/loop", "server/tracing", "server/admin", "policy", "policy/policyfile", "proto/corsproc/v1", "internal/disk"},
+	"cmd/corsproc":            {"server", "internal/disk", "policy", "policy/policyfile", "policy/browser", "policy/policytest", "proto/corsproc/v1"},
 	"envoy":                   {}, // and every room below it; they drive the built program and know nothing of its inside
 }
 

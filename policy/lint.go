@@ -110,6 +110,7 @@ func (list *patternList) isPlain() bool {
 func (l *linter) lintPolicy(p *lintedPolicy) {
 	l.anyPolicy = true
 	l.lintOrigins(p)
+	l.lintExtensions(p)
 	l.lintRegexes(p)
 	l.lintRegexCover(p)
 	l.lintTerms(p)

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
@@ -19,6 +20,9 @@ func (l *linter) lintPath(at func() Place, t *route) {
 	}
 	sent := asSent(t.text)
 	switch {
+	case isTemplate(t.text):
+		l.warn(at(), CodePathTemplate, t.text,
+			"this looks like a template, and nothing in a path stands for something else: write regex: '"+templateRegex(t)+"'", "", nil)
 	case t.kind == routePrefix && isAmbiguous(t.text+"x"), // "/." alone also begins "/.well-known"
 		t.kind != routePrefix && isAmbiguous(t.text):
 		l.warn(at(), CodeUnreachableRoute, t.text,
@@ -32,6 +36,42 @@ func (l *linter) lintPath(at func() Place, t *route) {
 		l.warn(at(), CodePathStar, t.text,
 			"a star in a path is nothing but a star; prefix covers all paths that begin alike, and a regex can say what varies", "", nil)
 	}
+}
+
+// templateSegment is a segment that other routers let stand for any: :id, {id}, {id:[0-9]+}, <id>, <int:id>.
+var templateSegment = regexp.MustCompile(`^(:[A-Za-z_][A-Za-z0-9_]*\??|\{[A-Za-z_*][^/{}]*\}|<[A-Za-z_][A-Za-z0-9_:]*>)$`)
+
+// isTemplate reports whether a path has such a segment, and can be shown.
+func isTemplate(path string) bool {
+	if !strings.ContainsAny(path, ":{<") || strings.Contains(path, "'") {
+		return false
+	}
+	for segment := range strings.SplitSeq(path, "/") {
+		if templateSegment.MatchString(segment) {
+			return true
+		}
+	}
+	return false
+}
+
+// templateRegex returns the expression that says what a template means.
+func templateRegex(t *route) string {
+	segments := strings.Split(t.text, "/")
+	for i, segment := range segments {
+		if templateSegment.MatchString(segment) {
+			segments[i] = "[^/]+"
+		} else {
+			segments[i] = regexp.QuoteMeta(segment)
+		}
+	}
+	rest := ""
+	switch t.kind {
+	case routePrefix:
+		rest = ".*"
+	case routeSegments:
+		rest = "(/.*)?"
+	}
+	return strings.Join(segments, "/") + rest
 }
 
 // asSent returns a path with what browsers escape in one (URL standard, "path percent-encode set").

@@ -28,8 +28,11 @@ func CheckOrigin(s string) (fix, why string, ok bool) {
 			return fix, "a page of the scheme blob has the origin of the page that made it", false
 		}
 	}
-	if fix, why, found := canonicalPattern(s); found && isPage(fix) {
+	if fix, why, _, found := canonicalPattern(s); found && isPage(fix) {
 		return fix, why, false
+	}
+	if p, why := parsePattern(s); why != "" && strings.Contains(s, "://") && !strings.Contains(s, "*") && p.kind != patternSet {
+		return "", why, false
 	}
 	return "", "an origin is scheme://host[:port], as a browser writes it, or null", false
 }

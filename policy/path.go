@@ -28,6 +28,13 @@ func (p Path) Index(i int) Path {
 	return p + "\x01" + Path(strconv.AppendInt(buf[:0], int64(i), 10))
 }
 
+// field returns the last name in the path.
+func (p Path) field() string {
+	name := string(p[strings.LastIndexByte(string(p), 0)+1:])
+	name, _, _ = strings.Cut(name, "\x01")
+	return name
+}
+
 // String writes the path as people know it: names joined by dots, indexes in brackets.
 func (p Path) String() string {
 	var b strings.Builder

@@ -49,7 +49,7 @@ var neverSent = []string{"about", "blob", "data", "filesystem", "ftp", "javascri
 func parsePattern(s string) (pattern, string) {
 	p := pattern{kind: patternOrigin}
 	if p.parseUsual(s) {
-		return p, ""
+		return p, nameFault(p.origin.host, p.host == hostSub)
 	}
 	p = pattern{kind: patternOrigin}
 	switch {
@@ -83,11 +83,19 @@ func parsePattern(s string) (pattern, string) {
 		return pattern{}, "a star stands for the first labels of a host (*.example.com), for the whole host or for the port, and nowhere else"
 	}
 	o, ok := parseOrigin(concrete)
-	if !ok || (o.scheme == "file" && s != "file://") || (anyPorts && o.port != 0) {
-		return pattern{}, "no browser sends an Origin that this pattern matches"
+	switch {
+	case !ok || o.scheme == "file" && s != "file://":
+		return pattern{}, originFault(scheme, strings.TrimPrefix(concrete, scheme+"://"))
+	case anyPorts && o.port != 0:
+		return pattern{}, "a pattern has one port, or :* for any"
 	}
 	if p.host == hostSub && (strings.HasPrefix(o.host, "[") || isIPv4(o.host)) {
 		return pattern{}, "an IP address has no subdomains"
+	}
+	if o.scheme == "http" || o.scheme == "https" {
+		if fault := nameFault(o.host, p.host == hostSub); fault != "" {
+			return pattern{}, fault
+		}
 	}
 	p.origin = o
 	p.origin.text = s
@@ -125,8 +133,9 @@ func (p *pattern) parseUsual(s string) bool {
 }
 
 // canonicalPattern returns the spelling that the author of a pattern that cannot be parsed most likely meant, with the
-// reason why what is written matches nothing. It reports false where there is no one such spelling.
-func canonicalPattern(s string) (fix, why string, ok bool) {
+// reason why what is written matches nothing. It is a guess where it says more than another spelling of what is written,
+// or less. It reports false where there is no one such spelling.
+func canonicalPattern(s string) (fix, why string, guess, ok bool) {
 	var reasons []string
 	say := func(reason string) {
 		if !slices.Contains(reasons, reason) {
@@ -138,7 +147,7 @@ func canonicalPattern(s string) (fix, why string, ok bool) {
 		say("has no blanks around it")
 	}
 	if strings.EqualFold(t, "null") {
-		return "null", "the opaque origin is written in lower case", true
+		return "null", "the opaque origin is written in lower case", false, true
 	}
 	scheme, rest, found := strings.Cut(t, "://")
 	if web, after, ok := strings.Cut(t, ":"); !found && ok && (strings.EqualFold(web, "https") || strings.EqualFold(web, "http")) {
@@ -148,9 +157,9 @@ func canonicalPattern(s string) (fix, why string, ok bool) {
 	if !found {
 		rest = strings.TrimPrefix(t, "//")
 		if rest == "" || strings.ContainsAny(rest, " \t@") {
-			return "", "", false
+			return "", "", false, false
 		}
-		scheme = "https"
+		scheme, guess = "https", true
 		if host, _, _ := strings.Cut(rest, ":"); host == "localhost" {
 			scheme = "http"
 		}
@@ -161,28 +170,30 @@ func canonicalPattern(s string) (fix, why string, ok bool) {
 		say("is lower-case")
 	}
 	if web, ok := map[string]string{"ws": "http", "wss": "https"}[scheme]; ok {
-		scheme = web
+		scheme, guess = web, true
 		say("is that of the page, which is http or https also for WebSockets")
 	}
 	if i := strings.IndexAny(rest, `/\?#`); i >= 0 {
+		guess = guess || rest[i:] != "/"
 		rest = rest[:i]
 		say("has no path")
 	}
 	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
-		rest = rest[i+1:]
+		rest, guess = rest[i+1:], true
 		say("has no user name")
 	}
 	if scheme == "http" || scheme == "https" {
+		guess = guess || strings.HasPrefix(rest, ".")
 		rest = canonicalHostPort(scheme, rest, say)
 	}
 	fix = scheme + "://" + rest
 	if fix == s {
-		return "", "", false
+		return "", "", false, false
 	}
 	if p, why := parsePattern(fix); why != "" || p.kind != patternOrigin {
-		return "", "", false
+		return "", "", false, false
 	}
-	return fix, "an origin " + joinWords(reasons), true
+	return fix, "an origin " + joinWords(reasons), guess, true
 }
 
 // canonicalHostPort returns host and port of an http(s) pattern as a browser would serialise them, as far as that can be

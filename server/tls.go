@@ -27,7 +27,8 @@ type certificates struct {
 
 	current atomic.Pointer[tlsState]
 
-	// Of the watch alone:
+	// Of the watch alone, and before it of newCertificates:
+	reads     tlsReads
 	attempted [sha256.Size]byte // the content of the latest attempt
 	seen      [sha256.Size]byte // the content of the latest look
 }
@@ -37,12 +38,13 @@ func newCertificates(files *tlsFiles) (*certificates, error) {
 	if files.cert == "" || files.key == "" {
 		return nil, nil
 	}
-	content := files.read()
+	c := &certificates{files: files}
+	content := files.read(&c.reads)
 	state, err := files.parse(content)
 	if err != nil {
 		return nil, err
 	}
-	c := &certificates{files: files, attempted: content.sum, seen: content.sum}
+	c.attempted, c.seen = content.sum, content.sum
 	c.current.Store(state)
 	return c, nil
 }
@@ -69,7 +71,7 @@ func (c *certificates) watch(ctx context.Context) {
 
 // look reads the files, and takes them up if they have changed and rest.
 func (c *certificates) look() {
-	content := c.files.read()
+	content := c.files.read(&c.reads)
 	rests := content.sum == c.seen
 	c.seen = content.sum
 	if !rests || content.sum == c.attempted {

@@ -9,11 +9,11 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"time"
+
+	"github.com/corsproc/corsproc/internal/disk"
 )
 
 // tlsFiles are the files that TLS needs, as they are named in the settings. An empty clientCA: clients need no certificate.
@@ -55,19 +55,22 @@ type tlsContent struct {
 	sum                 [sha256.Size]byte // tells contents, and errors, apart
 }
 
+// tlsReads are the reading of each of the files, again and again.
+type tlsReads [3]disk.Task
+
 // read reads the files. Nothing of them is looked at yet.
-func (f *tlsFiles) read() tlsContent {
+func (f *tlsFiles) read(reads *tlsReads) tlsContent {
 	var c tlsContent
 	var errs []error
 	hash := sha256.New()
-	for _, file := range []struct {
+	for i, file := range []struct {
 		setting, path string
 		into          *[]byte
 	}{{"tls-cert", f.cert, &c.cert}, {"tls-key", f.key, &c.key}, {"tls-client-ca", f.clientCA, &c.clientCA}} {
 		if file.path == "" {
 			continue
 		}
-		data, err := readPEMFile(file.path)
+		data, err := readPEMFile(&reads[i], file.path)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", file.setting, err))
 			data = []byte(err.Error())
@@ -85,26 +88,16 @@ func (f *tlsFiles) read() tlsContent {
 const maxPEMBytes = 1 << 20
 
 // readPEMFile reads a file that can be read again when it changes.
-func readPEMFile(path string) ([]byte, error) {
-	info, err := os.Stat(path) // opening a pipe would wait for somebody to write to it
+func readPEMFile(task *disk.Task, path string) ([]byte, error) {
+	data, err := disk.ReadFile(task, path, maxPEMBytes)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%q does not exist; name a file in PEM form", path)
+	case errors.Is(err, disk.ErrNotRegular):
+		return nil, fmt.Errorf("%q is no regular file; name a file in PEM form", path)
 	case err != nil:
 		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%q is no regular file; name a file in PEM form", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxPEMBytes+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxPEMBytes {
+	case len(data) > maxPEMBytes:
 		return nil, fmt.Errorf("%q is larger than %d bytes; name a file of certificates alone", path, maxPEMBytes)
 	}
 	return data, nil

@@ -86,7 +86,7 @@ func TestTLSFilesThatAreFine(t *testing.T) {
 	both := tlstest.WriteFile(t, dir, "both.pem", append(append([]byte("subject=/CN=leaf\n"), pair.Cert...), pair.Key...))
 	clients := tlstest.WriteFile(t, dir, "clients.pem", append(append([]byte("# old\n"), ca.PEM...), sub.PEM...))
 	files := &tlsFiles{cert: both, key: both, clientCA: clients}
-	state, err := files.parse(files.read())
+	state, err := files.parse(files.read(new(tlsReads)))
 	if err != nil {
 		t.Fatal(err)
 	}

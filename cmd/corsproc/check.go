@@ -28,8 +28,8 @@ a caret under the place. The other formats are for programs: json, github (the
 annotations of GitHub Actions) and sarif (SARIF 2.1.0).
 
 With --fix the safe corrections are written to the files first: those without which a
-file does not load, and that say what stands there in the right spelling. Comments and
-layout stay as they are. What is left is printed.
+file does not load, and that say what stands there in the right spelling. Guesses are
+told and never written. Comments and layout stay as they are. What is left is printed.
 
 The exit status is 0 if all of them load, 1 if findings keep one from loading, and
 2 if one cannot be read or the command is called wrongly.`,

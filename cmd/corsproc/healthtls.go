@@ -1,15 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/corsproc/corsproc/internal/disk"
 )
 
 // healthTLS says how an address with TLS is asked.
@@ -58,7 +61,7 @@ func (h *healthTLS) credentials() (credentials.TransportCredentials, error) {
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: h.serverName, InsecureSkipVerify: h.insecure}
 	if h.ca != "" {
-		data, err := os.ReadFile(h.ca)
+		data, err := readPEM(h.ca)
 		if err != nil {
 			return nil, failed(fmt.Errorf("--tls-ca: %w", err))
 		}
@@ -68,12 +71,27 @@ func (h *healthTLS) credentials() (credentials.TransportCredentials, error) {
 		}
 	}
 	if h.cert != "" {
-		pair, err := tls.LoadX509KeyPair(h.cert, h.key)
-		if err != nil {
+		cert, certErr := readPEM(h.cert)
+		key, keyErr := readPEM(h.key)
+		pair, err := tls.X509KeyPair(cert, key)
+		if err := cmp.Or(certErr, keyErr, err); err != nil {
 			return nil, failed(fmt.Errorf("--tls-cert, --tls-key: %w", err))
 		}
 		// The service may name authorities of which this pair is none; what it then thinks of it, it will say.
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	}
 	return credentials.NewTLS(config), nil
+}
+
+// readPEM reads a file of certificates or of a key, of which a probe must not wait for ever.
+func readPEM(name string) ([]byte, error) {
+	const most = 1 << 20
+	data, err := disk.ReadFile(new(disk.Task), name, most)
+	switch {
+	case errors.Is(err, disk.ErrNotRegular):
+		return nil, fmt.Errorf("%q is no regular file", name)
+	case err == nil && len(data) > most:
+		return nil, fmt.Errorf("%q is larger than %d bytes", name, most)
+	}
+	return data, err
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/viper"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/corsproc/corsproc/internal/disk"
 	"github.com/corsproc/corsproc/policy"
 )
 
@@ -28,6 +28,9 @@ type settingsFile struct {
 
 // says reports whether the file may have a value for a key that nobody else sets.
 func (f *settingsFile) says(key string) bool { return f.unread || f.refused[key] }
+
+// maxSettingsBytes bounds a settings file. All settings there are take a few kilobytes.
+const maxSettingsBytes = 1 << 20
 
 // readSettingsFile reads a settings file; without a name, an empty one. It is read once: settings do not change while
 // the process runs.
@@ -44,12 +47,14 @@ func readSettingsFile(name string) *settingsFile {
 	if !slices.Contains([]string{"yaml", "yml", "toml", "json"}, format) {
 		return fatal(fmt.Errorf("%s: the name of a settings file ends in .yaml, .yml, .toml or .json", name))
 	}
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return fatal(fmt.Errorf("%s: a settings file is a regular file", name)) // reading a pipe could wait for ever
-	}
-	data, err := os.ReadFile(name)
-	if err != nil {
+	data, err := disk.ReadFile(new(disk.Task), name, maxSettingsBytes)
+	switch {
+	case errors.Is(err, disk.ErrNotRegular):
+		return fatal(fmt.Errorf("%s: a settings file is a regular file", name))
+	case err != nil:
 		return fatal(fmt.Errorf("the settings file cannot be read: %w", err))
+	case len(data) > maxSettingsBytes:
+		return fatal(fmt.Errorf("%s: a settings file has at most %d bytes", name, maxSettingsBytes))
 	}
 	strict := &strictDecoder{format: format, refused: map[string]bool{}}
 	f.Viper = viper.NewWithOptions(viper.WithDecoderRegistry(strict))

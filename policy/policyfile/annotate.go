@@ -17,6 +17,9 @@ import (
 func WriteAnnotated(w io.Writer, findings []*corsprocv1.Finding, files []File, color bool) error {
 	texts := make(map[string]*fileLines, len(files))
 	for i := range files {
+		if files[i].Outside {
+			continue
+		}
 		texts[validText(files[i].Name)] = &fileLines{data: bytes.TrimPrefix(files[i].Data, []byte("\uFEFF"))}
 	}
 	paint := func(sgr, text string) string { return text }

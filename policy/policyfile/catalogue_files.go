@@ -25,6 +25,10 @@ origin_sets:
 		Explanation: "The file is larger than 64 MiB or has more than four million entries. Split it into several files of one directory.",
 	},
 	{
+		Code: CodeDirectoryTooLarge, Severity: policy.Error,
+		Explanation: "The policy files of the directory hold more than 128 MiB or four million entries together, or are more than 10,000. A million origins of a hundred thousand virtual hosts take a third of that; what is larger is most likely no policy.",
+	},
+	{
 		Code: CodeEmptyFile, Severity: policy.Error,
 		Explanation: "The file holds nothing, or nothing but comments. That is most likely an accident, so a file that is to say nothing says so with {}.",
 		Bad:         "# to be written\n",
@@ -140,6 +144,19 @@ tests:
   shop:
     allow_origins: [https://shop.example.com]
 default: {policies: [shop]}
+`,
+	},
+	{
+		Code: CodeKubernetesManifest, Severity: policy.Error,
+		Explanation: "The file is a Kubernetes manifest. corsproc reads what stands in the data of a ConfigMap, once it is mounted: give it that text as a file of its own, and make the ConfigMap of the file.",
+		Bad: `apiVersion: v1
+kind: ConfigMap
+metadata: {name: policies}
+data:
+  policies.yaml: |
+    default: {policies: [none]}
+`,
+		Good: `default: {policies: [none]}
 `,
 	},
 }

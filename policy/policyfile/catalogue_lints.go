@@ -12,6 +12,12 @@ var lintEntries = []Entry{
 		Good:        "policies: {shop: {allow_origins: [\"http://localhost:3000\"]}}\n",
 	},
 	{
+		Code: string(policy.CodeEveryExtension), Severity: policy.Warning,
+		Explanation: "Every browser extension that the user has, whoever published it, could act with the user's cookies and read the answers. List the extensions; who must have it writes dangerously_allow: [ANY_ORIGIN_WITH_CREDENTIALS].",
+		Bad:         "policies: {shop: {allow_origins: [\"chrome-extension://*\"], allow_credentials: true}}\ndefault: {policies: [shop]}\n",
+		Good:        "policies: {shop: {allow_origins: [\"chrome-extension://abcdefghijklmnopabcdefghijklmnop\"], allow_credentials: true}}\ndefault: {policies: [shop]}\n",
+	},
+	{
 		Code: string(policy.CodeMethodNeverSent), Severity: policy.Warning,
 		Explanation: "Browsers let no script use CONNECT, TRACE or TRACK, so the entry has no effect.",
 		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_methods: [PUT, TRACE]}}\n",
@@ -110,6 +116,12 @@ origin_sets: {partners: [https://partner.example]}
       - {prefix: /public/, policies: [passthrough]}
       - {prefix: /, policies: [none]}
 `,
+	},
+	{
+		Code: string(policy.CodePathTemplate), Severity: policy.Warning,
+		Explanation: "The path looks like the template of a router, and is compared as it stands: nothing in it stands for something else. A regex says what varies.",
+		Bad:         "virtual_hosts: [{name: api, routes: [{path: \"/users/:id\", policies: [none]}]}]\n",
+		Good:        "virtual_hosts: [{name: api, routes: [{regex: \"/users/[^/]+\", policies: [none]}]}]\n",
 	},
 	{
 		Code: string(policy.CodePathStar), Severity: policy.Warning,

@@ -2,6 +2,7 @@ package policyfile
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -54,6 +55,11 @@ func (d *document) condense() {
 // also what the engine has to say of files that have other faults: only what a fault leads to is left out.
 func (c *Content) Compile() *Result {
 	r := &Result{Hash: c.Hash, files: c.Files}
+	if f, why := c.tooLarge(); f != nil {
+		d := document{file: f}
+		r.Findings = append(r.Findings, d.finding(located{problem: problem{code: CodeDirectoryTooLarge, pos: wholeFile, message: why}}))
+		return r
+	}
 	documents := make(map[string]*document, len(c.Files))
 	for i := range c.Files {
 		d := &document{file: &c.Files[i]}
@@ -65,8 +71,8 @@ func (c *Content) Compile() *Result {
 		if root == nil {
 			continue
 		}
-		if isTestFile(root) {
-			r.Findings = append(r.Findings, d.finding(located{problem: testFileProblem()}))
+		if p := strayFile(root); p != nil {
+			r.Findings = append(r.Findings, d.finding(located{problem: *p}))
 			continue
 		}
 		d.fill(root)
@@ -85,6 +91,21 @@ func (c *Content) Compile() *Result {
 		r.Set = set
 	}
 	return r
+}
+
+// tooLarge returns the first of several files that is too much, and why; nil: there is none.
+func (c *Content) tooLarge() (*File, string) {
+	if c.TooLarge != "" {
+		return &c.Files[len(c.Files)-1], c.TooLarge
+	}
+	entries := 0
+	for i := range c.Files {
+		n := countEntries(c.Files[i].Data)
+		if entries += n; entries > maxEntries && n <= maxEntries { // else it is too much by itself
+			return &c.Files[i], fmt.Sprintf("the policy files of the directory have more than %d entries together", maxEntries)
+		}
+	}
+	return nil, ""
 }
 
 // compile compiles the documents of the files into one set, and returns what the engine has to say of them, but for noise.
@@ -121,6 +142,9 @@ func (d *document) finding(p located) *corsprocv1.Finding {
 	if p.relatedAt.line > 0 {
 		f.Related = &corsprocv1.Location{File: f.File, Line: p.relatedAt.line, Column: p.relatedAt.column, Field: f.Field}
 	}
+	if d.file.Outside {
+		withhold(f)
+	}
 	return f
 }
 
@@ -143,6 +167,12 @@ func engineFinding(documents map[string]*document, f policy.Finding) *corsprocv1
 	}
 	if f.Related != nil {
 		found.Related = documents[f.Related.Source].location(*f.Related)
+		if documents[f.Related.Source].file.Outside {
+			found.Related.Field = ""
+		}
+	}
+	if documents[f.Place.Source].file.Outside {
+		withhold(found)
 	}
 	return found
 }

@@ -1,10 +1,11 @@
 package policyfile
 
 import (
-	"io/fs"
 	"os"
 	"slices"
 	"time"
+
+	"github.com/corsproc/corsproc/internal/disk"
 )
 
 // How long a change has to rest before it is read. An editor's half-written file may be valid YAML, so a file is read
@@ -17,20 +18,20 @@ const (
 
 // atRestSince reports whether no policy file of a path was written to since a time, by their times of modification. A
 // path that cannot be looked at rests: the load says what is wrong with it.
-func atRestSince(path string, since time.Time) bool {
-	var files []fs.FileInfo
+func atRestSince(run *disk.Run, path string, since time.Time) bool {
+	var files []dirEntry
 	switch info, err := os.Stat(path); {
 	case err != nil:
 		return true
 	case info.IsDir():
-		files, _ = statDirectory(path)
+		files, _ = statDirectory(run, path)
 	default:
-		files = []fs.FileInfo{info}
+		files = []dirEntry{{path, info}}
 	}
 	now := time.Now()
-	return !slices.ContainsFunc(files, func(f fs.FileInfo) bool {
+	return !slices.ContainsFunc(files, func(f dirEntry) bool {
 		// A time in the future is another machine's clock, and says nothing.
-		return f.ModTime().After(since) && !f.ModTime().After(now)
+		return f.info.ModTime().After(since) && !f.info.ModTime().After(now)
 	})
 }
 

@@ -3,6 +3,7 @@ package policyfile
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,12 @@ func newDirectories(path string, w *fsnotify.Watcher) *directories {
 		path = abs // "." has no directory around it
 	}
 	return &directories{path: path, watcher: w, watched: map[string]os.FileInfo{}}
+}
+
+func (d *directories) clone() *directories {
+	c := *d
+	c.watched = maps.Clone(d.watched)
+	return &c
 }
 
 // follow brings the watch to the directories that are there now. A directory that was replaced under its name, or is

@@ -20,6 +20,7 @@ func (a *Attempt) Good() bool { return a.Err == nil && a.Result.Set != nil }
 // A Loader loads a path again and again. It is safe for use by several goroutines.
 type Loader struct {
 	path  string
+	disk  reader
 	apply func(*Result)
 	aside func(work func())
 
@@ -45,7 +46,7 @@ func (l *Loader) Load() Attempt {
 	if l.path == Stdin && l.last != nil {
 		return l.unchanged(now)
 	}
-	content, err := read(l.path, os.Stdin, regular)
+	content, err := l.disk.read(l.path, os.Stdin, regular)
 	if l.last != nil && l.last.found(content, err) {
 		return l.unchanged(now)
 	}

@@ -9,25 +9,24 @@ import (
 )
 
 // nearest returns the known word that a mistyped one must have meant, or nothing if that is not clear. word is in the
-// spelling of the known ones (snakeCase).
-func nearest(word string, known []string) string {
+// spelling of the known ones (snakeCase). It is a guess where more was left out than a slip leaves out.
+func nearest(word string, known []string) (best string, guess bool) {
 	if slices.Contains(known, word) {
-		return word
+		return word, false
 	}
 	if best := policy.Nearest(word, slices.Values(known)); best != "" {
-		return best
+		return best, false
 	}
 	// credentials for allow_credentials: the end of one known word only.
-	best := ""
 	for _, k := range known {
 		if strings.HasSuffix(k, "_"+word) {
 			if best != "" {
-				return ""
+				return "", false
 			}
 			best = k
 		}
 	}
-	return best
+	return best, true
 }
 
 // snakeCase spells allowOrigins, Allow-Origins and "allow origins" as allow_origins.

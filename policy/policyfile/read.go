@@ -10,14 +10,21 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"syscall"
+
+	"github.com/corsproc/corsproc/internal/disk"
 )
 
-// MaxFileBytes is the size of the largest policy file, 64 MiB: more than a million origins. Of a larger file only the
-// first byte too many is read.
-const MaxFileBytes = 64 << 20
+// Limits of what is read. Of whatever is larger only the first byte too many is read, and a finding says so.
+const (
+	// MaxFileBytes is the size of the largest policy file, 64 MiB: more than a million origins.
+	MaxFileBytes = 64 << 20
+	// MaxDirectoryBytes is how much the policy files of a directory may hold together, 128 MiB. A million origins of a
+	// hundred thousand virtual hosts take 41 MiB.
+	MaxDirectoryBytes = 128 << 20
+	// MaxDirectoryFiles is how many policy files a directory may hold.
+	MaxDirectoryFiles = 10_000
+)
 
 // Stdin is the path that stands for standard input.
 const Stdin = "-"
@@ -26,12 +33,18 @@ const Stdin = "-"
 type File struct {
 	Name string // as findings call it: the path as given, joined with the file's name in a directory
 	Data []byte // at most MaxFileBytes and one byte, by which a file that is too large is known
+	// Outside says that a link leads out of the directory of the policies to the file: nothing that is said of it quotes
+	// it, and no correction is written to it.
+	Outside bool
 }
 
 // Content is what a path held at one time.
 type Content struct {
 	Files []File // sorted by name
 	Hash  string // SHA-256 over the files' base names and contents, in hexadecimal
+	// TooLarge says why the files of a directory are too many or too large; the last of Files is then the first that is
+	// too much, and those behind it were not read. Empty: they are not.
+	TooLarge string
 }
 
 // Read reads the policy files that path names: a file, a directory, or "-" for stdin. In a directory that is every
@@ -39,12 +52,34 @@ type Content struct {
 // symbolic links are followed, as the mounts of Kubernetes ConfigMaps need. A path may also be a pipe that somebody
 // writes to, as <(command) of a shell is. Only what cannot be read at all is an error, in one sentence for people; what
 // is wrong with the content is for [Content.Compile] to say.
+//
+// A disk that does not answer is waited for no longer than five seconds, and no longer than a minute altogether; pipes
+// and standard input are waited for until they end.
 func Read(path string, stdin io.Reader) (*Content, error) {
-	return read(path, stdin, regularOrPipe)
+	return new(reader).read(path, stdin, regularOrPipe)
 }
 
-// read is Read, with the kind of file that the path may be if it is no directory.
-func read(path string, stdin io.Reader, kind fileKind) (*Content, error) {
+// ReadNamed reads what a file names, not who calls the program: the policies that a test file names. Of what lies
+// neither in one of the folders nor below it nothing is quoted.
+func ReadNamed(path string, folders ...string) (*Content, error) {
+	return (&reader{folders: folders}).read(path, nil, regularOrPipe)
+}
+
+// A reader reads a path, if need be again and again.
+type reader struct {
+	task    disk.Task
+	folders []string // what is quoted lies in them; none: in what the path names
+}
+
+// found is what a path leads to.
+type found struct {
+	files    []File
+	tooLarge string
+	pipe     *os.File // instead of files
+}
+
+// read reads a path, which may be a file of a kind if it is no directory.
+func (r *reader) read(path string, stdin io.Reader, kind fileKind) (*Content, error) {
 	if path == "" {
 		return nil, errors.New("no path of a policy file or directory is given")
 	}
@@ -53,108 +88,53 @@ func read(path string, stdin io.Reader, kind fileKind) (*Content, error) {
 		if err != nil {
 			return nil, fmt.Errorf("standard input cannot be read: %w", err)
 		}
-		return newContent([]File{{Name: Stdin, Data: data}}), nil
+		return newContent([]File{{Name: Stdin, Data: data}}, ""), nil
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
-	if !info.IsDir() {
-		f, err := readFile(path, kind)
-		if err != nil {
-			return nil, err
-		}
-		return newContent([]File{f}), nil
-	}
-	files, err := atRest(path, readDirectory)
+	f, err := disk.Do(&r.task, func(run *disk.Run) (found, error) { return r.find(run, path, kind) })
 	if err != nil {
 		return nil, err
 	}
-	return newContent(files), nil
-}
-
-// atRest reads a directory again if a file in it was replaced meanwhile, as all are when a ConfigMap's link is swapped:
-// old and new files together would be a set that nobody wrote. A directory that never rests is taken as it is; what
-// changed last is seen by the next load.
-func atRest(dir string, read func(dir string) ([]File, error)) (files []File, err error) {
-	for range 3 {
-		before, err := statDirectory(dir)
+	if f.pipe != nil {
+		file, err := readPipe(path, f.pipe, len(r.folders) > 0)
 		if err != nil {
 			return nil, err
 		}
-		if files, err = read(dir); err != nil {
-			return nil, err
-		}
-		if after, err := statDirectory(dir); err == nil && slices.EqualFunc(before, after, sameState) {
-			break
-		}
+		f.files = []File{file}
 	}
-	return files, nil
+	return newContent(f.files, f.tooLarge), nil
 }
 
-// statDirectory returns the states of the policy files in a directory.
-func statDirectory(dir string) ([]fs.FileInfo, error) {
-	entries, err := os.ReadDir(dir)
+// find returns the files that a path leads to, or the pipe.
+func (r *reader) find(run *disk.Run, path string, kind fileKind) (found, error) {
+	if err := run.At(path); err != nil {
+		return found{}, err
+	}
+	info, err := os.Stat(path)
 	if err != nil {
-		return nil, unreadable(dir, err)
+		return found{}, unreadable(path, err)
 	}
-	var infos []fs.FileInfo
-	for _, e := range entries {
-		if !isPolicyFileName(e.Name()) {
-			continue
-		}
-		info, err := os.Stat(filepath.Join(dir, e.Name()))
+	if info.IsDir() {
+		return atRest(run, path, r.readDirectory)
+	}
+	f, info, err := run.Open(path)
+	switch {
+	case errors.Is(err, disk.ErrNotRegular) && kind == regularOrPipe:
+		return found{}, fmt.Errorf("%s is neither a regular file nor a pipe", path)
+	case err != nil:
+		return found{}, unreadable(path, err)
+	case info.Mode()&fs.ModeNamedPipe == 0:
+		defer f.Close()
+		data, err := run.Read(f, info, MaxFileBytes)
 		if err != nil {
-			return nil, unreadable(filepath.Join(dir, e.Name()), err)
+			return found{}, unreadable(path, err)
 		}
-		infos = append(infos, info)
+		outside := len(r.folders) > 0 && boundsOf(r.folders...).exclude(path, info)
+		return found{files: []File{{Name: path, Data: data, Outside: outside}}}, nil
+	case kind == regularOrPipe:
+		return found{pipe: f}, nil
 	}
-	return infos, nil
-}
-
-func sameState(a, b fs.FileInfo) bool {
-	return os.SameFile(a, b) && a.Name() == b.Name() && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
-}
-
-func readDirectory(dir string) ([]File, error) {
-	entries, err := os.ReadDir(dir) // sorted by name
-	if err != nil {
-		return nil, unreadable(dir, err)
-	}
-	var files []File
-	for _, e := range entries {
-		if !isPolicyFileName(e.Name()) {
-			continue
-		}
-		name := filepath.Join(dir, e.Name())
-		info, err := os.Stat(name)
-		switch {
-		case err != nil:
-			return nil, unreadable(name, err)
-		case info.IsDir():
-			continue
-		}
-		f, err := readFile(name, regular)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, f)
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("%s is a directory without policy files (*.yaml, *.yml or *.json)", dir)
-	}
-	return files, nil
-}
-
-func isPolicyFileName(name string) bool {
-	if strings.HasPrefix(name, ".") {
-		return false
-	}
-	switch filepath.Ext(name) {
-	case ".yaml", ".yml", ".json":
-		return true
-	}
-	return false
+	f.Close()
+	return found{}, unreadable(path, disk.ErrNotRegular)
 }
 
 // A fileKind says what a path may lead to.
@@ -165,34 +145,16 @@ const (
 	regularOrPipe                 // what is read only once may also come from a pipe
 )
 
-// readFile reads a file of a kind. It opens without waiting, because a pipe may never get a writer, and asks what it has
-// opened for its kind, because a name may lead elsewhere the next moment.
-func readFile(name string, kind fileKind) (File, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+func readPipe(name string, pipe *os.File, outside bool) (File, error) {
+	defer pipe.Close()
+	data, err := readLimited(pipe)
 	if err != nil {
 		return File{}, unreadable(name, err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return File{}, unreadable(name, err)
-	}
-	pipe := info.Mode()&fs.ModeNamedPipe != 0
-	switch {
-	case info.Mode().IsRegular(), pipe && kind == regularOrPipe:
-	case kind == regularOrPipe:
-		return File{}, fmt.Errorf("%s is neither a regular file nor a pipe", name)
-	default:
-		return File{}, fmt.Errorf("%s is not a regular file", name)
-	}
-	data, err := readLimited(f)
-	if err != nil {
-		return File{}, unreadable(name, err)
-	}
-	if pipe && len(data) == 0 {
+	if len(data) == 0 {
 		return File{}, fmt.Errorf("%s is a pipe that nothing was written to", name)
 	}
-	return File{Name: name, Data: data}, nil
+	return File{Name: name, Data: data, Outside: outside}, nil
 }
 
 func readLimited(r io.Reader) ([]byte, error) {
@@ -201,7 +163,12 @@ func readLimited(r io.Reader) ([]byte, error) {
 
 // unreadable says in one sentence why a path cannot be read.
 func unreadable(path string, err error) error {
+	silent := (*disk.SilentError)(nil)
 	switch {
+	case errors.As(err, &silent):
+		return err // it says what
+	case errors.Is(err, disk.ErrNotRegular):
+		return fmt.Errorf("%s is not a regular file", path)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%s does not exist", path)
 	case errors.Is(err, fs.ErrPermission):
@@ -217,7 +184,7 @@ func unreadable(path string, err error) error {
 	return fmt.Errorf("%s cannot be read: %w", path, err)
 }
 
-func newContent(files []File) *Content {
+func newContent(files []File, tooLarge string) *Content {
 	h := sha256.New()
 	part := func(b []byte) {
 		// The length goes first, so that no two different contents are hashed as the same bytes.
@@ -227,6 +194,12 @@ func newContent(files []File) *Content {
 	for _, f := range files {
 		part([]byte(filepath.Base(f.Name)))
 		part(f.Data)
+		if f.Outside {
+			part(nil) // what is said of it is another
+		}
 	}
-	return &Content{Files: files, Hash: hex.EncodeToString(h.Sum(nil))}
+	if tooLarge != "" {
+		part([]byte(tooLarge))
+	}
+	return &Content{Files: files, Hash: hex.EncodeToString(h.Sum(nil)), TooLarge: tooLarge}
 }

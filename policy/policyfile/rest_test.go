@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/corsproc/corsproc/internal/disk"
 )
 
 // TestAtRest swaps the files of a directory while they are read, a number of times.
@@ -23,17 +25,19 @@ func TestAtRest(t *testing.T) {
 			t.Fatal(err)
 		}
 		reads := 0
-		files, err := atRest(current, func(d string) ([]File, error) {
-			files, err := readDirectory(d)
-			if reads < c.swaps {
-				target := []string{"1", "0"}[reads%2]
-				err = errors.Join(err, os.Remove(current), os.Symlink(target, current))
-			}
-			reads++
-			return files, err
+		f, err := disk.Do(new(disk.Task), func(run *disk.Run) (found, error) {
+			return atRest(run, current, func(run *disk.Run, d string, entries []dirEntry) (found, error) {
+				f, err := new(reader).readDirectory(run, d, entries)
+				if reads < c.swaps {
+					target := []string{"1", "0"}[reads%2]
+					err = errors.Join(err, os.Remove(current), os.Symlink(target, current))
+				}
+				reads++
+				return f, err
+			})
 		})
-		if err != nil || reads != c.reads || len(files) != 1 {
-			t.Errorf("%d swaps: %d reads of %d files, %v", c.swaps, reads, len(files), err)
+		if err != nil || reads != c.reads || len(f.files) != 1 {
+			t.Errorf("%d swaps: %d reads of %d files, %v", c.swaps, reads, len(f.files), err)
 		}
 	}
 }

@@ -122,8 +122,12 @@ func (w *walk) enum(ed protoreflect.EnumDescriptor, n *yaml.Node) (protoreflect.
 			return number(name), true
 		}
 	}
-	near := nearest(strings.TrimPrefix(upperSnakeCase(n.Value), prefix), known)
-	w.refuse(n, CodeUnknownValue, literal(n)+": unknown value; known here: "+strings.Join(known, ", "), near)
+	near, guess := nearest(strings.TrimPrefix(upperSnakeCase(n.Value), prefix), known)
+	fix := near
+	if guess {
+		fix = ""
+	}
+	w.refuse(n, CodeUnknownValue, literal(n)+": unknown value; known here: "+strings.Join(known, ", "), fix)
 	if near == "" {
 		return protoreflect.Value{}, false
 	}

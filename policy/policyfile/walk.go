@@ -119,6 +119,12 @@ func (w *walk) reportBeside(n *yaml.Node, relatedAt position, code, message, fix
 
 // refuse reports a value that the engine will not see as it was written.
 func (w *walk) refuse(n *yaml.Node, code, message, fix string) {
+	switch {
+	case n.Kind == yaml.ScalarNode && policy.IsPlaceholder(n.Value):
+		message, fix = literal(n)+": "+policy.PlaceholderMessage, ""
+	case n.Kind == yaml.MappingNode && len(n.Content) == 2 && n.Content[0].Kind == yaml.MappingNode: // {{ … }}
+		message, fix = policy.PlaceholderMessage, ""
+	}
 	w.report(n, code, message, fix)
 	if w.aside != "" {
 		return // what counts at this path was not refused
@@ -218,7 +224,7 @@ func (w *walk) fieldName(fields protoreflect.FieldDescriptors, mapping, key *yam
 	}
 	w.push(key.Value)
 	defer w.pop()
-	near := nearest(snakeCase(key.Value), known)
+	near, guess := nearest(snakeCase(key.Value), known)
 	switch {
 	case near == "":
 		w.report(key, CodeUnknownKey, quote(key.Value)+": unknown field; known here: "+strings.Join(known, ", "), "")
@@ -230,7 +236,11 @@ func (w *walk) fieldName(fields protoreflect.FieldDescriptors, mapping, key *yam
 		w.spare[key] = true
 		return near, true
 	}
-	w.report(key, CodeUnknownKey, quote(key.Value)+": unknown field", near)
+	if guess {
+		w.report(key, CodeUnknownKey, quote(key.Value)+": unknown field; if "+near+" is meant, write that", "")
+	} else {
+		w.report(key, CodeUnknownKey, quote(key.Value)+": unknown field", near)
+	}
 	w.spelling[key] = near
 	return near, true
 }
@@ -339,6 +349,9 @@ func (w *walk) single(fd protoreflect.FieldDescriptor, n *yaml.Node) *yaml.Node 
 		elements[i] = flowText(element)
 	}
 	w.refuse(n, CodeWrongType, literal(n)+": a list is wanted here, not a single value", "["+strings.Join(elements, ", ")+"]")
+	if policy.IsPlaceholder(n.Value) {
+		list.Content = nil // what it stands for is not known
+	}
 	return list
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/corsproc/corsproc/internal/disk"
 )
 
 // Watch loads the path whenever it changes, until ctx is done, and then returns nil. It calls onAttempt for every
@@ -31,8 +33,8 @@ func (l *Loader) Watch(ctx context.Context, interval time.Duration, onAttempt fu
 	case interval <= 0:
 		return fmt.Errorf("%s cannot be watched: %w", l.path, err)
 	}
-	dirs := newDirectories(l.path, watcher)
-	if err := dirs.follow(); err != nil && interval <= 0 {
+	look := looker{path: l.path, dirs: newDirectories(l.path, watcher)}
+	if err := look.follow(); err != nil && interval <= 0 {
 		return fmt.Errorf("%s cannot be watched: %w", l.path, err)
 	}
 
@@ -49,7 +51,7 @@ func (l *Loader) Watch(ctx context.Context, interval time.Duration, onAttempt fu
 		case <-ctx.Done():
 			return nil
 		case e := <-events:
-			if dirs.concerns(e) {
+			if look.dirs.concerns(e) {
 				quiet.hint()
 			}
 		case <-faults:
@@ -60,16 +62,59 @@ func (l *Loader) Watch(ctx context.Context, interval time.Duration, onAttempt fu
 			}
 		case <-quiet.C():
 			quiet.done()
-			if !atRestSince(l.path, time.Now().Add(-quietTime)) {
+			if !look.finds() {
 				quiet.hint()
 				continue
 			}
-			// Whatever fails here is tried again with the next event or look; that the path itself is gone, the load
-			// tells.
-			_ = dirs.follow()
 			if a := l.Load(); !a.Unchanged {
 				onAttempt(a)
 			}
 		}
 	}
+}
+
+// A looker looks at a path before it is read, and keeps the watch on it.
+type looker struct {
+	path string
+	task disk.Task
+	dirs *directories
+}
+
+// finds reports whether the files rest, and if they do, brings the watch to where they are. Whatever fails here is tried
+// again with the next event or look: that the path is gone, or that its disk does not answer, the load tells.
+func (l *looker) finds() (rest bool) {
+	next := l.dirs.clone() // what is left behind may go on with it
+	dirs, err := disk.Do(&l.task, func(run *disk.Run) (*directories, error) {
+		if err := run.At(l.path); err != nil {
+			return nil, err
+		}
+		if !atRestSince(run, l.path, time.Now().Add(-quietTime)) {
+			return nil, nil
+		}
+		_ = next.follow()
+		return next, nil
+	})
+	switch {
+	case err != nil:
+		return true
+	case dirs == nil:
+		return false
+	}
+	l.dirs = dirs
+	return true
+}
+
+// follow brings the watch to the directories that are there now.
+func (l *looker) follow() error {
+	next := l.dirs.clone() // what is left behind may go on with it
+	dirs, err := disk.Do(&l.task, func(run *disk.Run) (*directories, error) {
+		if err := run.At(l.path); err != nil {
+			return nil, err
+		}
+		return next, next.follow()
+	})
+	if dirs != nil {
+		l.dirs = dirs
+	}
+	return err
 }

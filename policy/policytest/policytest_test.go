@@ -242,3 +242,49 @@ func TestManyFaults(t *testing.T) {
 		t.Errorf("%d findings", len(r.Findings))
 	}
 }
+
+// TestOutside: a test file, which may be a stranger's, can name any file, and a link in a directory lead to any. Nothing is
+// quoted of those that lie neither below the folder of the test file nor below that in which the tests are run.
+func TestOutside(t *testing.T) {
+	const secret = "hunter2"
+	root := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const test = "\ntests: [{name: t, fetch: {origin: https://a.example, url: https://b.example/}, expect: ALLOWED}]\n"
+	write("secret", "root:"+secret+":0:0\n")
+	write("repository/shop/policies.yaml", "root:"+secret+":0:0\n")
+	write("repository/shop/tests/near.yaml", "policies: ../policies.yaml"+test)
+	write("repository/shop/tests/far.yaml", "policies: ../../../secret"+test)
+	write("repository/shop/tests/absolute.yaml", "policies: "+filepath.Join(root, "secret")+test)
+	if err := os.Symlink("../../../secret", filepath.Join(root, "repository/shop/tests/link_test.yaml")); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Join(root, "repository"))
+	for path, quoted := range map[string]bool{
+		"shop/tests/near.yaml": true, "shop/tests/far.yaml": false, "shop/tests/absolute.yaml": false,
+		"shop/tests": true, // near.yaml's
+	} {
+		r := policytest.Run([]string{path}, nil)
+		var b bytes.Buffer
+		if err := policyfile.WriteAnnotated(&b, r.Findings, r.Files, false); err != nil || r.Err == nil || b.Len() == 0 {
+			t.Fatalf("%s: %v, %v", path, err, r.Err)
+		}
+		for _, f := range r.Findings {
+			if !quoted || f.GetFile() != "shop/policies.yaml" {
+				if strings.Contains(f.String(), secret) {
+					t.Errorf("%s: %v", path, f)
+				}
+			}
+		}
+		if strings.Contains(b.String(), secret) != quoted {
+			t.Errorf("%s:\n%s", path, b.String())
+		}
+	}
+}

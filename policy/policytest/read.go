@@ -71,5 +71,14 @@ func (t *testFile) policiesPath() string {
 	return path
 }
 
+// folders are those in which lies what may be quoted of the policies: the test file, and not whoever runs it, says where
+// they are, and it may be a stranger's. A repository has both below the folder in which its tests are run.
+func (t *testFile) folders() []string {
+	if t.file.Name == policyfile.Stdin {
+		return []string{"."}
+	}
+	return []string{".", filepath.Dir(t.file.Name)}
+}
+
 // validText makes text fit for a protobuf string: names of files can be anything.
 func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }

@@ -111,7 +111,7 @@ func (r *runner) policies(t *testFile) *policies {
 	if p == nil {
 		p = &policies{}
 		r.loaded[path] = p
-		content, err := policyfile.Read(path, nil)
+		content, err := policyfile.ReadNamed(path, t.folders()...)
 		if p.err = err; err == nil {
 			p.result = content.Compile()
 			if p.result.Set == nil {

@@ -1,0 +1,79 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+)
+
+// lintExtensions finds patterns and expressions that let in every browser extension, or every host of another scheme that
+// is not the web's, with credentials. Anybody can publish an extension; what reads the answers then is any that the user has.
+func (l *linter) lintExtensions(p *lintedPolicy) {
+	if !p.credentials || slices.Contains(p.message.GetDangerouslyAllow(), liftAny) {
+		return
+	}
+	if p.allow.hasAnyHost() {
+		for i := range p.allow.parse() {
+			if e := &p.allow.entries[i]; isEveryHost(&e.pattern) {
+				l.everyExtension(p.allow.at.element(e.index), text(&e.pattern), e.origin.scheme, nil)
+			}
+		}
+	}
+	for _, set := range p.allow.sets {
+		if !set.hasAnyHost() {
+			continue
+		}
+		for q := range set.written() {
+			if isEveryHost(q) {
+				entry := l.in(set.source, Path("").Name("origin_sets").Name(set.name).Index(q.index))
+				l.everyExtension(p.allow.at.element(set.index), "@"+set.name, q.origin.scheme, &entry)
+				break
+			}
+		}
+	}
+	texts := p.message.GetAllowOriginRegexes()
+	if len(p.regexes) != len(texts) {
+		return // one of them does not compile, which is an error
+	}
+	for i, re := range p.regexes {
+		for _, scheme := range extensionSchemes {
+			if acceptsAll(re, probeExtensions(scheme)) && !acceptsAll(re, probeOrigins("https")) && !acceptsAll(re, probeOrigins("http")) {
+				l.everyExtension(p.at.child("allow_origin_regexes").element(i), texts[i], scheme, nil)
+				break
+			}
+		}
+	}
+}
+
+func (l *linter) everyExtension(at Place, value, scheme string, related *Place) {
+	message := "every page of the scheme " + scheme + " would read answers made for the user's credentials, whoever made it: list the origins"
+	if slices.Contains(extensionSchemes, scheme) {
+		message = "every extension that the user has would read answers made for the user's credentials, whoever published it: list the extensions by their identifiers"
+	}
+	l.warn(at, CodeEveryExtension, value, message, "", related)
+}
+
+// extensionSchemes are those of the extensions of browsers.
+var extensionSchemes = []string{"chrome-extension", "moz-extension", "safari-web-extension"}
+
+// probeExtensions are extensions that have nothing in common. Chromium's identifiers are 32 letters of a to p, those of the
+// others UUIDs.
+func probeExtensions(scheme string) []string {
+	hosts := []string{"0c1d2e3f-4a5b-4c6d-8e7f-9a0b1c2d3e4f", "fedcba98-7654-4321-8fed-cba987654321"}
+	if scheme == "chrome-extension" {
+		hosts = []string{"abcdefghijklmnopabcdefghijklmnop", "ponmlkjihgfedcbaponmlkjihgfedcba"}
+	}
+	for i, host := range hosts {
+		hosts[i] = scheme + "://" + host
+	}
+	return hosts
+}
+
+// hasAnyHost reports whether a list has patterns of any host.
+func (list *patternList) hasAnyHost() bool { return list.compiled != nil && list.compiled.hasAnyHost() }
+
+func (s *origins) hasAnyHost() bool { return s.has(spaceAny) || s.has(spaceAnyAnyPort) }
+
+// isEveryHost reports whether a pattern covers every host of a scheme that is not the web's.
+func isEveryHost(p *pattern) bool {
+	return p.kind == patternOrigin && p.host == hostAny && !strings.HasPrefix(p.origin.scheme, "http")
+}

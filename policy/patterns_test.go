@@ -1,0 +1,81 @@
+package policy_test
+
+import (
+	"encoding/json"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/corsproc/corsproc/policy/policyfile"
+)
+
+// inPolicy returns the findings of a policy file in which a list has one entry.
+func inPolicy(t *testing.T, list, entry string) *policyfile.Result {
+	t.Helper()
+	data, err := json.Marshal(map[string]any{"policies": map[string]any{"p": map[string]any{list: []string{entry}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := policyfile.Content{Files: []policyfile.File{{Name: "a.json", Data: data}}}
+	return content.Compile()
+}
+
+// TestPatternFaults goes through testdata/patterns.yaml. Whatever a message says to write must load.
+func TestPatternFaults(t *testing.T) {
+	data, err := os.ReadFile("testdata/patterns.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Pattern, Code, Fix, Message string
+	}
+	if err := yaml.Load(data, &cases, yaml.WithKnownFields()); err != nil {
+		t.Fatal(err)
+	}
+	patterns := regexp.MustCompile(`(?:: write |; if |, and )((?:https?|chrome-extension)://\S+(?:, https?://\S+)*)`)
+	expression := regexp.MustCompile(`in allow_origin_regexes write '(.*)'$`)
+	told := 0
+	loads := func(list, entry, message string) {
+		told++
+		if r := inPolicy(t, list, entry); r.Set == nil {
+			t.Errorf("%s: %s: %v", message, entry, r.Findings)
+		}
+	}
+	for _, c := range cases {
+		if c.Code == "" {
+			c.Code = "origin-malformed"
+		}
+		r := inPolicy(t, "allow_origins", c.Pattern)
+		if r.Set != nil || len(r.Findings) == 0 {
+			t.Errorf("%s loads", c.Pattern)
+			continue
+		}
+		f := r.Findings[0]
+		if f.GetCode() != c.Code || f.GetFix() != c.Fix || !strings.HasSuffix(f.GetMessage(), ": "+c.Message) {
+			t.Errorf("%s: %v", c.Pattern, f)
+		}
+		if c.Fix != "" {
+			loads("allow_origins", c.Fix, c.Message)
+		}
+		for _, m := range patterns.FindAllStringSubmatch(c.Message, -1) {
+			for p := range strings.SplitSeq(m[1], ", ") {
+				loads("allow_origins", strings.TrimSuffix(p, ","), c.Message)
+			}
+		}
+		if m := expression.FindStringSubmatch(c.Message); m != nil {
+			loads("allow_origin_regexes", m[1], c.Message)
+		}
+		// No expression is offered where none can stand.
+		for _, f := range inPolicy(t, "deny_origins", c.Pattern).Findings {
+			if strings.Contains(f.GetMessage(), "in allow_origin_regexes") {
+				t.Errorf("%s in deny_origins: %v", c.Pattern, f)
+			}
+		}
+	}
+	if len(cases) < 60 || told < 30 {
+		t.Errorf("only %d cases, which tell of %d texts to write", len(cases), told)
+	}
+}
