@@ -1,0 +1,389 @@
+package policy
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"regexp"
+	"slices"
+	"sort"
+	"strings"
+)
+
+const (
+	// manyNames is more than anybody lists, and more than two dots add that stand for any character.
+	manyNames = 10_000
+	// maxLabel is the length of the longest label of a domain (RFC 1035, section 2.3.4).
+	maxLabel = 63
+)
+
+// nameSymbols are the bytes of names that people can register.
+var nameSymbols = setOf("abcdefghijklmnopqrstuvwxyz0123456789-")
+
+// suffixFamily is that an expression accepts whatever name is straight under a public suffix.
+type suffixFamily struct {
+	suffix   string
+	accepted string // one of the origins
+}
+
+// suffixFamilyOf looks for a public suffix straight under which an expression accepts whatever name stands there: more
+// than manyNames names, and more than it has characters, with which it could list them. It is not asked which they are, as
+// behind each name of myapp-[a-z0-9-]+ stands whoever takes it. A host counts for every suffix that it is below: that of
+// a.b.github.io has the name b, and shop.example.com in front of the suffix com the name example. Names that are
+// listed, such as (alice|bob), are fine. So are the few that an unescaped dot adds, of which there are warnings.
+//
+// It reports false where it would cost too much to tell.
+func suffixFamilyOf(re *regexp.Regexp, steps *int) (found *suffixFamily, judged bool) {
+	w, _ := walkOrigins(re, domainOrigins(), steps, nil)
+	if w == nil {
+		return nil, false
+	}
+	f := familySearch{originWalk: w, limit: max(manyNames, len(re.String())), many: map[string]bool{}}
+	found = f.search()
+	return found, found != nil || *steps >= 0
+}
+
+// familySearch looks for such a suffix: it walks backwards through the graph of an expression, from where hosts end,
+// along all the suffixes at the same time, and counts the names where one of them fits.
+type familySearch struct {
+	*originWalk
+	limit   int          // of names
+	sources [][]walkEdge // by node: from where edges lead to it
+	toEnd   []int32      // by node: the length of a shortest text to the end of an origin; -1: there is none
+	starts  []int32      // the nodes at which labels begin, those with the shortest texts first
+	marks   []int32      // by node: the set that it was put into last
+	mark    int32
+	many    map[string]bool // by the nodes at which names end: whether there are too many of them
+}
+
+// link turns the edges around, of which only those that lead to the end of an origin are kept.
+func (f *familySearch) link() {
+	all := make([][]walkEdge, len(f.nodes))
+	f.toEnd, f.marks = make([]int32, len(f.nodes)), make([]int32, len(f.nodes))
+	var queue []int32
+	for at := range f.nodes {
+		for _, e := range f.nodes[at].edges {
+			all[e.to] = append(all[e.to], walkEdge{int32(at), e.by})
+		}
+		f.toEnd[at] = -1
+		if f.accepts(int32(at)) {
+			f.toEnd[at] = 0
+			queue = append(queue, int32(at))
+		}
+	}
+	f.sources = make([][]walkEdge, len(f.nodes))
+	for ; len(queue) > 0; queue = queue[1:] {
+		at := queue[0]
+		f.sources[at] = all[at]
+		for _, e := range all[at] {
+			if f.toEnd[e.to] < 0 {
+				f.toEnd[e.to] = f.toEnd[at] + 1
+				queue = append(queue, e.to)
+			}
+		}
+	}
+	isStart := make([]bool, len(f.nodes))
+	for at := range f.nodes {
+		for _, e := range f.nodes[at].edges {
+			isStart[e.to] = isStart[e.to] || e.by&setOf("./") != 0 && f.toEnd[e.to] >= 0
+		}
+	}
+	for at, is := range isStart {
+		if is {
+			f.starts = append(f.starts, int32(at))
+		}
+	}
+}
+
+// before returns the nodes from which a symbol leads to one of a set, in order.
+func (f *familySearch) before(set []int32, symbol byte) (sources []int32) {
+	f.mark++
+	by := setOf(string(symbol))
+	for _, at := range set {
+		*f.steps -= len(f.sources[at])
+		for _, e := range f.sources[at] {
+			if e.by&by != 0 && f.marks[e.to] != f.mark {
+				f.marks[e.to] = f.mark
+				sources = append(sources, e.to)
+			}
+		}
+	}
+	slices.Sort(sources)
+	return sources
+}
+
+// hostEnds returns the nodes at which a host may end: but for a final dot and a port, the origin ends there.
+func (f *familySearch) hostEnds() (ends []int32) {
+	for at := range f.nodes {
+		if f.isHostEnd(int32(at)) {
+			ends = append(ends, int32(at))
+		}
+	}
+	ends = append(ends, f.before(ends, '.')...)
+	slices.Sort(ends)
+	return slices.Compact(ends)
+}
+
+// isHostEnd reports whether at a node an origin may end, or its port may begin.
+func (f *familySearch) isHostEnd(at int32) bool {
+	port, _ := f.closer(at, setOf(":"), f.toEnd)
+	return port >= 0 || f.accepts(at)
+}
+
+// ending returns what of an origin follows on its host, given one of hostEnds.
+func (f *familySearch) ending(at int32) (text string) {
+	if !f.isHostEnd(at) {
+		e := slices.IndexFunc(f.nodes[at].edges, func(e walkEdge) bool { return e.by&setOf(".") != 0 && f.isHostEnd(e.to) })
+		at, text = f.nodes[at].edges[e].to, "."
+	}
+	for symbols := setOf(":"); !f.accepts(at); symbols = ^symbolSet(0) {
+		var by string
+		at, by = f.closer(at, symbols, f.toEnd)
+		text += by
+	}
+	return text
+}
+
+// search returns the first family that it finds.
+func (f *familySearch) search() *suffixFamily {
+	f.link()
+	suffixes := backwardSuffixes()
+	// Of a text read backwards, sets[i] are the nodes from which its first i bytes lead to the end of a host.
+	sets := [][]int32{f.hostEnds()}
+	last := ""
+	for i := 0; i < len(suffixes); {
+		if *f.steps -= 20; *f.steps < 0 {
+			return nil
+		}
+		suffix := suffixes[i].text
+		n := 0 // what of it was read with the last one
+		for n < len(sets)-1 && n < len(suffix) && suffix[n] == last[n] {
+			n++
+		}
+		sets, last = sets[:n+1], suffix
+		var ok bool
+		if sets, ok = f.read(sets, suffix[n:]); ok {
+			if found := f.under(sets, suffixes[i]); found != nil {
+				return found
+			}
+			i++
+			continue
+		}
+		dead := suffix[:len(sets)] // no host ends in this
+		i += sort.Search(len(suffixes)-i, func(j int) bool { return !strings.HasPrefix(suffixes[i+j].text, dead) })
+	}
+	return nil
+}
+
+// read appends the sets of some more bytes, as far as there are any nodes.
+func (f *familySearch) read(sets [][]int32, more string) (all [][]int32, complete bool) {
+	for i := range len(more) {
+		set := f.before(sets[len(sets)-1], more[i])
+		if len(set) == 0 {
+			return sets, false
+		}
+		sets = append(sets, set)
+	}
+	return sets, true
+}
+
+// under looks at the names straight under a suffix, whose sets are given.
+func (f *familySearch) under(sets [][]int32, suffix backwardSuffix) *suffixFamily {
+	ends := f.before(sets[len(sets)-1], '.')
+	if len(ends) == 0 {
+		return nil
+	}
+	key := nodesKey(ends)
+	many, known := f.many[key]
+	if !known {
+		many = f.names(ends, nil)
+		f.many[key] = many
+	}
+	if domain := backward(suffix.text); many && *f.steps >= 0 && isPublicSuffix(domain) {
+		if accepted := f.example(sets, ends, domain); accepted != "" {
+			return &suffixFamily{domain, accepted}
+		}
+	}
+	if many || !suffix.every {
+		return nil
+	}
+	var names []string // each of which may be a suffix itself
+	f.names(ends, &names)
+	slices.Sort(names)
+	for _, name := range names {
+		below := "." + backward(name)
+		if more, ok := f.read(slices.Clip(sets), below); ok {
+			if found := f.under(more, backwardSuffix{text: suffix.text + below}); found != nil {
+				return found
+			}
+		}
+	}
+	return nil
+}
+
+// example returns an origin whose host has a name straight under a domain, given the sets of the domain and where names
+// end. It is empty where all of them are too long.
+func (f *familySearch) example(sets [][]int32, ends []int32, domain string) string {
+	distance := f.distances(ends)
+	for _, start := range f.starts {
+		at, text := f.closer(start, nameSymbols, distance)
+		if at < 0 {
+			continue
+		}
+		name := 1
+		for ; distance[at] > 0; name++ {
+			var by string
+			at, by = f.closer(at, nameSymbols, distance)
+			text += by
+		}
+		if name > maxLabel {
+			continue
+		}
+		for i := len(sets) - 1; i >= 0; i-- {
+			symbol := byte('.')
+			if i < len(sets)-1 {
+				symbol = domain[len(domain)-1-i]
+			}
+			text += string(symbol)
+			by := setOf(string(symbol))
+			to := int32(-1)
+			for _, e := range f.nodes[at].edges {
+				// At the end of the host, rather one at which the origin ends, too.
+				if _, in := slices.BinarySearch(sets[i], e.to); in && e.by&by != 0 && (to < 0 || i == 0 && f.accepts(e.to)) {
+					to = e.to
+				}
+			}
+			at = to
+		}
+		if text = f.text(start) + text + f.ending(at); len(text) <= maxOriginLen {
+			return text
+		}
+	}
+	return ""
+}
+
+// closer returns the node to which some symbols lead from another one that has the shortest distance, and one of them. The
+// node is -1 where none has any.
+func (f *familySearch) closer(at int32, symbols symbolSet, distance []int32) (to int32, by string) {
+	to = -1
+	for _, e := range f.nodes[at].edges {
+		if e.by&symbols != 0 && distance[e.to] >= 0 && (to < 0 || distance[e.to] < distance[to]) {
+			to, by = e.to, symbolText(e.by&symbols)
+		}
+	}
+	return to, by
+}
+
+// symbolText returns the first of some symbols.
+func symbolText(set symbolSet) string {
+	return string(symbolAt(uint8(bits.TrailingZeros64(uint64(set)))))
+}
+
+func nodesKey(set []int32) string {
+	var key []byte
+	for _, at := range set {
+		key = binary.LittleEndian.AppendUint32(key, uint32(at))
+	}
+	return string(key)
+}
+
+// distances returns by node how long a shortest text of name symbols is that leads to one of a set; -1: there is none.
+func (f *familySearch) distances(ends []int32) []int32 {
+	distance := make([]int32, len(f.nodes))
+	*f.steps -= len(distance) / 8
+	for at := range distance {
+		distance[at] = -1
+	}
+	queue := slices.Clone(ends)
+	for _, at := range ends {
+		distance[at] = 0
+	}
+	for ; len(queue) > 0; queue = queue[1:] {
+		at := queue[0]
+		*f.steps -= len(f.sources[at])
+		for _, e := range f.sources[at] {
+			if e.by&nameSymbols != 0 && distance[e.to] < 0 {
+				distance[e.to] = distance[at] + 1
+				queue = append(queue, e.to)
+			}
+		}
+	}
+	return distance
+}
+
+// begun are texts of the same length with which names begin, and which lead to the same nodes.
+type begun struct {
+	nodes []int32
+	count int    // of the texts, up to the limit
+	text  string // where names are listed: the text, which is one then
+}
+
+// names reports whether more names than the limit lead from where labels begin to some nodes. It lists them, if that is
+// wanted, and if they are not too many.
+func (f *familySearch) names(ends []int32, list *[]string) (many bool) {
+	distance := f.distances(ends)
+	var from []int32
+	for _, at := range f.starts {
+		if distance[at] >= 0 {
+			from = append(from, at)
+		}
+	}
+	total := 0
+	layer := map[string]*begun{"": {nodes: from, count: 1}}
+	for length := int32(1); length <= maxLabel && len(layer) > 0; length++ {
+		next := map[string]*begun{}
+		going := 0 // how many texts there are, each of which at least one name begins with
+		for _, b := range layer {
+			for rest := nameSymbols; rest != 0; rest &= rest - 1 {
+				symbol := rest & -rest
+				nodes, end := f.after(b.nodes, symbol, distance, maxLabel-length)
+				if len(nodes) == 0 {
+					continue
+				}
+				if going += b.count; going > f.limit {
+					return true
+				}
+				if *f.steps < 0 {
+					return false
+				}
+				if end {
+					total += b.count
+				}
+				key, text := nodesKey(nodes), ""
+				if list != nil {
+					text = b.text + symbolText(symbol)
+					key = text
+					if end {
+						*list = append(*list, text)
+					}
+				}
+				if next[key] == nil {
+					next[key] = &begun{nodes: nodes, text: text}
+				}
+				next[key].count = min(next[key].count+b.count, f.limit+1)
+			}
+		}
+		if total > f.limit {
+			return true
+		}
+		layer = next
+	}
+	return false
+}
+
+// after returns the nodes to which a symbol leads from some others and from which names can end within a distance, in order, and whether
+// they end there.
+func (f *familySearch) after(set []int32, symbol symbolSet, distance []int32, within int32) (nodes []int32, ends bool) {
+	f.mark++
+	for _, at := range set {
+		*f.steps -= len(f.nodes[at].edges)
+		for _, e := range f.nodes[at].edges {
+			if d := distance[e.to]; e.by&symbol != 0 && d >= 0 && d <= within && f.marks[e.to] != f.mark {
+				f.marks[e.to] = f.mark
+				nodes = append(nodes, e.to)
+				ends = ends || d == 0
+			}
+		}
+	}
+	slices.Sort(nodes)
+	return nodes, ends
+}
