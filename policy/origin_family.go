@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"sort"
-	"strings"
 )
 
 const (
@@ -37,7 +36,7 @@ func suffixFamilyOf(re *regexp.Regexp, steps *int) (found *suffixFamily, judged 
 	if w == nil {
 		return nil, false
 	}
-	f := familySearch{originWalk: w, limit: max(manyNames, len(re.String())), many: map[string]bool{}}
+	f := familySearch{originWalk: w, limit: max(manyNames, len(re.String()))}
 	found = f.search()
 	return found, found != nil || *steps >= 0
 }
@@ -52,7 +51,16 @@ type familySearch struct {
 	starts  []int32      // the nodes at which labels begin, those with the shortest texts first
 	marks   []int32      // by node: the set that it was put into last
 	mark    int32
-	many    map[string]bool // by the nodes at which names end: whether there are too many of them
+	sets    map[string]*nodeSet
+}
+
+// nodeSet is a set of nodes, in order. There is one of each.
+type nodeSet struct {
+	nodes   []int32
+	symbols symbolSet         // by which edges lead to one of them
+	before  map[byte]*nodeSet // from where a symbol leads to one of them, as far as that was asked
+	many    bool              // more names end at them than the limit
+	counted bool              // and that is known
 }
 
 // link turns the edges around, of which only those that lead to the end of an origin are kept.
@@ -94,33 +102,65 @@ func (f *familySearch) link() {
 	}
 }
 
-// before returns the nodes from which a symbol leads to one of a set, in order.
-func (f *familySearch) before(set []int32, symbol byte) (sources []int32) {
-	f.mark++
-	by := setOf(string(symbol))
-	for _, at := range set {
-		*f.steps -= len(f.sources[at])
-		for _, e := range f.sources[at] {
-			if e.by&by != 0 && f.marks[e.to] != f.mark {
-				f.marks[e.to] = f.mark
-				sources = append(sources, e.to)
+// set returns a set of nodes, which may be in any order and there several times.
+func (f *familySearch) set(nodes []int32) *nodeSet {
+	slices.Sort(nodes)
+	nodes = slices.Compact(nodes)
+	key := nodesKey(nodes)
+	set := f.sets[key]
+	if set == nil {
+		set = &nodeSet{nodes: nodes, before: map[byte]*nodeSet{}}
+		f.sets[key] = set
+		for _, at := range nodes {
+			*f.steps -= 8 + len(f.sources[at])
+			for _, e := range f.sources[at] {
+				set.symbols |= e.by
 			}
 		}
 	}
-	slices.Sort(sources)
-	return sources
+	return set
+}
+
+func nodesKey(nodes []int32) string {
+	var key []byte
+	for _, at := range nodes {
+		key = binary.LittleEndian.AppendUint32(key, uint32(at))
+	}
+	return string(key)
+}
+
+// before returns the nodes from which a symbol leads to one of a set.
+func (f *familySearch) before(set *nodeSet, symbol byte) *nodeSet {
+	*f.steps--
+	before := set.before[symbol]
+	if before == nil {
+		f.mark++
+		var nodes []int32
+		by := setOf(string(symbol))
+		for _, at := range set.nodes {
+			*f.steps -= len(f.sources[at])
+			for _, e := range f.sources[at] {
+				if e.by&by != 0 && f.marks[e.to] != f.mark {
+					f.marks[e.to] = f.mark
+					nodes = append(nodes, e.to)
+				}
+			}
+		}
+		before = f.set(nodes)
+		set.before[symbol] = before
+	}
+	return before
 }
 
 // hostEnds returns the nodes at which a host may end: but for a final dot and a port, the origin ends there.
-func (f *familySearch) hostEnds() (ends []int32) {
+func (f *familySearch) hostEnds() *nodeSet {
+	var ends []int32
 	for at := range f.nodes {
 		if f.isHostEnd(int32(at)) {
 			ends = append(ends, int32(at))
 		}
 	}
-	ends = append(ends, f.before(ends, '.')...)
-	slices.Sort(ends)
-	return slices.Compact(ends)
+	return f.set(append(ends, f.before(f.set(ends), '.').nodes...))
 }
 
 // isHostEnd reports whether at a node an origin may end, or its port may begin.
@@ -145,76 +185,63 @@ func (f *familySearch) ending(at int32) (text string) {
 
 // search returns the first family that it finds.
 func (f *familySearch) search() *suffixFamily {
+	f.sets = map[string]*nodeSet{}
 	f.link()
-	suffixes := backwardSuffixes()
-	// Of a text read backwards, sets[i] are the nodes from which its first i bytes lead to the end of a host.
-	sets := [][]int32{f.hostEnds()}
-	last := ""
-	for i := 0; i < len(suffixes); {
-		if *f.steps -= 20; *f.steps < 0 {
-			return nil
+	return f.along(backwardSuffixes(), []*nodeSet{f.hostEnds()})
+}
+
+// along looks along some suffixes that have in common what was read of them. Of that, sets[i] are the nodes from which its
+// first i bytes, read backwards, lead to the end of a host.
+func (f *familySearch) along(suffixes []backwardSuffix, sets []*nodeSet) *suffixFamily {
+	n := len(sets) - 1
+	if *f.steps -= 10; *f.steps < 0 {
+		return nil
+	}
+	if suffixes[0].text[n:] == "" {
+		if found := f.under(sets, suffixes[0]); found != nil {
+			return found
 		}
-		suffix := suffixes[i].text
-		n := 0 // what of it was read with the last one
-		for n < len(sets)-1 && n < len(suffix) && suffix[n] == last[n] {
-			n++
-		}
-		sets, last = sets[:n+1], suffix
-		var ok bool
-		if sets, ok = f.read(sets, suffix[n:]); ok {
-			if found := f.under(sets, suffixes[i]); found != nil {
-				return found
-			}
-			i++
+		suffixes = suffixes[1:]
+	}
+	for symbols := sets[n].symbols; symbols != 0 && len(suffixes) > 0; symbols &= symbols - 1 {
+		symbol := symbolText(symbols)[0]
+		more := suffixes[sort.Search(len(suffixes), func(i int) bool { return suffixes[i].text[n] >= symbol }):]
+		more = more[:sort.Search(len(more), func(i int) bool { return more[i].text[n] > symbol })]
+		*f.steps -= 2
+		if len(more) == 0 {
 			continue
 		}
-		dead := suffix[:len(sets)] // no host ends in this
-		i += sort.Search(len(suffixes)-i, func(j int) bool { return !strings.HasPrefix(suffixes[i+j].text, dead) })
+		if found := f.along(more, append(slices.Clip(sets), f.before(sets[n], symbol))); found != nil {
+			return found
+		}
 	}
 	return nil
 }
 
-// read appends the sets of some more bytes, as far as there are any nodes.
-func (f *familySearch) read(sets [][]int32, more string) (all [][]int32, complete bool) {
-	for i := range len(more) {
-		set := f.before(sets[len(sets)-1], more[i])
-		if len(set) == 0 {
-			return sets, false
-		}
-		sets = append(sets, set)
-	}
-	return sets, true
-}
-
 // under looks at the names straight under a suffix, whose sets are given.
-func (f *familySearch) under(sets [][]int32, suffix backwardSuffix) *suffixFamily {
+func (f *familySearch) under(sets []*nodeSet, suffix backwardSuffix) *suffixFamily {
 	ends := f.before(sets[len(sets)-1], '.')
-	if len(ends) == 0 {
-		return nil
+	if !ends.counted {
+		ends.many, ends.counted = f.names(ends.nodes, nil), true
 	}
-	key := nodesKey(ends)
-	many, known := f.many[key]
-	if !known {
-		many = f.names(ends, nil)
-		f.many[key] = many
-	}
-	if domain := backward(suffix.text); many && *f.steps >= 0 && isPublicSuffix(domain) {
-		if accepted := f.example(sets, ends, domain); accepted != "" {
+	if domain := backward(suffix.text); ends.many && isPublicSuffix(domain) {
+		if accepted := f.example(sets, ends.nodes, domain); accepted != "" {
 			return &suffixFamily{domain, accepted}
 		}
 	}
-	if many || !suffix.every {
+	if ends.many || !suffix.every {
 		return nil
 	}
 	var names []string // each of which may be a suffix itself
-	f.names(ends, &names)
+	f.names(ends.nodes, &names)
 	slices.Sort(names)
 	for _, name := range names {
-		below := "." + backward(name)
-		if more, ok := f.read(slices.Clip(sets), below); ok {
-			if found := f.under(more, backwardSuffix{text: suffix.text + below}); found != nil {
-				return found
-			}
+		more, below := slices.Clip(sets), "."+backward(name)
+		for i := range len(below) {
+			more = append(more, f.before(more[len(more)-1], below[i]))
+		}
+		if found := f.under(more, backwardSuffix{text: suffix.text + below}); found != nil {
+			return found
 		}
 	}
 	return nil
@@ -222,7 +249,7 @@ func (f *familySearch) under(sets [][]int32, suffix backwardSuffix) *suffixFamil
 
 // example returns an origin whose host has a name straight under a domain, given the sets of the domain and where names
 // end. It is empty where all of them are too long.
-func (f *familySearch) example(sets [][]int32, ends []int32, domain string) string {
+func (f *familySearch) example(sets []*nodeSet, ends []int32, domain string) string {
 	distance := f.distances(ends)
 	for _, start := range f.starts {
 		at, text := f.closer(start, nameSymbols, distance)
@@ -248,7 +275,7 @@ func (f *familySearch) example(sets [][]int32, ends []int32, domain string) stri
 			to := int32(-1)
 			for _, e := range f.nodes[at].edges {
 				// At the end of the host, rather one at which the origin ends, too.
-				if _, in := slices.BinarySearch(sets[i], e.to); in && e.by&by != 0 && (to < 0 || i == 0 && f.accepts(e.to)) {
+				if _, in := slices.BinarySearch(sets[i].nodes, e.to); in && e.by&by != 0 && (to < 0 || i == 0 && f.accepts(e.to)) {
 					to = e.to
 				}
 			}
@@ -276,14 +303,6 @@ func (f *familySearch) closer(at int32, symbols symbolSet, distance []int32) (to
 // symbolText returns the first of some symbols.
 func symbolText(set symbolSet) string {
 	return string(symbolAt(uint8(bits.TrailingZeros64(uint64(set)))))
-}
-
-func nodesKey(set []int32) string {
-	var key []byte
-	for _, at := range set {
-		key = binary.LittleEndian.AppendUint32(key, uint32(at))
-	}
-	return string(key)
 }
 
 // distances returns by node how long a shortest text of name symbols is that leads to one of a set; -1: there is none.
@@ -370,8 +389,8 @@ func (f *familySearch) names(ends []int32, list *[]string) (many bool) {
 	return false
 }
 
-// after returns the nodes to which a symbol leads from some others and from which names can end within a distance, in order, and whether
-// they end there.
+// after returns the nodes to which a symbol leads from some others, in order, as far as names can end within a distance
+// from them, and whether names can end there.
 func (f *familySearch) after(set []int32, symbol symbolSet, distance []int32, within int32) (nodes []int32, ends bool) {
 	f.mark++
 	for _, at := range set {

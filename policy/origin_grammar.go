@@ -24,25 +24,33 @@ const (
 	grammarNot443   = `(?::(?:[1-9]|[1-9][0-9]|[1-35-9][0-9]{2}|4[0-35-9][0-9]|44[0-24-9]|` + grammarLongPort + `))?`
 
 	// Hosts that are this machine (W3C Secure Contexts, section 3.1, for the addresses, also where IPv6 maps them, and
-	// RFC 6761, section 6.3, for localhost and its subdomains): of the hosts that origins have, these and no others.
-	grammarLoopback = `(?:(?:.*\.)?localhost\.?|127\.[0-9.]+|\[::1\]|\[::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}\])`
+	// RFC 6761, section 6.3, for localhost and its subdomains).
+	grammarLoopback = `(?:(?:` + grammarLabel + `+\.)*localhost\.?|127(?:\.` + grammarOctet + `){3}|\[::1\]|\[::ffff:7f[0-9a-f]{2}:(?:0|` + grammarGroup + `)\])`
 )
 
-// What the automaton of httpOrigins tells apart.
+// What the automata of http origins tell apart.
 const (
-	loopbackOrigin = iota // on this machine
-	insecureOrigin        // any other origin of the scheme http
+	loopbackOrigin  = iota // on this machine
+	insecureOrigin         // any other one
+	bracketedOrigin        // something in brackets that may be an IPv6 address
 )
 
-// httpOrigins returns an automaton that accepts the origins of the scheme http, and says which of them are this machine.
+// httpOrigins returns an automaton of the origins of the scheme http. Of IPv6 addresses, whose grammar is by far the
+// largest, it knows the brackets.
 var httpOrigins = sync.OnceValue(func() *originGrammar {
 	return newOriginGrammar(
-		`http://`+grammarLoopback+`(?::[0-9]+)?`,
-		`http://(?:`+grammarDomain+`|`+grammarIPv4+`|`+grammarIPv6()+`)`+grammarNot80,
+		`http://`+grammarLoopback+grammarNot80,
+		`http://(?:`+grammarDomain+`|`+grammarIPv4+`)`+grammarNot80,
+		`http://\[[0-9a-f:]+\]`+grammarNot80,
 	)
 })
 
-// domainOrigins returns an automaton that accepts the http(s) origins whose host is a domain.
+// httpIPv6Origins returns an automaton of those whose host is an IPv6 address.
+var httpIPv6Origins = sync.OnceValue(func() *originGrammar {
+	return newOriginGrammar(`http://`+grammarLoopback+grammarNot80, `http://`+grammarIPv6()+grammarNot80)
+})
+
+// domainOrigins returns an automaton of the http(s) origins whose host is a domain.
 var domainOrigins = sync.OnceValue(func() *originGrammar {
 	return newOriginGrammar(`http://`+grammarDomain+grammarNot80, `https://`+grammarDomain+grammarNot443)
 })

@@ -25,14 +25,19 @@ func checkGrammar(t *testing.T, text string) (accepted bool) {
 	}
 	o, ok := parseOrigin(text)
 	web := ok && (o.scheme == "http" || o.scheme == "https")
-	want := -1
+	want, wantIPv6 := -1, -1
 	if web && o.scheme == "http" {
 		if want = insecureOrigin; naiveLoopback(o.host) {
-			want = loopbackOrigin
+			want, wantIPv6 = loopbackOrigin, loopbackOrigin
+		} else if o.host[0] == '[' {
+			want, wantIPv6 = bracketedOrigin, insecureOrigin
 		}
 	}
-	if got := httpOrigins().find(text); got != want && (want >= 0 || got != loopbackOrigin) {
+	if got := httpOrigins().find(text); got != want && got != bracketedOrigin {
 		t.Errorf("%q: the grammar says %d, want %d", text, got, want)
+	}
+	if got := httpIPv6Origins().find(text); got != wantIPv6 {
+		t.Errorf("%q: the grammar of IPv6 addresses says %d, want %d", text, got, wantIPv6)
 	}
 	if got, want := domainOrigins().find(text) >= 0, web && !isAddress(o.host); got != want {
 		t.Errorf("%q: a domain's origin: %v, want %v", text, got, want)
@@ -43,8 +48,7 @@ func checkGrammar(t *testing.T, text string) (accepted bool) {
 	return web
 }
 
-// TestOriginGrammar holds the grammar of origins as expressions against parseOrigin. A loopback origin that is none is
-// left to parseOrigin.
+// TestOriginGrammar holds the grammar of origins as expressions against parseOrigin.
 func TestOriginGrammar(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	parts := []string{

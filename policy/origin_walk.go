@@ -76,6 +76,9 @@ func walkOrigins(re *regexp.Regexp, grammar *originGrammar, steps *int, enough f
 	if err != nil {
 		return nil, -1
 	}
+	if *steps -= 10 * expandedSize(tree); *steps < 0 {
+		return nil, -1
+	}
 	prog, err := syntax.Compile(tree.Simplify())
 	if err != nil {
 		return nil, -1
@@ -83,9 +86,6 @@ func walkOrigins(re *regexp.Regexp, grammar *originGrammar, steps *int, enough f
 	w = &originWalk{
 		grammar: grammar, prog: prog, words: !isPlainTree(tree), steps: steps,
 		takes: map[uint32]symbolSet{}, closures: map[closureKey][]closurePart{}, seen: map[closurePart]bool{}, known: map[walkKey]int32{},
-	}
-	if *steps -= len(prog.Inst); *steps < 0 {
-		return nil, -1
 	}
 	for _, part := range w.closure(uint32(prog.Start), noSymbol) {
 		w.node(walkKey{part, 1}, -1, 0)
@@ -249,18 +249,25 @@ func (w *originWalk) text(at int32) string {
 // symbolAt returns the byte of a place in a symbolSet.
 func symbolAt(i uint8) byte { return originSymbols[firstOf+int(i)] }
 
-// httpOriginOf returns a shortest origin of the scheme http that an expression accepts, one of insecureOrigin or
-// loopbackOrigin; empty: there is none. It reports false where it would cost too much to tell.
+// httpOriginOf returns an origin of the scheme http that an expression accepts, one of insecureOrigin or loopbackOrigin;
+// empty: there is none. It reports false where it would cost too much to tell.
 func httpOriginOf(re *regexp.Regexp, kind int, steps *int) (accepted string, judged bool) {
-	w, end := walkOrigins(re, httpOrigins(), steps, func(accepted int) bool { return accepted == kind })
-	if w == nil {
-		return "", false
+	bracketed := false
+	w, end := walkOrigins(re, httpOrigins(), steps, func(accepted int) bool {
+		bracketed = bracketed || accepted == bracketedOrigin
+		return accepted == kind
+	})
+	if w != nil && end < 0 && bracketed {
+		w, end = walkOrigins(re, httpIPv6Origins(), steps, func(accepted int) bool { return accepted == kind })
 	}
-	if end < 0 {
+	switch {
+	case w == nil:
+		return "", false
+	case end < 0:
 		return "", true
 	}
 	if accepted = w.text(end); len(accepted) > maxOriginLen {
-		return "", true // as all of them are
+		return "", true // it is a shortest one
 	}
 	return accepted, true
 }

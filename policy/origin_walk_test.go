@@ -236,7 +236,7 @@ func findFamily(t *testing.T, re *regexp.Regexp, limit int) *suffixFamily {
 	if w == nil {
 		t.Fatalf("%s: not judged", re)
 	}
-	f := familySearch{originWalk: w, limit: limit, many: map[string]bool{}}
+	f := familySearch{originWalk: w, limit: limit}
 	found := f.search()
 	if steps < 0 {
 		t.Fatalf("%s: not judged", re)
