@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// manyNames is more than anybody lists, and more than two dots add that stand for any character.
+	// manyNames is how many names are still few: more than two dots add that stand for any character.
 	manyNames = 10_000
 	// maxLabel is the length of the longest label of a domain (RFC 1035, section 2.3.4).
 	maxLabel = 63
@@ -24,19 +24,19 @@ type suffixFamily struct {
 	accepted string // one of the origins
 }
 
-// suffixFamilyOf looks for a public suffix straight under which an expression accepts whatever name stands there: more
-// than manyNames names, and more than it has characters, with which it could list them. It is not asked which they are, as
-// behind each name of myapp-[a-z0-9-]+ stands whoever takes it. A host counts for every suffix that it is below: that of
-// a.b.github.io has the name b, and shop.example.com in front of the suffix com the name example. Names that are
-// listed, such as (alice|bob), are fine. So are the few that an unescaped dot adds, of which there are warnings.
+// suffixFamilyOf looks for a public suffix straight under which an expression accepts more names than a limit: whatever
+// name stands there. It is not asked which they are, as behind each name of myapp-[a-z0-9-]+ stands whoever takes it. A
+// host counts for every suffix that it is below: that of a.b.github.io has the name b, and shop.example.com in front of the
+// suffix com the name example. Names that are listed, such as (alice|bob), are fine. So are the few that an unescaped dot
+// adds, of which there are warnings.
 //
 // It reports false where it would cost too much to tell.
-func suffixFamilyOf(re *regexp.Regexp, steps *int) (found *suffixFamily, judged bool) {
+func suffixFamilyOf(re *regexp.Regexp, limit int, steps *int) (found *suffixFamily, judged bool) {
 	w, _ := walkOrigins(re, domainOrigins(), steps, nil)
 	if w == nil {
 		return nil, false
 	}
-	f := familySearch{originWalk: w, limit: max(manyNames, len(re.String()))}
+	f := familySearch{originWalk: w, limit: limit}
 	found = f.search()
 	return found, found != nil || *steps >= 0
 }

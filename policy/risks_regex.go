@@ -108,7 +108,8 @@ func (c *compiler) regexRisk(danger corsprocv1.DangerousCombination, text string
 		}
 	case liftSuffix:
 		var found *suffixFamily
-		if found, risk.judged = suffixFamilyOf(re, &steps); found != nil {
+		// An expression that lists names has more characters than names.
+		if found, risk.judged = suffixFamilyOf(re, max(manyNames, len(text)), &steps); found != nil {
 			risk.accepted, risk.suffix = found.accepted, found.suffix
 		}
 	}

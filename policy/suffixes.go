@@ -11,7 +11,8 @@ import (
 )
 
 // publicSuffixRules are the rules of the public suffix list, both sections, one a line, as package publicsuffix has them:
-// it answers what the suffix of a name is and does not tell its rules. TestPublicSuffixRules keeps both alike.
+// it answers what the suffix of a name is and does not tell its rules. TestPublicSuffixRules keeps both alike. The list
+// is published under the Mozilla Public License 2.0 (https://publicsuffix.org/list/).
 //
 //go:generate go test -run ^TestPublicSuffixRules$ -update .
 //go:embed suffixes.txt
