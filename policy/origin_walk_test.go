@@ -100,7 +100,10 @@ func checkInsecure(t *testing.T, r *rand.Rand, text string) (accepted string) {
 	accepted, judged := httpOriginOf(re, insecureOrigin, &steps)
 	switch {
 	case !judged:
-		t.Errorf("%q: not judged", text)
+		if expandedSize(tree) < 500 {
+			t.Errorf("%q: not judged", text)
+		}
+		return ""
 	case accepted != "" && (!isInsecure(accepted) || !re.MatchString(accepted)):
 		t.Errorf("%q: %q is no insecure origin that it accepts", text, accepted)
 	}
