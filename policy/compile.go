@@ -29,6 +29,8 @@ type compiler struct {
 	origins    []origins         // what grants point to, at the moment
 
 	automatonSteps int // what is left of maxAllSteps
+	regexSteps     int // what is left of maxAllRegexSteps
+	regexRisks     map[regexQuestion]regexRisk
 
 	allow, deny patternList // of the policy or origin set at hand
 	linter      linter
@@ -45,6 +47,8 @@ func newCompiler() *compiler {
 		terms:      map[string]*terms{},
 
 		automatonSteps: maxAllSteps,
+		regexSteps:     maxAllRegexSteps,
+		regexRisks:     map[regexQuestion]regexRisk{},
 	}
 	c.linter = linter{compiler: c, denying: map[*grant]*patternList{}, faultless: map[*terms]bool{}, inclusion: inclusion{steps: maxInclusionSteps}}
 	return c

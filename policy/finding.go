@@ -71,6 +71,7 @@ const (
 	CodeAnyOriginCreds     Code = "any-origin-with-credentials"
 	CodeInsecureCreds      Code = "insecure-origin-with-credentials"
 	CodePublicSuffix       Code = "public-suffix-wildcard"
+	CodeRegexUnjudged      Code = "regex-unjudged" // an expression with credentials that is too large to tell what it accepts
 	CodeExposeAnyCreds     Code = "expose-any-with-credentials"
 	CodeDomainMalformed    Code = "domain-malformed"    // a domain that can never match
 	CodeNoNameNoDomain     Code = "no-name-no-domain"   // a virtual host that says neither

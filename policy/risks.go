@@ -1,12 +1,9 @@
 package policy
 
 import (
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
-
-	"golang.org/x/net/publicsuffix"
 
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -76,16 +73,6 @@ func risksOf(set *originSet) (risks []setRisk) {
 	return risks
 }
 
-// regex looks at an expression by trying it on origins that anybody can have.
-func (k *credentialRisks) regex(at Place, text string, re *regexp.Regexp) {
-	if !k.on {
-		return
-	}
-	if acceptsAll(re, probeOrigins("https")) || acceptsAll(re, probeOrigins("http")) {
-		k.danger(at, text, liftAny, nil, nil)
-	}
-}
-
 func (k *credentialRisks) danger(at Place, text string, danger corsprocv1.DangerousCombination, p *pattern, related *Place) {
 	if k.lifted[danger] {
 		return
@@ -100,14 +87,20 @@ func (k *credentialRisks) danger(at Place, text string, danger corsprocv1.Danger
 func dangerMessage(danger corsprocv1.DangerousCombination, p *pattern) string {
 	switch danger {
 	case liftInsecure:
-		return "over http anybody on the way can be this origin, and would read answers made for the user's credentials"
+		return insecureMessage
 	case liftSuffix:
-		return "everybody can get a name under " + p.origin.host + ", and would read answers made for the user's credentials"
+		return suffixMessage(p.origin.host)
 	}
 	if p != nil && p.kind == patternNull {
 		return "any page can have the origin null, in a sandboxed frame, and would read answers made for the user's credentials"
 	}
 	return "every site on the web would read answers made for the user's credentials: list the origins"
+}
+
+const insecureMessage = "over http anybody on the way can be this origin, and would read answers made for the user's credentials"
+
+func suffixMessage(suffix string) string {
+	return "everybody can get a name under " + suffix + ", and would read answers made for the user's credentials"
 }
 
 // dangerFix returns the https spelling of an http origin; the other dangers have no one right spelling.
@@ -131,38 +124,13 @@ func patternDangers(p *pattern) (dangers []corsprocv1.DangerousCombination) {
 	if p.kind == patternAny || p.kind == patternNull || (web && p.host == hostAny) {
 		dangers = append(dangers, liftAny)
 	}
-	if p.origin.scheme == "http" && !isLoopback(p) {
+	if p.origin.scheme == "http" && (p.host == hostAny || !isLoopback(p.origin.host)) {
 		dangers = append(dangers, liftInsecure)
 	}
 	if web && p.host == hostSub && isPublicSuffix(p.origin.host) {
 		dangers = append(dangers, liftSuffix)
 	}
 	return dangers
-}
-
-// isLoopback reports whether a pattern's hosts are this machine (W3C Secure Contexts, section 3.1, and RFC 6761,
-// section 6.3, for localhost and its subdomains).
-func isLoopback(p *pattern) bool {
-	if p.host == hostAny {
-		return false
-	}
-	host := strings.TrimSuffix(p.origin.host, ".")
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil && addr.Unmap().IsLoopback()
-}
-
-// isPublicSuffix reports whether the public suffix list lists a domain (its private section too), or every domain right
-// under it (*.ck). What only its default rule covers, such as internal, is not listed.
-func isPublicSuffix(domain string) bool {
-	domain = strings.TrimSuffix(domain, ".")
-	// The suffix of a name right under the domain is the domain, or all of it where a rule lists every such name. Package
-	// publicsuffix tells the default rule from the others by a suffix without a dot that no section manages.
-	name := "any-name-under." + domain
-	suffix, icann := publicsuffix.PublicSuffix(name)
-	return (suffix == domain || suffix == name) && (icann || strings.Contains(suffix, "."))
 }
 
 // probeOrigins are origins of many owners. An expression that accepts every one of them accepts everybody, whatever its

@@ -156,15 +156,21 @@ default: {policies: [shop]}
 	},
 	{
 		Code: string(policy.CodeInsecureCreds), Severity: policy.Error,
-		Explanation: "Over http anybody on the way can pretend to be this origin, and would read answers made for the user's cookies. Local addresses are excepted.",
+		Explanation: "Over http anybody on the way can pretend to be this origin, and would read answers made for the user's cookies. Local addresses are excepted. An expression may not accept such an origin either, and the finding names one; that deny_origins denies it does not count. Who must have it writes dangerously_allow: [INSECURE_ORIGINS_WITH_CREDENTIALS].",
 		Bad:         "policies: {shop: {allow_origins: [http://shop.example.com], allow_credentials: true}}\n",
 		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_credentials: true}}\n",
 	},
 	{
 		Code: string(policy.CodePublicSuffix), Severity: policy.Error,
-		Explanation: "Everybody can get a name under this domain (it is on the public suffix list), so everybody could act with the user's cookies.",
+		Explanation: "Everybody can get a name under this domain (it is on the public suffix list), so everybody could act with the user's cookies. An expression may not accept whatever name is straight under such a domain either, also where only a part of the name may be anything: more than 10,000 names, and more than it has characters to list them. Who must have it writes dangerously_allow: [PUBLIC_SUFFIX_WILDCARDS].",
 		Bad:         "policies: {pages: {allow_origins: [\"https://*.github.io\"], allow_credentials: true}}\n",
 		Good:        "policies: {pages: {allow_origins: [\"https://our-team.github.io\"], allow_credentials: true}}\n",
+	},
+	{
+		Code: string(policy.CodeRegexUnjudged), Severity: policy.Error,
+		Explanation: "With credentials an expression may accept no http origin, and not whatever name is under a public suffix. This one, or all of a file together, is so large that it would take too long to tell. Write it with + or * in place of counts, or as several expressions; dangerously_allow with INSECURE_ORIGINS_WITH_CREDENTIALS and PUBLIC_SUFFIX_WILDCARDS takes the question away.",
+		Bad:         "policies: {shop: {allow_origin_regexes: ['https://(a?b?c?){1000}\\.example\\.com'], allow_credentials: true}}\n",
+		Good:        "policies: {shop: {allow_origin_regexes: ['https://[abc]*\\.example\\.com'], allow_credentials: true}}\n",
 	},
 	{
 		Code: string(policy.CodeExposeAnyCreds), Severity: policy.Error,

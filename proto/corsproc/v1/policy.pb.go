@@ -38,9 +38,11 @@ const (
 	DangerousCombination_DANGEROUS_COMBINATION_UNSPECIFIED DangerousCombination = 0
 	// "*", "null", https://* or a regular expression that accepts everybody, together with allow_credentials.
 	DangerousCombination_DANGEROUS_COMBINATION_ANY_ORIGIN_WITH_CREDENTIALS DangerousCombination = 1
-	// An http origin other than localhost and loopback addresses, together with allow_credentials.
+	// An http origin other than localhost and loopback addresses, or a regular expression that accepts one, together with
+	// allow_credentials.
 	DangerousCombination_DANGEROUS_COMBINATION_INSECURE_ORIGINS_WITH_CREDENTIALS DangerousCombination = 2
-	// "*." straight under a suffix of the public suffix list, together with allow_credentials.
+	// "*." straight under a suffix of the public suffix list, or a regular expression that accepts whatever name is straight
+	// under one, together with allow_credentials.
 	DangerousCombination_DANGEROUS_COMBINATION_PUBLIC_SUFFIX_WILDCARDS DangerousCombination = 3
 )
 

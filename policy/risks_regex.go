@@ -1,0 +1,158 @@
+package policy
+
+import (
+	"regexp"
+	"regexp/syntax"
+	"strings"
+
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+)
+
+const (
+	// maxRegexSteps bounds the work on one question about one expression: some hundredths of a second, and some tens of
+	// megabytes. Most take a few thousand.
+	maxRegexSteps = 2_000_000
+	// maxAllRegexSteps bounds that of a set: half a second, and beside it what usual expressions take, each by its length.
+	maxAllRegexSteps  = 20_000_000
+	regexSteps        = 10_000
+	regexStepsPerByte = 100
+)
+
+// regex looks at an expression. That deny_origins may take away what it accepts is not looked at, as it is not with
+// patterns: what a policy allows has to be safe as it stands.
+func (k *credentialRisks) regex(at Place, text string, re *regexp.Regexp) {
+	if !k.on {
+		return
+	}
+	https, http := acceptsAll(re, probeOrigins("https")), acceptsAll(re, probeOrigins("http"))
+	if https || http {
+		k.danger(at, text, liftAny, nil, nil)
+	}
+	var asked []corsprocv1.DangerousCombination
+	if !https || !http { // else it is as "*" is
+		asked = append(asked, liftInsecure)
+	}
+	if !https && !http { // who lets in everybody lets in what is under a suffix
+		asked = append(asked, liftSuffix)
+	}
+	unjudged := ""
+	for _, danger := range asked {
+		if k.lifted[danger] {
+			continue
+		}
+		risk := k.regexRisk(danger, text, re)
+		if !risk.judged {
+			unjudged += ", or " + unjudgedWords[danger]
+		}
+		if risk.accepted == "" {
+			continue
+		}
+		f := Finding{Severity: Error, Code: riskCodes[danger], Place: at, Value: text}
+		f.Message = "this accepts " + risk.accepted
+		switch danger {
+		case liftInsecure:
+			f.Message += ": " + insecureMessage
+			if !risk.loopback {
+				f.Fix = k.saferRegex(danger, text, writtenScheme.ReplaceAllString(text, "https$1"))
+			}
+			if f.Fix == "" {
+				f.Message += "; write https:// in front of every host that is not this machine"
+			}
+		case liftSuffix:
+			f.Message += " and thousands of names like it: " + suffixMessage(risk.suffix) + "; list those that are yours in allow_origins"
+			f.Fix = k.saferRegex(danger, text, escapeLoneDots(text))
+		}
+		k.report(f)
+	}
+	if unjudged != "" {
+		k.fail(at, CodeRegexUnjudged, text, "this is too large to tell whether it accepts "+strings.TrimPrefix(unjudged, ", or ")+
+			", which must not get credentials: use + or * where a count does not matter, or several expressions", "")
+	}
+}
+
+var unjudgedWords = map[corsprocv1.DangerousCombination]string{
+	liftInsecure: "an http origin",
+	liftSuffix:   "whatever name is under a public suffix",
+}
+
+// regexRisk is an origin for which a danger of an expression is there.
+type regexRisk struct {
+	accepted string // empty: it is not there
+	loopback bool   // for liftInsecure: http origins of this machine are accepted, too
+	suffix   string // for liftSuffix
+	judged   bool   // false: it would cost too much to tell
+}
+
+// regexQuestion is what is asked of an expression.
+type regexQuestion struct {
+	danger corsprocv1.DangerousCombination
+	text   string
+}
+
+// regexRisk asks whether a danger of an expression is there. The same expression often stands in many policies.
+func (c *compiler) regexRisk(danger corsprocv1.DangerousCombination, text string, re *regexp.Regexp) regexRisk {
+	question := regexQuestion{danger, text}
+	if risk, asked := c.regexRisks[question]; asked {
+		return risk
+	}
+	c.regexSteps += regexSteps + regexStepsPerByte*len(text)
+	steps := min(maxRegexSteps, c.regexSteps)
+	c.regexSteps -= steps
+	var risk regexRisk
+	switch danger {
+	case liftInsecure:
+		risk.accepted, risk.judged = httpOriginOf(re, insecureOrigin, &steps)
+		if risk.accepted != "" {
+			loopback, known := httpOriginOf(re, loopbackOrigin, &steps)
+			risk.loopback = loopback != "" || !known
+		}
+	case liftSuffix:
+		var found *suffixFamily
+		// An expression that lists names has more characters than names.
+		if found, risk.judged = suffixFamilyOf(re, max(manyNames, len(text)), &steps); found != nil {
+			risk.accepted, risk.suffix = found.accepted, found.suffix
+		}
+	}
+	c.regexSteps += max(steps, 0)
+	c.regexRisks[question] = risk
+	return risk
+}
+
+// writtenScheme is the scheme http in an expression, also where it may be https.
+var writtenScheme = regexp.MustCompile(`(?:\((?:\?:)?(?:https\??|http\|https|https\|http)\)|https[?*]|https\{0,1\}|http(?:\((?:\?:)?s\)|\[s\])[?*]|http)(:\\?/\\?/)`)
+
+// loneDot is what stands for a single character of any kind, and after it what follows. The other alternatives skip what
+// is escaped, and classes of characters.
+var loneDot = regexp.MustCompile(`\\.|\[\^?\]?(?:\\.|\[:\w+:\]|[^\]\\])*\]|\.[*+?{]|\.`)
+
+// escapeLoneDots returns an expression in which dots stand for dots.
+func escapeLoneDots(text string) string {
+	return loneDot.ReplaceAllStringFunc(text, func(part string) string {
+		if part == "." {
+			return `\.`
+		}
+		return part
+	})
+}
+
+// maxSaferRegex is the length of the longest expression that gets a fix.
+const maxSaferRegex = 2000
+
+// saferRegex returns fix if the danger of an expression that is spelled like that is not there.
+func (c *compiler) saferRegex(danger corsprocv1.DangerousCombination, text, fix string) string {
+	if fix == text || len(fix) > maxSaferRegex {
+		return ""
+	}
+	tree, err := syntax.Parse(fix, syntax.Perl)
+	if err != nil || isTooLarge(tree, fix) {
+		return ""
+	}
+	re := wholeRegex(tree)
+	if re == nil {
+		return ""
+	}
+	if risk := c.regexRisk(danger, fix, re); risk.accepted != "" || !risk.judged {
+		return ""
+	}
+	return fix
+}
