@@ -12,12 +12,6 @@ func (s *Set) Decide(r *Request) (d Decision) {
 	h := s.virtualHost(r)
 	d.VirtualHost = h.label
 	p, others := h.find(r)
-	s.decideAt(r, p, others, &d)
-	return d
-}
-
-// decideAt fills in a zero decision about a request whose path leads to p, and by other readings to others.
-func (s *Set) decideAt(r *Request, p *place, others []*place, d *Decision) {
 	e := evaluation{set: s, request: r, place: p, list: p.policies, known: true}
 	e.kind = kindOf(r)
 	if r.Origin.Lines == 1 {
@@ -30,13 +24,14 @@ func (s *Set) decideAt(r *Request, p *place, others []*place, d *Decision) {
 		e.join(others)
 	}
 
-	e.decide(d)
+	e.decide(&d)
 	if candidates := e.place.candidates; candidates != nil {
 		e.list, e.named, e.known = candidates, "", true
 		var candidate Decision
 		e.decide(&candidate)
 		d.HasCandidate, d.Candidate = true, candidate.Outcome
 	}
+	return d
 }
 
 // kindOf returns the kind of a request (Fetch, section 3.3.1, "CORS request" and "CORS-preflight request").

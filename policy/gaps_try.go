@@ -28,7 +28,6 @@ func (t *trial) decide(gaps []Gap) (d Decision) {
 	added := t.missing()
 	change := func(p *place) *place {
 		copied := *p
-		copied.candidates = nil
 		if slices.ContainsFunc(gaps, func(g Gap) bool { return g.Kind == GapPolicy && g.Rule == p.listRule }) {
 			copied.policies = added
 			return &copied
@@ -43,7 +42,12 @@ func (t *trial) decide(gaps []Gap) (d Decision) {
 	for _, p := range t.others {
 		others = append(others, change(p))
 	}
-	t.set.decideAt(t.request, change(t.place), others, &d)
+	p := change(t.place)
+	e := evaluation{set: t.set, request: t.request, kind: kindOf(t.request), origin: *t.origin, wellFormed: true, place: p, list: p.policies, known: true}
+	if len(others) > 0 {
+		e.join(others)
+	}
+	e.decide(&d)
 	return d
 }
 
