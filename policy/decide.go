@@ -20,13 +20,13 @@ func (s *Set) Decide(r *Request) (d Decision) {
 	if r.Named.Lines > 0 {
 		e.list, e.named, e.known = s.named(r.Named)
 	}
-	for _, other := range others {
-		e.join(other)
+	if len(others) > 0 {
+		e.join(others)
 	}
 
 	e.decide(&d)
-	if p.candidates != nil {
-		e.list, e.named, e.known = p.candidates, "", true
+	if candidates := e.place.candidates; candidates != nil {
+		e.list, e.named, e.known = candidates, "", true
 		var candidate Decision
 		e.decide(&candidate)
 		d.HasCandidate, d.Candidate = true, candidate.Outcome
@@ -45,17 +45,32 @@ func kindOf(r *Request) Kind {
 	return Actual
 }
 
-// join takes in a place to which the path may lead as well. Nothing is granted where it is not sure which place it is,
-// unless both keep their hands off; the stricter of the two stops requests.
-func (e *evaluation) join(other *place) {
-	handsOff := other.policies.passthrough || e.request.Named.Lines > 0
-	e.ambiguous = e.ambiguous || !e.list.passthrough || !handsOff
-	both := *e.place
-	both.reject = max(both.reject, other.reject)
-	if other.timing != both.timing || other.policies.passthrough || e.list.passthrough {
-		both.timing = "" // a passthrough place sets none
+// join takes in the places to which the path may lead as well. Nothing is granted where they do not all decide alike, and
+// the strictest of them stops requests. What they do not agree on beside that is not used: no Timing-Allow-Origin is set,
+// no candidates are tried. Policies that Envoy names are those of every place.
+func (e *evaluation) join(others []*place) {
+	all := *e.place
+	all.policies = e.list
+	trial := true // they have the same candidates
+	for _, other := range others {
+		o := *other
+		if e.request.Named.Lines > 0 {
+			o.policies = e.list
+		}
+		e.ambiguous = e.ambiguous || !o.decidesAs(&all)
+		if o.timing != all.timing || o.policies.passthrough != e.list.passthrough {
+			all.timing = "" // a passthrough place sets none
+		}
+		trial = trial && o.candidates == all.candidates
 	}
-	e.place = &both
+	for _, other := range others {
+		all.reject = max(all.reject, other.reject)
+		all.refuse = all.refuse || other.refuse
+	}
+	if !trial && !e.ambiguous {
+		all.candidates = nil
+	}
+	e.place = &all
 }
 
 // evaluation is one list's look at one request.
@@ -65,7 +80,7 @@ type evaluation struct {
 	kind       Kind
 	origin     origin
 	wellFormed bool // origin is one
-	ambiguous  bool // the path leads to two places
+	ambiguous  bool // the path leads to places that do not all decide alike
 
 	place *place // where the policies hold
 	list  *list  // the one of its lists that is looked at, or what Envoy names instead

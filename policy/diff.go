@@ -18,7 +18,8 @@ import (
 // headers that need no permission make no difference. Expressions for origins and routes are compared as text. What
 // changes nothing for anybody is no difference either: candidates, and policies that no place of the sets names. It takes
 // Envoy at its word: requests whose name belongs to one virtual host of a set and whose authority to another are not
-// looked at.
+// looked at. Nor are paths that can be read in more than one way: what they are granted is what their places grant, unless
+// those name other policies that say the same.
 func Diff(before, after *Set) []*corsprocv1.Difference {
 	d := differ{
 		before: before, after: after,

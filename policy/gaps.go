@@ -22,49 +22,73 @@ const (
 	GapPolicy                         // the place's list lacks a policy that allows it; Rule is the list, Policy "none" where that is all of it
 )
 
-// Gaps returns the fewest things that have to change in one policy of the request's place so that a browser's request is
-// allowed; credentials says that it needs Access-Control-Allow-Credentials. A policy that knows the origin already is
-// rather changed than one that does not: to let partners delete is less than to make them the shop. Where no policy of
-// the list can be changed so, the gap is a policy that the list lacks.
+// Gaps returns what has to change so that a browser's request is allowed; credentials says that it needs
+// Access-Control-Allow-Credentials. Of the changes of one policy of the request's place that suffice it is the one that
+// grants least (gaps_least.go). Where no policy of the list can be changed so, the gap is a policy that the list lacks.
+// Whatever is returned has been tried: with it, the request is allowed.
 //
 // It returns none where nothing has to change, and where a change that loads cannot help: hands off, an ambiguous path,
 // policies that Envoy names, a request that no browser sends, credentials for an origin that must not get them or together
 // with a method or header that is itself called "*".
 func (s *Set) Gaps(r *Request, credentials bool) []Gap {
-	p, others := s.virtualHost(r).find(r)
 	o, ok := parseOrigin(r.Origin.Value)
-	if len(others) > 0 || !ok || r.Named.Lines > 0 || p.policies.passthrough {
+	if !ok || r.Named.Lines > 0 {
 		return nil
 	}
 	if credentials && (isDangerous(o.text) || asksForStar(r)) || kindOf(r) == Preflight && asksMalformed(r) {
 		return nil
 	}
-	var best []Gap
-	found, list := false, Gap{Kind: GapPolicy, Rule: p.listRule, Value: o.text}
+	t := trial{set: s, request: r, origin: &o, credentials: credentials}
+	t.place, t.others = s.virtualHost(r).find(r)
+	if d := t.decide(nil); d.Reason == ReasonPathAmbiguous || d.Reason == ReasonPassthrough {
+		return nil
+	}
+	changes := t.changes()
+	slices.SortStableFunc(changes, s.compare)
+	for i := range changes {
+		if t.suffices(changes[i].gaps) {
+			return changes[i].gaps
+		}
+	}
+	if lists := t.lists(); t.suffices(lists) {
+		return lists
+	}
+	return nil
+}
+
+// changes returns what can be changed in each policy of the list that may come to answer the request.
+func (t *trial) changes() (changes []change) {
 	var denies []Gap // those of the policies before: they end the search, whatever a later one allows
-	for _, g := range p.policies.grants {
+	for _, g := range t.place.policies.grants {
 		if g.builtin {
-			list.Policy = g.name
 			break
 		}
-		gaps, ok := g.gaps(r, &o, credentials)
-		denial := g.denied(&o)
-		if slices.ContainsFunc(denial, s.isAllowedElsewhere) {
+		denial := g.denied(t.origin)
+		if slices.ContainsFunc(denial, t.set.isAllowedElsewhere) {
 			break
 		}
-		knows := len(denial) > 0 || g.allows(&o) != 0
-		if gaps = appendGaps(slices.Clone(denies), gaps); ok && (!found || knows || len(gaps) < len(best)) {
-			best, found = gaps, true
+		if gaps, ok := g.gaps(t.request, t.origin, t.credentials); ok {
+			changes = append(changes, t.change(g, appendGaps(slices.Clone(denies), gaps)))
 		}
-		if g.allows(&o) != 0 {
+		if g.allows(t.origin) != 0 {
 			break // no later policy is asked, and none would be if this one did not deny the origin
 		}
 		denies = appendGaps(denies, denial)
 	}
-	if !found {
-		return []Gap{list}
+	return changes
+}
+
+// lists returns the lists that lack a policy: that of the place, and those of what the path may be read as.
+func (t *trial) lists() (gaps []Gap) {
+	list := Gap{Kind: GapPolicy, Value: t.origin.text}
+	if grants := t.place.policies.grants; len(grants) == 1 && grants[0].builtin {
+		list.Policy = grants[0].name
 	}
-	return best
+	for _, p := range append([]*place{t.place}, t.others...) {
+		list.Rule = p.listRule
+		gaps = appendGaps(gaps, []Gap{list})
+	}
+	return gaps
 }
 
 // appendGaps appends gaps that are not there yet: two policies may deny by one origin set.

@@ -2,12 +2,19 @@ package policy
 
 import (
 	"fmt"
-	"regexp"
+	"slices"
 	"strings"
 )
 
-// lintPath finds paths that no browser sends, and such in which a star was meant to stand for something.
-func (l *linter) lintPath(at func() Place, t *route) {
+// lintPath finds paths of route i that no browser sends, such as are never granted anything, and such in which a star was
+// meant to stand for something.
+func (l *linter) lintPath(at func() Place, h *virtualHost, i int) {
+	t := &h.routes[i]
+	if h.neverGrants(i) {
+		l.warn(at(), CodeUnreachableRoute, t.text,
+			"a path like this can be read in two ways, and the other way leads elsewhere: nothing is ever granted here", h.spelledOut(t), nil)
+		return
+	}
 	if t.kind == routeRegex {
 		if before, ok := strings.CutSuffix(t.text, "/*"); ok && before != "" {
 			l.warn(at(), CodePathStar, t.text,
@@ -23,10 +30,9 @@ func (l *linter) lintPath(at func() Place, t *route) {
 	case isTemplate(t.text):
 		l.warn(at(), CodePathTemplate, t.text,
 			"this looks like a template, and nothing in a path stands for something else: write regex: '"+templateRegex(t)+"'", "", nil)
-	case t.kind == routePrefix && isAmbiguous(t.text+"x"), // "/." alone also begins "/.well-known"
-		t.kind != routePrefix && isAmbiguous(t.text):
+	case t.isResolved():
 		l.warn(at(), CodeUnreachableRoute, t.text,
-			"a path like this can be read in two ways, and the other way leads elsewhere: nothing is ever granted here", "", nil)
+			"no request gets here: browsers resolve dot segments, and make slashes of backslashes, before they send a path", "", nil)
 	case strings.ContainsAny(t.text, "{}"):
 		l.warn(at(), CodeUnreachableRoute, t.text,
 			"no request gets here: nothing in a path stands for something else, and braces arrive as "+sent+"; a regex can say what varies", "", nil)
@@ -38,40 +44,64 @@ func (l *linter) lintPath(at func() Place, t *route) {
 	}
 }
 
-// templateSegment is a segment that other routers let stand for any: :id, {id}, {id:[0-9]+}, <id>, <int:id>.
-var templateSegment = regexp.MustCompile(`^(:[A-Za-z_][A-Za-z0-9_]*\??|\{[A-Za-z_*][^/{}]*\}|<[A-Za-z_][A-Za-z0-9_:]*>)$`)
-
-// isTemplate reports whether a path has such a segment, and can be shown.
-func isTemplate(path string) bool {
-	if !strings.ContainsAny(path, ":{<") || strings.Contains(path, "'") {
-		return false
-	}
-	for segment := range strings.SplitSeq(path, "/") {
-		if templateSegment.MatchString(segment) {
-			return true
+// neverGrants reports whether all that route i covers, as far as samples tell, can be read in two ways and leads to places
+// that do not decide alike.
+func (h *virtualHost) neverGrants(i int) bool {
+	t := &h.routes[i]
+	never := false
+	for _, path := range t.twofoldPaths() {
+		if h.route("", path) != i {
+			continue // it has an earlier place
+		}
+		never = false
+		for read := range otherReadings(path) {
+			never = never || !t.decidesAs(h.at(h.route("", read)))
+		}
+		if !never {
+			return false
 		}
 	}
-	return false
+	return never
 }
 
-// templateRegex returns the expression that says what a template means.
-func templateRegex(t *route) string {
-	segments := strings.Split(t.text, "/")
-	for i, segment := range segments {
-		if templateSegment.MatchString(segment) {
-			segments[i] = "[^/]+"
-		} else {
-			segments[i] = regexp.QuoteMeta(segment)
-		}
+// twofoldPaths returns samples of the paths that a route covers, if all of them can be read in more than one way.
+func (t *route) twofoldPaths() (paths []string) {
+	switch {
+	case t.kind == routePrefix && isTwofold(t.text+"x"): // "/." alone also begins "/.well-known"
+		return []string{t.text + "x"}
+	case t.kind == routePath && isTwofold(t.text), t.kind == routeSegments && isTwofold(t.text):
+		return []string{t.text}
+	case t.kind == routeRegex && isTwofold(regexReach(t.text).prefix+"x"):
+		return t.samplePaths()
 	}
-	rest := ""
-	switch t.kind {
-	case routePrefix:
-		rest = ".*"
-	case routeSegments:
-		rest = "(/.*)?"
+	return nil
+}
+
+// isResolved reports whether browsers resolve what the paths of a route begin with, so that they never send it (URL
+// Standard, section 4.4, "path state": an escaped dot is one there too).
+func (t *route) isResolved() bool {
+	text := []byte(t.text)
+	if t.kind == routePrefix {
+		text = append(text, 'x') // "/." alone also begins "/.well-known"
 	}
-	return strings.Join(segments, "/") + rest
+	plain := turnBackslashes(decode(text, &isDot))
+	return strings.Contains(t.text, `\`) || len(resolveDots(slices.Clone(plain))) < len(plain)
+}
+
+// isDot holds the byte of dot segments.
+var isDot = [256]bool{'.': true}
+
+// spelledOut returns a path as it is spelt where all say the same by it (RFC 3986, section 6.2.2), or nothing where that
+// is no other spelling, leaves another choice, or is another route's.
+func (h *virtualHost) spelledOut(t *route) string {
+	if t.kind == routeRegex {
+		return ""
+	}
+	spelled := route{kind: t.kind, text: string(decodeUnreserved(raiseDigits([]byte(t.text))))}
+	if spelled.text == t.text || len(spelled.twofoldPaths()) > 0 || slices.ContainsFunc(h.routes, func(o route) bool { return o.says(&spelled) }) {
+		return ""
+	}
+	return spelled.text
 }
 
 // asSent returns a path with what browsers escape in one (URL standard, "path percent-encode set").

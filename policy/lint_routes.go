@@ -61,7 +61,7 @@ func (l *linter) lintRoutes(i, j int, m *corsprocv1.VirtualHost, h *virtualHost)
 		case r.nothing:
 			l.warn(at(i), CodeUnreachableRoute, t.text, "no request gets here: every path begins with a slash", "", nil)
 		default:
-			l.lintPath(func() Place { return at(i) }, t)
+			l.lintPath(func() Place { return at(i) }, h, i)
 		}
 		before.add(i, t, r)
 	}

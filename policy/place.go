@@ -2,6 +2,7 @@ package policy
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -113,19 +114,26 @@ func (h *virtualHost) at(route int) *place {
 }
 
 // find returns the place of a request in the virtual host as its path was received, and the places to which other
-// readings of the path lead, where they are different ones: an upstream may read it that way.
+// readings of the path lead, where they are different ones: an upstream may read it that way. Envoy's name for the route
+// stands for every reading.
 func (h *virtualHost) find(r *Request) (p *place, others []*place) {
 	if len(h.routes) == 0 {
 		return &h.place, nil
 	}
-	path, ambiguous := readPath(r.Path)
-	found := h.route(r.Route, path)
-	if ambiguous {
-		for _, merge := range [...]bool{true, false} {
-			if also := h.route(r.Route, normalizePath(path, merge)); also != found {
-				others = append(others, h.at(also))
-			}
+	path, twofold := readPath(r.Path)
+	p = h.at(h.route(r.Route, path))
+	if !twofold {
+		return p, nil
+	}
+	for read := range otherReadings(path) {
+		if also := h.at(h.route(r.Route, read)); also != p && !slices.Contains(others, also) {
+			others = append(others, also)
 		}
 	}
-	return h.at(found), others
+	return p, others
+}
+
+// decidesAs reports whether two places decide alike: what a path may be read as makes no difference between them.
+func (p *place) decidesAs(o *place) bool {
+	return p.policies == o.policies && p.reject == o.reject && p.refuse == o.refuse || p.policies.passthrough && o.policies.passthrough
 }

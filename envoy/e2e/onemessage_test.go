@@ -36,6 +36,14 @@ var unstoppable = map[string]string{
 	"a dry run":                                            "", // of candidates that reject
 	"an ambiguous path that begins in a passthrough place": "",
 	"an ambiguous path that ends in a passthrough place":   "",
+
+	"a path parameter leads to a place that rejects":                        "https://rum.example",
+	"an escaped path parameter leads to a place that rejects":               "https://rum.example",
+	"an escaped path parameter, the digit in upper case":                    "https://rum.example",
+	"an empty segment that only a parameter hides":                          "https://rum.example",
+	"places that differ in reject, the stricter of which stops the request": "https://rum.example",
+	"places that differ in reject, by another reading":                      "https://rum.example",
+	"policies that Envoy names, in places that differ in reject":            "",
 }
 
 // TestCasesOneMessage is TestCases with one message per request. All but the unstoppable cases are the same.

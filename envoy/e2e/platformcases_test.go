@@ -20,18 +20,39 @@ var uncarried = map[*platform]map[string]string{
 	istioGateway:  {},
 	istioSidecar:  merge(routesOfOwn("requests for all hosts come to one route of one virtual host"), named("one route of one virtual host names policies for all hosts")),
 	istioWaypoint: merge(routesOfOwn("requests for all hosts come to one route of one virtual host"), named("one route of one virtual host names policies for all hosts")),
-	envoyGateway: merge(named("the attributes with policies cannot be asked for, nor metadata be given to routes"), map[string]string{
-		"seen with its response only, allowed":                       noOrigin,
-		"seen with its response only, it cannot be stopped any more": noOrigin,
-		"a preflight seen with its response only":                    noOrigin,
-		"a preflight seen with its response only, static place":      noOrigin,
+	envoyGateway: merge(
+		named("the attributes with policies cannot be asked for, nor metadata be given to routes"),
+		uncarriedFor(redirected, withEscapedSlashes), map[string]string{
+			"seen with its response only, allowed":                       noOrigin,
+			"seen with its response only, it cannot be stopped any more": noOrigin,
+			"a preflight seen with its response only":                    noOrigin,
+			"a preflight seen with its response only, static place":      noOrigin,
+		}),
+}
 
-		"an ambiguous path that begins in a passthrough place":                                 redirected,
-		"an ambiguous path that ends in a passthrough place":                                   redirected,
-		"an ambiguous path between two passthrough places":                                     redirected,
-		"an ambiguous path without an Origin, in a passthrough place by one reading":           redirected,
-		"an ambiguous path keeps the timing that all readings agree on, and counts candidates": redirected,
-	}),
+// withEscapedSlashes are the cases whose paths have one, but for those of policies that Envoy names.
+var withEscapedSlashes = []string{
+	"an ambiguous path that begins in a passthrough place",
+	"an ambiguous path that ends in a passthrough place",
+	"an ambiguous path between two passthrough places",
+	"an ambiguous path without an Origin, in a passthrough place by one reading",
+	"an ambiguous path keeps the timing that all readings agree on, and counts candidates",
+
+	"an escaped slash in a place of its own",
+	"an escaped slash in a place of the other spelling",
+	"places that differ in their timing only grant, and set none",
+	"places that differ in their timing only, preflight",
+	"places that differ in their timing only refuse as each of them does",
+	"places that differ in their candidates only grant, and try none",
+	"places with the same policies decide alike, wherever they stand",
+	"the same policies in the same order decide alike",
+	"the same policies in another order do not",
+	"places that differ in unmatched_preflights",
+	"places that differ in reject, the stricter of which stops the request",
+	"places that differ in reject, by another reading",
+	"places that differ in reject, which lets safe methods pass",
+	"passthrough by every reading, whatever else the places say",
+	"Envoy's name for the route stands for every reading",
 }
 
 const (
@@ -39,16 +60,24 @@ const (
 	redirected = "a path with escaped slashes is answered with a redirect before the filters"
 )
 
-func routesOfOwn(reason string) map[string]string { return map[string]string{"a route name": reason} }
+func routesOfOwn(reason string) map[string]string {
+	return uncarriedFor(reason, []string{"a route name", "Envoy's name for the route stands for every reading"})
+}
 
 // named are the cases of policies that routes and virtual hosts name in their metadata.
 func named(reason string) map[string]string {
-	all := map[string]string{}
-	for _, name := range []string{
+	return uncarriedFor(reason, []string{
 		"named by a virtual host's metadata", "named by a route's metadata, which beats the virtual host's", "named, tried in order",
 		"a name that does not exist", "a name that does not exist, preflight", "a list that a file could not hold", "passthrough by name",
 		"none by name", "a static list by name",
-	} {
+		"policies that Envoy names are those of every reading", "policies that Envoy names, in places that differ in reject",
+		"passthrough that Envoy names is that of every reading",
+	})
+}
+
+func uncarriedFor(reason string, names []string) map[string]string {
+	all := map[string]string{}
+	for _, name := range names {
 		all[name] = reason
 	}
 	return all

@@ -2,6 +2,9 @@ package browser
 
 import (
 	"fmt"
+	"strconv"
+
+	"go.yaml.in/yaml/v4"
 
 	"github.com/corsproc/corsproc/policy"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
@@ -72,16 +75,17 @@ func Changes(gaps []policy.Gap, credentials bool, locate func(policy.Rule) *cors
 func change(g policy.Gap, credentials bool, at *corsprocv1.Location) *corsprocv1.PolicyChange {
 	c := &corsprocv1.PolicyChange{Action: "add", Value: g.Value, At: at}
 	field, file := at.GetField(), fmt.Sprintf("(%s:%d:%d)", at.GetFile(), at.GetLine(), at.GetColumn())
+	value := inYAML(g.Value)
 	switch g.Kind {
 	case policy.GapDenied:
 		c.Action = "remove"
-		c.Text = fmt.Sprintf("remove %s, which denies %s %s", field, g.Value, file)
+		c.Text = fmt.Sprintf("remove %s, which denies %s %s", field, value, file)
 	case policy.GapCredentials:
 		c.Action, c.Value = "set", "true"
 		c.Text = fmt.Sprintf("set %s to true %s", field, file)
 	case policy.GapPolicy:
 		c.Action, c.Value = "list", ""
-		allows, where := "a policy that allows "+g.Value, "first in "+field
+		allows, where := "a policy that allows "+value, "first in "+field
 		if credentials {
 			allows += " with credentials"
 		}
@@ -90,7 +94,17 @@ func change(g policy.Gap, credentials bool, at *corsprocv1.Location) *corsprocv1
 		}
 		c.Text = fmt.Sprintf("list %s %s %s", allows, where, file)
 	default:
-		c.Text = fmt.Sprintf("add %s to %s %s", g.Value, field, file)
+		c.Text = fmt.Sprintf("add %s to %s %s", value, field, file)
 	}
 	return c
+}
+
+// inYAML writes an entry of a list as it has to stand in a policy file, in either style of lists: null and * only mean
+// themselves in quotes, and so does an address in brackets.
+func inYAML(text string) string {
+	var list []any
+	if yaml.Load([]byte("["+text+"]"), &list) == nil && len(list) == 1 && list[0] == text {
+		return text
+	}
+	return strconv.Quote(text)
 }

@@ -103,7 +103,7 @@ origin_sets: {partners: [https://partner.example]}
 	},
 	{
 		Code: string(policy.CodeUnreachableRoute), Severity: policy.Warning,
-		Explanation: "The first route that matches is the place, and an earlier one takes all that this one could get; or no path can be like this.",
+		Explanation: "The first route that matches is the place, and an earlier one takes all that this one could get; or no path can be like this; or servers can read such a path in two ways (/a;b, /caf%c3%a9/), the other of which leads to a place with other policies, so that nothing is ever granted.",
 		Bad: `virtual_hosts:
   - name: api
     routes:

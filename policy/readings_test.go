@@ -1,0 +1,159 @@
+package policy
+
+import (
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+)
+
+// TestReadings says what is made of paths. The naive reading of naive_paths_test.go holds all of it; this is for people.
+func TestReadings(t *testing.T) {
+	for path, want := range map[string][]string{
+		"/public/..;/orders": {"/public/../orders", "/orders"},
+		"/admin;v=1/x":       {"/admin/x"},
+		"/%61dmin":           {"/admin"},
+		"/caf%c3%a9/":        {"/caf%C3%A9/"},
+		"/a%2Fb":             {"/a/b"},
+		"/a%5C..%5Cb":        {`/a\..\b`, "/b"},
+		"/a//../b":           {"/a/b", "/a/../b", "/b"},
+		"/a/%2e%2e%3b/b":     {"/a/..%3b/b", "/a/%2e%2e/b", "/a/%2E%2E%3B/b", "/b"},
+		`/..\..\x`:           {"/../../x", "/x"},
+		"/;/;/x":             {"///x", "/x"},
+		"/..":                {"/"},
+		"//":                 {"/"},
+		"/a/.":               {"/a/"},
+		"a//../..":           {"a/", "a/../.."},
+		"/%%32fx":            {"/%2fx", "/x"}, // what decoding makes is an escape to the next step
+		"/a b%20%C3%A9%zz%":  nil,
+		"/a.b/..c/.well":     nil,
+	} {
+		var got []string
+		for read := range otherReadings(path) {
+			got = append(got, read)
+		}
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%q is read as %q, want %q", path, got, want)
+		}
+		if isTwofold(path) != (len(want) > 0) {
+			t.Errorf("%q: two readings: %t", path, isTwofold(path))
+		}
+	}
+}
+
+// hostilePaths are what paths are filled with that are as hard to read as can be.
+var hostilePaths = map[string]string{
+	"semicolons": "/;", "semicolons alone": ";", "parameters": "/a;b=c", "slashes": "/", "backslashes": `\`, "dots": "/.", "up": "/a/..", "only up": "/..",
+	"escaped dots": "/%2e%2e", "escaped slashes": "%2f", "escaped semicolons": "%3b", "letters": "%61", "lower digits": "%c3%a9", "percent signs": "%",
+	"nested": "%%32%65", "everything": `/a;%3b%2e%2e%2f..;/\%5c%61%c3//`,
+}
+
+// hostileRegexes are expressions of routes that such paths match nearly.
+var hostileRegexes = []string{`(/?[a-z;%./]*)*x`, `/[^;]*;.*y`}
+
+// hostilePlaces has many routes that such paths nearly match, and that do not decide alike.
+func hostilePlaces(t testing.TB, regexes ...string) *Set {
+	t.Helper()
+	var routes []*corsprocv1.Route
+	add := func(r *corsprocv1.Route) {
+		r.Policies = &corsprocv1.PolicyList{Names: []string{[]string{"p", "q"}[len(routes)%2]}}
+		routes = append(routes, r)
+	}
+	for i := range 10 {
+		for _, piece := range hostilePaths {
+			text := "/" + strings.Repeat(piece, i+1)
+			add(&corsprocv1.Route{Path: text + "x"})
+			add(&corsprocv1.Route{Prefix: text + "y"})
+			add(&corsprocv1.Route{PathSeparatedPrefix: text + "z"})
+		}
+	}
+	for _, text := range regexes {
+		add(&corsprocv1.Route{Regex: text})
+	}
+	return mustCompile(t, Source{Name: "x", Set: &corsprocv1.PolicySet{
+		Policies: map[string]*corsprocv1.Policy{"p": {AllowOrigins: []string{"https://a.example"}}, "q": {AllowOrigins: []string{"https://b.example"}}},
+		Default:  &corsprocv1.DefaultPlace{Policies: &corsprocv1.PolicyList{Names: []string{"p"}}},
+		VirtualHosts: []*corsprocv1.VirtualHost{{
+			Domains: []string{"a"}, Routes: routes,
+		}},
+	}})
+}
+
+func hostileRequest(piece string, size int) *Request {
+	return &Request{Method: "GET", Authority: "a", Path: "/" + strings.Repeat(piece, size/len(piece)), Origin: Line("https://a.example")}
+}
+
+// TestHostilePathsGrow asserts that a path of many pieces takes time in proportion to its length: sixteen times as long
+// for sixteen times the path, and not sixteen times sixteen.
+func TestHostilePathsGrow(t *testing.T) {
+	if raced {
+		t.Skip("the race detector takes its own time")
+	}
+	const size, times = 1 << 10, 16
+	set := hostilePlaces(t, hostileRegexes...)
+	fastest := func(r *Request) time.Duration {
+		least := time.Duration(1 << 62)
+		for range 5 {
+			begin := time.Now()
+			set.Decide(r)
+			least = min(least, time.Since(begin))
+		}
+		return least
+	}
+	for name, piece := range hostilePaths {
+		short, long := fastest(hostileRequest(piece, size)), fastest(hostileRequest(piece, size*times))
+		if ratio := float64(long) / float64(short); ratio > 4*times {
+			t.Errorf("%s: %v for %d KiB, %v for %d KiB: %.0f times", name, short, size>>10, long, size*times>>10, ratio)
+		}
+	}
+}
+
+// TestHostilePathsAllocate asserts that a path of 60 KiB costs a few allocations, and no more memory than its readings
+// have. Expressions have memory of their own, which does not grow with paths.
+func TestHostilePathsAllocate(t *testing.T) {
+	const size = 60 << 10
+	set := hostilePlaces(t)
+	for name, piece := range hostilePaths {
+		r := hostileRequest(piece, size)
+		const most = len(readings) + 8
+		if n := testing.AllocsPerRun(5, func() { set.Decide(r) }); n > float64(most) {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		set.Decide(r)
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; used > uint64(len(readings)+3)*size { // sizes are rounded up
+
+			t.Errorf("%s: %d KiB", name, used>>10)
+		}
+	}
+}
+
+// BenchmarkReadings decides about paths with one reading and with several.
+func BenchmarkReadings(b *testing.B) {
+	set := hostilePlaces(b, hostileRegexes...)
+	for name, path := range map[string]string{"one": "/v1/orders", "escape": "/v1/caf%C3%A9", "slash": "/v1/group%2Fproject", "parameter": "/v1/a;b/c", "many": "/v1/..;/%2e%2e%2fa//b"} {
+		r := &Request{Method: "GET", Authority: "a", Path: path, Origin: Line("https://a.example")}
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				set.Decide(r)
+			}
+		})
+	}
+	for name, piece := range hostilePaths {
+		r := hostileRequest(piece, 60<<10)
+		b.Run("60 KiB of "+name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				set.Decide(r)
+			}
+		})
+	}
+}
