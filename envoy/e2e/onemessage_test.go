@@ -25,17 +25,24 @@ const oneMessage = "one-message.yaml"
 // and with this recipe corsproc hears of it when the upstream has answered. The request is then refused as others are;
 // beside each case is the Timing-Allow-Origin that its place gives to responses.
 var unstoppable = map[string]string{
-	"WEBSOCKETS stops a handshake":                         "",
-	"UNSAFE_METHODS stops POST":                            "https://rum.example, https://shop.example.com",
-	"UNSAFE_METHODS stops a malformed origin":              "https://rum.example, https://shop.example.com",
-	"UNSAFE_METHODS stops a denied origin":                 "https://rum.example, https://shop.example.com",
-	"ALWAYS stops GET":                                     "",
-	"a route overrides reject":                             "https://rum.example",
-	"a route inherits reject":                              "https://rum.example",
-	"candidates and reject":                                "",
-	"a dry run":                                            "", // of candidates that reject
-	"an ambiguous path that begins in a passthrough place": "",
-	"an ambiguous path that ends in a passthrough place":   "",
+	"WEBSOCKETS stops a handshake":                                 "",
+	"UNSAFE_METHODS stops POST":                                    "https://rum.example, https://shop.example.com",
+	"UNSAFE_METHODS stops a malformed origin":                      "https://rum.example, https://shop.example.com",
+	"UNSAFE_METHODS stops a denied origin":                         "https://rum.example, https://shop.example.com",
+	"ALWAYS stops GET":                                             "",
+	"a route overrides reject":                                     "https://rum.example",
+	"a route inherits reject":                                      "https://rum.example",
+	"candidates and reject":                                        "",
+	"a dry run":                                                    "", // of candidates that reject
+	"the route configuration adds, request that is rejected":       "",
+	"a virtual host adds, request that is rejected":                "",
+	"a virtual host overwrites, request that is rejected":          "",
+	"a route adds, request that is rejected":                       "",
+	"a route overwrites, request that is rejected":                 "",
+	"all levels together, request that is rejected":                "",
+	"the route configuration overwrites, request that is rejected": "",
+	"an ambiguous path that begins in a passthrough place":         "",
+	"an ambiguous path that ends in a passthrough place":           "",
 }
 
 // TestCasesOneMessage is TestCases with one message per request. All but the unstoppable cases are the same.
