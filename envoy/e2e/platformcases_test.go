@@ -47,7 +47,8 @@ func named(reason string) map[string]string {
 	for _, name := range []string{
 		"named by a virtual host's metadata", "named by a route's metadata, which beats the virtual host's", "named, tried in order",
 		"a name that does not exist", "a name that does not exist, preflight", "a list that a file could not hold", "passthrough by name",
-		"none by name", "a static list by name",
+		"none by name", "a static list by name", "the private network of policies named by Envoy",
+		"the private network of one policy named by Envoy", "the private network of a list that names a missing policy",
 	} {
 		all[name] = reason
 	}
