@@ -54,8 +54,11 @@ func checkDecision(t *testing.T, set *policy.Set, d policy.Decision, table *case
 		equal("virtual host", d.VirtualHost, want.VirtualHost)
 	}
 	if want.Rule != "" {
-		place, _ := set.Locate(d.Rule)
-		equal("rule", place.Path.String(), want.Rule)
+		rule := casetable.NoRule
+		if place, ok := set.Locate(d.Rule); ok {
+			rule = place.Path.String()
+		}
+		equal("rule", rule, want.Rule)
 	}
 	candidate := ""
 	if d.HasCandidate {

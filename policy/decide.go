@@ -112,6 +112,7 @@ func (e *evaluation) actual(d *Decision) {
 	}
 	if e.kind == Preflight {
 		e.refuse(d, ReasonPreflightUnanswered)
+		d.Rule = 0 // whoever answered it, no rule of a policy file did
 		return
 	}
 	g, rule, denied := e.match()

@@ -91,12 +91,15 @@ type Expect struct {
 	Reason      string            `yaml:"reason"`
 	Policy      string            `yaml:"policy"`
 	VirtualHost string            `yaml:"virtual_host"` // checked where it is given
-	Rule        string            `yaml:"rule"`         // the field path of the rule that decided; checked where it is given
+	Rule        string            `yaml:"rule"`         // the field path of the rule that decided, or [NoRule]; checked where it is given
 	Candidate   string            `yaml:"candidate"`    // "verdict reason" where the place has candidates
 	Status      int               `yaml:"status"`       // of an immediate answer; 0: the request goes on to the upstream
 	Body        bool              `yaml:"body"`         // an immediate answer with a body
 	Headers     map[string]string `yaml:"headers"`
 }
+
+// NoRule is expected of decisions that no rule of the policy file made.
+const NoRule = "none"
 
 // Load reads every table, in the order of their names. A table that cannot be read fails the test.
 func Load(t testing.TB) []Table {
