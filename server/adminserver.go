@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// Nobody needs longer than this to send a request to the admin address, or to take an answer. A profile that is
-	// being recorded takes as long as it was asked to.
+	// Nobody needs longer than this to send a request to the admin address, or to take an answer. To a profile package
+	// pprof adds the time for which it was asked to record.
 	adminReadTimeout  = 10 * time.Second
 	adminWriteTimeout = 30 * time.Second
 	adminIdleTimeout  = 2 * time.Minute
@@ -26,12 +26,18 @@ func (p *process) serveAdmin(failed chan<- error) {
 	if p.adminListener == nil {
 		return
 	}
+	refusals := &throttle{interval: time.Minute}
+	limit := &adminLimit{max: maxAdminConnections, refused: func() {
+		if refusals.allow() {
+			p.log.Warn("connections to the admin address are closed at once: all that may be open are being answered", "max", maxAdminConnections)
+		}
+	}}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true) // for gRPC
 	p.admin = &http.Server{
 		Protocols: protocols,
-		Handler: admin.Handler(admin.Source{
+		Handler: limit.answers(admin.Handler(admin.Source{
 			Policies: p.settings.Policies,
 			Status:   p.policies.status,
 			Reload:   p.policies.load,
@@ -41,14 +47,15 @@ func (p *process) serveAdmin(failed chan<- error) {
 			Activity: p.activity,
 			Refusals: p.recent,
 			Connections: func() (int64, int64) {
-				return p.conns.open.Load(), p.conns.max
+				return p.conns.placed(), int64(p.conns.max)
 			},
 			LogDecisions: p.logged.set,
 			Logging:      p.logged.messages,
 			Hosts:        p.settings.AdminHosts,
 			Pprof:        p.settings.Pprof,
 			Version:      p.version,
-		}),
+		})),
+		ConnContext:       limit.known,
 		ReadHeaderTimeout: adminReadTimeout,
 		ReadTimeout:       adminReadTimeout,
 		WriteTimeout:      adminWriteTimeout,
@@ -56,11 +63,8 @@ func (p *process) serveAdmin(failed chan<- error) {
 		MaxHeaderBytes:    adminMaxHeader,
 		ErrorLog:          slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
-	if p.settings.Pprof {
-		p.admin.WriteTimeout = 0
-	}
 	p.workers.Go(func() {
-		if err := p.admin.Serve(p.adminListener); !errors.Is(err, http.ErrServerClosed) {
+		if err := p.admin.Serve(limit.wrap(p.adminListener)); !errors.Is(err, http.ErrServerClosed) {
 			failed <- err
 		}
 	})

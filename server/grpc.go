@@ -36,7 +36,7 @@ type transport struct {
 
 // newTransport returns the transport. Its health says NOT_SERVING until it is told otherwise. Once ending is closed, nobody
 // is left watching health: such a stream never ends by itself, and would hold up every stop.
-func newTransport(s *Settings, hooks extproc.Hooks, current func() *extproc.Prepared, ending <-chan struct{}) (*transport, error) {
+func newTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, current func() *extproc.Prepared, ending <-chan struct{}) (*transport, error) {
 	g := grpc.NewServer(grpc.MaxRecvMsgSize(s.MaxMessageBytes), grpc.StreamInterceptor(endWatches(ending)))
 	h := health.NewServer()
 	setHealth(h, healthv1.HealthCheckResponse_NOT_SERVING)
@@ -57,7 +57,7 @@ func newTransport(s *Settings, hooks extproc.Hooks, current func() *extproc.Prep
 		Server: &loop.Server{
 			Process: extproc.New(current, hooks), Path: extprocv3.ExternalProcessor_Process_FullMethodName, Others: conn,
 			MaxMessageBytes: s.MaxMessageBytes, MaxConcurrentStreams: s.MaxConcurrentStreams, HandshakeTimeout: handshakeTimeout,
-			Panicked: hooks.Panicked,
+			Greeted: conns.greeted, Used: conns.used, Panicked: hooks.Panicked,
 		},
 		health: h, others: g, conn: conn,
 	}, nil

@@ -36,7 +36,8 @@ type Settings struct {
 	// Plaintext allows addresses in Listen that other machines can reach, without TLS.
 	Plaintext bool
 
-	// MaxConnections bounds the connections on all of Listen together; more are closed at once. At least 1.
+	// MaxConnections bounds the connections on all of Listen together; more are closed at once. As many again may be before
+	// the end of their greeting. At least 1.
 	MaxConnections int
 	// MaxConcurrentStreams bounds the streams of one connection; 0: no limit.
 	MaxConcurrentStreams uint32

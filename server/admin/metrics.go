@@ -26,6 +26,7 @@ type Metrics struct {
 	messages   [len(phases)]atomic.Uint64
 	panics     prometheus.Counter
 	turnedAway prometheus.Counter
+	displaced  prometheus.Counter
 
 	reloads     *prometheus.CounterVec
 	lastGood    prometheus.Gauge
@@ -47,6 +48,10 @@ func NewMetrics(build Build) *Metrics {
 		turnedAway: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "corsproc_connections_refused_total",
 			Help: "Connections that were closed at once because max-connections were open.",
+		}),
+		displaced: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "corsproc_connections_displaced_total",
+			Help: "Connections that asked for nothing and were closed to make room for others.",
 		}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "corsproc_policy_reload_total",
@@ -72,7 +77,7 @@ func NewMetrics(build Build) *Metrics {
 	m.reloads.WithLabelValues(resultFailure)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		info, m.decisions, m.duration, m.panics, m.turnedAway,
+		info, m.decisions, m.duration, m.panics, m.turnedAway, m.displaced,
 		m.reloads, m.lastGood, m.lastGoodAt,
 		streamsCollector{m}, messagesCollector{m}, policyInfo{m},
 		gauge("corsproc_streams_active", "Open ext_proc streams. Envoy opens one per HTTP request.",
@@ -91,11 +96,14 @@ const (
 	resultFailure = "failure"
 )
 
-// WatchConnections shows how many connections are open, and how many may be. It is called once.
-func (m *Metrics) WatchConnections(limit int, open func() int64) {
+// WatchConnections shows how many connections are open, how many are before the end of their greeting, and how many may be
+// open. It is called once.
+func (m *Metrics) WatchConnections(limit int, open, greeting func() int64) {
 	m.registry.MustRegister(
-		gauge("corsproc_connections_active", "Open connections on the addresses for Envoy.",
+		gauge("corsproc_connections_active", "Open connections on the addresses for Envoy that have said HTTP/2.",
 			func() float64 { return float64(open()) }),
+		gauge("corsproc_connections_greeting", "Open connections on the addresses for Envoy that are still in their handshake or have not said HTTP/2.",
+			func() float64 { return float64(greeting()) }),
 		gauge("corsproc_connections_max", "How many connections may be open (--max-connections).",
 			func() float64 { return float64(limit) }),
 	)
@@ -139,6 +147,9 @@ func (m *Metrics) Panicked() { m.panics.Inc() }
 
 // ConnectionRefused counts a connection over the limit.
 func (m *Metrics) ConnectionRefused() { m.turnedAway.Inc() }
+
+// ConnectionDisplaced counts a connection that was closed to make room for another.
+func (m *Metrics) ConnectionDisplaced() { m.displaced.Inc() }
 
 // Decided counts a decision.
 func (m *Metrics) Decided(d *policy.Decision, took time.Duration) {
