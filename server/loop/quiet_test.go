@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,11 +35,11 @@ func TestQuiet(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				greeted, used := 0, 0
+				var greeted, used atomic.Int64
 				s := &Server{
 					Process:          extproc.New(nil, extproc.Hooks{}), // of which nothing is asked
 					HandshakeTimeout: time.Second, MaxMessageBytes: 1 << 10,
-					Greeted: func(net.Conn) bool { greeted++; return true }, Used: func(net.Conn) { used++ },
+					Greeted: func(net.Conn) bool { greeted.Add(1); return true }, Used: func(net.Conn) { used.Add(1) },
 				}
 				ours, theirs := net.Pipe()
 				start := time.Now()
@@ -60,16 +61,16 @@ func TestQuiet(t *testing.T) {
 				test.after(c)
 				if test.ends == 0 {
 					time.Sleep(24 * time.Hour)
-					if len(ended) != 0 || greeted != 1 || used != 1 {
-						t.Errorf("ended: %d; greeted %d times, used %d times", len(ended), greeted, used)
+					if len(ended) != 0 || greeted.Load() != 1 || used.Load() != 1 {
+						t.Errorf("ended: %d; greeted %d times, used %d times", len(ended), greeted.Load(), used.Load())
 					}
 					theirs.Close()
 					<-ended
 					<-told
 					return
 				}
-				if took := <-ended; took != test.ends || greeted != 1 || used != 0 {
-					t.Errorf("ended after %v, want %v; greeted %d times, used %d times", took, test.ends, greeted, used)
+				if took := <-ended; took != test.ends || greeted.Load() != 1 || used.Load() != 0 {
+					t.Errorf("ended after %v, want %v; greeted %d times, used %d times", took, test.ends, greeted.Load(), used.Load())
 				}
 				if last := <-told; last != "goaway 0 NO_ERROR" {
 					t.Errorf("the last that it was told is %q", last)
