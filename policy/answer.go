@@ -34,6 +34,7 @@ const (
 const (
 	varyOrigin    = "Origin"
 	varyPreflight = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
+	varyPrivate   = "Access-Control-Request-Private-Network"
 )
 
 const (
@@ -53,6 +54,7 @@ type answer struct {
 	// Of a preflight's list of headers and of what else it asks for:
 	bareAuthorization bool // Authorization is in it, which the policy does not list
 	privateNetwork    bool // asked for
+	privateOffered    bool // a policy of the place grants it to who asks, so that answers depend on it
 
 	grant  *grant   // whose headers are sent; nil: none are
 	origin string   // the value of Access-Control-Allow-Origin, where grant is set
@@ -67,12 +69,12 @@ type answer struct {
 func (d *Decision) AppendImmediate(dst []Header) (status int, headers []Header, body string) {
 	a := &d.answer
 	if a.grant == nil {
-		vary := varyPreflight
+		vary := a.varyPreflight()
 		if a.reject {
 			dst = append(dst, Header{headerMediaType, "text/plain; charset=utf-8"})
 			vary, body = varyOrigin, rejectedBody
 		}
-		if !a.static {
+		if vary != "" {
 			dst = append(dst, Header{HeaderVary, vary})
 		}
 		return statusForbidden, append(dst, Header{headerCache, "no-store"}), body
@@ -90,10 +92,23 @@ func (d *Decision) AppendImmediate(dst []Header) (status int, headers []Header, 
 	if a.privateNetwork && a.grant.privateNetwork {
 		dst = append(dst, Header{"access-control-allow-private-network", "true"})
 	}
-	if !a.static {
-		dst = append(dst, Header{HeaderVary, varyPreflight})
+	if vary := a.varyPreflight(); vary != "" {
+		dst = append(dst, Header{HeaderVary, vary})
 	}
 	return a.grant.preflightStatus, dst, ""
+}
+
+// varyPreflight returns the value of Vary of a preflight's answer; empty: it has none.
+func (a *answer) varyPreflight() string {
+	switch {
+	case a.static && a.privateOffered:
+		return varyPrivate
+	case a.static:
+		return ""
+	case a.privateOffered:
+		return varyPreflight + ", " + varyPrivate
+	}
+	return varyPreflight
 }
 
 // AppendResponse appends the headers that the response gets, after [ResponseHeaders] have been removed from it. vary

@@ -30,14 +30,14 @@ func TestCases(t *testing.T) {
 			for _, c := range table.Cases {
 				t.Run(c.Name, func(t *testing.T) {
 					r := table.Facts(&c)
-					checkDecision(t, set, set.Decide(&r), &c)
+					checkDecision(t, set, set.Decide(&r), &table, &c)
 				})
 			}
 		})
 	}
 }
 
-func checkDecision(t *testing.T, set *policy.Set, d policy.Decision, c *casetable.Case) {
+func checkDecision(t *testing.T, set *policy.Set, d policy.Decision, table *casetable.Table, c *casetable.Case) {
 	t.Helper()
 	want := &c.Expect
 	equal := func(what, got, want string) {
@@ -54,8 +54,11 @@ func checkDecision(t *testing.T, set *policy.Set, d policy.Decision, c *casetabl
 		equal("virtual host", d.VirtualHost, want.VirtualHost)
 	}
 	if want.Rule != "" {
-		place, _ := set.Locate(d.Rule)
-		equal("rule", place.Path.String(), want.Rule)
+		rule := casetable.NoRule
+		if place, ok := set.Locate(d.Rule); ok {
+			rule = place.Path.String()
+		}
+		equal("rule", rule, want.Rule)
 	}
 	candidate := ""
 	if d.HasCandidate {
@@ -65,7 +68,7 @@ func checkDecision(t *testing.T, set *policy.Set, d policy.Decision, c *casetabl
 
 	got := map[string]string{}
 	upstream := map[string][]string{}
-	for _, line := range c.Upstream {
+	for _, line := range table.Added(c, c.Upstream...) {
 		name, value := casetable.SplitLine(line)
 		upstream[name] = append(upstream[name], value)
 	}

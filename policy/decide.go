@@ -104,6 +104,7 @@ func (e *evaluation) decide(d *Decision) {
 	if d.answer.static && !e.list.grants[0].builtin {
 		d.answer.grant, d.answer.origin = e.list.grants[0], "*"
 	}
+	d.answer.privateOffered = e.kind == Preflight && e.offersPrivate()
 	switch {
 	case e.kind == NotCORS:
 		d.Reason = ReasonNotCORS
@@ -126,6 +127,7 @@ func (e *evaluation) actual(d *Decision) {
 	}
 	if e.kind == Preflight {
 		e.refuse(d, ReasonPreflightUnanswered)
+		d.Rule = 0 // whoever answered it, no rule of a policy file did
 		return
 	}
 	g, rule, denied := e.match()
@@ -187,6 +189,21 @@ func (e *evaluation) preflight(d *Decision) {
 		d.Outcome = Outcome{Refused, ReasonOriginMalformed}
 		d.Policy, d.Rule = "", e.place.listRule
 	}
+}
+
+// offersPrivate reports whether a policy of the place grants a private network to who asks for it.
+func (e *evaluation) offersPrivate() bool {
+	if !e.known || e.list.private {
+		return e.known
+	}
+	for rest := e.named; rest != ""; {
+		var name string
+		name, rest, _ = strings.Cut(rest, ",")
+		if e.set.byName[trimOWS(name)].privateNetwork {
+			return true
+		}
+	}
+	return false
 }
 
 // refuseOrigin refuses because no policy allows the origin, or because g denies it by rule.

@@ -74,6 +74,15 @@ func Reasons() []Reason {
 // String returns the reason as it stands in metrics, logs, metadata and on the command line.
 func (r Reason) String() string { return reasonNames[r] }
 
+// Advice says what to do about requests that are refused for a reason that no policy can change; empty for every other.
+func (r Reason) Advice() string {
+	if r == ReasonPreflightUnanswered {
+		return "no policy decided: another filter, or Envoy itself, answered this preflight before corsproc was asked; " +
+			"put corsproc first in http_filters"
+	}
+	return ""
+}
+
 // Outcome is what a list of policies makes of a request.
 type Outcome struct {
 	Verdict Verdict

@@ -124,6 +124,7 @@ type list struct {
 	grants      []*grant
 	passthrough bool
 	fixed       bool // the list's part of what makes a place static: [none], or one policy that answers everybody alike
+	private     bool // a policy of it has allow_private_network
 }
 
 var (
@@ -133,7 +134,7 @@ var (
 
 // newList compiles a list of policies that exist.
 func newList(grants []*grant) list {
-	l := list{grants: grants}
+	l := list{grants: grants, private: slices.ContainsFunc(grants, func(g *grant) bool { return g.privateNetwork })}
 	if len(grants) == 1 {
 		g := grants[0]
 		l.fixed = g.builtin || (g.star && len(g.deny) == 0)

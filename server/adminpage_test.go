@@ -109,6 +109,9 @@ func TestPage(t *testing.T) {
 	b.says("refusals-rows", "rejected: origin not allowed")
 	b.says("refusals-rows", "policies.shop.allow_methods")
 	b.says("reasons", "method_not_allowed")
+	unanswered("https://shop.example.com").pay(t, r.connect())
+	b.says("refusals-rows", "refused: preflight unanswered")
+	b.says("refusals-rows", "put corsproc first in http_filters.")
 	b.says("candidates-rows", "refused")
 	if selected := evaluate[string](b, `getSelection().toString()`); !strings.Contains(selected, "policies.yaml:11:3") {
 		t.Errorf("what was selected is now %q", selected)

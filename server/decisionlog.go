@@ -255,5 +255,8 @@ func (l *decisionLog) write(line decisionLine) {
 	if where := l.locate(line.prepared, d.Rule); where != "" {
 		attrs = append(attrs, slog.String("rule", where))
 	}
+	if advice := d.Reason.Advice(); advice != "" {
+		attrs = append(attrs, slog.String("advice", advice))
+	}
 	l.log.LogAttrs(context.Background(), slog.LevelDebug, "decision", append(attrs, line.attrs...)...)
 }

@@ -36,13 +36,13 @@ type transport interface {
 	close()
 }
 
-// newTransport returns the transport that the settings name. ended is told of connections that we end; of grpc-go we do not
-// hear when it does.
-func newTransport(s *Settings, hooks extproc.Hooks, ended func(loop.Ended), current func() *extproc.Prepared) (transport, error) {
+// newTransport returns the transport that the settings name. conns is told how far connections are, ended of those that we end;
+// of grpc-go we do not hear when it does.
+func newTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended func(loop.Ended), current func() *extproc.Prepared) (transport, error) {
 	if s.Transport == TransportGRPC {
-		return newGRPCTransport(s, hooks, current), nil
+		return newGRPCTransport(s, conns, hooks, current), nil
 	}
-	return newLoopTransport(s, hooks, ended, current)
+	return newLoopTransport(s, conns, hooks, ended, current)
 }
 
 // register adds to a gRPC server what is no ext_proc: health, whose state is returned, and reflection.

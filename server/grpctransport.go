@@ -17,6 +17,7 @@ import (
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	"github.com/corsproc/corsproc/server/extproc"
@@ -29,16 +30,19 @@ type grpcTransport struct {
 	extproc *extproc.Server
 	health  *health.Server
 	hooks   extproc.Hooks
+	conns   *connLimit
+	greets  *greetings
 	ending  func()
 }
 
-func newGRPCTransport(s *Settings, hooks extproc.Hooks, current func() *extproc.Prepared) *grpcTransport {
+func newGRPCTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, current func() *extproc.Prepared) *grpcTransport {
 	streams := s.MaxConcurrentStreams
 	if streams == 0 {
 		streams = math.MaxUint32
 	}
 	ending := make(chan struct{})
-	t := &grpcTransport{extproc: extproc.New(current, hooks), hooks: hooks, ending: sync.OnceFunc(func() { close(ending) })}
+	t := &grpcTransport{extproc: extproc.New(current, hooks), hooks: hooks, conns: conns, ending: sync.OnceFunc(func() { close(ending) })}
+	t.greets = newGreetings(conns.greeted)
 	t.Server = grpc.NewServer(
 		grpc.ForceServerCodecV2(loop.Bytes{}),
 		grpc.MaxRecvMsgSize(s.MaxMessageBytes),
@@ -47,7 +51,7 @@ func newGRPCTransport(s *Settings, hooks extproc.Hooks, current func() *extproc.
 		grpc.ConnectionTimeout(handshakeTimeout),
 		// Envoys ping idle connections, too, and as often as they are told to. grpc-go's default would end those connections.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Millisecond, PermitWithoutStream: true}),
-		grpc.ChainStreamInterceptor(t.recovered, endWatches(ending)),
+		grpc.ChainStreamInterceptor(t.around, endWatches(ending)),
 	)
 	t.Server.RegisterService(&grpc.ServiceDesc{
 		ServiceName: extprocv3.ExternalProcessor_ServiceDesc.ServiceName,
@@ -98,8 +102,13 @@ func (t *grpcTransport) messages(s *extproc.Stream, stream grpc.ServerStream) (e
 	}
 }
 
-// recovered lets a bug of ours cost one stream, not the process.
-func (t *grpcTransport) recovered(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+// around notes that a connection is used, and lets a bug of ours cost one stream, not the process.
+func (t *grpcTransport) around(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+	if p, ok := peer.FromContext(stream.Context()); ok {
+		if from, ok := p.Addr.(greetAddr); ok {
+			t.conns.used(from.conn.Conn)
+		}
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			t.hooks.Panicked(r, debug.Stack())
@@ -140,7 +149,7 @@ type watchStream struct {
 func (s watchStream) Context() context.Context { return s.ctx }
 
 func (t *grpcTransport) Serve(l net.Listener) error {
-	if err := t.Server.Serve(l); !errors.Is(err, grpc.ErrServerStopped) {
+	if err := t.Server.Serve(t.greets.wrap(l)); !errors.Is(err, grpc.ErrServerStopped) {
 		return err
 	}
 	return nil
@@ -148,13 +157,20 @@ func (t *grpcTransport) Serve(l net.Listener) error {
 
 func (t *grpcTransport) GracefulStop() {
 	t.ending()
+	// grpc-go waits for those who have not said HTTP/2 yet, too.
+	late := time.AfterFunc(stopGreeting, t.greets.end)
+	defer late.Stop()
 	t.Server.GracefulStop()
 }
 
 func (t *grpcTransport) Stop() {
 	t.ending()
+	t.greets.end()
 	t.Server.Stop()
 }
+
+// stopGreeting is how long a client that is saying HTTP/2 when a stop begins may take for it.
+const stopGreeting = time.Second
 
 func (t *grpcTransport) setServing(serving bool) { setHealth(t.health, serving) }
 

@@ -1,25 +1,150 @@
 package server
 
 import (
+	"container/list"
 	"net"
 	"sync"
-	"sync/atomic"
+	"time"
 )
 
-// connLimit bounds the connections of several listeners together. Connections over the limit are accepted and closed at
-// once, so that their clients learn of it: left in the backlog, they would wait for a place that never comes.
+// shortPatience is how long a connection may take for each step of its greeting while half as many as may be are before
+// theirs. An Envoy takes milliseconds.
+const shortPatience = 2 * time.Second
+
+// connLimit bounds the connections of several listeners together. max may have a place, which is given once a connection
+// has made its handshake of TLS and said HTTP/2; as many again may be on the way there. So clients that only connect, or
+// that lack a certificate, keep nobody out: where they are too many, the oldest that has said nothing goes. A connection
+// with a place on which no stream was ever opened goes too when another needs it. Where all places are in use, what comes
+// is accepted and closed at once, so that its client learns of it: left in the backlog, it would wait for a place that
+// never comes.
 type connLimit struct {
-	max     int64
-	refused func() // called for every connection over the limit
-	open    atomic.Int64
+	max       int
+	refused   func() // called for every connection over the limit
+	displaced func() // called for every connection that was closed to make room
+
+	mu     sync.Mutex
+	states [connStates]list.List // of *limitedConn, in the order in which they came into the state
 }
 
-func newConnLimit(max int, refused func()) *connLimit {
-	return &connLimit{max: int64(max), refused: refused}
+// connState is how far a connection has come.
+type connState int
+
+const (
+	connSilent   connState = iota // nothing was read from it
+	connSpeaking                  // its greeting has begun
+	connUnused                    // has a place, and no stream was ever opened
+	connUsed                      // has a place; only its client or a stop ends it
+	connStates                    // how many states there are
+	connClosed   connState = -1
+)
+
+func newConnLimit(max int, refused, displaced func()) *connLimit {
+	return &connLimit{max: max, refused: refused, displaced: displaced}
 }
 
 // wrap returns a listener whose connections count.
-func (c *connLimit) wrap(l net.Listener) net.Listener { return &limitedListener{Listener: l, limit: c} }
+func (l *connLimit) wrap(inner net.Listener) net.Listener { return &limitedListener{inner, l} }
+
+// placed returns how many connections have a place.
+func (l *connLimit) placed() int64 { return l.count(connUnused, connUsed) }
+
+// greeting returns how many connections are before the end of their greeting.
+func (l *connLimit) greeting() int64 { return l.count(connSilent, connSpeaking) }
+
+func (l *connLimit) count(states ...connState) (n int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range states {
+		n += int64(l.states[s].Len())
+	}
+	return n
+}
+
+// take takes a new connection in, or returns nil where all places are in use.
+func (l *connLimit) take(nc net.Conn) *limitedConn {
+	l.mu.Lock()
+	if l.states[connUsed].Len() >= l.max {
+		l.mu.Unlock()
+		return nil
+	}
+	var gone []*limitedConn
+	silent, speaking := &l.states[connSilent], &l.states[connSpeaking]
+	if 2*(silent.Len()+speaking.Len()) >= l.max {
+		for _, state := range []*list.List{silent, speaking} {
+			for c := oldest(state); c != nil && time.Since(c.since) >= shortPatience; c = oldest(state) {
+				gone = append(gone, c.move(connClosed))
+			}
+		}
+	}
+	if silent.Len()+speaking.Len() >= l.max {
+		c := oldest(silent)
+		if c == nil {
+			c = oldest(speaking)
+		}
+		gone = append(gone, c.move(connClosed))
+	}
+	c := (&limitedConn{Conn: nc, limit: l, state: connClosed}).move(connSilent)
+	l.mu.Unlock()
+	l.displace(gone)
+	return c
+}
+
+// oldest returns the connection that came into a state first, or nil.
+func oldest(state *list.List) *limitedConn {
+	if e := state.Front(); e != nil {
+		return e.Value.(*limitedConn)
+	}
+	return nil
+}
+
+// displace closes connections that have made room. The lock is not held: who reads the log may be slow.
+func (l *connLimit) displace(gone []*limitedConn) {
+	for _, c := range gone {
+		c.Conn.Close()
+		l.displaced()
+	}
+}
+
+// greeted gives a connection that has said HTTP/2 its place, and reports whether there was one.
+func (l *connLimit) greeted(nc net.Conn) bool {
+	c := limitedOf(nc)
+	l.mu.Lock()
+	if c.state == connClosed {
+		l.mu.Unlock()
+		return false
+	}
+	var gone []*limitedConn
+	if unused := &l.states[connUnused]; unused.Len()+l.states[connUsed].Len() >= l.max {
+		if unused.Len() == 0 {
+			l.mu.Unlock()
+			l.refused()
+			return false
+		}
+		gone = append(gone, oldest(unused).move(connClosed))
+	}
+	c.move(connUnused)
+	l.mu.Unlock()
+	l.displace(gone)
+	return true
+}
+
+// used notes that a stream was opened on a connection.
+func (l *connLimit) used(nc net.Conn) {
+	c := limitedOf(nc)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.state != connClosed {
+		c.move(connUsed)
+	}
+}
+
+// limitedOf returns the connection that counts: nc, or what it speaks TLS over.
+func limitedOf(nc net.Conn) *limitedConn {
+	if secured, ok := nc.(*tlsConn); ok {
+		nc = secured.raw
+	}
+	return nc.(*limitedConn)
+}
 
 type limitedListener struct {
 	net.Listener
@@ -28,27 +153,60 @@ type limitedListener struct {
 
 func (l *limitedListener) Accept() (net.Conn, error) {
 	for {
-		conn, err := l.Listener.Accept()
+		nc, err := l.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
-		if l.limit.open.Add(1) <= l.limit.max {
-			return &limitedConn{Conn: conn, limit: l.limit}, nil
+		if c := l.limit.take(nc); c != nil {
+			return c, nil
 		}
-		l.limit.open.Add(-1)
-		conn.Close()
+		nc.Close()
 		l.limit.refused()
 	}
 }
 
+// limitedConn is a connection that counts.
 type limitedConn struct {
 	net.Conn
 	limit *connLimit
-	once  sync.Once
+	spoke bool // of the reading goroutine alone
+
+	// Under the limit's lock:
+	state connState
+	since time.Time     // when it came into the state
+	entry *list.Element // in the state's list
 }
 
+// move brings the connection into a state, and returns it. The lock is held.
+func (c *limitedConn) move(to connState) *limitedConn {
+	if c.state != connClosed {
+		c.limit.states[c.state].Remove(c.entry)
+	}
+	if c.state, c.entry = to, nil; to != connClosed {
+		c.since, c.entry = time.Now(), c.limit.states[to].PushBack(c)
+	}
+	return c
+}
+
+// Read notes the first thing that the client says.
+func (c *limitedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && !c.spoke {
+		c.spoke = true
+		c.limit.mu.Lock()
+		if c.state == connSilent {
+			c.move(connSpeaking)
+		}
+		c.limit.mu.Unlock()
+	}
+	return n, err
+}
+
+// Close closes the connection, which counts no more.
 func (c *limitedConn) Close() error {
-	c.once.Do(func() { c.limit.open.Add(-1) })
+	c.limit.mu.Lock()
+	c.move(connClosed)
+	c.limit.mu.Unlock()
 	return c.Conn.Close()
 }
 

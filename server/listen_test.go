@@ -1,14 +1,12 @@
 package server
 
 import (
-	"io"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestListenUnix(t *testing.T) {
@@ -74,50 +72,4 @@ func TestListenAllOrNone(t *testing.T) {
 	if _, err := os.Lstat(path); err == nil {
 		t.Error("the address that could be opened is still open")
 	}
-}
-
-func TestConnectionLimit(t *testing.T) {
-	refused := make(chan struct{}, 10)
-	limit := newConnLimit(2, func() { refused <- struct{}{} })
-	inner, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := limit.wrap(inner)
-	defer l.Close()
-	accepted := make(chan net.Conn, 10)
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			accepted <- c
-		}
-	}()
-	dial := func() net.Conn {
-		t.Helper()
-		c, err := net.Dial("tcp", inner.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.Close() })
-		return c
-	}
-	dial()
-	dial()
-	first := <-accepted
-	<-accepted
-	third := dial()
-	<-refused
-	third.SetReadDeadline(time.Now().Add(10 * time.Second))
-	if _, err := third.Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("the connection over the limit: %v, want EOF at once", err)
-	}
-	first.Close()
-	first.Close() // a place is given back once
-	dial()
-	<-accepted
-	dial()
-	<-refused
 }

@@ -24,7 +24,7 @@ type loopTransport struct {
 	conn   *grpc.ClientConn
 }
 
-func newLoopTransport(s *Settings, hooks extproc.Hooks, ended func(loop.Ended), current func() *extproc.Prepared) (*loopTransport, error) {
+func newLoopTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended func(loop.Ended), current func() *extproc.Prepared) (*loopTransport, error) {
 	g := grpc.NewServer(grpc.MaxRecvMsgSize(s.MaxMessageBytes))
 	h := register(g, s)
 	listener := bufconn.Listen(pipeBytes)
@@ -40,7 +40,7 @@ func newLoopTransport(s *Settings, hooks extproc.Hooks, ended func(loop.Ended), 
 			Process: extproc.New(current, hooks), Path: extprocv3.ExternalProcessor_Process_FullMethodName,
 			Others: conn, Methods: methodsOf(g), HealthServices: healthServices,
 			MaxMessageBytes: s.MaxMessageBytes, MaxConcurrentStreams: s.MaxConcurrentStreams, HandshakeTimeout: handshakeTimeout,
-			Panicked: hooks.Panicked, Ended: ended,
+			Greeted: conns.greeted, Used: conns.used, Panicked: hooks.Panicked, Ended: ended,
 		},
 		health: h, others: g, conn: conn,
 	}, nil

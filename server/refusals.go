@@ -165,6 +165,9 @@ func (t *refusals) write(line refusal) {
 	if where := t.locate(line.prepared, d.Rule); where != "" {
 		attrs = append(attrs, slog.String("rule", where))
 	}
+	if advice := d.Reason.Advice(); advice != "" {
+		attrs = append(attrs, slog.String("advice", advice))
+	}
 	t.log.LogAttrs(context.Background(), slog.LevelInfo, "refused", attrs...)
 }
 

@@ -164,12 +164,12 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	p.workers.Go(func() { p.watch(background) })
 	p.startTLS(background)
 
-	transport, err := newTransport(p.settings, p.hooks(), p.connectionEnded(), p.policies.prepared)
+	p.conns = p.newConnLimit()
+	transport, err := newTransport(p.settings, p.conns, p.hooks(), p.connectionEnded(), p.policies.prepared)
 	if err != nil {
 		return err
 	}
 	defer transport.close()
-	p.conns = p.newConnLimit()
 	failed := make(chan error, len(p.listeners)+1)
 	for _, l := range p.listeners {
 		p.workers.Go(func() {
@@ -313,13 +313,18 @@ func (p *process) finish() {
 
 // newConnLimit returns the bound on the connections of all listeners.
 func (p *process) newConnLimit() *connLimit {
-	warnings := &throttle{interval: time.Minute}
+	refused, displaced := &throttle{interval: time.Minute}, &throttle{interval: time.Minute}
 	conns := newConnLimit(p.settings.MaxConnections, func() {
 		p.metrics.ConnectionRefused()
-		if warnings.allow() {
+		if refused.allow() {
 			p.log.Warn("connections are closed at once: max-connections are open", "max", p.settings.MaxConnections)
 		}
+	}, func() {
+		p.metrics.ConnectionDisplaced()
+		if displaced.allow() {
+			p.log.Warn("connections that ask for nothing are closed to make room for others", "max", p.settings.MaxConnections)
+		}
 	})
-	p.metrics.WatchConnections(p.settings.MaxConnections, conns.open.Load)
+	p.metrics.WatchConnections(p.settings.MaxConnections, conns.placed, conns.greeting)
 	return conns
 }

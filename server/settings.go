@@ -40,7 +40,8 @@ type Settings struct {
 	Reflection bool
 	// Transport is what serves the streams of Listen.
 	Transport Transport
-	// MaxConnections bounds the connections on all of Listen together; more are closed at once. At least 1.
+	// MaxConnections bounds the connections on all of Listen together; more are closed at once. As many again may be before
+	// the end of their greeting. At least 1.
 	MaxConnections int
 	// MaxConcurrentStreams bounds the streams of one connection; 0: no limit.
 	MaxConcurrentStreams uint32

@@ -334,8 +334,8 @@ func TestTLSRotation(t *testing.T) {
 	}
 }
 
-// TestTLSHandshakeHoldsNobodyUp: clients that say nothing keep no other from being served, have their places for the
-// time of a handshake, and count towards max-connections.
+// TestTLSHandshakeHoldsNobodyUp: clients that say nothing keep no other from being served, are there for the time of a
+// handshake, and are never more than max-connections.
 func TestTLSHandshakeHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	r := startTLS(t, func(s *Settings) { s.MaxConnections = 3 })
@@ -355,14 +355,13 @@ func TestTLSHandshakeHoldsNobodyUp(t *testing.T) {
 	if err := healthOver(t, r.listen, creds); err != nil {
 		t.Errorf("beside clients that say nothing: %v", err)
 	}
-	silent()
-	over := silent()
-	over.SetReadDeadline(time.Now().Add(patience))
-	if _, err := over.Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("the connection over the limit: %v", err)
+	third, over := silent(), silent()
+	_ = first.SetReadDeadline(time.Now().Add(handshakeTimeout / 2))
+	if _, err := first.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("the oldest that says nothing makes room at once: %v", err)
 	}
-	for _, conn := range []net.Conn{first, second} {
-		conn.SetReadDeadline(time.Now().Add(patience))
+	for _, conn := range []net.Conn{second, third, over} {
+		_ = conn.SetReadDeadline(time.Now().Add(patience))
 		if _, err := conn.Read(make([]byte, 1)); err != io.EOF {
 			t.Errorf("a client that says nothing: %v", err)
 		}

@@ -9,9 +9,14 @@ import (
 	"strings"
 	"testing"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3" // read by name
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/structpb"
 
+	"github.com/corsproc/corsproc/envoy/bootstrap"
 	"github.com/corsproc/corsproc/policy/casetable"
 )
 
@@ -42,6 +47,13 @@ func runCases(t *testing.T, config string, table *casetable.Table) {
 
 // runCasesAt runs a table's cases through the gateway that the setup says.
 func runCasesAt(t *testing.T, table *casetable.Table, s setup) {
+	edit := s.edit
+	s.edit = func(c *bootstrap.Config) {
+		c.Manager.GetRouteConfig().ResponseHeadersToAdd = headersToAdd(&table.Envoy.Adds)
+		if edit != nil {
+			edit(c)
+		}
+	}
 	g := start(t, s)
 	sent := map[string]*casetable.Case{}
 	for i, c := range table.Cases {
@@ -141,29 +153,54 @@ func checkAccessLog(t *testing.T, log string, sent map[string]*casetable.Case) {
 	}
 }
 
-// virtualHosts writes a table's Envoy as a YAML (JSON) list in Envoy's format.
+// virtualHosts writes a table's virtual hosts as a YAML (JSON) list in Envoy's format.
 func virtualHosts(t *testing.T, table *casetable.Table) string {
 	t.Helper()
-	type object = map[string]any
-	metadata := func(o object, policies string) object {
-		if policies != "" {
-			o["metadata"] = object{"filter_metadata": object{"corsproc": object{"policies": policies}}}
+	var hosts []json.RawMessage
+	for i := range table.Envoy.VirtualHosts {
+		h := &table.Envoy.VirtualHosts[i]
+		host := &routev3.VirtualHost{Name: h.Name, Domains: h.Domains, Metadata: naming(h.Policies), ResponseHeadersToAdd: headersToAdd(&h.Adds)}
+		for i := range h.Routes {
+			r := &h.Routes[i]
+			host.Routes = append(host.Routes, &routev3.Route{
+				Name:     r.Name,
+				Match:    &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: r.Prefix}},
+				Action:   &routev3.Route_Route{Route: &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: "echo"}}},
+				Metadata: naming(r.Policies), ResponseHeadersToAdd: headersToAdd(&r.Adds),
+			})
 		}
-		return o
-	}
-	var hosts []object
-	for _, h := range table.Envoy.VirtualHosts {
-		var routes []object
-		for _, r := range h.Routes {
-			routes = append(routes, metadata(object{
-				"name": r.Name, "match": object{"prefix": r.Prefix}, "route": object{"cluster": "echo"},
-			}, r.Policies))
+		data, err := protojson.Marshal(host)
+		if err != nil {
+			t.Fatal(err)
 		}
-		hosts = append(hosts, metadata(object{"name": h.Name, "domains": h.Domains, "routes": routes}, h.Policies))
+		hosts = append(hosts, data)
 	}
 	data, err := json.Marshal(hosts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return string(data)
+}
+
+// naming returns metadata that names policies; none for none.
+func naming(policies string) *corev3.Metadata {
+	if policies == "" {
+		return nil
+	}
+	return &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{"corsproc": {
+		Fields: map[string]*structpb.Value{"policies": structpb.NewStringValue(policies)},
+	}}}
+}
+
+// headersToAdd returns what a level of the route configuration adds.
+func headersToAdd(a *casetable.Adds) (options []*corev3.HeaderValueOption) {
+	add := func(lines []string, action corev3.HeaderValueOption_HeaderAppendAction) {
+		for _, line := range lines {
+			name, value := casetable.SplitLine(line)
+			options = append(options, &corev3.HeaderValueOption{Header: &corev3.HeaderValue{Key: name, Value: value}, AppendAction: action})
+		}
+	}
+	add(a.Append, corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD)
+	add(a.Overwrite, corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD)
+	return options
 }

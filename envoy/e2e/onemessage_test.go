@@ -44,6 +44,14 @@ var unstoppable = map[string]string{
 	"places that differ in reject, the stricter of which stops the request": "https://rum.example",
 	"places that differ in reject, by another reading":                      "https://rum.example",
 	"policies that Envoy names, in places that differ in reject":            "",
+
+	"the route configuration adds, request that is rejected":       "",
+	"a virtual host adds, request that is rejected":                "",
+	"a virtual host overwrites, request that is rejected":          "",
+	"a route adds, request that is rejected":                       "",
+	"a route overwrites, request that is rejected":                 "",
+	"all levels together, request that is rejected":                "",
+	"the route configuration overwrites, request that is rejected": "",
 }
 
 // TestCasesOneMessage is TestCases with one message per request. All but the unstoppable cases are the same.

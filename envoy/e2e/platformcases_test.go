@@ -71,7 +71,8 @@ func named(reason string) map[string]string {
 		"a name that does not exist", "a name that does not exist, preflight", "a list that a file could not hold", "passthrough by name",
 		"none by name", "a static list by name",
 		"policies that Envoy names are those of every reading", "policies that Envoy names, in places that differ in reject",
-		"passthrough that Envoy names is that of every reading",
+		"passthrough that Envoy names is that of every reading", "the private network of policies named by Envoy",
+		"the private network of one policy named by Envoy", "the private network of a list that names a missing policy",
 	})
 }
 

@@ -35,7 +35,6 @@ import (
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/internal_upstream/v3"
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/raw_buffer/v3"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/corsproc/corsproc/envoy/bootstrap"
 )
@@ -220,9 +219,7 @@ func (r *hostedRoute) like(template *routev3.Route) *routev3.Route {
 	route := proto.CloneOf(template)
 	route.Match = &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: r.prefix}}
 	if r.policies != "" {
-		route.Metadata = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{"corsproc": {
-			Fields: map[string]*structpb.Value{"policies": structpb.NewStringValue(r.policies)},
-		}}}
+		route.Metadata = naming(r.policies)
 	}
 	if r.down {
 		route.GetRoute().ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: nobody}

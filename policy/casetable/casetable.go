@@ -34,6 +34,14 @@ type Table struct {
 // "local", for all domains.
 type Envoy struct {
 	VirtualHosts []VirtualHost `yaml:"virtual_hosts"`
+	Adds         `yaml:",inline"`
+}
+
+// Adds are the headers that a level of the route configuration adds to responses, immediate ones too, before corsproc
+// changes them (response_headers_to_add): lines, "name: value".
+type Adds struct {
+	Append    []string `yaml:"append"`    // beside what is there
+	Overwrite []string `yaml:"overwrite"` // in its place
 }
 
 // VirtualHost is one of Envoy's virtual hosts; its domains are exact, or "*".
@@ -42,6 +50,7 @@ type VirtualHost struct {
 	Domains  []string `yaml:"domains"`
 	Policies string   `yaml:"policies"` // named in its metadata; empty: none
 	Routes   []Route  `yaml:"routes"`   // without any: one route without a name for every path
+	Adds     `yaml:",inline"`
 }
 
 // Route is one of Envoy's routes.
@@ -49,6 +58,7 @@ type Route struct {
 	Name     string `yaml:"name"`
 	Prefix   string `yaml:"prefix"`
 	Policies string `yaml:"policies"` // named in its metadata; empty: none
+	Adds     `yaml:",inline"`
 }
 
 // Case is one request and what is answered to it.
@@ -81,12 +91,15 @@ type Expect struct {
 	Reason      string            `yaml:"reason"`
 	Policy      string            `yaml:"policy"`
 	VirtualHost string            `yaml:"virtual_host"` // checked where it is given
-	Rule        string            `yaml:"rule"`         // the field path of the rule that decided; checked where it is given
+	Rule        string            `yaml:"rule"`         // the field path of the rule that decided, or [NoRule]; checked where it is given
 	Candidate   string            `yaml:"candidate"`    // "verdict reason" where the place has candidates
 	Status      int               `yaml:"status"`       // of an immediate answer; 0: the request goes on to the upstream
 	Body        bool              `yaml:"body"`         // an immediate answer with a body
 	Headers     map[string]string `yaml:"headers"`
 }
+
+// NoRule is expected of decisions that no rule of the policy file made.
+const NoRule = "none"
 
 // Load reads every table, in the order of their names. A table that cannot be read fails the test.
 func Load(t testing.TB) []Table {
@@ -159,10 +172,10 @@ func (t *Table) Facts(c *Case) policy.Request {
 	if h := t.virtualHost(c.Request.Host); h != nil {
 		r.VirtualHost = h.Name
 		named := h.Policies
-		if i := slices.IndexFunc(h.Routes, func(route Route) bool { return strings.HasPrefix(c.Request.Path, route.Prefix) }); i >= 0 {
-			r.Route = h.Routes[i].Name
-			if h.Routes[i].Policies != "" {
-				named = h.Routes[i].Policies
+		if route := h.route(c.Request.Path); route != nil {
+			r.Route = route.Name
+			if route.Policies != "" {
+				named = route.Policies
 			}
 		}
 		if named != "" {
@@ -187,6 +200,35 @@ func (t *Table) virtualHost(host string) *VirtualHost {
 		}
 	}
 	return nil
+}
+
+func (h *VirtualHost) route(path string) *Route {
+	i := slices.IndexFunc(h.Routes, func(route Route) bool { return strings.HasPrefix(path, route.Prefix) })
+	if i < 0 {
+		return nil
+	}
+	return &h.Routes[i]
+}
+
+// Added returns the lines of a response to a case once the table's Envoy has added its own, the most specific level first.
+func (t *Table) Added(c *Case, lines ...string) []string {
+	levels := []Adds{t.Envoy.Adds}
+	if h := t.virtualHost(c.Request.Host); h != nil {
+		levels = append(levels, h.Adds)
+		if route := h.route(c.Request.Path); route != nil {
+			levels = append(levels, route.Adds)
+		}
+	}
+	lines = slices.Clone(lines)
+	for _, level := range slices.Backward(levels) {
+		lines = append(lines, level.Append...)
+		for _, line := range level.Overwrite {
+			name, _ := SplitLine(line)
+			lines = slices.DeleteFunc(lines, func(l string) bool { n, _ := SplitLine(l); return n == name })
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 // SplitLine parts a line into its lower-case name and its value.

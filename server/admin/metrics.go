@@ -41,6 +41,7 @@ type Metrics struct {
 	panics     prometheus.Counter
 	turnedAway prometheus.Counter
 	connsEnd   *prometheus.CounterVec
+	displaced  prometheus.Counter
 
 	reloads     *prometheus.CounterVec
 	lastGood    prometheus.Gauge
@@ -67,6 +68,10 @@ func NewMetrics(build Build) *Metrics {
 			Name: "corsproc_connections_ended_total",
 			Help: "Connections that corsproc ended because of what came on them, by HTTP/2's code for the reason.",
 		}, []string{"code"}),
+		displaced: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "corsproc_connections_displaced_total",
+			Help: "Connections that asked for nothing and were closed to make room for others.",
+		}),
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "corsproc_policy_reload_total",
 			Help: "Attempts to load the policy files, by result: success or failure. Unchanged content does not count.",
@@ -94,7 +99,7 @@ func NewMetrics(build Build) *Metrics {
 	m.reloads.WithLabelValues(resultFailure)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		info, m.decisions, m.duration, m.panics, m.turnedAway, m.connsEnd,
+		info, m.decisions, m.duration, m.panics, m.turnedAway, m.displaced, m.connsEnd,
 		m.reloads, m.lastGood, m.lastGoodAt,
 		streamsCollector{m}, messagesCollector{m}, policyInfo{m},
 		gauge("corsproc_streams_active", "Open ext_proc streams. Envoy opens one per HTTP request.",
@@ -113,11 +118,14 @@ const (
 	resultFailure = "failure"
 )
 
-// WatchConnections shows how many connections are open, and how many may be. It is called once.
-func (m *Metrics) WatchConnections(limit int, open func() int64) {
+// WatchConnections shows how many connections are open, how many are before the end of their greeting, and how many may be
+// open. It is called once.
+func (m *Metrics) WatchConnections(limit int, open, greeting func() int64) {
 	m.registry.MustRegister(
-		gauge("corsproc_connections_active", "Open connections on the addresses for Envoy.",
+		gauge("corsproc_connections_active", "Open connections on the addresses for Envoy that have said HTTP/2.",
 			func() float64 { return float64(open()) }),
+		gauge("corsproc_connections_greeting", "Open connections on the addresses for Envoy that are still in their handshake or have not said HTTP/2.",
+			func() float64 { return float64(greeting()) }),
 		gauge("corsproc_connections_max", "How many connections may be open (--max-connections).",
 			func() float64 { return float64(limit) }),
 	)
@@ -161,6 +169,9 @@ func (m *Metrics) Panicked() { m.panics.Inc() }
 
 // ConnectionRefused counts a connection over the limit.
 func (m *Metrics) ConnectionRefused() { m.turnedAway.Inc() }
+
+// ConnectionDisplaced counts a connection that was closed to make room for another.
+func (m *Metrics) ConnectionDisplaced() { m.displaced.Inc() }
 
 // ConnectionEnded counts a connection that we ended because of what came on it.
 func (m *Metrics) ConnectionEnded(code http2.ErrCode) {

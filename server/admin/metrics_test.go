@@ -30,7 +30,7 @@ func everything(t *testing.T) *Metrics {
 	m.InForce(r.Set, r.Hash)
 	m.Attempted(true)
 	m.LastAttempt(time.Unix(1e9, 0), true)
-	m.WatchConnections(10, func() int64 { return 3 })
+	m.WatchConnections(10, func() int64 { return 3 }, func() int64 { return 2 })
 	m.TLS().Loaded(time.Unix(2e9, 0), time.Unix(3e9, 0))
 	m.WatchTraces(func() (uint64, uint64, uint64) { return 3, 2, 1 })
 	m.StreamStarted()

@@ -182,7 +182,7 @@ func (r *refusal) message(now *policyfile.Result) *corsprocv1.RecentRefusal {
 			Verdict: r.verdict.String(), Reason: r.key.reason.String(),
 		},
 		Origin: shown(r.key.origin), Method: shown(r.method), Count: r.count,
-		FirstSeen: timestamppb.New(r.first), LastSeen: timestamppb.New(r.last),
+		FirstSeen: timestamppb.New(r.first), LastSeen: timestamppb.New(r.last), Advice: r.key.reason.Advice(),
 	}
 	if r.key.reason == policy.ReasonOriginMalformed {
 		m.Origin = quoted(r.key.origin)
@@ -199,6 +199,9 @@ func (r *refusal) message(now *policyfile.Result) *corsprocv1.RecentRefusal {
 				m.Headers = append(m.Headers, shown(name))
 			}
 		}
+	}
+	if m.Advice != "" {
+		return m // no policy decided, and none will
 	}
 	by := r.byNow.get(now)
 	m.VerdictNow, m.Decision.Rule, m.Changes = by.verdict, by.rule, by.changes

@@ -37,7 +37,8 @@ func TestCases(t *testing.T) {
 
 func checkCase(t *testing.T, conn *grpc.ClientConn, table *casetable.Table, c *casetable.Case) {
 	facts := table.Facts(c)
-	x := exchange{attrs: attrs{}, response: append([]string{":status: 200"}, c.Upstream...), answer: "upstream"}
+	x := exchange{attrs: attrs{}, added: table.Added(c), answer: "upstream",
+		response: append([]string{":status: 200"}, table.Added(c, c.Upstream...)...)}
 	if facts.VirtualHost != "" {
 		x.attrs["xds.virtual_host_name"] = facts.VirtualHost
 		x.attrs["xds.route_name"] = facts.Route

@@ -41,7 +41,8 @@ type exchange struct {
 	attrs    attrs
 	body     string
 	response []string
-	answer   string // the response's body
+	answer   string   // the response's body
+	added    []string // what Envoy's routes add to an immediate response
 }
 
 // outcome is what became of an exchange.
@@ -86,7 +87,7 @@ func (f *filter) exchange(x exchange) {
 	if f.requestHeaders && x.request != nil {
 		r := f.ask(with(requestMessage(x.request...), filterName, f.attrs))
 		if i := r.GetImmediateResponse(); i != nil {
-			f.answered(i)
+			f.answered(i, x.added)
 			return
 		}
 		if r.GetModeOverride().GetResponseHeaderMode() == modev3.ProcessingMode_SKIP && f.allowOverride {
@@ -167,8 +168,8 @@ func (f *filter) ask(m *message) *reply {
 }
 
 // answered takes an immediate response. Nothing may follow it: Envoy has crashed over less.
-func (f *filter) answered(i *extprocv3.ImmediateResponse) {
-	f.see(f.mutated([]string{":status: 200"}, i.GetHeaders()))
+func (f *filter) answered(i *extprocv3.ImmediateResponse, added []string) {
+	f.see(f.mutated(inlined(append([]string{":status: 200"}, added...)), i.GetHeaders()))
 	f.out.Status = i.GetStatus().GetCode().String()
 	f.out.Body = string(i.GetBody())
 	f.out.Details = i.GetDetails()

@@ -51,7 +51,8 @@ func appendPass(out []byte, d *policy.Decision, relay relay) []byte {
 	return append(out, skipResponse...)
 }
 
-// appendImmediate answers the request in the upstream's place.
+// appendImmediate answers the request in the upstream's place. Envoy adds the headers of its routes to the answer before
+// it reads these mutations (response_headers_to_add), CORS headers too: they are removed as those of upstreams are.
 func appendImmediate(out []byte, d *policy.Decision) []byte {
 	var scratch [manyHeaders]policy.Header
 	code, headers, body := d.AppendImmediate(scratch[:0])
@@ -60,7 +61,7 @@ func appendImmediate(out []byte, d *policy.Decision) []byte {
 	out = protowire.AppendVarint(protowire.AppendTag(out, httpStatusCode, protowire.VarintType), uint64(code))
 	out = finish(out, status)
 	out, mutation := begin(out, immediateHeaders)
-	out = finish(appendOptions(out, headers), mutation)
+	out = finish(append(appendOptions(out, headers), removed...), mutation)
 	if body != "" {
 		out = appendText(out, immediateBody, body)
 	}

@@ -103,14 +103,25 @@ func dial(t testing.TB, address string, settings ...http2.Setting) *client {
 	}
 	t.Cleanup(func() { nc.Close() })
 	_ = nc.SetDeadline(time.Now().Add(20 * time.Second))
+	c := newClient(t, nc)
+	c.greet(settings...)
+	return c
+}
+
+func newClient(t testing.TB, nc net.Conn) *client {
 	c := &client{t: t, Conn: nc, framer: http2.NewFramer(nc, nc)}
 	c.framer.AllowIllegalWrites = true
 	c.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	c.encoder = hpack.NewEncoder(&c.block)
-	_, err = io.WriteString(nc, http2.ClientPreface)
+	return c
+}
+
+// greet says HTTP/2 with these settings.
+func (c *client) greet(settings ...http2.Setting) {
+	c.t.Helper()
+	_, err := io.WriteString(c, http2.ClientPreface)
 	c.must(err)
 	c.must(c.framer.WriteSettings(settings...))
-	return c
 }
 
 func (c *client) must(err error) {

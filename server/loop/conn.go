@@ -79,6 +79,7 @@ type conn struct {
 	received    int                  // bytes of DATA since the connection's window was last refilled
 	unread      int                  // bytes of messages that are not whole
 	spoke       bool                 // the handshake is done
+	used        bool                 // a stream was opened
 	draining    bool
 	lastAllowed uint32 // streams above are not taken any more, once the drain's second GOAWAY is out
 	failed      bool   // a write failed, or the connection was closed by us
@@ -162,7 +163,9 @@ func (c *conn) step() bool {
 	}
 	if err != nil {
 		err = c.fail(err)
+		c.leave(err)
 	}
+	c.stirred()
 	done := err != nil || c.finished()
 	if done || c.out.Len() >= flushBytes {
 		c.write()
@@ -222,7 +225,9 @@ func (c *conn) handshake() bool {
 		c.write()
 		return false
 	}
-	_ = c.net.SetReadDeadline(time.Time{})
+	if !c.greeted() {
+		return false
+	}
 	c.spoke = true
 	if c.draining {
 		c.goAway()

@@ -34,6 +34,10 @@ type Server struct {
 	MaxConcurrentStreams uint32
 	// HandshakeTimeout is how long a new connection may take to say HTTP/2.
 	HandshakeTimeout time.Duration
+	// Greeted is told of a connection that has said HTTP/2, and says whether it may stay. It may be nil.
+	Greeted func(net.Conn) bool
+	// Used is told of a connection on which the first stream is opened. It may be nil.
+	Used func(net.Conn)
 	// Panicked is told of a bug of ours: what was recovered, and the stack it came from. It may be nil.
 	Panicked func(recovered any, stack []byte)
 	// Ended is told of a connection that we have ended because of what its client did. It may be nil.

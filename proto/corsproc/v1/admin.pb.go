@@ -1191,13 +1191,17 @@ type RecentRefusal struct {
 	FirstSeen *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=first_seen,json=firstSeen,proto3" json:"first_seen,omitempty"`
 	// When the last one came.
 	LastSeen *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=last_seen,json=lastSeen,proto3" json:"last_seen,omitempty"`
-	// The verdict that the set in force now gives it: allowed once the policies were changed. Empty where url is.
+	// The verdict that the set in force now gives it: allowed once the policies were changed. Empty where url is, and where no
+	// policy decides (advice).
 	VerdictNow string `protobuf:"bytes,11,opt,name=verdict_now,json=verdictNow,proto3" json:"verdict_now,omitempty"`
 	// The smallest change to the policies in force that would allow it without credentials, all of it; empty where no change
 	// of a policy helps.
 	Changes []*PolicyChange `protobuf:"bytes,12,rep,name=changes,proto3" json:"changes,omitempty"`
 	// Whether it opens a WebSocket, which is explained as such and not as a fetch.
-	Websocket     bool `protobuf:"varint,13,opt,name=websocket,proto3" json:"websocket,omitempty"`
+	Websocket bool `protobuf:"varint,13,opt,name=websocket,proto3" json:"websocket,omitempty"`
+	// What to do where no policy decided: the reason is preflight_unanswered, which means that another filter, or Envoy itself,
+	// answered the preflight before corsproc was asked. Empty otherwise.
+	Advice        string `protobuf:"bytes,14,opt,name=advice,proto3" json:"advice,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1321,6 +1325,13 @@ func (x *RecentRefusal) GetWebsocket() bool {
 		return x.Websocket
 	}
 	return false
+}
+
+func (x *RecentRefusal) GetAdvice() string {
+	if x != nil {
+		return x.Advice
+	}
+	return ""
 }
 
 // CandidateCount is what the candidates of a virtual host made of requests, beside the active policies.
@@ -1752,7 +1763,7 @@ const file_corsproc_v1_admin_proto_rawDesc = "" +
 	"\areasons\x18\x02 \x03(\v2&.corsproc.v1.DecisionSpan.ReasonsEntryR\areasons\x1a:\n" +
 	"\fReasonsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xe9\x03\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\x81\x04\n" +
 	"\rRecentRefusal\x121\n" +
 	"\bdecision\x18\x01 \x01(\v2\x15.corsproc.v1.DecisionR\bdecision\x12\x16\n" +
 	"\x06origin\x18\x02 \x01(\tR\x06origin\x12\x16\n" +
@@ -1770,7 +1781,8 @@ const file_corsproc_v1_admin_proto_rawDesc = "" +
 	"\vverdict_now\x18\v \x01(\tR\n" +
 	"verdictNow\x123\n" +
 	"\achanges\x18\f \x03(\v2\x19.corsproc.v1.PolicyChangeR\achanges\x12\x1c\n" +
-	"\twebsocket\x18\r \x01(\bR\twebsocket\"\xbb\x01\n" +
+	"\twebsocket\x18\r \x01(\bR\twebsocket\x12\x16\n" +
+	"\x06advice\x18\x0e \x01(\tR\x06advice\"\xbb\x01\n" +
 	"\x0eCandidateCount\x12!\n" +
 	"\fvirtual_host\x18\x01 \x01(\tR\vvirtualHost\x12\x18\n" +
 	"\averdict\x18\x02 \x01(\tR\averdict\x12+\n" +

@@ -36,7 +36,7 @@ type Decision struct {
 	Verdict string `protobuf:"bytes,4,opt,name=verdict,proto3" json:"verdict,omitempty"`
 	// Why: not_cors, same_origin, passthrough, allowed, origin_malformed, origin_not_allowed, origin_denied,
 	// method_malformed, method_not_allowed, header_malformed, header_not_allowed, path_ambiguous, policy_unknown or
-	// preflight_unanswered.
+	// preflight_unanswered (another filter, or Envoy itself, answered a preflight before corsproc was asked).
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The verdict of the place's candidates, where verdict or reason differ; otherwise empty.
 	CandidateVerdict string `protobuf:"bytes,6,opt,name=candidate_verdict,json=candidateVerdict,proto3" json:"candidate_verdict,omitempty"`

@@ -49,6 +49,7 @@ const cut = (url) => (url.length > 300 ? `${url.slice(0, 300)}…` : url);
 
 // byNow says what the set in force makes of it.
 function byNow(r) {
+  if (r.advice) return el("p", { class: "change" }, sentence(r.advice));
   if (r.verdictNow === "allowed") return el("p", { class: "good" }, "The policies in force allow it now.");
   return [
     r.decision.rule && el("p", {}, "decided by ", code(r.decision.rule.field), " at ", placed(r.decision.rule)),
@@ -56,6 +57,8 @@ function byNow(r) {
     r.verdictNow && !r.changes?.length && el("p", { class: "soft" }, "No change of a policy allows it."),
   ];
 }
+
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 // What is not as it was sent comes in quotes.
 const quoted = (text) => text === undefined || text === "" || text.startsWith('"');

@@ -1,0 +1,47 @@
+package loop
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// quietTimeout is how long a connection may say nothing before its first stream. Once there was one, a connection may be
+// idle for as long as its client likes: Envoy keeps those of its workers for an hour, and counts on finding them.
+const quietTimeout = 5 * time.Minute
+
+// greeted ends the handshake, with mu held. It reports whether there is a place for the connection.
+func (c *conn) greeted() bool {
+	if g := c.server.Greeted; g != nil && !g(c.net) {
+		_ = c.framer.WriteGoAway(0, http2.ErrCodeNo, []byte("too many connections"))
+		c.write()
+		return false
+	}
+	_ = c.net.SetReadDeadline(time.Now().Add(quietTimeout))
+	return true
+}
+
+// stirred notes that a frame has come, with mu held.
+func (c *conn) stirred() {
+	if c.used {
+		return
+	}
+	if c.last == 0 {
+		_ = c.net.SetReadDeadline(time.Now().Add(quietTimeout))
+		return
+	}
+	c.used = true
+	_ = c.net.SetReadDeadline(time.Time{})
+	if u := c.server.Used; u != nil {
+		u(c.net)
+	}
+}
+
+// leave tells a client that has asked for nothing that the connection ends, if that is what an error of reading means.
+func (c *conn) leave(err error) {
+	if !c.used && errors.Is(err, os.ErrDeadlineExceeded) {
+		_ = c.framer.WriteGoAway(0, http2.ErrCodeNo, []byte("no stream was opened"))
+	}
+}
