@@ -18,6 +18,7 @@ type compiler struct {
 	faults   int                // and fail
 
 	suggested map[string]string // the nearest known names of unknown ones, by how they are referred to
+	compared  int               // towards maxCompared
 
 	originSets map[string]*originSet
 	setRisks   map[*originSet][]setRisk
