@@ -70,8 +70,8 @@ func editDistance(a, b string) int {
 
 // Limits of what is compared for the unknown names of a set: a hostile file can hold millions, and millions of known ones.
 const (
-	maxSuggestions = 1000      // names
-	maxCompared    = 1_000_000 // pairs of an unknown name and a known one
+	maxSuggestions = 1000    // names
+	maxCompared    = 100_000 // pairs of an unknown name and a known one
 )
 
 // nearestPolicy returns the name that a mistyped one in a list of policies was meant to be.

@@ -30,7 +30,7 @@ func ParseMessage(f File, m proto.Message) *Message {
 	if root == nil {
 		return parsed
 	}
-	d.parsed, d.root, d.walk = true, root, walkDocument(root, m.ProtoReflect())
+	d.parsed, d.root, d.walk = true, root, walkDocument(root, m.ProtoReflect(), nil)
 	for _, p := range d.walk.problems {
 		parsed.findings = append(parsed.findings, d.finding(p))
 	}
