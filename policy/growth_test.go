@@ -144,7 +144,7 @@ func TestWideClassesCompile(t *testing.T) {
 func parseText(t *testing.T, text string) *corsprocv1.PolicySet {
 	t.Helper()
 	set := &corsprocv1.PolicySet{}
-	if found := policyfile.ParseMessage(policyfile.File{Name: "policies.yaml", Data: []byte(text)}, set).Findings(); len(found) > 0 {
+	if found := policyfile.ParseMessage(policyfile.File{Name: "policies.yaml", Data: []byte(text)}, set, nil).Findings(); len(found) > 0 {
 		t.Fatal(found[0])
 	}
 	return set

@@ -26,7 +26,7 @@ func syntaxProblem(data []byte, err error, written *yamlText) *problem {
 	switch {
 	case e.ContextMsg == "while scanning an alias":
 		p = starProblem(data, begin)
-	case strings.HasPrefix(e.Message, "exceeded max depth"):
+	case strings.HasPrefix(e.Message, errTooDeep.Error()):
 		p.message = fmt.Sprintf("lists and mappings are nested more than %d deep", maxDepth)
 	case lineAt(data, at).indentation() == "\t":
 		p.message = "not valid YAML: a tab cannot indent; write spaces"
