@@ -15,9 +15,11 @@ type compiler struct {
 	findings []Finding
 	reported map[reportedBy]int // how many
 	reports  int                // how often report was called
+	each     func(Finding)      // of CompileAll
 	faults   int                // and fail
 
 	suggested map[string]string // the nearest known names of unknown ones, by how they are referred to
+	compared  int               // towards maxCompared
 
 	originSets map[string]*originSet
 	setRisks   map[*originSet][]setRisk
@@ -147,6 +149,9 @@ type reportedBy struct {
 // report notes a finding, if there are not too many of its kind already. That they were too many is the last of them.
 func (c *compiler) report(f Finding) {
 	c.reports++
+	if c.each != nil {
+		c.each(f)
+	}
 	by := reportedBy{f.Place.Source, f.Code}
 	switch n := c.reported[by]; {
 	case n > maxFindings:

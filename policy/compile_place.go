@@ -167,8 +167,7 @@ func (c *compiler) checkPath(at Place, s string, kind routeKind) {
 	}
 }
 
-// compileRegex compiles an RE2 expression so that it matches whole strings only. It is compiled alone first: neither
-// "a)|(b" nor an unfinished "\Q" may reach beyond itself.
+// compileRegex compiles an RE2 expression so that it matches whole strings only.
 func (c *compiler) compileRegex(at Place, text string) *regexp.Regexp {
 	tree, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
@@ -179,12 +178,23 @@ func (c *compiler) compileRegex(at Place, text string) *regexp.Regexp {
 		c.fail(at, CodeRegexMalformed, text, "written out without {counts} this expression is too large: use + or * where a count does not matter", "")
 		return nil
 	}
-	whole, err := regexp.Compile(`\A(?:` + tree.String() + `)\z`)
+	whole, err := wholeRegex(text, tree)
 	if err != nil {
 		c.fail(at, CodeRegexMalformed, text, regexFault(err), "")
 		return nil
 	}
 	return whole
+}
+
+// wholeRegex compiles an expression, of which tree was parsed, so that it matches whole strings only. That it was parsed
+// alone shows that no "a)|(b" reaches beyond itself; what an unfinished \Q does, and the tree written out again does not.
+// All other expressions are taken as they stand: to write out a tree with a class such as [^/] takes milliseconds, because
+// package syntax then looks at every character of the class.
+func wholeRegex(text string, tree *syntax.Regexp) (*regexp.Regexp, error) {
+	if strings.Contains(text, `\Q`) {
+		text = tree.String()
+	}
+	return regexp.Compile(`\A(?:` + text + `)\z`)
 }
 
 // maxExpandedRegex is how large an expression with counts may be when they are written out, as RE2 does it. Each element

@@ -26,6 +26,8 @@ func Diff(before, after *Set) []*corsprocv1.Difference {
 		granted: map[*grant]*granted{},
 		changes: map[placesKey]*placesChange{},
 		groups:  map[string]*corsprocv1.Difference{},
+
+		expressions: map[*grant]map[string]int{},
 	}
 	for _, h := range d.hostPairs() {
 		for _, r := range routePairs(&before.hosts[h.before], &after.hosts[h.after]) {
@@ -52,6 +54,9 @@ type differ struct {
 	changes       map[placesKey]*placesChange // places that say the same are compared once
 	groups        map[string]*corsprocv1.Difference
 	differences   []*corsprocv1.Difference
+
+	expressions map[*grant]map[string]int // of policies, by their text
+	tries       int                       // towards maxExpressionTries
 }
 
 // placesKey is what of two places decides about the difference between them.

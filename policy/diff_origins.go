@@ -39,8 +39,9 @@ type originChange struct {
 func (d *differ) compareOrigins(before, after []*grant) []*corsprocv1.GrantChange {
 	all := subjectsOf(before, after)
 	found := map[string]*originChange{}
+	asked, askedAfter := d.newAsked(before), d.newAsked(after)
 	for i := range all {
-		b, a := d.ask(before, &all[i]), d.ask(after, &all[i])
+		b, a := asked.ask(&all[i]), askedAfter.ask(&all[i])
 		if b == a {
 			continue
 		}
@@ -83,49 +84,22 @@ func changeKey(c *corsprocv1.GrantChange) string {
 		g.GetMethods(), g.GetHeaders(), g.GetExposedHeaders(), g.GetCredentials(), g.GetMaxAgeSeconds())
 }
 
-// ask returns what a list of policies grants to a subject; nil: nothing.
-func (d *differ) ask(list []*grant, s *subject) *granted {
-	for _, g := range list {
-		rule, denied := g.match(&s.origin)
-		if s.regex != "" {
-			rule, denied = g.matchRegex(s)
-		}
-		switch {
-		case denied:
-			return nil
-		case rule != 0:
-			return d.grantedBy(g)
-		}
-	}
-	return nil
-}
-
-// matchRegex is match for the origins that an expression matches: other expressions are taken not to match them.
-func (g *grant) matchRegex(s *subject) (rule Rule, denied bool) {
-	if rule := g.denies(&s.origin); rule != 0 {
-		return rule, true
-	}
-	for i, re := range g.regexes {
-		if re.String() == s.regex {
-			return makeRule(ruleRegex, int(g.index), i), false
-		}
-	}
-	for _, set := range g.allow {
-		if rule := set.match(&s.origin); rule != 0 {
-			return rule, false
-		}
-	}
-	return 0, false
-}
-
 // subjectsOf returns the origins that two lists of policies can tell apart.
 func subjectsOf(lists ...[]*grant) []subject {
 	all := subjects{seen: map[string]bool{}}
 	var written []*origins
+	seen := map[*origins]bool{}
 	regexes := map[string]*regexp.Regexp{}
 	for _, list := range lists {
 		for _, g := range list {
-			written = append(append(written, g.allow...), g.deny...)
+			for _, sets := range [...][]*origins{g.allow, g.deny} {
+				for _, set := range sets {
+					if !seen[set] {
+						seen[set] = true
+						written = append(written, set)
+					}
+				}
+			}
 			for _, re := range g.regexes {
 				regexes[re.String()] = re
 			}
@@ -153,34 +127,72 @@ func subjectsOf(lists ...[]*grant) []subject {
 	return all.list
 }
 
-// schemePorts are the ports by which patterns with a wildcard for the host differ, by scheme: each that one of them
-// names, none, and one that nobody names.
-type schemePorts map[string][]int32
+// maxPortSubjects bounds how many pairs of a wildcard and a port are looked at. Nobody lists wildcards with many ports.
+const maxPortSubjects = 100_000
+
+// ports are what patterns with a wildcard for the host, or for the port, say of ports.
+type ports struct {
+	named map[coverKey][]int32      // by the pattern but for its port
+	any   map[coverKey]bool         // those that are there with any port
+	used  map[string]map[int32]bool // by scheme
+	left  int                       // of maxPortSubjects
+}
 
 // portsOf collects the ports of patterns with a wildcard for the host.
-func portsOf(sets []*origins) schemePorts {
-	ports := schemePorts{}
+func portsOf(sets []*origins) *ports {
+	all := &ports{named: map[coverKey][]int32{}, any: map[coverKey]bool{}, used: map[string]map[int32]bool{}, left: maxPortSubjects}
 	for _, set := range sets {
 		for p := range set.all() {
-			if o := &p.origin; p.host != hostExact && o.port > 0 && !slices.Contains(ports[o.scheme], o.port) {
-				ports[o.scheme] = append(ports[o.scheme], o.port)
+			key := keyOf(&p)
+			key.port = 0
+			switch port := p.origin.port; {
+			case port == anyPort:
+				all.any[key] = true
+			case p.host != hostExact && port > 0:
+				all.named[key] = append(all.named[key], port)
+				if all.used[key.scheme] == nil {
+					all.used[key.scheme] = map[int32]bool{}
+				}
+				all.used[key.scheme][port] = true
 			}
 		}
 	}
-	return ports
+	for key, list := range all.named {
+		slices.Sort(list)
+		all.named[key] = slices.Compact(list)
+	}
+	return all
+}
+
+// of returns the ports on which a pattern differs from those around it: its own, and if it is there with any port those
+// that wider patterns name, with which it meets there. On every other port it does not matter.
+func (p *ports) of(w *pattern) (list []int32) {
+	key := keyOf(w)
+	key.port = 0
+	list = p.named[key]
+	if p.any[key] {
+		for around := range enclosingHosts(w) {
+			if around != key {
+				list = append(list[:len(list):len(list)], p.named[around]...)
+			}
+		}
+	}
+	list = list[:min(len(list), p.left)]
+	p.left -= len(list)
+	return list
 }
 
 // free returns a port that no pattern names: neither one with a wildcard for the host nor an exact origin of the host.
-func (p schemePorts) free(scheme, host string, all *subjects) int32 {
+func (p *ports) free(scheme, host string, all *subjects) int32 {
 	for port := int32(47831); ; port++ {
-		if !slices.Contains(p[scheme], port) && !all.seen[scheme+"://"+host+":"+strconv.Itoa(int(port))] {
+		if !p.used[scheme][port] && !all.seen[scheme+"://"+host+":"+strconv.Itoa(int(port))] {
 			return port
 		}
 	}
 }
 
 // addPatterns adds what stands for the patterns of a list that are no exact origins.
-func (all *subjects) addPatterns(set *origins, ports schemePorts) {
+func (all *subjects) addPatterns(set *origins, ports *ports) {
 	if set.any != 0 {
 		all.add("*", pattern{kind: patternAny}, freshOrigin)
 	}
@@ -198,7 +210,7 @@ func (all *subjects) addPatterns(set *origins, ports schemePorts) {
 		case hostAny:
 			host = freshHost
 		}
-		all.addWildcard(p.host, p.origin.scheme, p.origin.host, host, ports)
+		all.addWildcard(&p, host, ports)
 	}
 }
 
@@ -208,9 +220,13 @@ var freshOrigin = origin{text: fresh + "://" + fresh, scheme: fresh, host: fresh
 // freshHost stands for any host: it has several labels, and what few expressions allow.
 const freshHost = "0-corsproc_diff-0.x"
 
-// addWildcard adds what stands for a pattern with a wildcard: an origin on each port that makes a difference.
-func (all *subjects) addWildcard(kind hostKind, scheme, base, host string, ports schemePorts) {
+// addWildcard adds what stands for a pattern with a wildcard: an origin of a host on each port that makes a difference.
+func (all *subjects) addWildcard(p *pattern, host string, ports *ports) {
+	kind, scheme, base := p.host, p.origin.scheme, p.origin.host
 	text := scheme + "://" + [...]string{hostExact: base, hostSub: "*." + base, hostAny: "*"}[kind]
+	if all.seen[text+":*"] {
+		return // a pattern that differs by its port was here
+	}
 	add := func(suffix string, port, sent int32) {
 		o := origin{scheme: scheme, host: host, port: sent, text: scheme + "://" + host}
 		if sent > 0 {
@@ -219,7 +235,7 @@ func (all *subjects) addWildcard(kind hostKind, scheme, base, host string, ports
 		all.add(text+suffix, pattern{kind: patternOrigin, host: kind, origin: origin{scheme: scheme, host: base, port: port}}, o)
 	}
 	add("", 0, 0)
-	for _, port := range ports[scheme] {
+	for _, port := range ports.of(p) {
 		add(":"+strconv.Itoa(int(port)), port, port)
 	}
 	add(":*", anyPort, ports.free(scheme, host, all))

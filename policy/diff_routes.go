@@ -19,61 +19,65 @@ const noneCovers = math.MaxInt
 // routeMatch is which routes cover a request, first in each virtual host: by its name, or by its path.
 type routeMatch struct{ before, after int }
 
+// foundRoutes are which routes cover requests, each with the routes that the requests were made of; nil: the request that
+// no route was made for.
+type foundRoutes map[routeMatch][]*route
+
 // routePairs returns the pairs of places to which the requests of a virtual host belong. It tries paths and names of
 // routes that stand for all that the routes of both can tell apart.
 //
 // A request's place is the first route that covers its name or its path. So names and paths are looked up on their own,
-// and every combination is told from the two answers.
+// and every combination that makes a difference is told from the two answers (diff_mixed.go).
 func routePairs(before, after *virtualHost) []routePair {
 	hosts := [2]*virtualHost{before, after}
-	names := map[routeMatch][]*route{{noneCovers, noneCovers}: {nil}}
-	paths := map[routeMatch][]*route{}
-	lookUp := func(found map[routeMatch][]*route, by *route, covers func(*route) bool) {
-		m := routeMatch{firstRoute(before, covers), firstRoute(after, covers)}
+	lookUps := [2]*routeLookUp{newRouteLookUp(before), newRouteLookUp(after)}
+	names, paths := foundRoutes{{noneCovers, noneCovers}: {nil}}, foundRoutes{}
+	note := func(found foundRoutes, by *route, covering func(*routeLookUp) int) {
+		m := routeMatch{covering(lookUps[0]), covering(lookUps[1])}
 		found[m] = append(found[m], by)
 	}
-	lookUp(paths, nil, func(t *route) bool { return t.kind != routeName && t.covers("", "/"+fresh) })
+	note(paths, nil, func(l *routeLookUp) int { return l.path("/" + fresh) })
 	for _, h := range hosts {
 		for i := range h.routes {
 			t := &h.routes[i]
 			if t.kind == routeName {
-				lookUp(names, t, func(o *route) bool { return o.kind == routeName && o.covers(sample(t.text), "") })
+				note(names, t, func(l *routeLookUp) int { return l.name(sample(t.text)) })
 				continue
 			}
 			for _, path := range t.samplePaths() {
-				lookUp(paths, t, func(o *route) bool {
-					if o.kind == routeRegex && t.kind == routeRegex {
-						return o.text == t.text
+				note(paths, t, func(l *routeLookUp) int {
+					if t.kind == routeRegex {
+						return l.pathOf(t.text, path)
 					}
-					return o.kind != routeName && o.covers("", path)
+					return l.path(path)
 				})
 			}
 		}
 	}
 
-	best := map[[2]int]*ranked{}
-	for n, namedBy := range names {
-		for p, pathBy := range paths {
-			pair := [2]int{min(n.before, p.before), min(n.after, p.after)}
-			if best[pair] == nil {
-				best[pair] = &ranked{rank: math.MaxInt}
-			}
-			switch (routeMatch{pair[0], pair[1]}) {
-			case n:
-				offerLabels(best[pair], hosts, n, namedBy, "")
-			case p:
-				offerLabels(best[pair], hosts, p, pathBy, "")
-			default: // the name decides in one set, the path in the other
-				var name ranked
-				name.rank = math.MaxInt
-				offerLabels(&name, hosts, n, namedBy, "")
-				offerLabels(best[pair], hosts, p, pathBy, name.label+" on ")
-			}
+	best := map[routeMatch]*ranked{}
+	of := func(pair routeMatch) *ranked {
+		if best[pair] == nil {
+			best[pair] = &ranked{rank: math.MaxInt}
 		}
+		return best[pair]
+	}
+	for _, n := range decisive(names, paths) {
+		offerLabels(of(n), hosts, n, names[n], "")
+	}
+	for _, p := range decisive(paths, names) {
+		if p != (routeMatch{noneCovers, noneCovers}) { // which is among the names
+			offerLabels(of(p), hosts, p, paths[p], "")
+		}
+	}
+	for _, c := range combinations(names, paths) { // the name decides in one set, the path in the other
+		name := ranked{rank: math.MaxInt}
+		offerLabels(&name, hosts, c.name, names[c.name], "")
+		offerLabels(of(c.pair()), hosts, c.path, paths[c.path], name.label+" on ")
 	}
 	var pairs []routePair
 	for pair, r := range best {
-		p := routePair{before: pair[0], after: pair[1], label: r.label}
+		p := routePair{before: pair.before, after: pair.after, label: r.label}
 		if p.before == noneCovers {
 			p.before = -1
 		}
@@ -109,16 +113,6 @@ func offerLabels(r *ranked, hosts [2]*virtualHost, found routeMatch, by []*route
 		}
 		r.offer(rank, label)
 	}
-}
-
-// firstRoute returns the index of the first route that covers a request.
-func firstRoute(h *virtualHost, covers func(*route) bool) int {
-	for i := range h.routes {
-		if covers(&h.routes[i]) {
-			return i
-		}
-	}
-	return noneCovers
 }
 
 // says reports whether two routes cover the same, as far as that can be read.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/binary"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -170,7 +171,22 @@ func keyOfPiece(tree *syntax.Regexp) pieceKey {
 	if tree.Op == syntax.OpLiteral {
 		return pieceKey{char: tree.Rune[0], flags: tree.Flags & syntax.FoldCase}
 	}
-	return pieceKey{text: tree.String()}
+	return pieceKey{text: string(appendTree(nil, tree))}
+}
+
+// appendTree appends a text that is equal for equal trees only. The tree's own text takes milliseconds where it has a
+// class such as [^/], of which package syntax then looks at every character.
+func appendTree(b []byte, tree *syntax.Regexp) []byte {
+	for _, n := range [...]int{int(tree.Op), int(tree.Flags), tree.Min, tree.Max, len(tree.Rune), len(tree.Sub)} {
+		b = binary.AppendVarint(b, int64(n))
+	}
+	for _, c := range tree.Rune {
+		b = binary.AppendVarint(b, int64(c))
+	}
+	for _, sub := range tree.Sub {
+		b = appendTree(b, sub)
+	}
+	return b
 }
 
 // endOf is the end of an expression.

@@ -18,8 +18,8 @@ func (l *linter) lintRegexes(p *lintedPolicy) {
 		if err != nil || isTooLarge(tree, text) {
 			continue // there is an error about it
 		}
-		whole := wholeRegex(tree)
-		if whole == nil {
+		whole, err := wholeRegex(text, tree)
+		if err != nil {
 			continue // it is too large, and there is an error about that
 		}
 		if acceptsAll(whole, probeOrigins("https")) || acceptsAll(whole, probeOrigins("http")) {
@@ -37,7 +37,7 @@ func (l *linter) lintRegexes(p *lintedPolicy) {
 			l.warn(at, CodeRegexDot, text, "a dot stands for any character, so the host may have a letter where the dot before the top-level domain is", fix, nil)
 			// The rest is asked of what was meant: that examplexcom is accepted is said already.
 			if fixed, err := syntax.Parse(fix, syntax.Perl); err == nil && fix != "" {
-				if re := wholeRegex(fixed); re != nil {
+				if re, err := wholeRegex(fix, fixed); err == nil {
 					tree, whole = fixed, re
 				}
 			}
@@ -47,15 +47,6 @@ func (l *linter) lintRegexes(p *lintedPolicy) {
 				"this is made for "+made+" and accepts "+neighbour+" too, which anybody could own; escape dots and let nothing run into the host's name", "", nil)
 		}
 	}
-}
-
-// wholeRegex compiles a tree so that it matches whole strings only; nil: it is too large.
-func wholeRegex(tree *syntax.Regexp) *regexp.Regexp {
-	re, err := regexp.Compile(`\A(?:` + tree.String() + `)\z`)
-	if err != nil {
-		return nil
-	}
-	return re
 }
 
 // riskyDots counts the single dots of an expression that stand for any character right before a top-level domain of the

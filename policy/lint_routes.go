@@ -43,7 +43,7 @@ func (l *linter) lintRoutes(i, j int, m *corsprocv1.VirtualHost, h *virtualHost)
 		r := reach(t)
 		first, behind := before.covering(h, t, r)
 		message := "no request gets here: an earlier route takes all of them, and the first that matches is the place"
-		if !behind && !r.nothing {
+		if worthwhile := t.kind != routePrefix || len(before.tried) > 0; worthwhile && !behind && !r.nothing {
 			how, by, alone := l.inclusion.behind(h, before.reached, t, r)
 			if first, behind = by, how == extentCovered; !alone {
 				message = "no request gets here: earlier routes together take all of them, and the first that matches is the place"

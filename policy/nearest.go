@@ -10,6 +10,8 @@ const (
 	maxNearestLen = maxName
 	// maxNearest bounds how many words are compared: a suggestion is not worth more time.
 	maxNearest = 10_000
+	// maxNearColumns is more than the length of a word that is near to one of maxNearestLen.
+	maxNearColumns = maxNearestLen*5/4 + 3
 )
 
 // Nearest returns the known name that a mistyped one was meant to be, or "" where that is not clear: none is near, or two
@@ -25,7 +27,7 @@ func Nearest(word string, known iter.Seq[string]) string {
 			return ""
 		}
 		if near := 1 + len(k)/5; len(k)-len(word) > near || len(word)-len(k) > near {
-			continue
+			continue // k is shorter than maxNearColumns, too
 		}
 		switch d := editDistance(word, k); {
 		case d > 1+len(k)/5 || d >= len(word):
@@ -42,18 +44,17 @@ func Nearest(word string, known iter.Seq[string]) string {
 }
 
 // editDistance returns how many bytes have to be inserted, removed, replaced or swapped with their neighbour to make b
-// of a (optimal string alignment).
+// of a (optimal string alignment). b has less than maxNearColumns bytes.
 func editDistance(a, b string) int {
-	var before []int // the row before the previous one
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	var rows [3][maxNearColumns]int16
+	before, row, next := &rows[0], &rows[1], &rows[2] // before: the row before the previous one
+	for j := range len(b) + 1 {
+		row[j] = int16(j)
 	}
 	for i := range len(a) {
-		next := make([]int, len(b)+1)
-		next[0] = i + 1
+		next[0] = int16(i + 1)
 		for j := range len(b) {
-			cost := 1
+			cost := int16(1)
 			if a[i] == b[j] {
 				cost = 0
 			}
@@ -62,18 +63,20 @@ func editDistance(a, b string) int {
 				next[j+1] = min(next[j+1], before[j-1]+1)
 			}
 		}
-		before, row = row, next
+		before, row, next = row, next, before
 	}
-	return row[len(b)]
+	return int(row[len(b)])
 }
 
-// maxSuggestions bounds for how many unknown names of a set the nearest known one is looked for: a hostile file can hold
-// millions.
-const maxSuggestions = 1000
+// Limits of what is compared for the unknown names of a set: a hostile file can hold millions, and millions of known ones.
+const (
+	maxSuggestions = 1000    // names
+	maxCompared    = 100_000 // pairs of an unknown name and a known one
+)
 
 // nearestPolicy returns the name that a mistyped one in a list of policies was meant to be.
 func (c *compiler) nearestPolicy(name string) string {
-	return c.nearest(name, name, func(yield func(string) bool) {
+	return c.nearest(name, name, len(c.set.byName)+1, func(yield func(string) bool) {
 		for known := range c.set.byName { // with none
 			if !yield(known) {
 				return
@@ -85,13 +88,14 @@ func (c *compiler) nearestPolicy(name string) string {
 
 // nearestOriginSet returns the origin set that a mistyped reference was meant to be.
 func (c *compiler) nearestOriginSet(name string) string {
-	return c.nearest("@"+name, name, maps.Keys(c.originSets))
+	return c.nearest("@"+name, name, len(c.originSets), maps.Keys(c.originSets))
 }
 
-// nearest returns the known name that is nearest to name, under the key of a reference by that name.
-func (c *compiler) nearest(key, name string, known iter.Seq[string]) string {
+// nearest returns which of n known names is nearest to name, under the key of a reference by that name.
+func (c *compiler) nearest(key, name string, n int, known iter.Seq[string]) string {
 	near, found := c.suggested[key]
-	if !found && len(c.suggested) < maxSuggestions {
+	if !found && len(c.suggested) < maxSuggestions && n <= maxNearest && c.compared+n <= maxCompared {
+		c.compared += n
 		near = Nearest(name, known)
 		c.suggested[key] = near
 	}

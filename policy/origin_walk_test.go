@@ -95,7 +95,10 @@ func checkInsecure(t *testing.T, r *rand.Rand, text string) (accepted string) {
 	if err != nil || isTooLarge(tree, text) {
 		return ""
 	}
-	re := wholeRegex(tree)
+	re, err := wholeRegex(text, tree)
+	if err != nil {
+		return ""
+	}
 	steps := maxRegexSteps
 	accepted, judged := httpOriginOf(re, insecureOrigin, &steps)
 	switch {
@@ -266,7 +269,10 @@ func TestSuffixFamilyOfLoops(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		re := wholeRegex(tree)
+		re, err := wholeRegex(text, tree)
+		if err != nil {
+			t.Fatal(err)
+		}
 		const limit = 20
 		got := findFamily(t, re, limit)
 		if got != nil {

@@ -147,8 +147,8 @@ func (c *compiler) saferRegex(danger corsprocv1.DangerousCombination, text, fix 
 	if err != nil || isTooLarge(tree, fix) {
 		return ""
 	}
-	re := wholeRegex(tree)
-	if re == nil {
+	re, err := wholeRegex(fix, tree)
+	if err != nil {
 		return ""
 	}
 	if risk := c.regexRisk(danger, fix, re); risk.accepted != "" || !risk.judged {

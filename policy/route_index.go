@@ -27,19 +27,24 @@ func indexRoutes(routes []route) *routeIndex {
 	}
 	x.reserve(len(routes), text)
 	for i := range routes {
-		t := &routes[i]
-		switch {
-		case t.kind == routeRegex || t.kind == routeName && isGlob(t.text):
+		if t := &routes[i]; t.kind == routeRegex || t.kind == routeName && isGlob(t.text) {
 			x.tried = append(x.tried, i)
-			continue
-		case t.kind == routePrefix || t.kind == routeSegments:
-			addLength(&x.lens, len(t.text))
-		case t.kind == routePath:
-			x.longest = max(x.longest, len(t.text))
+		} else {
+			x.addText(t, i)
 		}
-		x.add(uint64(t.kind), t.text, uint64(i+1)) // the first of two that are the same stays
 	}
 	return x
+}
+
+// addText adds a route that has neither an expression nor a star in its name.
+func (x *routeIndex) addText(t *route, i int) {
+	switch t.kind {
+	case routePrefix, routeSegments:
+		addLength(&x.lens, len(t.text))
+	case routePath:
+		x.longest = max(x.longest, len(t.text))
+	}
+	x.add(uint64(t.kind), t.text, uint64(i+1)) // the first of two that are the same stays
 }
 
 // find is virtualHost.route.

@@ -67,8 +67,13 @@ const defaultLabel = "default"
 // Compile compiles the sources into one set. It reports everything it finds in all of them, in no particular order; if
 // any of it is an [Error], there is no set. The sources are read only during the call. No source at all makes an empty
 // set, in which every request is passed through.
-func Compile(sources ...Source) (*Set, []Finding) {
+func Compile(sources ...Source) (*Set, []Finding) { return CompileAll(nil, sources...) }
+
+// CompileAll is [Compile] that also calls each, unless it is nil, for every finding: of a kind that there is too much of,
+// [Compile] returns the first only.
+func CompileAll(each func(Finding), sources ...Source) (*Set, []Finding) {
 	c := newCompiler()
+	c.each = each
 	c.compile(sources)
 	for i := range c.findings {
 		if c.findings[i].Severity == Error {

@@ -91,27 +91,35 @@ func (c *checked) check(path string, stdin io.Reader) {
 		c.failed = errors.Join(c.failed, err)
 		return
 	}
+	var result *policyfile.Result
 	if c.fix {
-		content = c.correct(content)
+		content, result = c.correct(content)
+	} else {
+		result = content.Compile()
 	}
 	c.files = append(c.files, content.Files...)
-	c.findings = append(c.findings, content.Compile().Findings...)
+	c.findings = append(c.findings, result.Findings...)
 }
 
-// correct writes the safe corrections of a content and returns what its files hold then.
-func (c *checked) correct(content *policyfile.Content) *policyfile.Content {
-	files, fixed := content.Fix()
+// correct writes the safe corrections of a content and returns what its files hold then, and what became of that.
+func (c *checked) correct(content *policyfile.Content) (*policyfile.Content, *policyfile.Result) {
+	files, fixed, result := content.Fix()
+	written := true
 	for i, old := range content.Files {
 		if bytes.Equal(old.Data, files[i].Data) {
 			continue
 		}
 		if err := policyfile.Rewrite(old, files[i].Data); err != nil {
 			c.failed = errors.Join(c.failed, err)
-			files[i] = old
+			files[i], written = old, false
 		}
 	}
 	c.fixed += fixed
-	return &policyfile.Content{Files: files}
+	content = &policyfile.Content{Files: files}
+	if !written {
+		result = content.Compile()
+	}
+	return content, result
 }
 
 func (c *checked) write(w io.Writer, format string) error {

@@ -36,13 +36,13 @@ type document struct {
 }
 
 // fill makes the set of a document from its root.
-func (d *document) fill(root *yaml.Node) {
+func (d *document) fill(root *yaml.Node, fixable func(problem)) {
 	d.parsed, d.root, d.set = true, root, &corsprocv1.PolicySet{}
-	d.walk = walkDocument(root, d.set.ProtoReflect())
+	d.walk = walkDocument(root, d.set.ProtoReflect(), fixable)
 }
 
 // whole reports whether all of the document was read.
-func (d *document) whole() bool { return d.parsed && !d.walk.full() }
+func (d *document) whole() bool { return d.parsed && !d.walk.over() }
 
 // condense lets go of the nodes of a document in which nothing was found. They are most of what a large set takes while it
 // is loaded, and work for the garbage collector while requests are answered.
@@ -53,7 +53,11 @@ func (d *document) condense() {
 
 // Compile parses all files strictly and compiles them into one set. It reports everything that it finds in all of them,
 // also what the engine has to say of files that have other faults: only what a fault leads to is left out.
-func (c *Content) Compile() *Result {
+func (c *Content) Compile() *Result { return c.compileFor(nil) }
+
+// compileFor is Compile. With corrections it also collects every fix that may be written, however many there are, and
+// leaves the nodes of the documents to them.
+func (c *Content) compileFor(fixes *corrections) *Result {
 	r := &Result{Hash: c.Hash, files: c.Files}
 	if f, why := c.tooLarge(); f != nil {
 		d := document{file: f}
@@ -64,9 +68,13 @@ func (c *Content) Compile() *Result {
 	for i := range c.Files {
 		d := &document{file: &c.Files[i]}
 		documents[d.file.Name] = d
+		fixable := fixes.of(d)
 		root, problems := parse(*d.file)
 		for _, p := range problems {
 			r.Findings = append(r.Findings, d.finding(located{problem: p}))
+			if fixable != nil {
+				fixable(p)
+			}
 		}
 		if root == nil {
 			continue
@@ -75,17 +83,19 @@ func (c *Content) Compile() *Result {
 			r.Findings = append(r.Findings, d.finding(located{problem: *p}))
 			continue
 		}
-		d.fill(root)
+		d.fill(root, fixable)
 		for _, p := range d.walk.problems {
 			r.Findings = append(r.Findings, d.finding(p))
 		}
-		if len(problems)+len(d.walk.problems)+len(d.walk.restated)+len(d.walk.hidden) == 0 {
+		if fixes == nil && len(problems)+len(d.walk.problems)+len(d.walk.restated)+len(d.walk.hidden) == 0 {
 			d.condense()
 		}
 	}
-	set, found := c.compile(documents)
+	set, found := c.compile(documents, fixes)
 	r.Findings = append(r.Findings, found...)
-	r.Findings = append(r.Findings, c.compileRestated(documents, r.Findings)...)
+	restated := c.compileRestated(documents, r.Findings)
+	fixes.addAll(restated)
+	r.Findings = append(r.Findings, restated...)
 	slices.SortStableFunc(r.Findings, compareFindings)
 	if !HasErrors(r.Findings) {
 		r.Set = set
@@ -109,15 +119,24 @@ func (c *Content) tooLarge() (*File, string) {
 }
 
 // compile compiles the documents of the files into one set, and returns what the engine has to say of them, but for noise.
-func (c *Content) compile(documents map[string]*document) (*policy.Set, []*corsprocv1.Finding) {
+func (c *Content) compile(documents map[string]*document, fixes *corrections) (*policy.Set, []*corsprocv1.Finding) {
 	var sources []policy.Source
 	for _, f := range c.Files {
 		if d := documents[f.Name]; d.whole() {
 			sources = append(sources, policy.Source{Name: f.Name, Set: d.set})
 		}
 	}
-	set, found := policy.Compile(sources...)
 	noise := newNoise(documents)
+	var each func(policy.Finding)
+	if fixes != nil {
+		each = func(f policy.Finding) {
+			if isSafe(string(f.Code), f.Fix) && !noise.is(f) {
+				d := documents[f.Place.Source]
+				fixes.add(f.Place.Source, problem{code: string(f.Code), pos: d.position(f.Place), fix: validText(f.Fix)})
+			}
+		}
+	}
+	set, found := policy.CompileAll(each, sources...)
 	var findings []*corsprocv1.Finding
 	for _, f := range found {
 		if !noise.is(f) {
@@ -178,10 +197,16 @@ func engineFinding(documents map[string]*document, f policy.Finding) *corsprocv1
 }
 
 func (d *document) location(p policy.Place) *corsprocv1.Location {
+	d.position(p)
+	return d.layout.location(p)
+}
+
+// position returns where a place stands.
+func (d *document) position(p policy.Place) position {
 	if d.layout == nil {
 		d.layout = newLayout(d.root, d.walk.spelling)
 	}
-	return d.layout.location(p)
+	return d.layout.find(p.Path, p.Key)
 }
 
 // location returns where a place stands.

@@ -15,29 +15,35 @@ import (
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
-// maxFixRounds bounds how often files are corrected and looked at again: some faults show only when others are gone, and
-// of a file that cannot be parsed only one is found at a time.
-const maxFixRounds = 100
+// Limits of how often files are corrected and looked at again: some faults show only when others are gone, and of a file
+// that cannot be parsed only one is found at a time. Of large files the second limit counts; all that can be told at once
+// is always corrected at once, however much it is.
+const (
+	maxFixRounds = 100
+	maxFixBytes  = 256 << 20 // that are looked at again
+)
 
-// Fix returns the files with the safe fixes of their findings written in place, and how many these were. Everything else
-// in a file stays as it is, byte by byte. A round of corrections after which there would be more wrong than before is
-// taken back, and is the last. The content itself is not changed.
-func (c *Content) Fix() (files []File, fixed int) {
-	files = slices.Clone(c.Files)
-	before := (&Content{Files: files}).Compile().Findings
-	for range maxFixRounds {
-		next, n := fixRound(files, before)
+// Fix returns the files with the safe fixes of their findings written in place, how many these were, and what became of
+// the files. Everything else in a file stays as it is, byte by byte. A round of corrections after which there would be more
+// wrong than before is taken back, and is the last. The content itself is not changed.
+func (c *Content) Fix() (files []File, fixed int, result *Result) {
+	content, fixes := c, corrections{}
+	result = c.compileFor(&fixes)
+	for round, looked := 0, 0; round < maxFixRounds && looked < maxFixBytes; round++ {
+		next, n := fixes.write(content.Files)
 		if n == 0 {
 			break
 		}
-		after := (&Content{Files: next}).Compile().Findings
-		if !better(before, after) {
+		after, left := newContent(next, content.TooLarge), corrections{}
+		looked += after.bytes()
+		compiled := after.compileFor(&left)
+		if !better(result.Findings, compiled.Findings) {
 			break
 		}
-		files, before = next, after
+		content, fixes, result = after, left, compiled
 		fixed += n
 	}
-	return files, fixed
+	return slices.Clone(content.Files), fixed, result
 }
 
 // better reports whether a set is nearer to loading after a correction. A file that can be parsed at last may have more
@@ -79,73 +85,15 @@ func errorsIn(findings []*corsprocv1.Finding) (n int) {
 	return n
 }
 
-// fixRound writes all safe fixes that can be written at once.
-func fixRound(files []File, findings []*corsprocv1.Finding) (fixed []File, n int) {
-	fixed = slices.Clone(files)
-	for i := range files {
-		name := validText(files[i].Name)
-		var mine []*corsprocv1.Finding
-		for _, f := range findings {
-			if e := Explain(f.GetCode()); f.GetFile() == name && f.GetFix() != "" && e != nil && e.SafeFix {
-				mine = append(mine, f)
-			}
-		}
-		if len(mine) > 0 {
-			var count int
-			fixed[i].Data, count = fixFile(files[i], mine)
-			n += count
-		}
-	}
-	return fixed, n
-}
-
-// fixFile writes fixes of findings, which are sorted by their places, into a file.
-func fixFile(file File, findings []*corsprocv1.Finding) (data []byte, n int) {
-	bom := len(file.Data) - len(bytes.TrimPrefix(file.Data, []byte("\uFEFF")))
-	lines := fileLines{data: file.Data[bom:]}
-	nodes := map[position]*yaml.Node{}
-	if root, problem := parse(file); problem == nil {
-		collectScalars(root, nodes)
-	}
-	end := 0 // of what is copied
-	for _, f := range findings {
-		at := position{f.GetLine(), f.GetColumn()}
-		lines.from(int(at.line), int(at.column))
-		offset := bom + lines.offset
-		if offset < end {
-			continue // a fix of the same value is written already; the next round sees what is left
-		}
-		token, replacement, ok := fixValue(file, offset, nodes[at], f)
-		if !ok {
-			continue
-		}
-		data = append(append(data, file.Data[end:offset]...), replacement...)
-		end = offset + len(token)
-		n++
-	}
-	return append(data, file.Data[end:]...), n
-}
-
-// collectScalars notes the scalars of a document, keys too, by where they stand.
-func collectScalars(n *yaml.Node, nodes map[position]*yaml.Node) {
-	if n.Kind == yaml.ScalarNode {
-		nodes[nodePosition(n)] = n
-	}
-	for _, c := range n.Content {
-		collectScalars(c, nodes)
-	}
-}
-
 // fixValue returns what stands at a place of a file and what is to be written instead. It reports false where that cannot
 // be told for sure, as for values of several lines.
-func fixValue(file File, offset int, n *yaml.Node, f *corsprocv1.Finding) (token, replacement string, ok bool) {
+func fixValue(file File, offset int, n *yaml.Node, f *problem) (token, replacement string, ok bool) {
 	isJSON := filepath.Ext(file.Name) == ".json"
 	rest := file.Data[offset:]
 	if n == nil {
 		// This is no value to YAML. What can be put right then is a word without quotes, by quoting it.
-		line, _ := cutLine(rest)
-		word := wordAt(line, position{1, 1})
-		return word, f.GetFix(), !isJSON && f.GetFix() == strconv.Quote(word)
+		word := wordIn(rest)
+		return word, f.fix, !isJSON && f.fix == strconv.Quote(word)
 	}
 	quote := byte(0)
 	switch {
@@ -159,8 +107,8 @@ func fixValue(file File, offset int, n *yaml.Node, f *corsprocv1.Finding) (token
 	if token, ok = tokenAt(rest, quote, n.Value, isJSON); !ok {
 		return "", "", false
 	}
-	if isSource(f.GetCode()) {
-		replacement = f.GetFix()
+	if isSource(f.code) {
+		replacement = f.fix
 		if isJSON {
 			replacement, ok = toJSON(replacement)
 			return token, replacement, ok
@@ -170,7 +118,7 @@ func fixValue(file File, offset int, n *yaml.Node, f *corsprocv1.Finding) (token
 	if isJSON {
 		quote = '"' // also where a number stood
 	}
-	replacement, ok = spell(f.GetFix(), quote)
+	replacement, ok = spell(f.fix, quote)
 	return token, replacement, ok
 }
 
@@ -179,16 +127,20 @@ func tokenAt(rest []byte, quote byte, value string, isJSON bool) (token string, 
 	if quote == 0 {
 		return value, bytes.HasPrefix(rest, []byte(value))
 	}
-	line, _ := cutLine(rest)
-	for end := 1; end < len(line); end++ {
+	for end := 1; end < len(rest) && rest[end] != '\n' && rest[end] != '\r'; end++ {
 		switch {
-		case quote == '"' && line[end] == '\\':
+		case quote == '"' && rest[end] == '\\' && end+1 < len(rest) && (rest[end+1] == '\n' || rest[end+1] == '\r'):
+			return "", false // it goes on in the next line
+		case quote == '"' && rest[end] == '\\':
 			end++
-		case line[end] != quote:
-		case quote == '\'' && end+1 < len(line) && line[end+1] == quote:
+		case rest[end] != quote:
+		case quote == '\'' && end+1 < len(rest) && rest[end+1] == quote:
 			end++
 		default:
-			token = string(line[:end+1])
+			token = string(rest[:end+1])
+			if inner := token[1:end]; strings.IndexByte(inner, '\\') < 0 && strings.IndexByte(inner, '\'') < 0 {
+				return token, inner == value // nothing in it stands for something else
+			}
 			var said string
 			var err error
 			if isJSON {
@@ -210,8 +162,11 @@ func spell(value string, quote byte) (text string, ok bool) {
 	if !utf8.ValidString(value) || strings.ContainsAny(value, "'\"\\\n") {
 		return "", false
 	}
-	if quote != 0 {
+	switch {
+	case quote != 0:
 		return string(quote) + value + string(quote), true
+	case isPlainOrigin(value):
+		return value, true
 	}
 	var list []yaml.Node
 	if err := yaml.Load([]byte("["+value+"]"), &list); err == nil && len(list) == 1 &&
@@ -219,6 +174,18 @@ func spell(value string, quote byte) (text string, ok bool) {
 		return value, true
 	}
 	return `"` + value + `"`, true
+}
+
+// isPlainOrigin reports whether a value is an origin that YAML takes for text without quotes: what most fixes are, and the
+// parser need not be asked.
+func isPlainOrigin(value string) bool {
+	scheme, rest, ok := strings.Cut(value, "://")
+	within := func(s, more string) bool {
+		return s != "" && !strings.ContainsFunc(s, func(c rune) bool {
+			return (c < 'a' || c > 'z') && (c < '0' || c > '9') && !strings.ContainsRune(more, c)
+		})
+	}
+	return ok && within(scheme, "") && scheme[0] >= 'a' && within(rest, ".-")
 }
 
 // toJSON writes YAML of one line as JSON.

@@ -39,7 +39,7 @@ func TestFix(t *testing.T) {
 				func(s string) string { return "\uFEFF" + s },
 			} {
 				before, after := change(c.Before), change(c.After)
-				fixed, n := files(name, before).Fix()
+				fixed, n, _ := files(name, before).Fix()
 				if got := string(fixed[0].Data); got != after {
 					t.Fatalf("got\n%s\nwant\n%s", got, after)
 				}
@@ -55,7 +55,7 @@ func TestFix(t *testing.T) {
 				if strings.Join(left, " ") != strings.Join(c.Left, " ") {
 					t.Errorf("left: %v, want %v", left, c.Left)
 				}
-				if again, n := files(name, after).Fix(); n != 0 || string(again[0].Data) != after {
+				if again, n, _ := files(name, after).Fix(); n != 0 || string(again[0].Data) != after {
 					t.Errorf("the second time %d are written", n)
 				}
 			}
@@ -66,7 +66,7 @@ func TestFix(t *testing.T) {
 // TestFixSeveralFiles: a file is corrected beside others, and those stay as they are.
 func TestFixSeveralFiles(t *testing.T) {
 	c := files("a.yaml", "policies: {p: {max_age: 5}}\n", "b.yaml", "default: {policies: [p]} # b\n", "c.yaml", "default: [\n")
-	fixed, n := c.Fix()
+	fixed, n, _ := c.Fix()
 	if n != 1 || string(fixed[0].Data) != "policies: {p: {max_age: 5s}}\n" {
 		t.Errorf("%d, %s", n, fixed[0].Data)
 	}
@@ -93,7 +93,7 @@ func TestFixBadFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := files(name, string(data)).Compile().Findings
-		fixed, n := files(name, string(data)).Fix()
+		fixed, n, _ := files(name, string(data)).Fix()
 		total += n
 		after := files(name, string(fixed[0].Data)).Compile().Findings
 		for _, f := range after {

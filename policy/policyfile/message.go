@@ -18,19 +18,19 @@ type Message struct {
 	findings []*corsprocv1.Finding
 }
 
-// ParseMessage fills m from a file. What m holds where there are findings is what was most likely meant, so that all that
+// ParseMessage fills m from a file within limits; nil: those of policy files. What m holds where there are findings is what was most likely meant, so that all that
 // is wrong can be found in one go.
-func ParseMessage(f File, m proto.Message) *Message {
+func ParseMessage(f File, m proto.Message, limits *Limits) *Message {
 	parsed := &Message{document: document{file: &f}}
 	d := &parsed.document
-	root, problems := parse(f)
+	root, problems := parseWithin(f, limits)
 	for _, p := range problems {
 		parsed.findings = append(parsed.findings, d.finding(located{problem: p}))
 	}
 	if root == nil {
 		return parsed
 	}
-	d.parsed, d.root, d.walk = true, root, walkDocument(root, m.ProtoReflect())
+	d.parsed, d.root, d.walk = true, root, walkDocument(root, m.ProtoReflect(), nil)
 	for _, p := range d.walk.problems {
 		parsed.findings = append(parsed.findings, d.finding(p))
 	}

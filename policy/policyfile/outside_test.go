@@ -58,7 +58,7 @@ func TestOutside(t *testing.T) {
 			if got := said(t, c); strings.Contains(got, secret) || !strings.Contains(got, "link"+ending) || !strings.Contains(got, "5s") {
 				t.Errorf("%s as %s: %s", what, ending, got)
 			}
-			fixed, n := c.Fix()
+			fixed, n, _ := c.Fix()
 			if string(fixed[0].Data) != text || n != 1 {
 				t.Errorf("%s as %s: %d corrections: %s", what, ending, n, fixed[0].Data)
 			}

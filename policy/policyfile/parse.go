@@ -19,9 +19,39 @@ const (
 	// maxEntries is the largest number of list entries and fields in a file, counted by lines and commas: a file of
 	// MaxFileBytes could otherwise hold thirty million values of one byte, and cost gigabytes of memory.
 	maxEntries = 4_000_000
+	// maxCollections is the largest number of lists and mappings in a file, which may stand side by side in one entry.
+	maxCollections = 6_000_000
 	// maxDepth is the deepest nesting of lists and mappings. The deepest value of a PolicySet is at 7.
 	maxDepth = 100
 )
+
+// Limits are how much a file of another kind than policy files may hold, less than a policy file may, and what is said of
+// one that holds more. They are looked at before anything is read, and while it is: nothing is kept of what is too much.
+type Limits struct {
+	Entries     int // list entries and fields, counted by lines and commas
+	Collections int // lists and mappings
+	Code        string
+	Message     string
+}
+
+// entries and collections return the limits, those of policy files for nil.
+func (l *Limits) entries() (most int, tooMany problem) {
+	if l != nil {
+		return l.Entries, l.problem()
+	}
+	return maxEntries, problem{code: CodeFileTooLarge, pos: wholeFile, message: fmt.Sprintf("the file has more than %d entries", maxEntries)}
+}
+
+func (l *Limits) collections() (most int, tooMany problem) {
+	if l != nil {
+		return l.Collections, l.problem()
+	}
+	return maxCollections, problem{code: CodeFileTooLarge, pos: wholeFile, message: fmt.Sprintf("the file has more than %d lists and mappings", maxCollections)}
+}
+
+func (l *Limits) problem() problem {
+	return problem{code: l.Code, pos: wholeFile, message: l.Message}
+}
 
 // A problem is a finding at a position of one file.
 type problem struct {
@@ -43,9 +73,12 @@ func (p position) before(q position) bool {
 }
 
 // parse returns the root of the one document of a file, or the problems that make it unreadable.
-func parse(f File) (*yaml.Node, []problem) {
+func parse(f File) (*yaml.Node, []problem) { return parseWithin(f, nil) }
+
+// parseWithin is parse with other limits; nil: those of policy files.
+func parseWithin(f File, limits *Limits) (*yaml.Node, []problem) {
 	data := bytes.TrimPrefix(f.Data, []byte("\uFEFF")) // a byte order mark counts for no column
-	if p := checkCharacters(f.Data, data); p != nil {
+	if p := checkCharacters(f.Data, data, limits); p != nil {
 		return nil, []problem{*p}
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
@@ -57,17 +90,17 @@ func parse(f File) (*yaml.Node, []problem) {
 			return nil, []problem{*p}
 		}
 	}
-	return parsePastStars(data, isJSON)
+	return parsePastStars(data, isJSON, limits)
 }
 
 // parsePastStars parses a document, also one in which stars without a name stand where YAML wants a value: the parser
 // ends at such a star, and is given the document again with a letter for it.
-func parsePastStars(data []byte, isJSON bool) (*yaml.Node, []problem) {
+func parsePastStars(data []byte, isJSON bool, limits *Limits) (*yaml.Node, []problem) {
 	stars := map[position]bool{}
 	text := data
 	for {
 		written := forParser(text, isJSON)
-		root, p, err := parseYAML(written)
+		root, p, err := parseYAML(written, limits)
 		switch star, ok := bareStar(err); {
 		case ok && len(stars) < maxBareStars:
 			if len(stars) == 0 {
@@ -95,7 +128,7 @@ func parsePastStars(data []byte, isJSON bool) (*yaml.Node, []problem) {
 }
 
 // checkCharacters refuses what is too large, and what is no text that everybody sees in the same lines.
-func checkCharacters(raw, data []byte) *problem {
+func checkCharacters(raw, data []byte, limits *Limits) *problem {
 	if len(raw) > MaxFileBytes {
 		return &problem{code: CodeFileTooLarge, pos: wholeFile, message: fmt.Sprintf("the file is larger than %d MiB", MaxFileBytes>>20)}
 	}
@@ -124,8 +157,8 @@ func checkCharacters(raw, data []byte) *problem {
 		}
 		i += size
 	}
-	if countEntries(data) > maxEntries {
-		return &problem{code: CodeFileTooLarge, pos: wholeFile, message: fmt.Sprintf("the file has more than %d entries", maxEntries)}
+	if most, tooMany := limits.entries(); countEntries(data) > most {
+		return &tooMany
 	}
 	return nil
 }
@@ -178,15 +211,30 @@ func checkJSON(data []byte) *problem {
 	return &problem{code: CodeSyntax, pos: positionAt(data, at), message: "not valid JSON: " + syntax.Error()}
 }
 
+// errTooDeep ends the parser at a collection that is nested too deep.
+var errTooDeep = errors.New("nested too deep")
+
 // parseYAML returns the root of the one document of a file, or a problem, or the error at which the parser ends.
-func parseYAML(written *yamlText) (*yaml.Node, *problem, error) {
-	loader, err := yaml.NewLoader(bytes.NewReader(written.data),
-		yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(maxDepth)), anyAlias{}))
+func parseYAML(written *yamlText, limits *Limits) (*yaml.Node, *problem, error) {
+	most, tooMany := limits.collections()
+	counted := 0
+	loader, err := yaml.NewLoader(bytes.NewReader(written.data), yaml.WithPlugin(loaderlimits.New(
+		loaderlimits.DepthFunc(func(depth int, _ *loaderlimits.DepthContext) error {
+			if counted++; counted > most {
+				return errors.New(tooMany.message)
+			}
+			if depth > maxDepth {
+				return errTooDeep
+			}
+			return nil
+		})), anyAlias{}))
 	if err != nil {
 		return nil, nil, err
 	}
 	var doc, second yaml.Node
 	switch err := loader.Load(&doc); {
+	case counted > most:
+		return nil, &tooMany, nil
 	case err == io.EOF:
 		return nil, emptyFile(), nil
 	case err != nil:

@@ -43,7 +43,7 @@ func (c *Content) compileRestated(documents map[string]*document, known []*corsp
 	}
 	var findings []*corsprocv1.Finding
 	for _, turn := range turns[:min(len(turns), maxTurnBytes/size)] {
-		_, found := c.compile(atTurn(documents, turn))
+		_, found := c.compile(atTurn(documents, turn), nil)
 		for _, f := range found {
 			if f.GetSeverity() == policy.Error.String() && !said[keyOf(f)] {
 				said[keyOf(f)] = true
@@ -63,7 +63,7 @@ func atTurn(documents map[string]*document, turn string) map[string]*document {
 		variants[name] = d
 		if d.whole() && len(d.walk.restated) > 0 {
 			variants[name] = &document{file: d.file}
-			variants[name].fill(d.root)
+			variants[name].fill(d.root, nil)
 		}
 	}
 	return variants

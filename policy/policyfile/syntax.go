@@ -26,7 +26,7 @@ func syntaxProblem(data []byte, err error, written *yamlText) *problem {
 	switch {
 	case e.ContextMsg == "while scanning an alias":
 		p = starProblem(data, begin)
-	case strings.HasPrefix(e.Message, "exceeded max depth"):
+	case strings.HasPrefix(e.Message, errTooDeep.Error()):
 		p.message = fmt.Sprintf("lists and mappings are nested more than %d deep", maxDepth)
 	case lineAt(data, at).indentation() == "\t":
 		p.message = "not valid YAML: a tab cannot indent; write spaces"
@@ -126,10 +126,12 @@ func startsWith(data []byte, p position, chars string) bool {
 	return len(text) > 0 && strings.IndexByte(chars, text[0]) >= 0
 }
 
-// wordAt returns what stands at p up to a blank, a comma or a closing bracket.
-func wordAt(data []byte, p position) string {
-	text := from(data, p)
-	if i := bytes.IndexAny(text, " \t,]}"); i >= 0 {
+// wordAt returns what stands at p up to a blank, a comma, a closing bracket or the end of the line.
+func wordAt(data []byte, p position) string { return wordIn(from(data, p)) }
+
+// wordIn returns the word that a text begins with.
+func wordIn(text []byte) string {
+	if i := bytes.IndexAny(text, " \t,]}\r\n"); i >= 0 {
 		text = text[:i]
 	}
 	return string(text)

@@ -31,6 +31,10 @@ type walk struct {
 	// says already.
 	spelling map[*yaml.Node]string
 	spare    map[*yaml.Node]bool
+	// names holds the keys of the mappings that the walk is in, rightly spelt, as far as one of them is mistyped.
+	names map[*yaml.Node]map[string]bool
+
+	fixable func(p problem) // called for every problem with a fix, also where there are too many; nil: nobody wants to know
 }
 
 // located is a problem with the path of what it is about.
@@ -57,14 +61,17 @@ type step struct {
 	index int // of a list's element; -1: name counts
 }
 
-// walkDocument fills m from the root of a document.
-func walkDocument(root *yaml.Node, m protoreflect.Message) *walk {
+// walkDocument fills m from the root of a document. With fixable it goes through all of it, also where there are too many
+// problems to tell.
+func walkDocument(root *yaml.Node, m protoreflect.Message, fixable func(problem)) *walk {
 	w := &walk{
 		refused:  map[policy.Path]bool{},
 		holed:    map[policy.Path]bool{},
 		hidden:   map[policy.Path]bool{},
 		spelling: map[*yaml.Node]string{},
 		spare:    map[*yaml.Node]bool{},
+		names:    map[*yaml.Node]map[string]bool{},
+		fixable:  fixable,
 	}
 	if w.expect(root, yaml.MappingNode) {
 		w.message(m, root)
@@ -93,8 +100,11 @@ func (w *walk) where() (path, parent policy.Path) {
 // of faults, and nobody reads them.
 const maxProblems = 1000
 
+// over reports whether more is wrong than is told. Of such a document nothing is used.
+func (w *walk) over() bool { return len(w.problems) > maxProblems }
+
 // full reports whether so much is wrong that the rest of the file is not looked at.
-func (w *walk) full() bool { return len(w.problems) > maxProblems }
+func (w *walk) full() bool { return w.over() && w.fixable == nil }
 
 // report reports a problem with the node at the current path, unless there are too many already; that there are is the
 // last problem.
@@ -104,8 +114,11 @@ func (w *walk) report(n *yaml.Node, code, message, fix string) {
 
 // reportBeside reports a problem that has to do with what stands at another position.
 func (w *walk) reportBeside(n *yaml.Node, relatedAt position, code, message, fix string) {
+	if w.fixable != nil && fix != "" {
+		w.fixable(problem{code: code, pos: nodePosition(n), fix: fix})
+	}
 	switch {
-	case w.full():
+	case w.over():
 		return
 	case len(w.problems) == maxProblems:
 		code, fix, relatedAt = string(policy.CodeTooManyFindings), "", position{}
@@ -126,8 +139,8 @@ func (w *walk) refuse(n *yaml.Node, code, message, fix string) {
 		message, fix = policy.PlaceholderMessage, ""
 	}
 	w.report(n, code, message, fix)
-	if w.aside != "" {
-		return // what counts at this path was not refused
+	if w.aside != "" || w.over() {
+		return // what counts at this path was not refused, or nothing counts
 	}
 	path, parent := w.where()
 	w.refused[path], w.holed[parent] = true, true
@@ -135,7 +148,7 @@ func (w *walk) refuse(n *yaml.Node, code, message, fix string) {
 
 // hide says that the mapping at a path may have entries which could not be read.
 func (w *walk) hide(path policy.Path) {
-	if w.aside == "" {
+	if w.aside == "" && !w.over() {
 		w.hidden[path] = true
 	}
 }
@@ -159,6 +172,7 @@ func (w *walk) mapping(n *yaml.Node, nameOf func(key *yaml.Node) (string, bool),
 	first := make(map[string]int, len(n.Content)/2)
 	number := map[string]int{} // of restatements, by name
 	aside := w.aside
+	defer delete(w.names, n)
 	for i := 0; i+1 < len(n.Content) && !w.full(); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if !w.isKey(key) {
@@ -181,8 +195,9 @@ func (w *walk) mapping(n *yaml.Node, nameOf func(key *yaml.Node) (string, bool),
 		if again {
 			number[name]++
 			w.aside = fmt.Sprintf("%s%d.%d/", aside, len(w.path), number[name])
-			path, _ := w.where()
-			w.restated = append(w.restated, restatement{path, n, i, original, w.aside})
+			if path, _ := w.where(); !w.over() {
+				w.restated = append(w.restated, restatement{path, n, i, original, w.aside})
+			}
 		}
 		entry(name, value, again)
 		w.aside = aside
@@ -231,7 +246,7 @@ func (w *walk) fieldName(fields protoreflect.FieldDescriptors, mapping, key *yam
 		_, parent := w.where()
 		w.hide(parent)
 		return "", false
-	case hasKey(mapping, near) || w.hasSpelling(mapping, near):
+	case w.namesOf(mapping)[near]:
 		w.report(key, CodeUnknownKey, quote(key.Value)+": unknown field, and the nearest that there is, "+near+", stands here already", "")
 		w.spare[key] = true
 		return near, true
@@ -242,19 +257,24 @@ func (w *walk) fieldName(fields protoreflect.FieldDescriptors, mapping, key *yam
 		w.report(key, CodeUnknownKey, quote(key.Value)+": unknown field", near)
 	}
 	w.spelling[key] = near
+	w.namesOf(mapping)[near] = true
 	return near, true
 }
 
-// hasSpelling reports whether a mapping has a mistyped key that means name.
-func (w *walk) hasSpelling(mapping *yaml.Node, name string) bool {
-	for i := 0; i < len(mapping.Content); i += 2 {
-		if w.spelling[mapping.Content[i]] == name {
-			return true
+// namesOf returns the names that the keys of a mapping are, or mean as far as they were looked at.
+func (w *walk) namesOf(mapping *yaml.Node) map[string]bool {
+	names := w.names[mapping]
+	if names == nil {
+		names = make(map[string]bool, len(mapping.Content)/2)
+		for i := 0; i < len(mapping.Content); i += 2 {
+			names[mapping.Content[i].Value] = true
 		}
+		w.names[mapping] = names
 	}
-	return false
+	return names
 }
 
+// hasKey reports whether a mapping has a key.
 func hasKey(mapping *yaml.Node, name string) bool {
 	for i := 0; i < len(mapping.Content); i += 2 {
 		if mapping.Content[i].Value == name {

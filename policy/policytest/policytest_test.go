@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -286,5 +287,30 @@ func TestOutside(t *testing.T) {
 		if strings.Contains(b.String(), secret) != quoted {
 			t.Errorf("%s:\n%s", path, b.String())
 		}
+	}
+}
+
+// TestFarTooLarge: what is refused for its size is not read first, however large it is.
+func TestFarTooLarge(t *testing.T) {
+	const test = "- {name: t, fetch: {origin: https://a.example, url: https://h.example/}, expect: ALLOWED}\n"
+	for name, text := range map[string]string{
+		"tests":    "policies: p.yaml\ntests:\n" + strings.Repeat(test, 20*policytest.MaxTests),
+		"fields":   "policies: p.yaml\ntests:\n- name: t\n" + strings.Repeat("  x: y\n", 100*policytest.MaxTests),
+		"brackets": "policies: p.yaml\ntests: [" + strings.Repeat("[[[[[]]]]],", 10*policytest.MaxTests) + "]\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			r := policytest.Run([]string{"-"}, strings.NewReader(text))
+			runtime.ReadMemStats(&after)
+			if len(r.Findings) != 1 || r.Findings[0].GetCode() != policytest.CodeTooManyTests || r.Err == nil {
+				t.Errorf("findings: %v", r.Findings)
+			}
+			// Of a file that is read whole, each test takes some KiB.
+			const most = 200 << 20
+			if took := after.TotalAlloc - before.TotalAlloc; took > most+6*uint64(len(text)) {
+				t.Errorf("%d MiB are taken for a file of %d MiB", took>>20, len(text)>>20)
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package policytest
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -20,10 +21,17 @@ type testFile struct {
 	findings []*corsprocv1.Finding // what keeps the tests from being run
 }
 
+// limits keep a file from being read that is far larger than one of MaxTests: a test has at most three lists and mappings,
+// and some lines, more only where its fetch sends many headers.
+var limits = policyfile.Limits{
+	Entries: 60 * MaxTests, Collections: 5 * MaxTests,
+	Code: CodeTooManyTests, Message: fmt.Sprintf("the file is larger than any of %d tests; a file has at most that many", MaxTests),
+}
+
 // read reads a test file and checks all that it says.
 func read(f policyfile.File) *testFile {
 	t := &testFile{file: f}
-	t.message = policyfile.ParseMessage(f, &t.says)
+	t.message = policyfile.ParseMessage(f, &t.says, &limits)
 	if t.message.Whole() && t.isEmpty() && holdsPolicies(f) {
 		t.findings = []*corsprocv1.Finding{{
 			Severity: policy.Error.String(), Code: CodePolicyFile, File: validText(f.Name), Line: 1, Column: 1,
@@ -55,7 +63,7 @@ func (t *testFile) isMeant() bool {
 // holdsPolicies reports whether a file has something of a policy file.
 func holdsPolicies(f policyfile.File) bool {
 	var set corsprocv1.PolicySet
-	policyfile.ParseMessage(f, &set)
+	policyfile.ParseMessage(f, &set, nil)
 	return len(set.GetPolicies())+len(set.GetOriginSets())+len(set.GetVirtualHosts()) > 0 || set.GetDefault() != nil
 }
 

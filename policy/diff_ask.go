@@ -1,0 +1,155 @@
+package policy
+
+// manyPolicies is from how many policies of a list on an index says which of them an origin concerns first.
+const manyPolicies = 16
+
+// maxExpressionTries bounds on how many origins expressions of long lists are tried, for a whole comparison. Beyond it
+// they match nothing but what is written as they are.
+const maxExpressionTries = 1_000_000
+
+// asked is a list of policies that is asked about many origins.
+type asked struct {
+	*differ
+	list []*grant
+
+	// Of a long list: which policy is the first to name what matches an origin, counted from 1.
+	patterns        origins
+	expressions     map[string]int // by their text
+	withExpressions []int          // the policies that have expressions
+}
+
+func (d *differ) newAsked(list []*grant) *asked {
+	a := &asked{differ: d, list: list}
+	if len(list) < manyPolicies {
+		return a
+	}
+	a.patterns = new(originIndex).newOrigins()
+	a.expressions = map[string]int{}
+	seen := map[*origins]bool{}
+	for i, g := range list {
+		for _, sets := range [...][]*origins{g.allow, g.deny} {
+			for _, set := range sets {
+				if seen[set] {
+					continue // an origin set that an earlier policy refers to
+				}
+				seen[set] = true
+				if set.any != 0 {
+					a.patterns.add(&pattern{kind: patternAny}, Rule(i+1))
+				}
+				for p := range set.all() {
+					a.patterns.add(&p, Rule(i+1))
+				}
+			}
+		}
+		for _, re := range g.regexes {
+			if a.expressions[re.String()] == 0 {
+				a.expressions[re.String()] = i + 1
+			}
+		}
+		if len(g.regexes) > 0 {
+			a.withExpressions = append(a.withExpressions, i+1)
+		}
+	}
+	return a
+}
+
+// ask returns what the list grants to a subject; nil: nothing.
+func (a *asked) ask(s *subject) *granted {
+	for _, g := range a.concerned(s) {
+		rule, denied := g.match(&s.origin)
+		if s.regex != "" {
+			rule, denied = a.matchRegex(g, s)
+		}
+		switch {
+		case denied:
+			return nil
+		case rule != 0:
+			return a.grantedBy(g)
+		}
+	}
+	return nil
+}
+
+// concerned returns the policies among which the first that says something of a subject is the first of the list to do so.
+func (a *asked) concerned(s *subject) []*grant {
+	if len(a.list) < manyPolicies || s.origin.null {
+		return a.list
+	}
+	first := int(a.patterns.first(&s.origin))
+	if s.regex != "" {
+		if i := a.expressions[s.regex]; i != 0 && (first == 0 || i < first) {
+			first = i
+		}
+	} else {
+		for _, i := range a.withExpressions {
+			if first != 0 && i >= first {
+				break
+			}
+			if a.tries++; a.tries > maxExpressionTries {
+				break
+			}
+			if a.list[i-1].matchingRegex(s.origin.text) >= 0 {
+				first = i
+			}
+		}
+	}
+	if first == 0 {
+		return nil
+	}
+	return a.list[first-1 : first]
+}
+
+// matchRegex is match for the origins that an expression matches: other expressions are taken not to match them.
+func (d *differ) matchRegex(g *grant, s *subject) (rule Rule, denied bool) {
+	if rule := g.denies(&s.origin); rule != 0 {
+		return rule, true
+	}
+	if i, ok := d.expressionsOf(g)[s.regex]; ok {
+		return makeRule(ruleRegex, int(g.index), i), false
+	}
+	for _, set := range g.allow {
+		if rule := set.match(&s.origin); rule != 0 {
+			return rule, false
+		}
+	}
+	return 0, false
+}
+
+// expressionsOf returns which of a policy's expressions a text is.
+func (d *differ) expressionsOf(g *grant) map[string]int {
+	if len(g.regexes) == 0 {
+		return nil
+	}
+	if d.expressions[g] == nil {
+		list := make(map[string]int, len(g.regexes))
+		for i, re := range g.regexes {
+			if _, had := list[re.String()]; !had {
+				list[re.String()] = i
+			}
+		}
+		d.expressions[g] = list
+	}
+	return d.expressions[g]
+}
+
+// first returns the least of all rules that cover a well-formed origin other than null, or 0.
+func (s *origins) first(o *origin) Rule {
+	least := earlier(s.any, s.find(spaceExact, noScheme, o.text))
+	scheme := s.index.scheme(o.scheme)
+	if scheme == noScheme {
+		return least
+	}
+	hostPort := o.text[len(o.scheme)+len("://"):]
+	for _, rule := range [...]Rule{
+		s.find(spaceHost, scheme, o.host), s.find(spaceAny, scheme, hostPort[len(o.host):]), s.find(spaceAnyAnyPort, scheme, ""),
+	} {
+		least = earlier(least, rule)
+	}
+	all := s.lens | s.anyPortLens
+	for n := all.below(len(o.host) - 1); n > 0; n = all.below(n) {
+		if start := len(o.host) - n; o.host[start-1] == '.' {
+			least = earlier(least, earlier(s.find(spaceSub, scheme, hostPort[start:]), s.find(spaceSubAnyPort, scheme, o.host[start:])))
+		}
+	}
+	return least
+}

@@ -1,0 +1,96 @@
+package policy
+
+import "strings"
+
+// A routeLookUp finds the first route of a virtual host that covers a name, or a path, alone. Its time grows with what it
+// is asked about and not with the number of routes, but for patterns that begin alike.
+type routeLookUp struct {
+	routes      []route
+	texts       routeIndex     // every route but those of the following
+	globs       byBeginning    // names with a star
+	expressions byBeginning    // by what every path begins with that one of them matches
+	same        map[string]int // the first expression of each text
+}
+
+// byBeginning are routes by what all that they cover begins with.
+type byBeginning struct {
+	routes map[string][]int // in their order
+	lens   []int            // of the keys, longest first
+}
+
+func (b *byBeginning) add(beginning string, i int) {
+	if b.routes == nil {
+		b.routes = map[string][]int{}
+	}
+	b.routes[beginning] = append(b.routes[beginning], i)
+	addLength(&b.lens, len(beginning))
+}
+
+func newRouteLookUp(h *virtualHost) *routeLookUp {
+	l := &routeLookUp{routes: h.routes, same: map[string]int{}}
+	for i := range h.routes {
+		switch t := &h.routes[i]; {
+		case t.kind == routeRegex:
+			l.expressions.add(regexReach(t.text).prefix, i)
+			if _, had := l.same[t.text]; !had {
+				l.same[t.text] = i
+			}
+		case t.kind == routeName && isGlob(t.text):
+			beginning, _, _ := strings.Cut(t.text, "*")
+			l.globs.add(beginning, i)
+		default:
+			l.texts.addText(t, i)
+		}
+	}
+	return l
+}
+
+// name returns the first route that covers a name.
+func (l *routeLookUp) name(name string) int {
+	best := noneCovers
+	if i := l.texts.index.find(uint64(routeName), name); i != 0 {
+		best = int(i) - 1
+	}
+	return l.first(&l.globs, name, best, func(t *route) bool { return t.covers(name, "") })
+}
+
+// path returns the first route that covers a path.
+func (l *routeLookUp) path(path string) int {
+	return l.first(&l.expressions, path, l.text(path), func(t *route) bool { return t.covers("", path) })
+}
+
+// pathOf returns the first route that covers a path which stands for all that an expression matches. Expressions are
+// compared as text.
+func (l *routeLookUp) pathOf(expression, path string) int {
+	best := l.text(path)
+	if i, ok := l.same[expression]; ok {
+		best = min(best, i)
+	}
+	return best
+}
+
+// text returns the first route without an expression that covers a path.
+func (l *routeLookUp) text(path string) int {
+	if i := l.texts.find(l.routes, "", path); i >= 0 {
+		return i
+	}
+	return noneCovers
+}
+
+// first returns the first of some routes that covers a text, or best if that comes before it.
+func (l *routeLookUp) first(some *byBeginning, text string, best int, covers func(*route) bool) int {
+	for _, n := range some.lens {
+		if n > len(text) {
+			continue
+		}
+		for _, i := range some.routes[text[:n]] {
+			if i > best {
+				break
+			}
+			if covers(&l.routes[i]) {
+				best = i
+			}
+		}
+	}
+	return best
+}
