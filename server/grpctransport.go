@@ -49,8 +49,9 @@ func newGRPCTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, curren
 		grpc.MaxConcurrentStreams(streams),
 		grpc.MaxHeaderListSize(loop.MaxHeaderList),
 		grpc.ConnectionTimeout(handshakeTimeout),
-		// Envoys ping idle connections, too, and as often as they are told to. grpc-go's default would end those connections.
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Millisecond, PermitWithoutStream: true}),
+		// Envoys ping idle connections too, as often as they are told to. grpc-go would end those connections, with all streams.
+		// To answer a ping costs nothing that is kept.
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Nanosecond, PermitWithoutStream: true}),
 		grpc.ChainStreamInterceptor(t.around, endWatches(ending)),
 	)
 	t.Server.RegisterService(&grpc.ServiceDesc{

@@ -41,7 +41,7 @@ virtual_hosts:
 
 // running is a server in this process.
 type running struct {
-	t       *testing.T
+	t       testing.TB
 	path    string // its policy file
 	log     *logBuffer
 	records []map[string]any
@@ -53,7 +53,7 @@ type running struct {
 }
 
 // start starts a server with the policies, and waits until it is ready.
-func start(t *testing.T, policies string, change func(*Settings)) *running {
+func start(t testing.TB, policies string, change func(*Settings)) *running {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "policies.yaml")
 	r := &running{t: t, path: path, log: new(logBuffer), signals: make(chan os.Signal, 8), done: make(chan error, 1)}
@@ -119,7 +119,7 @@ func (r *running) ended() error {
 }
 
 // eventually calls check until it returns nil.
-func eventually(t *testing.T, check func() error) {
+func eventually(t testing.TB, check func() error) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	for {
