@@ -59,12 +59,12 @@ func FuzzTransportsAgree(f *testing.F) {
 // all that it answers; grpc-go is waited for.
 func (p pair) agree(t testing.TB, q *sequence) bool {
 	t.Helper()
-	loop, grpc := p.dial(t, p.loop), p.dial(t, p.grpc)
+	loop, grpc := dialSpoken(t, p.loop), dialSpoken(t, p.grpc)
 	defer loop.Close()
 	defer grpc.Close()
 	for i, part := range q.parts {
-		loop.say(part)
-		grpc.say(part)
+		loop.send(part)
+		grpc.send(part)
 		want := loop.pinged(i)
 		if got := grpc.until(i, func(got string) bool { return got == want }); got != want {
 			t.Errorf("after part %d of\n%s\nthe loop says\n%s\ngrpc-go says\n%s", i, strings.Join(q.steps, "\n"), want, got)
@@ -98,7 +98,8 @@ type spoken struct {
 	over    string // why nothing more comes; empty: it may
 }
 
-func (p pair) dial(t testing.TB, address string) *spoken {
+// dialSpoken connects and says the preface.
+func dialSpoken(t testing.TB, address string) *spoken {
 	t.Helper()
 	nc, err := net.Dial("tcp", address)
 	if err != nil {
@@ -108,15 +109,15 @@ func (p pair) dial(t testing.TB, address string) *spoken {
 	s := &spoken{Conn: nc, t: t, streams: map[uint32]*gotStream{}}
 	s.changed = sync.NewCond(&s.mu)
 	go s.read()
-	s.say([]byte(http2.ClientPreface))
+	s.send([]byte(http2.ClientPreface))
 	return s
 }
 
 // looked is the ping by which the client knows that everything before it was read.
 var looked = [8]byte{'l', 'o', 'o', 'k', 'e', 'd', '?', '!'}
 
-// say sends, as far as anybody reads it.
-func (s *spoken) say(part []byte) { _, _ = s.Write(part) }
+// send sends, as far as anybody reads it.
+func (s *spoken) send(part []byte) { _, _ = s.Write(part) }
 
 // read notes what comes until nothing does.
 func (s *spoken) read() {

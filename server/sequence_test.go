@@ -121,7 +121,7 @@ func makeSequence(c *choices) *sequence {
 		}
 	}
 	q.c.rest = nil
-	last := q.open(extprocv3.ExternalProcessor_Process_FullMethodName)
+	last := q.open(processPath)
 	last.unsent = framed(0, preflightMessage)
 	q.data(last, len(last.unsent))
 	q.look()
@@ -170,10 +170,10 @@ func (q *sequence) step() {
 
 // openAny opens a stream of any kind.
 func (q *sequence) openAny() {
-	const process = extprocv3.ExternalProcessor_Process_FullMethodName
+
 	switch q.c.of(12) {
 	default:
-		q.open(process)
+		q.open(processPath)
 	case 6:
 		q.open(healthv1.Health_Check_FullMethodName)
 	case 7:
@@ -181,11 +181,11 @@ func (q *sequence) openAny() {
 	case 8:
 		q.open(pick(q.c, "/grpc.health.v1.Health/Nothing", "/a.B/C", "/envoy.service.ext_proc.v3.ExternalProcessor/process", "/"))
 	case 9:
-		q.open(process, "content-type", pick(q.c, "application/json", "text/html", "application/grpcx", "application/grpc-web"))
+		q.open(processPath, "content-type", pick(q.c, "application/json", "text/html", "application/grpcx", "application/grpc-web"))
 	case 10:
-		q.open(process, ":method", pick(q.c, "GET", "PUT", "OPTIONS"))
+		q.open(processPath, ":method", pick(q.c, "GET", "PUT", "OPTIONS"))
 	case 11:
-		q.open(process, "grpc-encoding", pick(q.c, "identity", "snappy", "br"))
+		q.open(processPath, "grpc-encoding", pick(q.c, "identity", "snappy", "br"))
 	}
 }
 

@@ -108,6 +108,8 @@ func (t *Server) messages(s *extproc.Stream, stream grpc.ServerStream) (error, c
 			return nil, codes.OK
 		case status.Code(err) == codes.Canceled && t.cut.Load():
 			return err, codes.Unavailable // what clients call it
+		case status.Code(err) == codes.Canceled && late(stream.Context()):
+			return err, codes.DeadlineExceeded
 		case status.Code(err) == codes.Canceled:
 			return nil, codes.OK
 		case err != nil:
@@ -126,6 +128,12 @@ func (t *Server) messages(s *extproc.Stream, stream grpc.ServerStream) (error, c
 			return nil, codes.OK
 		}
 	}
+}
+
+// late reports whether the time of a stream's grpc-timeout is over. grpc-go then resets it, as if its client had.
+func late(ctx context.Context) bool {
+	by, ok := ctx.Deadline()
+	return ok && !time.Now().Before(by)
 }
 
 // around notes that a connection is used, and lets a bug of ours cost one stream, not the process.
