@@ -19,6 +19,7 @@ var mayImport = map[string][]string{
 	"policy":                  {"proto/corsproc/v1"},
 	"policy/policyfile":       {"policy", "proto/corsproc/v1"},
 	"policy/casetable":        {"policy"},
+	"policy/growth":           {}, // for tests
 	"policy/browser":          {"policy", "proto/corsproc/v1"},
 	"policy/browser/chromium": {}, // for tests
 	"policy/policytest":       {"policy", "policy/policyfile", "policy/browser", "proto/corsproc/v1"},
