@@ -9,7 +9,7 @@ import (
 
 const (
 	// largePolicies is from how many bytes on policy files take hundreds of MiB to read.
-	largePolicies = 8 << 20
+	largePolicies = 16 << 20
 	// sooner is at how many per cent more than what is in use the garbage collector runs then.
 	sooner = 30
 )
