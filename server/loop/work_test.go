@@ -6,6 +6,7 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,7 +119,7 @@ func lateTrailers(f *http2.Framer) {
 type endless struct {
 	discarding // whose script is the greeting
 	frame      []byte
-	reads      int
+	reads      atomic.Int64
 	stop       chan struct{}
 }
 
@@ -131,7 +132,7 @@ func (e *endless) Read(b []byte) (int, error) {
 	if n, err := e.script.Read(b); err == nil {
 		return n, nil
 	}
-	e.reads++
+	e.reads.Add(1)
 	n := 0
 	for n+len(e.frame) <= len(b) {
 		n += copy(b[n:], e.frame)
@@ -159,10 +160,10 @@ func TestOthersGetTheirTurn(t *testing.T) {
 	for range turns {
 		runtime.Gosched()
 	}
-	reads := e.reads
+	reads := e.reads.Load()
 	close(e.stop)
 	<-done
-	if most := turns * (yieldReads + 1); reads > most {
+	if most := int64(turns * (yieldReads + 1)); reads > most {
 		t.Errorf("%d reads between %d turns of somebody else, more than %d", reads, turns, most)
 	}
 }
