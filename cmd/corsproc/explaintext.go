@@ -17,14 +17,18 @@ import (
 )
 
 // writeExplanationJSON writes an explanation as JSON on one line. preflight is null where none is sent; actual is left out
-// where the preflight fails.
+// where the preflight fails, and both where the browser sends nothing.
 func writeExplanationJSON(w io.Writer, x *corsprocv1.Explanation) error {
 	data, err := messageJSON(protojson.MarshalOptions{EmitUnpopulated: true}, x)
 	if err != nil {
 		return err
 	}
-	// No string holds quotes that are not escaped, so that this can only be the key itself.
-	_, err = w.Write(bytes.Replace(data, []byte(`,"actual":null,`), []byte(","), 1))
+	// No string holds quotes that are not escaped, so that these can only be the keys themselves.
+	data = bytes.Replace(data, []byte(`,"actual":null,`), []byte(","), 1)
+	if x.Preflight == nil && x.Actual == nil {
+		data = bytes.Replace(data, []byte(`,"preflight":null,`), []byte(","), 1)
+	}
+	_, err = w.Write(data)
 	return err
 }
 
@@ -51,10 +55,13 @@ func writeExplanationText(w io.Writer, outcome browser.Outcome, x *corsprocv1.Ex
 	if x.Preflight != nil {
 		t.request("preflight", x.Preflight)
 	}
-	if x.Actual != nil {
+	switch {
+	case x.Actual != nil:
 		t.request("request", x.Actual)
-	} else {
+	case x.Preflight != nil:
 		t.line("request", "not sent, because the preflight fails")
+	default:
+		t.line("request", "not sent, because the browser blocks it")
 	}
 	t.browser(outcome, x)
 	for i, c := range x.GetChanges() {

@@ -160,7 +160,7 @@ virtual_hosts:
 		{"http://shop.example.com", "/signed", SameOrigin, "list a policy that allows http://shop.example.com first in virtual_hosts[0].routes[7].policies (-:22:37)"},
 		{"http://localhost:3000", "/signed", SameOrigin, "add http://localhost:3000 to policies.signed.allow_origins (-:10:27)"},
 	} {
-		r, err := Do(policies.Set, Fetch{Origin: c.origin, URL: "http://api.example.com" + c.path, Credentials: c.credentials})
+		r, err := Do(policies.Set, Fetch{Origin: c.origin, URL: "https://api.example.com" + c.path, Credentials: c.credentials})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,8 +33,9 @@ type chromium struct {
 	console []string
 }
 
-// newChromium starts a browser. Without one the test is skipped, or fails where everything has to be there.
-func newChromium(t *testing.T) *chromium {
+// newChromium starts a browser, with more flags than others. Without one the test is skipped, or fails where everything
+// has to be there.
+func newChromium(t *testing.T, more ...chromedp.ExecAllocatorOption) *chromium {
 	t.Helper()
 	flags, err := realchromium.Options()
 	if err != nil {
@@ -43,7 +44,7 @@ func newChromium(t *testing.T) *chromium {
 		}
 		t.Skipf("SKIPPED, not tested: %v", err)
 	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), flags...)
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(flags, more...)...)
 	t.Cleanup(stop)
 	b := &chromium{}
 	var end context.CancelFunc
@@ -53,7 +54,11 @@ func newChromium(t *testing.T) *chromium {
 		if e, ok := event.(*log.EventEntryAdded); ok {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			b.console = append(b.console, e.Entry.Text)
+			text := e.Entry.Text
+			if strings.HasPrefix(text, noResource) {
+				text += " " + e.Entry.URL
+			}
+			b.console = append(b.console, text)
 		}
 	}); err != nil {
 		t.Fatal(err)
@@ -63,6 +68,9 @@ func newChromium(t *testing.T) *chromium {
 	}
 	return b
 }
+
+// noResource is what the console says of every answer that is none, whatever the reason.
+const noResource = "Failed to load resource"
 
 // open opens an empty page of an origin. That of the opaque origin is one in a sandbox.
 func (b *chromium) open(t *testing.T, origin, pages string) {
@@ -99,11 +107,11 @@ const fetchScript = `(async ({url, init}) => {
 	}
 })(%s)`
 
-const webSocketScript = `new Promise((resolve) => {
+const webSocketScript = `(async () => new Promise((resolve) => {
 	const socket = new WebSocket(%s.url.replace(/^http/, "ws"));
 	socket.onopen = () => resolve({ readable: true, headers: [], error: "" });
 	socket.onerror = () => resolve({ readable: false, headers: [], error: "" });
-})`
+}))().catch((e) => ({ readable: false, headers: [], error: String(e) }))`
 
 // fetch lets the open page fetch.
 func (b *chromium) fetch(t *testing.T, f Fetch) came {
@@ -143,7 +151,7 @@ func (b *chromium) said(t *testing.T, about string, awaited bool) string {
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		b.mu.Lock()
 		i := slices.IndexFunc(b.console, func(s string) bool {
-			return strings.Contains(s, about) && !strings.HasPrefix(s, "Failed to load resource")
+			return strings.Contains(s, about) && !strings.HasPrefix(s, noResource)
 		})
 		text := ""
 		if i >= 0 {

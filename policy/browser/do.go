@@ -8,8 +8,8 @@ import (
 	"github.com/corsproc/corsproc/policy"
 )
 
-// CredentialsNotAllowed is the reason of a fetch that corsproc allows, but not with the credentials that it carries. All
-// other reasons are package policy's.
+// CredentialsNotAllowed is the reason of a fetch that corsproc allows, but not with the credentials that it carries. But
+// for it and those of blocked.go, reasons are package policy's.
 const CredentialsNotAllowed = "credentials_not_allowed"
 
 // Outcome is what comes of a fetch.
@@ -28,7 +28,7 @@ type Result struct {
 	Reason  string
 
 	Preflight *Exchange // nil: none is sent
-	Actual    *Exchange // nil: the preflight failed, so it is never sent
+	Actual    *Exchange // nil: the preflight failed, or the browser sends nothing at all, so it is never sent
 
 	Exposed Exposed
 	Cache   Cache  // of the preflight's answer
@@ -64,7 +64,9 @@ func Do(set *policy.Set, asked Fetch) (Result, error) {
 		return Result{}, faults[0]
 	}
 	var r Result
-	switch {
+	switch reason := f.blocked(); {
+	case reason != "":
+		r = f.block(reason)
 	case f.WebSocket:
 		r = f.webSocket(set)
 	case f.origin == f.url.origin() && f.origin.isWeb():
@@ -218,31 +220,4 @@ func (f *fetch) header(name string) string {
 		}
 	}
 	return ""
-}
-
-// notes says what else there is to know.
-func (f *fetch) notes(r *Result) (notes []string) {
-	if f.origin.scheme == "https" && !f.url.origin().isTrustworthy() {
-		notes = append(notes, "The page is https and the URL is not: browsers block that as mixed content before CORS is asked.")
-	}
-	if f.method != f.Method && f.Method != "" {
-		notes = append(notes, "Browsers send the method "+f.Method+" as "+f.method+".")
-	}
-	if f.method != "PATCH" && strings.EqualFold(f.method, "patch") {
-		notes = append(notes, "Browsers send the method "+f.method+" as it is written; servers know PATCH.")
-	}
-	if r.Preflight != nil {
-		for _, name := range unsafeNames(f.headers) {
-			if slices.Contains(chromiumSafelisted, name) {
-				notes = append(notes, "Chromium does not ask for the header "+name+" in a preflight, against the Fetch standard; other browsers do.")
-			}
-		}
-	}
-	return notes
-}
-
-// chromiumSafelisted are the request headers that Chromium (156) takes for safelisted although the standard does not, or
-// does not send at all (user-agent).
-var chromiumSafelisted = []string{
-	"device-memory", "downlink", "dpr", "ect", "intervention", "rtt", "save-data", "user-agent", "viewport-width", "width",
 }

@@ -60,7 +60,7 @@ func TestBehindTLS(t *testing.T) {
 policies: {shop: {allow_origins: ["https://shop.example.com"]}}
 default: {policies: [shop]}
 `)
-	r, err := Do(policies.Set, Fetch{Origin: "https://api.example.com", URL: "http://api.example.com/"})
+	r, err := Do(policies.Set, Fetch{Origin: "https://10.0.0.1", URL: "http://10.0.0.1/"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,10 +68,7 @@ default: {policies: [shop]}
 	if r.Outcome != Unreadable || x.Verdict != "refused" || x.Reason != "origin_not_allowed" || x.Actual.Decision.Reason != "same_origin" {
 		t.Errorf("%s %s, by a decision %s", x.Verdict, x.Reason, x.Actual.Decision.Reason)
 	}
-	if len(x.Changes) != 1 || x.Changes[0].Text != "add https://api.example.com to policies.shop.allow_origins (-:2:34)" {
+	if len(x.Changes) != 1 || x.Changes[0].Text != "add https://10.0.0.1 to policies.shop.allow_origins (-:2:34)" {
 		t.Errorf("changes: %v", x.Changes)
-	}
-	if len(x.Notes) != 1 || !strings.Contains(x.Notes[0], "mixed content") {
-		t.Errorf("notes: %q", x.Notes)
 	}
 }

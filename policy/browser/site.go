@@ -77,3 +77,17 @@ func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	return err == nil && addr.IsLoopback()
 }
+
+// isLocalNetwork reports whether a host is one of a local network: a private or link-local address, or a name of multicast
+// DNS.
+func isLocalNetwork(host string) bool {
+	if strings.HasSuffix(strings.TrimSuffix(host, "."), ".local") {
+		return true
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	if err != nil {
+		return false
+	}
+	addr = addr.Unmap()
+	return addr.IsPrivate() || addr.IsLinkLocalUnicast()
+}

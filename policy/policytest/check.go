@@ -15,12 +15,12 @@ import (
 // MaxTests is how many tests a file may have: what is said of each that fails takes some thousand bytes.
 const MaxTests = 20_000
 
-// knownReasons are what reason may be: those of decisions, and the one that only a browser has.
+// knownReasons are what reason may be: those of decisions, and those that only a browser has.
 var knownReasons = func() (names []string) {
 	for _, r := range policy.Reasons() {
 		names = append(names, r.String())
 	}
-	return append(names, browser.CredentialsNotAllowed)
+	return append(names, browser.Reasons()...)
 }()
 
 // check reports everything that keeps the tests of a whole message from being run.

@@ -67,10 +67,13 @@ func aboutFailure(t *corsprocv1.TestResult) []labelled {
 	if p := x.GetPreflight(); p != nil {
 		lines = append(lines, labelled{"preflight", decided(p)})
 	}
-	if a := x.GetActual(); a != nil {
+	switch a := x.GetActual(); {
+	case a != nil:
 		lines = append(lines, labelled{"request", decided(a)})
-	} else {
+	case x.GetPreflight() != nil:
 		lines = append(lines, labelled{"request", "not sent, because the preflight fails"})
+	default:
+		lines = append(lines, labelled{"request", "not sent, because the browser blocks it"})
 	}
 	if words := x.GetBrowser().GetConsole(); words != "" {
 		lines = append(lines, labelled{"console", printable.Cut(words)})
@@ -96,7 +99,11 @@ func advice(t *corsprocv1.TestResult) []string {
 	if t.GetExpected() != "rejected" || t.GetGot() != "refused" {
 		return nil
 	}
-	if x.GetActual() == nil {
+	switch {
+	case x.GetActual() != nil:
+	case x.GetPreflight() == nil:
+		return nil // the notes say it
+	default:
 		return []string{"The browser itself stops at the preflight, so that there is no request to reject: this is REFUSED."}
 	}
 	reject := "UNSAFE_METHODS"

@@ -28,12 +28,13 @@ type Explanation struct {
 	// and stopped) or none (nothing was decided: same-origin or passthrough). What corsproc allows and the browser refuses
 	// is refused. A WebSocket that nothing stops is allowed.
 	Verdict string `protobuf:"bytes,1,opt,name=verdict,proto3" json:"verdict,omitempty"`
-	// Why: a reason of Decision, or credentials_not_allowed, where the browser refuses a fetch with credentials that
-	// corsproc allows without.
+	// Why: a reason of Decision, or one that only a browser has: credentials_not_allowed, where it refuses a fetch with
+	// credentials that corsproc allows without; mixed_content and bad_port, where it sends nothing at all, whatever the
+	// policies say.
 	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
-	// The preflight; null where the browser sends none.
+	// The preflight; null where the browser sends none, absent where it sends nothing.
 	Preflight *ExplainedRequest `protobuf:"bytes,3,opt,name=preflight,proto3" json:"preflight,omitempty"`
-	// The request itself; absent where the preflight fails, because it is then never sent.
+	// The request itself; absent where the preflight fails or the browser sends nothing, because it is then never sent.
 	Actual *ExplainedRequest `protobuf:"bytes,4,opt,name=actual,proto3" json:"actual,omitempty"`
 	// What the browser makes of it.
 	Browser *BrowserView `protobuf:"bytes,5,opt,name=browser,proto3" json:"browser,omitempty"`

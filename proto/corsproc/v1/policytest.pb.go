@@ -147,7 +147,7 @@ type PolicyTest struct {
 	Fetch *TestFetch `protobuf:"bytes,2,opt,name=fetch,proto3" json:"fetch,omitempty"`
 	// What is to come of it.
 	Expect Expectation `protobuf:"varint,3,opt,name=expect,proto3,enum=corsproc.v1.Expectation" json:"expect,omitempty"`
-	// Why, where that matters: a reason such as origin_not_allowed or credentials_not_allowed. Unset: any.
+	// Why, where that matters: a reason such as origin_not_allowed, credentials_not_allowed or mixed_content. Unset: any.
 	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -475,7 +475,7 @@ type TestResult struct {
 	ExpectedReason string `protobuf:"bytes,6,opt,name=expected_reason,json=expectedReason,proto3" json:"expected_reason,omitempty"`
 	// What came: allowed, refused, rejected or undecided.
 	Got string `protobuf:"bytes,7,opt,name=got,proto3" json:"got,omitempty"`
-	// Why: a reason of Decision, or credentials_not_allowed.
+	// Why: a reason of Decision, or one that only a browser has (Explanation.reason).
 	GotReason string `protobuf:"bytes,8,opt,name=got_reason,json=gotReason,proto3" json:"got_reason,omitempty"`
 	// The rule that decided; absent where none did.
 	Rule *Location `protobuf:"bytes,9,opt,name=rule,proto3" json:"rule,omitempty"`

@@ -10,7 +10,7 @@ export function explanation(x) {
     (x.changes ?? []).map((c) => el("p", { class: "change" }, "To allow it: ", c.text)),
     (x.notes ?? []).map((n) => el("p", {}, n)),
     preflight && request("Preflight", preflight),
-    actual ? request("Request", actual) : el("p", {}, "The request itself is not sent, because the preflight fails."),
+    actual ? request("Request", actual) : el("p", {}, `The request itself is not sent, because ${preflight ? "the preflight fails" : "the browser blocks it"}.`),
     el("h4", {}, "Browser"),
     el("dl", {}, browserSays(x, browser)),
   ];

@@ -1,0 +1,75 @@
+package browser
+
+import (
+	"slices"
+	"strings"
+)
+
+// notes says what else there is to know, beside what comes of a fetch.
+func (f *fetch) notes(r *Result) (notes []string) {
+	if f.method != f.Method && f.Method != "" {
+		notes = append(notes, "Browsers send the method "+f.Method+" as "+f.method+".")
+	}
+	if f.method != "PATCH" && strings.EqualFold(f.method, "patch") {
+		notes = append(notes, "Browsers send the method "+f.method+" as it is written; servers know PATCH.")
+	}
+	if r.Preflight == nil && r.Actual == nil {
+		return notes // the rest is about what is sent
+	}
+	if note := f.localNote(); note != "" {
+		notes = append(notes, note)
+	}
+	if note := f.cookieNote(r); note != "" {
+		notes = append(notes, note)
+	}
+	if r.Preflight != nil {
+		for _, name := range unsafeNames(f.headers) {
+			if slices.Contains(chromiumSafelisted, name) {
+				notes = append(notes, "Chromium does not ask for the header "+name+" in a preflight, against the Fetch standard; other browsers do.")
+			}
+		}
+	}
+	return notes
+}
+
+// chromiumSafelisted are the request headers that Chromium (156) takes for safelisted although the standard does not, or
+// does not send at all (user-agent).
+var chromiumSafelisted = []string{
+	"device-memory", "downlink", "dpr", "ect", "intervention", "rtt", "save-data", "user-agent", "viewport-width", "width",
+}
+
+// localNote says what a page needs that fetches from this machine or from a local network (Local Network Access; Chrome
+// asks its user since 142, and since 147 for WebSockets too). No answer of a server grants it.
+func (f *fetch) localNote() string {
+	to := f.url.origin()
+	local := isLoopback(to.host) || isLocalNetwork(to.host)
+	if !local || !f.origin.isWeb() || isLoopback(f.origin.host) || isLocalNetwork(f.origin.host) {
+		return ""
+	}
+	where := "a local network"
+	if isLoopback(to.host) {
+		where = "the user's own machine"
+	}
+	note := "The URL is on " + where + ": before a page from the internet may fetch it, Chrome asks the user for the permission for Local Network Access, which no header grants"
+	switch {
+	case f.origin.scheme == "http":
+		note += ", and asks only for pages over https: this one is blocked."
+	case !to.isTrustworthy():
+		note += ". Browsers without that permission block a URL without TLS as mixed content."
+	default:
+		note += "."
+	}
+	return note
+}
+
+// cookieNote says which cookies go along to another site, where cookies do (RFC 6265bis, section 5.6.7, "SameSite").
+func (f *fetch) cookieNote(r *Result) string {
+	to := f.url.origin()
+	if !f.include() && (!f.WebSocket || r.Outcome == Unreadable) || site(f.origin, to) != "cross-site" {
+		return ""
+	}
+	if !to.isTrustworthy() {
+		return "The page and the URL are of different sites, and the URL is without TLS: no cookie goes along, because those that may have to say SameSite=None; Secure."
+	}
+	return "The page and the URL are of different sites: of the cookies only those go along that say SameSite=None; Secure, and only in browsers that let third-party cookies through."
+}
