@@ -8,6 +8,7 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -120,7 +121,7 @@ func lateTrailers(f *http2.Framer) {
 type endless struct {
 	discarding // whose script is the greeting
 	frame      []byte
-	reads      int
+	reads      atomic.Int64
 	stop       chan struct{}
 }
 
@@ -133,7 +134,7 @@ func (e *endless) Read(b []byte) (int, error) {
 	if n, err := e.script.Read(b); err == nil {
 		return n, nil
 	}
-	e.reads++
+	e.reads.Add(1)
 	n := 0
 	for n+len(e.frame) <= len(b) {
 		n += copy(b[n:], e.frame)
@@ -161,10 +162,10 @@ func TestOthersGetTheirTurn(t *testing.T) {
 	for range turns {
 		runtime.Gosched()
 	}
-	reads := e.reads
+	reads := e.reads.Load()
 	close(e.stop)
 	<-done
-	if most := turns * (yieldReads + 1); reads > most {
+	if most := int64(turns * (yieldReads + 1)); reads > most {
 		t.Errorf("%d reads between %d turns of somebody else, more than %d", reads, turns, most)
 	}
 }
