@@ -162,7 +162,11 @@ func neighbours(host string) (hosts []string) {
 		own = host
 	}
 	below := strings.TrimSuffix(host, own) // what of the host is not its owner's name
-	hosts = []string{host + ".evil.com", host + "evil.com", "evil" + own, "a.evil" + own, below + "evil" + own, "evil-" + own}
+	hosts = []string{host + ".evil.com", host + "evil.com"}
+	// Names right under localhost, corp and the like, of which the list knows nothing, are handed out to nobody.
+	if suffix, icann := publicsuffix.PublicSuffix(own); icann || strings.Contains(suffix, ".") {
+		hosts = append(hosts, "evil"+own, "a.evil"+own, below+"evil"+own, "evil-"+own)
+	}
 	for i := range len(host) {
 		if host[i] != '.' {
 			continue

@@ -75,6 +75,8 @@ type conn struct {
 	watches     map[*stream]struct{} // streams that watch health
 	waits       map[*stream]struct{} // streams whose answers wait for a window
 	stalled     map[*stream]struct{} // those of them whose own window is open
+	deadlines   deadlines            // streams whose time is limited
+	timer       *time.Timer          // that ends those, nil: there was none yet
 	waiting     int                  // what those answers hold, in bytes
 	received    int                  // bytes of DATA since the connection's window was last refilled
 	unread      int                  // bytes of messages that are not whole

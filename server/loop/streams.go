@@ -25,7 +25,8 @@ type stream struct {
 	health  question        // what is asked of health, 0: nothing
 	told    bool            // and it was answered
 	relay   *relay          // nil: not relayed
-	timer   *time.Timer     // that ends it, nil: none
+	due     time.Time       // when its time is over
+	turn    int             // its place in conn.deadlines, counted from 1; 0: its time has no limit
 
 	in         []byte // the beginning of a message that is not whole yet
 	received   int    // bytes of DATA since the window was last refilled
@@ -85,9 +86,7 @@ func (c *conn) forgetWith(s *stream, code codes.Code) {
 	if s.relay != nil {
 		s.relay.stop()
 	}
-	if s.timer != nil {
-		s.timer.Stop()
-	}
+	c.unlimit(s)
 	c.unread -= len(s.in)
 	delete(c.watches, s)
 	c.release(s)

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"container/heap"
 	"math"
 	"strconv"
 	"time"
@@ -29,27 +30,88 @@ func parseTimeout(s string) (time.Duration, bool) {
 	return time.Duration(min(n, uint64(math.MaxInt64/unit))) * unit, true
 }
 
+// deadlines are the streams whose time is limited, that which ends first on top (container/heap).
+type deadlines []*stream
+
+func (d deadlines) Len() int           { return len(d) }
+func (d deadlines) Less(i, j int) bool { return d[i].due.Before(d[j].due) }
+func (d deadlines) Swap(i, j int) {
+	d[i], d[j] = d[j], d[i]
+	d[i].turn, d[j].turn = i+1, j+1
+}
+
+func (d *deadlines) Push(s any) {
+	*d = append(*d, s.(*stream))
+	s.(*stream).turn = len(*d)
+}
+
+func (d *deadlines) Pop() any {
+	n := len(*d) - 1
+	s := (*d)[n]
+	(*d)[n] = nil
+	*d = (*d)[:n]
+	s.turn = 0
+	return s
+}
+
 // limit ends a stream when its time is over, also one that its client has forgotten. It reports whether the client says well
-// how much that is.
+// how much that is. A connection has one timer for all its streams: with one for each, a client could make as many goroutines
+// as it opens streams.
 func (c *conn) limit(s *stream, h *head) bool {
 	after, ok := parseTimeout(h.timeout)
 	if !ok || h.timeouts > 1 {
 		return false
 	}
-	id := s.id
-	s.timer = time.AfterFunc(after, func() {
-		defer c.server.recovered(c)
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.failed || c.streams[id] != s {
-			return // it has ended, and s may be another
+	s.due = time.Now().Add(after)
+	heap.Push(&c.deadlines, s)
+	if c.deadlines[0] == s {
+		c.awaitDeadline(after)
+	}
+	return true
+}
+
+// unlimit takes a stream out of those whose time is limited.
+func (c *conn) unlimit(s *stream) {
+	if s.turn == 0 {
+		return
+	}
+	heap.Remove(&c.deadlines, s.turn-1)
+	if len(c.deadlines) == 0 {
+		c.timer.Stop()
+	}
+}
+
+func (c *conn) awaitDeadline(after time.Duration) {
+	if c.timer == nil {
+		c.timer = time.AfterFunc(after, c.expire)
+	} else {
+		c.timer.Reset(after)
+	}
+}
+
+// expire ends the streams whose time is over.
+func (c *conn) expire() {
+	defer c.server.recovered(c)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, ended := time.Now(), false
+	for len(c.deadlines) > 0 && !c.failed {
+		s := c.deadlines[0]
+		if after := s.due.Sub(now); after > 0 {
+			c.awaitDeadline(after)
+			break
 		}
 		c.release(s) // nobody waits for it any more
 		c.end(s, status.New(codes.DeadlineExceeded, "the time of grpc-timeout is over"))
-		c.write()
-		if c.finished() {
-			c.wake()
+		if ended = true; c.out.Len() >= flushBytes {
+			c.write()
 		}
-	})
-	return true
+	}
+	if !ended {
+		return
+	}
+	c.write()
+	if c.finished() {
+		c.wake()
+	}
 }

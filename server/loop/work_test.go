@@ -2,7 +2,9 @@ package loop
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"runtime"
 	"strings"
@@ -247,6 +249,63 @@ func TestTimeouts(t *testing.T) {
 	c.must(c.framer.WriteRSTStream(11, http2.ErrCodeCancel))
 	c.must(c.framer.WritePing(false, [8]byte{'s', 't', 'i', 'l', 'l', 'o', 'k', '!'}))
 	c.expect("ping true stillok!")
+}
+
+// TestTimeoutsAtOnce: however many streams a client opens whose time is over at once, they make no goroutines.
+func TestTimeoutsAtOnce(t *testing.T) {
+	const streams = 1000
+	c := newConn(newServer(t, extproc.Hooks{}), &discarding{})
+	before := runtime.NumGoroutine()
+	c.mu.Lock() // as while the loop is busy
+	for id := uint32(1); id < 2*streams; id += 2 {
+		c.last = id
+		if err := c.begin(&head{stream: id, method: "POST", path: path, content: "application/grpc", timeout: "1n", timeouts: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	over := make(chan struct{})
+	time.AfterFunc(20*time.Millisecond, func() { close(over) }) // after all of theirs
+	<-over
+	if more := runtime.NumGoroutine() - before; more > 50 {
+		t.Errorf("%d goroutines for %d streams", more, streams)
+	}
+	c.mu.Unlock()
+	for open := streams; open > 0; time.Sleep(time.Millisecond) {
+		c.mu.Lock()
+		open = len(c.streams)
+		c.mu.Unlock()
+	}
+}
+
+// TestDeadlinesInAnyOrder: streams whose time is limited end in the order of that, whenever they began and whichever of them ended
+// before.
+func TestDeadlinesInAnyOrder(t *testing.T) {
+	c := newConn(newServer(t, extproc.Hooks{}), &discarding{})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	hours := rand.New(rand.NewPCG(1, 2)).Perm(500)
+	for i, h := range hours {
+		id := uint32(2*i + 1)
+		c.last = id
+		if err := c.begin(&head{stream: id, method: "POST", path: path, content: "application/grpc", timeout: fmt.Sprint(h+1, "H"), timeouts: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := 0; i < len(hours); i += 3 {
+		c.reset(uint32(2*i+1), http2.ErrCodeCancel)
+	}
+	last := time.Time{}
+	for len(c.deadlines) > 0 {
+		s := c.deadlines[0]
+		if s.due.Before(last) || c.streams[s.id] != s {
+			t.Fatalf("stream %d is due at %v, after one at %v", s.id, s.due, last)
+		}
+		last = s.due
+		c.reset(s.id, http2.ErrCodeCancel)
+	}
+	if len(c.streams) > 0 {
+		t.Errorf("%d streams are forgotten", len(c.streams))
+	}
 }
 
 // TestStopDuringHandshake: a client that is saying HTTP/2 when a stop begins gets its stream served; one that says half of it
