@@ -17,6 +17,9 @@ var (
 	docMetric  = regexp.MustCompile(`\bcorsproc_[a-z_]+`)
 )
 
+// onGitHub is where the files of the repository are shown, for forms and templates that are shown elsewhere.
+const onGitHub = "//github.com/corsproc/corsproc/blob/main/"
+
 // walk calls visit for each file of the repository, by its path, but not for what other tools keep there.
 func walk(t *testing.T, visit func(path string) error) {
 	t.Helper()
@@ -82,7 +85,7 @@ func TestBrokenLinks(t *testing.T) {
 	for text, want := range map[string]int{
 		"[a](#a-page) [b](#twice) [c](#twice-1) [d](../README.md) [e](https://example.com/x)": 0,
 		"[a](#no-page)": 1, "[a](#twice-2)": 1, "[a](nothing.md)": 1, `[a](nothing.md "title")`: 1, "![a](nothing.svg)": 1,
-		"[a][b]\n\n[b]: nothing.md\n": 1, `<img alt="" src="nothing.svg">`: 1, "[a](/README.md)": 1, "[a](../LICENSE#top)": 1,
+		"[a][b]\n\n[b]: nothing.md\n": 1, `<img alt="" src="nothing.svg">`: 1, "[a](https:" + onGitHub + "nothing.md)": 1, "[a](/README.md)": 1, "[a](../LICENSE#top)": 1,
 	} {
 		found := 0
 		for _, link := range links(text) {
@@ -98,6 +101,9 @@ func TestBrokenLinks(t *testing.T) {
 
 // follow says what is wrong with a link of a page, one of all.
 func follow(all map[string]string, path, link string) string {
+	if ours, ok := strings.CutPrefix(link, "https:"+onGitHub); ok {
+		path, link = filepath.Join(root, "page"), ours
+	}
 	if strings.Contains(link, ":") {
 		return "" // to the world outside
 	}
@@ -135,9 +141,10 @@ func anchors(text string) (all []string) {
 }
 
 // TestPagesNamed looks for pages that comments and texts of other files name, such as "docs/operations.md", and that are not
-// there: by their paths from the root, or from the file's own folder.
+// there: by their paths from the root or from the file's own folder, or by their addresses on GitHub.
 func TestPagesNamed(t *testing.T) {
-	name := regexp.MustCompile(`[\w./-]*\w\.md\b`)
+	name := regexp.MustCompile(`[\w./-]*\w\.md\b(?:#[\w-]+)?`)
+	all := pages(t)
 	named := 0
 	walk(t, func(path string) error {
 		switch filepath.Ext(path) {
@@ -145,7 +152,7 @@ func TestPagesNamed(t *testing.T) {
 		default:
 			return nil
 		}
-		if strings.HasSuffix(path, "_test.go") || strings.Contains(path, "testdata/crds") || strings.HasSuffix(path, "gateway-api.yaml") {
+		if strings.HasSuffix(path, "_test.go") || strings.HasSuffix(path, "gateway-api.yaml") {
 			return nil // they name pages that are elsewhere, or nowhere
 		}
 		data, err := os.ReadFile(path)
@@ -153,14 +160,13 @@ func TestPagesNamed(t *testing.T) {
 			return err
 		}
 		for _, m := range name.FindAllString(string(data), -1) {
-			if strings.HasPrefix(m, ".") {
-				continue // an ending
+			m, ours := strings.CutPrefix(m, onGitHub)
+			if !ours && strings.HasPrefix(m, "//") || strings.HasPrefix(m, ".") {
+				continue // elsewhere, or an ending
 			}
 			named++
-			_, fromRoot := os.Stat(filepath.Join(root, m))
-			_, fromHere := os.Stat(filepath.Join(filepath.Dir(path), m))
-			if fromRoot != nil && fromHere != nil {
-				t.Errorf("%s names %s, which is not there", path, m)
+			if fromRoot := follow(all, filepath.Join(root, "page"), m); fromRoot != "" && follow(all, path, m) != "" {
+				t.Errorf("%s names %s: %s", path, m, fromRoot)
 			}
 		}
 		return nil
