@@ -18,19 +18,21 @@ var mayImport = map[string][]string{
 	"proto/corsproc/v1":       {},
 	"proto/schemagen":         {},
 	"policy":                  {"proto/corsproc/v1"},
-	"policy/policyfile":       {"policy", "proto/corsproc/v1", "internal/disk"},
+	"policy/policyfile":       {"policy", "policy/printable", "proto/corsproc/v1", "internal/disk"},
 	"policy/casetable":        {"policy"},
 	"policy/growth":           {}, // for tests
+	"policy/printable":        {},
 	"policy/browser":          {"policy", "proto/corsproc/v1"},
 	"policy/browser/chromium": {}, // for tests
-	"policy/policytest":       {"policy", "policy/policyfile", "policy/browser", "proto/corsproc/v1"},
+	"policy/policytest":       {"policy", "policy/policyfile", "policy/printable", "policy/browser", "proto/corsproc/v1"},
 	"server/extproc":          {"policy"},
 	"server/loop":             {"server/extproc"},
+	"server/grpcgo":           {"server/extproc", "server/loop"},
 	"server/tracing":          {"policy", "server/extproc"},
 	"server/admin":            {"policy", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
 	"server/tlstest":          {},
-	"server":                  {"server/extproc", "server/loop", "server/tracing", "server/admin", "policy", "policy/policyfile", "proto/corsproc/v1", "internal/disk"},
-	"cmd/corsproc":            {"server", "internal/disk", "policy", "policy/policyfile", "policy/browser", "policy/policytest", "proto/corsproc/v1"},
+	"server":                  {"server/extproc", "server/loop", "server/grpcgo", "server/tracing", "server/admin", "policy", "policy/policyfile", "policy/printable", "proto/corsproc/v1", "internal/disk"},
+	"cmd/corsproc":            {"server", "internal/disk", "policy", "policy/policyfile", "policy/browser", "policy/policytest", "policy/printable", "proto/corsproc/v1"},
 	"envoy":                   {}, // and every room below it; they drive the built program and know nothing of its inside
 }
 

@@ -14,8 +14,10 @@ import (
 
 // TestHostileConnections has clients on both ports that speak another protocol, or none, or speak and read as slowly as
 // they can, while requests go on being answered.
-func TestHostileConnections(t *testing.T) {
-	r := start(t, somePolicies, nil)
+func TestHostileConnections(t *testing.T) { onEach(t, testHostileConnections) }
+
+func testHostileConnections(t *testing.T, transport Transport) {
+	r := start(t, somePolicies, func(s *Settings) { s.Transport = transport })
 	conn := r.connect()
 	noise := make([]byte, 64<<10)
 	random := rand.NewChaCha8([32]byte{1})

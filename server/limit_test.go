@@ -168,7 +168,9 @@ func TestConnectionLimitPatience(t *testing.T) {
 
 // TestSilentConnections has more clients than there are places that connect and go no further than they get. Whoever has the
 // right certificate, or where there is no TLS speaks HTTP/2, is served beside them, at once and also on a new connection.
-func TestSilentConnections(t *testing.T) {
+func TestSilentConnections(t *testing.T) { onEach(t, testSilentConnections) }
+
+func testSilentConnections(t *testing.T, transport Transport) {
 	const many, places = 1100, 1024
 	clients, servers := tlstest.NewCA(t, "clients"), tlstest.NewCA(t, "servers")
 	cert, key := servers.Issue(tlstest.Leaf{Names: []string{"127.0.0.1"}}).Write(t, t.TempDir(), "s")
@@ -185,7 +187,7 @@ func TestSilentConnections(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%d bytes", kind.name, len(said)), func(t *testing.T) {
 				creds := insecure.NewCredentials()
 				r := start(t, somePolicies, func(s *Settings) {
-					s.MaxConnections = places
+					s.Transport, s.MaxConnections = transport, places
 					if kind.mutual {
 						s.TLSCert, s.TLSKey, s.TLSClientCA = cert, key, tlstest.WriteFile(t, t.TempDir(), "ca", clients.PEM)
 					}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+
+	"github.com/corsproc/corsproc/policy/printable"
 )
 
 // LogFormat is how log records are written.
@@ -31,7 +33,7 @@ func newLogger(w io.Writer, s *Settings) *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.LevelDebug}
 	var h slog.Handler = slog.NewTextHandler(w, options)
 	if s.LogFormat == LogJSON {
-		h = slog.NewJSONHandler(w, options)
+		h = slog.NewJSONHandler(printable.JSONWriter{W: w}, options)
 	}
 	return slog.New(leveled{h, s.LogLevel})
 }

@@ -20,7 +20,7 @@ func (b *logBuffer) Write(p []byte) (int, error) {
 }
 
 // take returns the records since the last take.
-func (b *logBuffer) take(t *testing.T) (records []map[string]any) {
+func (b *logBuffer) take(t testing.TB) (records []map[string]any) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()

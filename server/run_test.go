@@ -41,7 +41,7 @@ virtual_hosts:
 
 // running is a server in this process.
 type running struct {
-	t       *testing.T
+	t       testing.TB
 	path    string // its policy file
 	log     *logBuffer
 	records []map[string]any
@@ -53,7 +53,7 @@ type running struct {
 }
 
 // start starts a server with the policies, and waits until it is ready.
-func start(t *testing.T, policies string, change func(*Settings)) *running {
+func start(t testing.TB, policies string, change func(*Settings)) *running {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "policies.yaml")
 	r := &running{t: t, path: path, log: new(logBuffer), signals: make(chan os.Signal, 8), done: make(chan error, 1)}
@@ -79,6 +79,13 @@ func start(t *testing.T, policies string, change func(*Settings)) *running {
 	ready := r.logged("ready")
 	r.listen, r.admin = ready["listen"].(string), ready["admin"].(string)
 	return r
+}
+
+// onEach runs a test once for each transport. Those that are about something else run on the default alone.
+func onEach(t *testing.T, test func(t *testing.T, transport Transport)) {
+	for _, transport := range []Transport{TransportLoop, TransportGRPC} {
+		t.Run(string(transport), func(t *testing.T) { test(t, transport) })
+	}
 }
 
 func (r *running) write(policies string) {
@@ -119,7 +126,7 @@ func (r *running) ended() error {
 }
 
 // eventually calls check until it returns nil.
-func eventually(t *testing.T, check func() error) {
+func eventually(t testing.TB, check func() error) {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	for {
@@ -224,9 +231,13 @@ func (r *running) has(lines ...string) {
 	}
 }
 
-func TestServing(t *testing.T) {
+func TestServing(t *testing.T) { onEach(t, testServing) }
+
+func testServing(t *testing.T, transport Transport) {
 	socket := filepath.Join(t.TempDir(), "corsproc.sock")
-	r := start(t, somePolicies, func(s *Settings) { s.Listen = append(s.Listen, "unix://"+socket) })
+	r := start(t, somePolicies, func(s *Settings) {
+		s.Transport, s.Listen = transport, append(s.Listen, "unix://"+socket)
+	})
 	if _, second, _ := strings.Cut(r.listen, ","); second != "unix://"+socket {
 		t.Errorf("ready with listen %q", r.listen)
 	}
@@ -265,8 +276,10 @@ func TestServing(t *testing.T) {
 	})
 }
 
-func TestLargeMessageIsRefused(t *testing.T) {
-	r := start(t, somePolicies, func(s *Settings) { s.MaxMessageBytes = 2000 })
+func TestLargeMessageIsRefused(t *testing.T) { onEach(t, testLargeMessageIsRefused) }
+
+func testLargeMessageIsRefused(t *testing.T, transport Transport) {
+	r := start(t, somePolicies, func(s *Settings) { s.Transport, s.MaxMessageBytes = transport, 2000 })
 	_, _, err := r.open(r.connect(), "https://"+strings.Repeat("x", 2000))
 	if status.Code(err) != codes.ResourceExhausted {
 		t.Errorf("a message over the limit: %v, want ResourceExhausted", err)
@@ -335,7 +348,9 @@ func TestReload(t *testing.T) {
 	}
 }
 
-func TestStop(t *testing.T) {
+func TestStop(t *testing.T) { onEach(t, testStop) }
+
+func testStop(t *testing.T, transport Transport) {
 	for _, test := range []struct {
 		name    string
 		signals []os.Signal
@@ -350,7 +365,9 @@ func TestStop(t *testing.T) {
 		{name: "a second signal cuts it short", signals: []os.Signal{syscall.SIGTERM, syscall.SIGTERM}, delay: time.Hour, timeout: time.Hour, want: codes.Unavailable},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			r := start(t, somePolicies, func(s *Settings) { s.DrainDelay, s.DrainTimeout = test.delay, test.timeout })
+			r := start(t, somePolicies, func(s *Settings) {
+				s.Transport, s.DrainDelay, s.DrainTimeout = transport, test.delay, test.timeout
+			})
 			stream, _, err := r.open(r.connect(), "https://shop.example.com")
 			if err != nil {
 				t.Fatal(err)
@@ -373,8 +390,10 @@ func TestStop(t *testing.T) {
 }
 
 // Within the delay health says NOT_SERVING already, and new streams are served.
-func TestDrainDelay(t *testing.T) {
-	r := start(t, somePolicies, func(s *Settings) { s.DrainDelay = time.Hour })
+func TestDrainDelay(t *testing.T) { onEach(t, testDrainDelay) }
+
+func testDrainDelay(t *testing.T, transport Transport) {
+	r := start(t, somePolicies, func(s *Settings) { s.Transport, s.DrainDelay = transport, time.Hour })
 	if code, _ := r.http("GET", "/-/ready"); code != 200 {
 		t.Errorf("/-/ready is %d before the drain", code)
 	}

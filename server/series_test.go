@@ -75,6 +75,7 @@ func (r *running) series() (all []string) {
 // TestNoClientMakesSeries sends 5,000 values of everything that somebody else chooses, and looks for new series. Which
 // label could have held one of them is said beside each.
 func TestNoClientMakesSeries(t *testing.T) {
+	t.Parallel()
 	const many = 5000
 	const origin = "https://shop.example.com"
 	r := start(t, strings.Replace(somePolicies, "policies:\n", "policies:\n  other:\n    allow_origins: [https://other.example.com]\n", 1)+

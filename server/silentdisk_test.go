@@ -28,6 +28,7 @@ func TestSilentDisk(t *testing.T) {
 	if out, err := exec.Command("unshare", "-rm", "true").CombinedOutput(); err != nil {
 		t.Skipf("SKIPPED, not tested: no mount namespaces here: %v %s", err, out)
 	}
+	t.Parallel() // nearly all of it is waiting
 	cmd := exec.Command("unshare", "-rm", os.Args[0], "-test.run=^TestSilentDisk$", "-test.v")
 	cmd.Env = append(os.Environ(), inNamespace+"=1")
 	out, err := cmd.CombinedOutput()
@@ -102,6 +103,7 @@ func TestKernelLog(t *testing.T) {
 	} else {
 		f.Close()
 	}
+	t.Parallel()
 	r := start(t, somePolicies, nil)
 	replace := func(err error) {
 		t.Helper()

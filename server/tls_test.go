@@ -57,8 +57,10 @@ func healthOver(t *testing.T, addr string, creds credentials.TransportCredential
 	return err
 }
 
-func TestTLS(t *testing.T) {
-	s := startTLS(t, nil)
+func TestTLS(t *testing.T) { onEach(t, testTLS) }
+
+func testTLS(t *testing.T, transport Transport) {
+	s := startTLS(t, func(s *Settings) { s.Transport = transport })
 	conn, err := grpc.NewClient(s.listen, grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{RootCAs: s.ca.Pool()})), grpc.WithNoProxy())
 	if err != nil {
 		t.Fatal(err)
@@ -338,7 +340,12 @@ func TestTLSRotation(t *testing.T) {
 // handshake, and are never more than max-connections.
 func TestTLSHandshakeHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
-	r := startTLS(t, func(s *Settings) { s.MaxConnections = 3 })
+	onEach(t, tlsHandshakeHoldsNobodyUp)
+}
+
+func tlsHandshakeHoldsNobodyUp(t *testing.T, transport Transport) {
+	t.Parallel()
+	r := startTLS(t, func(s *Settings) { s.Transport, s.MaxConnections = transport, 3 })
 	silent := func() net.Conn {
 		conn, err := net.Dial("tcp", r.listen)
 		if err != nil {

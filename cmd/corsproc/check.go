@@ -91,6 +91,7 @@ func (c *checked) check(path string, stdin io.Reader) {
 		c.failed = errors.Join(c.failed, err)
 		return
 	}
+	collectSooner(content)
 	var result *policyfile.Result
 	if c.fix {
 		content, result = c.correct(content)

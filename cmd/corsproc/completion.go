@@ -10,6 +10,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy/browser"
 	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/policy/printable"
 )
 
 func newCompletion() *cobra.Command {
@@ -102,7 +103,9 @@ func envoyNames(path, virtualHost string) (names, routes []string) {
 	return names, slices.Compact(routes)
 }
 
-// beginWith returns the words that begin as what is to be completed does.
+// beginWith returns the words that begin as what is to be completed does, and that a shell can show.
 func beginWith(start string, words []string) []string {
-	return slices.DeleteFunc(slices.Clone(words), func(s string) bool { return !strings.HasPrefix(s, start) })
+	return slices.DeleteFunc(slices.Clone(words), func(s string) bool {
+		return !strings.HasPrefix(s, start) || printable.Text(s) != s
+	})
 }

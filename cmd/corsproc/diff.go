@@ -10,6 +10,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -87,7 +88,7 @@ func writeDiff(w io.Writer, diff *corsprocv1.Diff, color bool) error {
 				fmt.Fprintf(&b, "and %d more places\n", more)
 				break
 			}
-			b.WriteString(paint(bold, printable(p.GetText())) + "\n")
+			b.WriteString(paint(bold, printable.Line(printable.Text(p.GetText()))) + "\n")
 		}
 		for _, c := range d.GetChanges() {
 			sign, sgr := "~", yellow
@@ -97,7 +98,7 @@ func writeDiff(w io.Writer, diff *corsprocv1.Diff, color bool) error {
 			case "loss":
 				sign, sgr = "-", red
 			}
-			b.WriteString("  " + paint(sgr, sign+" "+printable(c.GetText())) + "\n")
+			b.WriteString("  " + paint(sgr, sign+" "+printable.Line(printable.Text(c.GetText()))) + "\n")
 		}
 	}
 	if len(diff.GetDifferences()) == 0 {

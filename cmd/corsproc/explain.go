@@ -99,6 +99,7 @@ func loadPolicies(path string, stdin io.Reader, stderr io.Writer) (*policyfile.R
 	if err != nil {
 		return nil, &exitError{status: exitUsage, err: err}
 	}
+	collectSooner(content)
 	r := content.Compile()
 	if r.Set != nil {
 		return r, nil

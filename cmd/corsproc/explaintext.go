@@ -6,13 +6,13 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/browser"
+	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -58,10 +58,10 @@ func writeExplanationText(w io.Writer, outcome browser.Outcome, x *corsprocv1.Ex
 	}
 	t.browser(outcome, x)
 	for i, c := range x.GetChanges() {
-		t.line(once(i, "to allow it"), printable(c.GetText()))
+		t.line(once(i, "to allow it"), printable.Text(c.GetText()))
 	}
 	for i, note := range x.GetNotes() {
-		t.line(once(i, "note"), printable(note))
+		t.line(once(i, "note"), printable.Text(note))
 	}
 	_, err := w.Write(t.b.Bytes())
 	return err
@@ -70,15 +70,15 @@ func writeExplanationText(w io.Writer, outcome browser.Outcome, x *corsprocv1.Ex
 // request writes a request and what is answered to it.
 func (t *explanationText) request(label string, r *corsprocv1.ExplainedRequest) {
 	t.line(label, t.paint(bold, r.GetMethod()+" "+r.GetUrl()))
-	t.line("  because", printable(r.GetWhy()))
+	t.line("  because", printable.Text(r.GetWhy()))
 	for i, name := range slices.Sorted(maps.Keys(r.GetHeaders())) {
-		t.line(once(i, "  sends"), name+": "+printable(r.GetHeaders()[name]))
+		t.line(once(i, "  sends"), name+": "+printable.Text(r.GetHeaders()[name]))
 	}
 	d := r.GetDecision()
 	decided := outcomeOf(d.GetVerdict(), d.GetReason())
 	switch {
 	case d.GetRule() != nil:
-		decided += " by " + d.GetRule().GetField() + ", " + position(d.GetRule())
+		decided += " by " + printable.Text(d.GetRule().GetField()) + ", " + position(d.GetRule())
 	case d.GetPolicy() != "":
 		decided += ", because no virtual host is the URL's and there is no default"
 	}
@@ -92,7 +92,7 @@ func (t *explanationText) request(label string, r *corsprocv1.ExplainedRequest) 
 	}
 	t.line("  answer", fmt.Sprintf("%d from %s", r.GetAnswer().GetStatus(), r.GetAnswer().GetBy()))
 	for _, name := range slices.Sorted(maps.Keys(r.GetAnswer().GetHeaders())) {
-		t.line("", name+": "+printable(r.GetAnswer().GetHeaders()[name]))
+		t.line("", name+": "+printable.Text(r.GetAnswer().GetHeaders()[name]))
 	}
 }
 
@@ -130,18 +130,18 @@ func (t *explanationText) browser(outcome browser.Outcome, x *corsprocv1.Explana
 		}
 	}
 	if b.GetConsole() != "" {
-		t.line("  console", printable(b.GetConsole()))
+		t.line("  console", printable.Text(b.GetConsole()))
 	}
 }
 
 // line writes a label and what belongs to it.
 func (t *explanationText) line(label, text string) {
-	fmt.Fprintf(&t.b, "%-*s %s\n", labelWidth, label, text)
+	fmt.Fprintf(&t.b, "%-*s %s\n", labelWidth, label, printable.Line(text))
 }
 
 // paint colours a text.
 func (t *explanationText) paint(sgr, text string) string {
-	text = printable(text)
+	text = printable.Text(text)
 	if !t.color {
 		return text
 	}
@@ -165,16 +165,5 @@ func once(i int, label string) string {
 }
 
 func position(at *corsprocv1.Location) string {
-	return fmt.Sprintf("%s:%d:%d", printable(at.GetFile()), at.GetLine(), at.GetColumn())
-}
-
-// printable escapes what is not to be seen in s, as Go does it in quotes: names of files and values of headers can be
-// anything, and no control sequence reaches a terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if strconv.IsPrint(r) {
-			return r
-		}
-		return '\uFFFD'
-	}, s)
+	return fmt.Sprintf("%s:%d:%d", printable.Text(at.GetFile()), at.GetLine(), at.GetColumn())
 }

@@ -7,6 +7,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/corsproc/corsproc/policy/printable"
 )
 
 // writeMessage writes a message as JSON on one line, with the names of the proto. Keys are there also where there is
@@ -33,5 +35,5 @@ func messageJSON(options protojson.MarshalOptions, m proto.Message) ([]byte, err
 		return nil, err
 	}
 	b.WriteByte('\n')
-	return b.Bytes(), nil
+	return printable.JSON(b.Bytes()), nil
 }

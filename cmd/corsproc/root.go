@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/printable"
 )
 
 // Exit statuses. They are promises to scripts.
@@ -43,7 +44,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if status.err != nil {
 		for line := range strings.Lines(status.err.Error()) {
 			if line = strings.TrimSpace(line); line != "" {
-				fmt.Fprintf(stderr, "corsproc: %s\n", printable(line)) // names of files and flags are in it as they were given
+				fmt.Fprintf(stderr, "corsproc: %s\n", printable.Line(printable.Text(line))) // names of files and flags are in it as they were given
 			}
 		}
 	}

@@ -76,8 +76,14 @@ func (t *traffic) end() map[string]int64 {
 // TestRollingReplacement stops and replaces two replicas one after the other, as an orchestrator does. With the
 // fail-closed configuration every request that does not reach corsproc fails, and none does.
 func TestRollingReplacement(t *testing.T) {
+	for _, transport := range []string{"loop", "grpc"} {
+		t.Run(transport, func(t *testing.T) { replaceReplicas(t, transport) })
+	}
+}
+
+func replaceReplicas(t *testing.T, transport string) {
 	// The drain delay is what lets Envoy's health check (every second) see that a replica goes.
-	g := start(t, setup{config: "enforcing.yaml", policies: shopPolicies, replicas: 2, args: []string{"--drain-delay", "3s"}})
+	g := start(t, setup{config: "enforcing.yaml", policies: shopPolicies, replicas: 2, args: []string{"--drain-delay", "3s", "--transport", transport}})
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	requests := g.startTraffic()

@@ -35,10 +35,15 @@ func TestLargeHeadersOfStreams(t *testing.T) {
 		send []string
 	}{
 		{"a tracer, as much as Envoy takes by itself", unsampled, nil, []string{traceparent, "tracestate: a=" + strings.Repeat("~", 58_000)}},
+		{"a tracer, as much as Envoy takes by itself, and grpc-go", unsampled, overGRPC, []string{traceparent, "tracestate: a=" + strings.Repeat("~", 58_000)}},
 		{"a tracer, a megabyte", func(c *bootstrap.Config) {
 			unsampled(c)
 			limit(c, 8192)
 		}, nil, []string{traceparent, "tracestate: a=" + strings.Repeat("~", 1<<20)}},
+		{"a tracer, a megabyte, and grpc-go", func(c *bootstrap.Config) { // with more, it takes longer than Envoy waits
+			unsampled(c)
+			limit(c, 8192)
+		}, overGRPC, []string{traceparent, "tracestate: a=" + strings.Repeat("~", 1<<20)}},
 		{"a tracer, and one of ours, as much as Envoy can be told to take", func(c *bootstrap.Config) {
 			unsampled(c)
 			limit(c, 8192)

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -29,10 +30,13 @@ func WriteAnnotated(w io.Writer, findings []*corsprocv1.Finding, files []File, c
 	var b bytes.Buffer
 	for _, f := range findings {
 		at, rest := textLineOf(f)
+		if safe := printable.Line(at + rest); safe != at+rest {
+			at, rest = "", safe
+		}
 		b.WriteString(paint("1", at) + rest + "\n")
 		if file := texts[f.GetFile()]; file != nil {
 			if shown, blanks := file.pointAt(int(f.GetLine()), int(f.GetColumn())); shown != "" {
-				b.WriteString("    " + shown + "\n    " + blanks + paint(severityColors[f.GetSeverity()], "^") + "\n")
+				b.WriteString("    " + printable.LineOfWidth(shown) + "\n    " + blanks + paint(severityColors[f.GetSeverity()], "^") + "\n")
 			}
 		}
 	}
@@ -115,7 +119,7 @@ func (f *fileLines) pointAt(line, column int) (shown, blanks string) {
 		switch {
 		case r == '\t':
 			r = ' '
-		case !unicode.IsPrint(r):
+		case !printable.Is(r):
 			r = utf8.RuneError
 		}
 		text.WriteRune(r)

@@ -22,7 +22,7 @@ origin_sets:
 	},
 	{
 		Code: CodeFileTooLarge, Severity: policy.Error,
-		Explanation: "The file is larger than 64 MiB or has more than four million entries. Split it into several files of one directory.",
+		Explanation: "The file is larger than 64 MiB or has more than four million entries, or lists and mappings. Split it into several files of one directory.",
 	},
 	{
 		Code: CodeDirectoryTooLarge, Severity: policy.Error,

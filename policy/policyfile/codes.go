@@ -4,7 +4,7 @@ package policyfile
 // of what the engine finds are package policy's. Scripts rely on codes: they are never renamed.
 const (
 	CodeSyntax             = "syntax"              // not YAML, in a *.json file not JSON, or not UTF-8
-	CodeFileTooLarge       = "file-too-large"      // above MaxFileBytes or maxEntries
+	CodeFileTooLarge       = "file-too-large"      // above MaxFileBytes, maxEntries or maxCollections
 	CodeDirectoryTooLarge  = "directory-too-large" // above MaxDirectoryBytes, MaxDirectoryFiles or, together, maxEntries
 	CodeEmptyFile          = "empty-file"          // nothing but comments, or a document that is null; {} says nothing on purpose
 	CodeMultipleDocuments  = "multiple-documents"  // a second YAML document

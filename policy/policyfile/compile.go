@@ -29,7 +29,7 @@ type Result struct {
 type document struct {
 	file   *File
 	parsed bool       // the file could be parsed
-	root   *yaml.Node // nil if not, and where nothing is wrong with the document
+	root   *yaml.Node // nil if not, and of a document that is condensed
 	walk   *walk
 	set    *corsprocv1.PolicySet
 	layout *layout // nil until a position is asked for
@@ -44,11 +44,19 @@ func (d *document) fill(root *yaml.Node, fixable func(problem)) {
 // whole reports whether all of the document was read.
 func (d *document) whole() bool { return d.parsed && !d.walk.over() }
 
-// condense lets go of the nodes of a document in which nothing was found. They are most of what a large set takes while it
-// is loaded, and work for the garbage collector while requests are answered.
-func (d *document) condense() {
-	d.layout = newLayout(d.root, nil)
-	d.root, d.walk = nil, new(walk)
+// condense fills the set of a document of a large content in which nothing is wrong, and lets go of its nodes meanwhile:
+// they are most of what a large set takes while it is loaded, and work for the garbage collector while requests are
+// answered. It reports false where something is wrong, and returns the root from which it can be told what.
+func (d *document) condense(root *yaml.Node) (again *yaml.Node, ok bool) {
+	layout, set := newLayout(root, nil), &corsprocv1.PolicySet{}
+	switch ok, gone := consumeDocument(root, set.ProtoReflect()); {
+	case ok:
+		d.parsed, d.set, d.layout, d.walk = true, set, layout, new(walk)
+		return nil, true
+	case gone:
+		root, _ = parse(*d.file)
+	}
+	return root, false
 }
 
 // Compile parses all files strictly and compiles them into one set. It reports everything that it finds in all of them,
@@ -65,6 +73,7 @@ func (c *Content) compileFor(fixes *corrections) *Result {
 		return r
 	}
 	documents := make(map[string]*document, len(c.Files))
+	large := c.bytes() >= largeContent
 	for i := range c.Files {
 		d := &document{file: &c.Files[i]}
 		documents[d.file.Name] = d
@@ -83,12 +92,15 @@ func (c *Content) compileFor(fixes *corrections) *Result {
 			r.Findings = append(r.Findings, d.finding(located{problem: *p}))
 			continue
 		}
+		if fixes == nil && large {
+			var ok bool
+			if root, ok = d.condense(root); ok {
+				continue
+			}
+		}
 		d.fill(root, fixable)
 		for _, p := range d.walk.problems {
 			r.Findings = append(r.Findings, d.finding(p))
-		}
-		if fixes == nil && len(problems)+len(d.walk.problems)+len(d.walk.restated)+len(d.walk.hidden) == 0 {
-			d.condense()
 		}
 	}
 	set, found := c.compile(documents, fixes)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -23,7 +24,7 @@ func WriteGitHub(w io.Writer, findings []*corsprocv1.Finding) error {
 			command = "warning"
 		}
 		fmt.Fprintf(&b, "::%s file=%s,line=%d,col=%d,title=%s::%s\n", command,
-			githubProperty.Replace(f.GetFile()), f.GetLine(), f.GetColumn(), githubProperty.Replace(f.GetCode()),
+			githubProperty.Replace(visibleLines(f.GetFile())), f.GetLine(), f.GetColumn(), githubProperty.Replace(f.GetCode()),
 			githubData.Replace(sentence(f)))
 	}
 	_, err := w.Write(b.Bytes())
@@ -36,3 +37,17 @@ var (
 	githubData     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	githubProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
 )
+
+// visibleLines is printable.Text that leaves ends of lines to GitHub's own escapes: it knows files by their names.
+func visibleLines(s string) string {
+	var b strings.Builder
+	for s != "" {
+		i := strings.IndexAny(s, "\r\n")
+		if i < 0 {
+			return b.String() + printable.Text(s)
+		}
+		b.WriteString(printable.Text(s[:i]) + s[i:i+1])
+		s = s[i+1:]
+	}
+	return b.String()
+}

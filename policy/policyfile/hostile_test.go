@@ -95,6 +95,14 @@ func TestOnlyLines(t *testing.T) {
 	}
 }
 
+// TestManyCollections: lists and mappings side by side in one entry are counted as well, and what is too much is not read.
+func TestManyCollections(t *testing.T) {
+	c := content("a.yaml", "policies: {p: {allow_origins: ["+strings.Repeat("[[[[[[[[[]]]]]]]]],", 500_000)+"]}}\n")
+	if f := c.Compile().Findings; len(f) != 1 || f[0].GetCode() != policyfile.CodeFileTooLarge {
+		t.Errorf("%v", f)
+	}
+}
+
 // TestJSONSurrogates reads what other languages' JSON writers make of characters beyond U+FFFF.
 func TestJSONSurrogates(t *testing.T) {
 	r := content("a.json", `{"virtual_hosts": [{"name": "\ud83d\ude00 \\ud83d \u00e9", "policies": ["none"]}]}`).Compile()

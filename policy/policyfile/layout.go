@@ -36,7 +36,7 @@ const wide = 32
 
 // newLayout makes the layout of a document. A key that spelling has stands under its right spelling.
 func newLayout(root *yaml.Node, spelling map[*yaml.Node]string) *layout {
-	l := &layout{index: map[uint32]map[string]uint32{}}
+	l := &layout{index: map[uint32]map[string]uint32{}, spots: make([]spot, 0, countNodes(root))}
 	names := map[string]uint32{}
 	l.spots = append(l.spots, spot{position: nodePosition(root)})
 	var fill func(at uint32, n *yaml.Node)
@@ -72,6 +72,15 @@ func newLayout(root *yaml.Node, spelling map[*yaml.Node]string) *layout {
 	}
 	fill(0, root)
 	return l
+}
+
+// countNodes returns the number of nodes of a document.
+func countNodes(n *yaml.Node) int {
+	count := 1
+	for _, c := range n.Content {
+		count += countNodes(c)
+	}
+	return count
 }
 
 // find returns the position of a value, or of its key, or of the nearest value around it that stands in the document.

@@ -20,7 +20,7 @@ const (
 	// MaxFileBytes could otherwise hold thirty million values of one byte, and cost gigabytes of memory.
 	maxEntries = 4_000_000
 	// maxCollections is the largest number of lists and mappings in a file, which may stand side by side in one entry.
-	maxCollections = 6_000_000
+	maxCollections = 4_000_000
 	// maxDepth is the deepest nesting of lists and mappings. The deepest value of a PolicySet is at 7.
 	maxDepth = 100
 )

@@ -8,12 +8,11 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -34,9 +33,7 @@ func WriteText(w io.Writer, findings []*corsprocv1.Finding) error {
 	b := bufio.NewWriterSize(w, pieceBytes)
 	for _, f := range findings {
 		at, rest := textLineOf(f)
-		b.WriteString(at)
-		b.WriteString(rest)
-		if b.WriteByte('\n') != nil {
+		if _, err := b.WriteString(printable.Line(at+rest) + "\n"); err != nil {
 			break // nobody reads on
 		}
 	}
@@ -59,11 +56,11 @@ func textLineOf(f *corsprocv1.Finding) (at, rest string) {
 func sentence(f *corsprocv1.Finding) string {
 	s := ""
 	if f.GetField() != "" {
-		s = printable(f.GetField()) + ": "
+		s = printable.Cut(f.GetField()) + ": "
 	}
-	s += printable(f.GetMessage())
+	s += printable.Cut(f.GetMessage())
 	if f.GetFix() != "" {
-		s += "; write " + printable(f.GetFix())
+		s += "; write " + printable.Cut(f.GetFix())
 	}
 	if r := f.GetRelated(); r != nil {
 		s += " (see " + place(r.GetFile(), r.GetLine(), r.GetColumn()) + ")"
@@ -72,7 +69,7 @@ func sentence(f *corsprocv1.Finding) string {
 }
 
 func place(file string, line, column int32) string {
-	return fmt.Sprintf("%s:%d:%d", printable(file), line, column)
+	return fmt.Sprintf("%s:%d:%d", printable.Cut(file), line, column)
 }
 
 // WriteJSON writes the findings as the JSON form of corsproc.v1.Findings on one line. Every key of a finding is always
@@ -94,7 +91,7 @@ func WriteJSON(w io.Writer, findings []*corsprocv1.Finding) error {
 		if err := json.Compact(&line, data); err != nil {
 			return err
 		}
-		if _, err := b.Write(line.Bytes()); err != nil {
+		if _, err := b.Write(printable.JSON(line.Bytes())); err != nil {
 			return err // nobody reads on
 		}
 	}
@@ -102,11 +99,8 @@ func WriteJSON(w io.Writer, findings []*corsprocv1.Finding) error {
 	return b.Flush()
 }
 
-// Limits of what a finding shows of a file, in characters: enough to recognise a value by, and a line stays a line.
-const (
-	maxValue     = 120
-	maxPrintable = 1000
-)
+// maxValue is how much a finding shows of a value, in characters: enough to recognise it by.
+const maxValue = 120
 
 // quote quotes a value of a file for a message, cut if it is long.
 func quote(value string) string {
@@ -122,7 +116,7 @@ func quote(value string) string {
 }
 
 func hasUnprintable(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError })
+	return strings.ContainsFunc(s, func(r rune) bool { return !printable.Is(r) })
 }
 
 // cutAfter returns the first n characters of s, and whether there are more.
@@ -137,25 +131,4 @@ func cutAfter(s string, n int) (string, bool) {
 		n--
 	}
 	return s, false
-}
-
-// printable escapes what is not to be seen in s, as Go does it in quotes, and cuts what is long.
-func printable(s string) string {
-	s, more := cutAfter(s, maxPrintable)
-	if hasUnprintable(s) {
-		var b strings.Builder
-		for _, r := range s {
-			if unicode.IsPrint(r) && r != utf8.RuneError {
-				b.WriteRune(r)
-			} else {
-				q := fmt.Sprintf("%+q", r)
-				b.WriteString(q[1 : len(q)-1])
-			}
-		}
-		s = b.String()
-	}
-	if more {
-		s += "..."
-	}
-	return s
 }

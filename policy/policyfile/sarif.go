@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -99,7 +100,7 @@ func WriteSARIF(w io.Writer, findings []*corsprocv1.Finding, version string) err
 		}
 		run.Results = append(run.Results, result)
 	}
-	encoder := json.NewEncoder(w)
+	encoder := json.NewEncoder(printable.JSONWriter{W: w})
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(sarifLog{

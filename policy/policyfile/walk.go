@@ -34,6 +34,10 @@ type walk struct {
 	// names holds the keys of the mappings that the walk is in, rightly spelt, as far as one of them is mistyped.
 	names map[*yaml.Node]map[string]bool
 
+	// consume says that what was walked is not looked at again. Its nodes are let go then, so that they need not be there
+	// together with the message. The first problem ends such a walk: to tell it, and the others, takes the nodes.
+	consume bool
+	gone    bool            // some nodes are
 	fixable func(p problem) // called for every problem with a fix, also where there are too many; nil: nobody wants to know
 }
 
@@ -61,22 +65,46 @@ type step struct {
 	index int // of a list's element; -1: name counts
 }
 
+// consumeDocument fills m from the root of a document and lets go of its nodes. It reports whether nothing is wrong with
+// it, and whether nodes are gone.
+func consumeDocument(root *yaml.Node, m protoreflect.Message) (ok, gone bool) {
+	w := newWalk()
+	w.consume = true
+	w.document(root, m)
+	return len(w.problems) == 0, w.gone
+}
+
 // walkDocument fills m from the root of a document. With fixable it goes through all of it, also where there are too many
 // problems to tell.
 func walkDocument(root *yaml.Node, m protoreflect.Message, fixable func(problem)) *walk {
-	w := &walk{
+	w := newWalk()
+	w.fixable = fixable
+	w.document(root, m)
+	return w
+}
+
+func newWalk() *walk {
+	return &walk{
 		refused:  map[policy.Path]bool{},
 		holed:    map[policy.Path]bool{},
 		hidden:   map[policy.Path]bool{},
 		spelling: map[*yaml.Node]string{},
 		spare:    map[*yaml.Node]bool{},
 		names:    map[*yaml.Node]map[string]bool{},
-		fixable:  fixable,
 	}
+}
+
+func (w *walk) document(root *yaml.Node, m protoreflect.Message) {
 	if w.expect(root, yaml.MappingNode) {
 		w.message(m, root)
 	}
-	return w
+}
+
+// done says that a value was walked.
+func (w *walk) done(n *yaml.Node) {
+	if w.consume && n.Content != nil && len(w.problems) == 0 {
+		n.Content, w.gone = nil, true
+	}
 }
 
 func (w *walk) push(name string) { w.path = append(w.path, step{name, -1}) }
@@ -104,7 +132,9 @@ const maxProblems = 1000
 func (w *walk) over() bool { return len(w.problems) > maxProblems }
 
 // full reports whether so much is wrong that the rest of the file is not looked at.
-func (w *walk) full() bool { return w.over() && w.fixable == nil }
+func (w *walk) full() bool {
+	return w.over() && w.fixable == nil || w.consume && len(w.problems) > 0
+}
 
 // report reports a problem with the node at the current path, unless there are too many already; that there are is the
 // last problem.
@@ -200,6 +230,7 @@ func (w *walk) mapping(n *yaml.Node, nameOf func(key *yaml.Node) (string, bool),
 			}
 		}
 		entry(name, value, again)
+		w.done(value)
 		w.aside = aside
 		w.pop()
 	}
@@ -349,6 +380,7 @@ func (w *walk) list(l protoreflect.List, fd protoreflect.FieldDescriptor, n *yam
 		} else {
 			l.Append(l.NewElement())
 		}
+		w.done(element)
 		w.pop()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -69,9 +70,10 @@ func WriteJUnit(w io.Writer, results *corsprocv1.TestResults) error {
 }
 
 func suiteOf(f *corsprocv1.TestFileResult) (junitSuite, error) {
-	s := junitSuite{Name: f.GetFile(), File: f.GetFile(), Time: "0"}
+	file := printable.Text(f.GetFile())
+	s := junitSuite{Name: file, File: file, Time: "0"}
 	newCase := func(name string, line int32) junitCase {
-		return junitCase{Name: name, Class: f.GetFile(), File: f.GetFile(), Line: line, Time: "0"}
+		return junitCase{Name: name, Class: file, File: file, Line: line, Time: "0"}
 	}
 	if found := f.GetFindings(); len(found) > 0 {
 		var text bytes.Buffer
@@ -82,11 +84,11 @@ func suiteOf(f *corsprocv1.TestFileResult) (junitSuite, error) {
 		if found[0].GetFile() == f.GetFile() {
 			c.Line = found[0].GetLine()
 		}
-		c.Error = &junitProblem{Type: found[0].GetCode(), Message: printable(found[0].GetMessage()), Text: text.String()}
+		c.Error = &junitProblem{Type: found[0].GetCode(), Message: printable.Cut(found[0].GetMessage()), Text: text.String()}
 		s.Cases, s.Errors = []junitCase{c}, 1
 	}
 	for _, t := range f.GetTests() {
-		c := newCase(printable(t.GetName()), t.GetAt().GetLine())
+		c := newCase(printable.Cut(t.GetName()), t.GetAt().GetLine())
 		if !t.GetPassed() {
 			var text strings.Builder
 			for _, line := range aboutFailure(t) {

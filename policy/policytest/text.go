@@ -6,10 +6,9 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -30,7 +29,7 @@ func WriteText(w io.Writer, results *corsprocv1.TestResults, verbose, color bool
 			unrun++
 		}
 		for _, t := range file.GetTests() {
-			heading := paint("1", place(t.GetAt())) + ": " + printable(t.GetName())
+			heading := paint("1", printable.Line(place(t.GetAt()))) + printable.Line(": "+printable.Cut(t.GetName()))
 			switch {
 			case !t.GetPassed():
 				b.WriteString(paint("31", "FAIL") + "  " + heading + "\n")
@@ -55,7 +54,7 @@ func WriteText(w io.Writer, results *corsprocv1.TestResults, verbose, color bool
 type labelled struct{ label, text string }
 
 // String returns the line, with the labels of several lines below each other.
-func (l labelled) String() string { return fmt.Sprintf("%-11s %s", l.label, l.text) }
+func (l labelled) String() string { return printable.Line(fmt.Sprintf("%-11s %s", l.label, l.text)) }
 
 // aboutFailure says what was expected of a test, what came, why, and what to change.
 func aboutFailure(t *corsprocv1.TestResult) []labelled {
@@ -74,18 +73,18 @@ func aboutFailure(t *corsprocv1.TestResult) []labelled {
 		lines = append(lines, labelled{"request", "not sent, because the preflight fails"})
 	}
 	if words := x.GetBrowser().GetConsole(); words != "" {
-		lines = append(lines, labelled{"console", printable(words)})
+		lines = append(lines, labelled{"console", printable.Cut(words)})
 	}
 	label := "to allow it"
 	for _, c := range x.GetChanges() {
 		if t.GetExpected() == "allowed" {
-			lines = append(lines, labelled{label, printable(c.GetText())})
+			lines = append(lines, labelled{label, printable.Cut(c.GetText())})
 			label = ""
 		}
 	}
 	label = "note"
 	for _, n := range slices.Concat(x.GetNotes(), advice(t)) {
-		lines = append(lines, labelled{label, printable(n)})
+		lines = append(lines, labelled{label, printable.Cut(n)})
 		label = ""
 	}
 	return lines
@@ -129,7 +128,7 @@ func fetched(f *corsprocv1.TestFetch) string {
 	if f.GetRouteName() != "" {
 		text += ", route " + f.GetRouteName()
 	}
-	return printable(text)
+	return printable.Cut(text)
 }
 
 // decided says what was decided about a request, and by which rule.
@@ -140,9 +139,9 @@ func decided(r *corsprocv1.ExplainedRequest) string {
 	case d.GetReason() == policy.ReasonPassthrough.String():
 		return "left to the upstream (" + d.GetReason() + ")"
 	case d.GetRule() != nil:
-		text += " by " + printable(d.GetRule().GetField()) + ", " + place(d.GetRule())
+		text += " by " + printable.Cut(d.GetRule().GetField()) + ", " + place(d.GetRule())
 	case d.GetPolicy() != "":
-		text += " by " + printable(d.GetPolicy())
+		text += " by " + printable.Cut(d.GetPolicy())
 	}
 	return text
 }
@@ -156,26 +155,5 @@ func withReason(outcome, reason string) string {
 }
 
 func place(at *corsprocv1.Location) string {
-	return fmt.Sprintf("%s:%d:%d", printable(at.GetFile()), at.GetLine(), at.GetColumn())
-}
-
-// maxPrintable is how many characters of a text are shown: URLs and names can be long, and a line stays a line.
-const maxPrintable = 1000
-
-// printable makes text fit to be shown: nothing that a file can hold breaks a line or reaches a terminal as a control
-// sequence.
-func printable(s string) string {
-	n := 0
-	var b strings.Builder
-	for _, r := range s {
-		if n++; n > maxPrintable {
-			b.WriteString("...")
-			break
-		}
-		if !strconv.IsPrint(r) {
-			r = '\uFFFD'
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
+	return fmt.Sprintf("%s:%d:%d", printable.Cut(at.GetFile()), at.GetLine(), at.GetColumn())
 }

@@ -14,7 +14,9 @@ import (
 
 // TestCases runs every case table through gRPC, with the fake Envoy in front: as envoy.yaml has it, and without the
 // request phase what is left of it there.
-func TestCases(t *testing.T) {
+func TestCases(t *testing.T) { overEach(t, testCases) }
+
+func testCases(t *testing.T, connect connector) {
 	for _, table := range casetable.Load(t) {
 		t.Run(table.File, func(t *testing.T) {
 			content := policyfile.Content{Files: []policyfile.File{{Name: "policies.yaml", Data: []byte(table.Policies)}}}

@@ -20,9 +20,19 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// connect returns a connection to a server of the transport that serves streams in production. It is a variable because
-// that transport is built on this package: transport_test.go sets it.
-var connect func(t testing.TB, s *Server, maxMessageBytes ...int) *grpc.ClientConn
+// connector returns a connection to a server of a transport.
+type connector = func(t testing.TB, s *Server, maxMessageBytes ...int) *grpc.ClientConn
+
+// transports are those that serve streams in production, by name. It is a variable because they are built on this package:
+// transport_test.go sets it.
+var transports map[string]connector
+
+// overEach runs a test over each of the transports.
+func overEach(t *testing.T, test func(t *testing.T, connect connector)) {
+	for name, connect := range transports {
+		t.Run("over "+name, func(t *testing.T) { test(t, connect) })
+	}
+}
 
 // envoy plays Envoy's part of the protocol for one HTTP request, by the rules that Envoy 1.40 follows: which message is
 // sent when, what a reply does, and what passes untouched once the stream has ended.

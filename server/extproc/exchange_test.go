@@ -36,7 +36,9 @@ func metadata(virtualHost, policy, kind, verdict, reason string, candidate ...st
 	return map[string]any{"corsproc": m}
 }
 
-func TestExchanges(t *testing.T) {
+func TestExchanges(t *testing.T) { overEach(t, testExchanges) }
+
+func testExchanges(t *testing.T, connect connector) {
 	const (
 		shop  = "origin: https://shop.example"
 		other = "origin: https://other.example"

@@ -1,4 +1,7 @@
 package extproc
 
-// Connect lets transport_test.go set connect.
-var Connect = &connect
+// Transports lets transport_test.go set transports.
+var Transports = &transports
+
+// Connector is what it sets them to.
+type Connector = connector

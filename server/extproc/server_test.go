@@ -57,7 +57,9 @@ func (w *witness) hooks() Hooks {
 func (w *witness) end() codes.Code { return <-w.ends }
 
 // TestSequences sends messages in orders that Envoy keeps and does not keep, then half-closes.
-func TestSequences(t *testing.T) {
+func TestSequences(t *testing.T) { overEach(t, testSequences) }
+
+func testSequences(t *testing.T, connect connector) {
 	var (
 		get      = func() *message { return requestMessage(request("GET", "/", "origin: https://shop.example")...) }
 		upstream = func() *message { return requestMessage(request("GET", "/upstream/")...) }
@@ -166,7 +168,9 @@ func codeOf(err error) codes.Code {
 	return status.Code(err)
 }
 
-func TestStreamKeepsItsSet(t *testing.T) {
+func TestStreamKeepsItsSet(t *testing.T) { overEach(t, testStreamKeepsItsSet) }
+
+func testStreamKeepsItsSet(t *testing.T, connect connector) {
 	granting, empty := prepare(t, shopPolicies()), prepare(t, nil)
 	var now atomic.Pointer[Prepared]
 	now.Store(granting)
@@ -205,7 +209,9 @@ func TestStreamKeepsItsSet(t *testing.T) {
 }
 
 // What a request looks like to the hook, and that the hook sees the set that decided.
-func TestDecidedHook(t *testing.T) {
+func TestDecidedHook(t *testing.T) { overEach(t, testDecidedHook) }
+
+func testDecidedHook(t *testing.T, connect connector) {
 	p := prepare(t, shopPolicies())
 	type told struct {
 		request policy.Request
@@ -224,7 +230,9 @@ func TestDecidedHook(t *testing.T) {
 	}
 }
 
-func TestPanic(t *testing.T) {
+func TestPanic(t *testing.T) { overEach(t, testPanic) }
+
+func testPanic(t *testing.T, connect connector) {
 	w := newWitness()
 	hooks := w.hooks()
 	first := true
@@ -259,7 +267,9 @@ func TestPanic(t *testing.T) {
 }
 
 // Envoy resets a stream whose client is gone, and half-closes one of which it wants nothing more.
-func TestNormalEnds(t *testing.T) {
+func TestNormalEnds(t *testing.T) { overEach(t, testNormalEnds) }
+
+func testNormalEnds(t *testing.T, connect connector) {
 	w := newWitness()
 	conn := connect(t, New(always(prepare(t, shopPolicies())), w.hooks()))
 	for _, test := range []struct {
@@ -306,7 +316,9 @@ func (raw) Unmarshal(data mem.BufferSlice, v any) error {
 
 var _ encoding.CodecV2 = raw{}
 
-func TestHostileBytes(t *testing.T) {
+func TestHostileBytes(t *testing.T) { overEach(t, testHostileBytes) }
+
+func testHostileBytes(t *testing.T, connect connector) {
 	field := func(number protowire.Number, value []byte) []byte {
 		return protowire.AppendBytes(protowire.AppendTag(nil, number, protowire.BytesType), value)
 	}

@@ -12,23 +12,39 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/corsproc/corsproc/server/extproc"
+	"github.com/corsproc/corsproc/server/grpcgo"
 	"github.com/corsproc/corsproc/server/loop"
 )
 
-func init() { *extproc.Connect = connect }
+func init() {
+	*extproc.Transports = map[string]extproc.Connector{
+		"loop": func(t testing.TB, s *extproc.Server, maxMessageBytes ...int) *grpc.ClientConn {
+			return connect(t, &loop.Server{
+				Process: s, Path: extprocv3.ExternalProcessor_Process_FullMethodName,
+				MaxMessageBytes: limit(maxMessageBytes), HandshakeTimeout: time.Minute,
+			}, loop.ErrStopped)
+		},
+		"grpc": func(t testing.TB, s *extproc.Server, maxMessageBytes ...int) *grpc.ClientConn {
+			return connect(t, grpcgo.New(grpcgo.Options{Process: s, MaxMessageBytes: limit(maxMessageBytes), HandshakeTimeout: time.Minute}), nil)
+		},
+	}
+}
 
-// connect starts a transport with s behind it and returns a gRPC connection to it.
-func connect(t testing.TB, s *extproc.Server, maxMessageBytes ...int) *grpc.ClientConn {
-	t.Helper()
-	most := 256 << 10
+// limit is the one that is given, or the usual.
+func limit(maxMessageBytes []int) int {
 	if len(maxMessageBytes) > 0 {
-		most = maxMessageBytes[0]
+		return maxMessageBytes[0]
 	}
+	return 256 << 10
+}
+
+// connect serves until the test ends, when Serve returns stopped, and returns a gRPC connection.
+func connect(t testing.TB, server interface {
+	Serve(net.Listener) error
+	Stop()
+}, stopped error) *grpc.ClientConn {
+	t.Helper()
 	listener := bufconn.Listen(64 << 10)
-	server := &loop.Server{
-		Process: s, Path: extprocv3.ExternalProcessor_Process_FullMethodName,
-		MaxMessageBytes: most, HandshakeTimeout: time.Minute,
-	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	conn, err := grpc.NewClient("passthrough:///bufconn",
@@ -40,7 +56,7 @@ func connect(t testing.TB, s *extproc.Server, maxMessageBytes ...int) *grpc.Clie
 	t.Cleanup(func() {
 		conn.Close()
 		server.Stop()
-		if err := <-served; err != loop.ErrStopped {
+		if err := <-served; err != stopped {
 			t.Error(err)
 		}
 	})

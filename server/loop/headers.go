@@ -18,6 +18,7 @@ type head struct {
 	path     string
 	scheme   string
 	content  string
+	encoding string
 	timeout  string
 	timeouts int  // lines of it
 	bad      bool // not a request of HTTP/2
@@ -52,6 +53,8 @@ func (h *head) emit(f hpack.HeaderField) {
 		h.bad = true
 	case f.Name == "content-type":
 		h.content = f.Value
+	case f.Name == "grpc-encoding":
+		h.encoding = f.Value
 	case f.Name == "traceparent", f.Name == "tracestate":
 		h.trace.take(f)
 	case f.Name == "grpc-timeout":

@@ -110,6 +110,9 @@ func TestStreams(t *testing.T) {
 		{"a compressed message", func(c *client) {
 			c.open(1)
 			c.data(1, []byte{1, 0, 0, 0, 1, 0})
+		}, []string{"1 headers :status=200 grpc-status=13 grpc-message=the%20message%20is%20compressed%2C%20and%20the%20stream%20has%20no%20encoding end", "1 reset NO_ERROR"}},
+		{"an encoding that nobody has", func(c *client) {
+			c.open(1, append(slices.Clone(usual), "grpc-encoding", "gzip")...)
 		}, []string{"1 headers :status=200 grpc-status=12 grpc-accept-encoding=identity grpc-message=compressed%20messages%20are%20not%20supported end", "1 reset NO_ERROR"}},
 		{"a prefix that gRPC does not know", func(c *client) {
 			c.open(1)
@@ -133,7 +136,7 @@ func TestStreams(t *testing.T) {
 		}, []string{"1" + opened, "1 data", "1 headers grpc-status=3 grpc-message=a%20second%20request_headers%20message%20on%20one%20stream end", "1 reset NO_ERROR"}},
 
 		{"another method of HTTP", func(c *client) {
-			c.open(1, ":method", "GET", ":scheme", "http", ":path", path)
+			c.open(1, ":method", "GET", ":scheme", "http", ":path", path, "content-type", "application/grpc")
 		}, []string{"1 headers :status=405 grpc-status=13 grpc-message=gRPC%20requests%20are%20POST end", "1 reset NO_ERROR"}},
 		{"what is no gRPC", func(c *client) {
 			c.open(1, ":method", "POST", ":scheme", "http", ":path", path, "content-type", "application/json")

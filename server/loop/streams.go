@@ -47,12 +47,14 @@ func (c *conn) begin(h *head) error {
 	c.streams[s.id] = s
 	isGRPC := h.content == "application/grpc" || strings.HasPrefix(h.content, "application/grpc+") || strings.HasPrefix(h.content, "application/grpc;")
 	switch {
-	case h.method != "POST":
-		c.refuse(s, "405", status.New(codes.Internal, "gRPC requests are POST"))
 	case !isGRPC:
 		c.refuse(s, "415", status.New(codes.InvalidArgument, "gRPC requests have the content-type application/grpc"))
+	case h.method != "POST":
+		c.refuse(s, "405", status.New(codes.Internal, "gRPC requests are POST"))
 	case h.timeouts > 0 && !c.limit(s, h):
 		c.end(s, status.New(codes.Internal, "the grpc-timeout is malformed"))
+	case h.encoding != "" && h.encoding != "identity":
+		c.end(s, status.New(codes.Unimplemented, "compressed messages are not supported"))
 	case h.path == c.server.Path:
 		s.process = c.server.Process.Begin(h.trace.context())
 	case h.path == healthv1.Health_Check_FullMethodName:
@@ -183,13 +185,13 @@ func (c *conn) message(data []byte) (message, rest []byte, err error) {
 	}
 	size := int64(binary.BigEndian.Uint32(data[1:]))
 	switch {
-	case data[0] == 1:
-		return nil, nil, status.Error(codes.Unimplemented, "compressed messages are not supported")
-	case data[0] != 0:
-		return nil, nil, status.Error(codes.Internal, "the message's prefix is malformed")
 	case size > int64(c.server.MaxMessageBytes):
 		return nil, nil, status.Error(codes.ResourceExhausted,
 			fmt.Sprintf("the message has %d bytes, more than %d", size, c.server.MaxMessageBytes))
+	case data[0] == 1: // where the stream names no encoding, as those that are here
+		return nil, nil, status.Error(codes.Internal, "the message is compressed, and the stream has no encoding")
+	case data[0] != 0:
+		return nil, nil, status.Error(codes.Internal, "the message's prefix is malformed")
 	case int64(len(data)) < prefixBytes+size:
 		return nil, data, nil
 	}
@@ -239,7 +241,7 @@ func (c *conn) onEnd(s *stream) error {
 		s.relay.closeSend()
 	case s.process != nil:
 		c.end(s, nil)
-	case s.health == checks:
+	case !s.told: // of health: nothing was asked
 		c.end(s, status.New(codes.Internal, "the request has no message"))
 	}
 	return nil

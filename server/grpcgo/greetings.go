@@ -1,4 +1,4 @@
-package server
+package grpcgo
 
 import (
 	"io"
@@ -11,7 +11,7 @@ import (
 // greetings are the connections whose clients have not said HTTP/2 yet. grpc-go tells nobody how far a connection is, so that
 // what is read is counted: the preface, and the head of the frame behind it.
 type greetings struct {
-	done func(net.Conn) bool // told when one has; false: there is no place for it
+	done func(net.Conn) bool // told when one has; false: there is no place for it. It may be nil
 
 	mu    sync.Mutex
 	conns map[*greetConn]struct{}
@@ -73,7 +73,7 @@ func (c *greetConn) Read(p []byte) (int, error) {
 		return n, err
 	}
 	c.greetings.forget(c)
-	if !c.greetings.done(c.Conn) {
+	if done := c.greetings.done; done != nil && !done(c.Conn) {
 		c.Conn.Close()
 		return 0, io.EOF
 	}
