@@ -19,7 +19,7 @@ var (
 	naiveSlashes   = regexp.MustCompile("/+")
 )
 
-// naiveSteps are the steps of policy-file.md, "Route", by the words that it has for them.
+// naiveSteps are the steps of which readings are made, by the words that naiveReadings has for them.
 var naiveSteps = map[string]func(path string) string{
 	"case": func(path string) string { return naiveEscape.ReplaceAllStringFunc(path, strings.ToUpper) },
 	"unreserved": func(path string) string {

@@ -56,11 +56,11 @@ func TestPreflightUnanswered(t *testing.T) {
 		t.Errorf("the API says %v", m)
 	}
 
-	page, err := os.ReadFile("../envoy/OPERATIONS.md")
+	page, err := os.ReadFile("../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if text := string(page); !strings.Contains(text, "`preflight_unanswered`") || !strings.Contains(text, "Put corsproc first") {
-		t.Error("envoy/OPERATIONS.md does not say what preflight_unanswered is, or what to do")
+		t.Error("docs/operations.md does not say what preflight_unanswered is, or what to do")
 	}
 }

@@ -8,13 +8,13 @@ import (
 
 // TestEveryAlertIsExplained looks for each alert in the page that its reader is sent to.
 func TestEveryAlertIsExplained(t *testing.T) {
-	page, err := os.ReadFile("../OPERATIONS.md")
+	page, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range alerts(t) {
 		if !strings.Contains(string(page), "\n### "+r.Alert+"\n") {
-			t.Errorf("OPERATIONS.md has no section %s", r.Alert)
+			t.Errorf("docs/operations.md has no section %s", r.Alert)
 		}
 		if s := r.Labels["severity"]; s != "warning" && s != "critical" {
 			t.Errorf("%s: severity %q", r.Alert, s)

@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "draw the committed results anew, from results.json")
 
-// TestResults holds the committed table and chart, and the README, to the measurement beside them.
+// TestResults holds the committed table and chart, and what the pages say, to the measurement beside them.
 func TestResults(t *testing.T) {
 	data, err := os.ReadFile("results.json")
 	if err != nil {
@@ -35,8 +35,11 @@ func TestResults(t *testing.T) {
 			t.Errorf("results%s is not what results.json says: go test -run Results -update ./envoy/bench", suffix)
 		}
 	}
-	if !strings.Contains(text(t, filepath.Join(root, "README.md")), r.summary()) {
-		t.Errorf("the README's table is another one:\n%s", r.summary())
+	if !strings.Contains(text(t, filepath.Join(root, "docs/performance.md")), r.summary()) {
+		t.Errorf("the table of docs/performance.md is another one:\n%s", r.summary())
+	}
+	if words := strings.Join(strings.Fields(text(t, filepath.Join(root, "README.md"))), " "); !strings.Contains(words, r.sentence()) {
+		t.Errorf("the README does not say %q", r.sentence())
 	}
 	if r.Rounds.OthersMedian > 0.1 || r.Settings.OthersLimit > 0.4 || r.Rounds.Closed < 5 || r.Rounds.Open < 5 {
 		t.Errorf("this is not to be published: %+v, %+v", r.Rounds, r.Settings)

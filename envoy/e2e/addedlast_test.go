@@ -34,7 +34,7 @@ func grantingReplies(c *bootstrap.Config) {
 	}}}
 }
 
-// TestAddedLast holds what OPERATIONS.md says of places where Envoy adds headers to corsproc's own answers when nothing can
+// TestAddedLast holds what docs/operations.md says of places where Envoy adds headers to corsproc's own answers when nothing can
 // remove them any more, and that all other answers are safe from them but for filters that see them last.
 func TestAddedLast(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -65,7 +65,7 @@ func TestAddedLast(t *testing.T) {
 		})
 	}
 	const sentence = "`local_reply_config` and other filters add when corsproc has answered"
-	if !strings.Contains(strings.Join(strings.Fields(read(t, "envoy/OPERATIONS.md")), " "), sentence) {
-		t.Errorf("envoy/OPERATIONS.md does not say %q", sentence)
+	if !strings.Contains(strings.Join(strings.Fields(read(t, "docs/operations.md")), " "), sentence) {
+		t.Errorf("docs/operations.md does not say %q", sentence)
 	}
 }

@@ -64,7 +64,7 @@ func TestOlderEnvoys(t *testing.T) {
 	}
 }
 
-// TestOlderEnvoysNamed holds the script that fetches them, and the README, to the same versions.
+// TestOlderEnvoysNamed holds the script that fetches them, and the page about Envoy, to the same versions.
 func TestOlderEnvoysNamed(t *testing.T) {
 	script := regexp.MustCompile(`(?m)^versions='(.*)'$`).FindStringSubmatch(read(t, "tools/older-envoys"))
 	var versions, whole []string
@@ -82,7 +82,7 @@ func TestOlderEnvoysNamed(t *testing.T) {
 	}
 	last := len(whole) - 1
 	sentence := fmt.Sprintf("with %s and %s all is the same; %s asks nobody", strings.Join(whole[:last], ", "), whole[last], silent)
-	if words := strings.Join(strings.Fields(read(t, "README.md")), " "); !strings.Contains(words, sentence) {
-		t.Errorf("the README does not say %q", sentence)
+	if words := strings.Join(strings.Fields(read(t, "docs/envoy.md")), " "); !strings.Contains(words, sentence) {
+		t.Errorf("docs/envoy.md does not say %q", sentence)
 	}
 }

@@ -190,7 +190,7 @@ func TestServiceDown(t *testing.T) {
 				t.Errorf("GET: %d %v", a.status, a.header)
 			}
 			if a := g.do("GET", "api.example.com", "/", "Origin: https://up.example", "X-Case: up"); want == 200 && a.joined["access-control-allow-origin"] == "" {
-				t.Errorf("the upstream's own CORS headers pass in that time, as the README says, but got %v", a.header)
+				t.Errorf("the upstream's own CORS headers pass in that time, as docs/operations.md says, but got %v", a.header)
 			}
 		})
 	}

@@ -3,6 +3,7 @@ package helm
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -43,7 +44,11 @@ func TestPages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range append(pages, more...) {
+	docs, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range slices.Concat(pages, more, docs) {
 		for _, part := range strings.Split(readText(t, path), "```yaml\n")[1:] {
 			text, _, _ := strings.Cut(part, "\n```")
 			if strings.HasPrefix(withoutComments(text), "apiVersion:") {

@@ -89,19 +89,27 @@ func TestGoodFiles(t *testing.T) {
 			valid(file, schema, string(data))
 		}
 	}
-	readme, err := os.ReadFile(root + "README.md")
+	pages, err := filepath.Glob(root + "docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, block := range regexp.MustCompile("(?ms)^```yaml\n(# [a-z_]+\\.yaml\n.*?)^```$").FindAllStringSubmatch(string(readme), -1) {
-		schema := policies
-		if strings.Contains(block[1], "\ntests:") {
-			schema = tests
+	shown := 0
+	for _, page := range append(pages, root+"README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
 		}
-		valid("README.md", schema, block[1])
+		for _, block := range regexp.MustCompile("(?ms)^```yaml\n(# [a-z_]+\\.yaml\n.*?)^```$").FindAllStringSubmatch(string(text), -1) {
+			shown++
+			schema := policies
+			if strings.Contains(block[1], "\ntests:") {
+				schema = tests
+			}
+			valid(page, schema, block[1])
+		}
 	}
-	if seen < 3 {
-		t.Errorf("only %d files", seen)
+	if shown < 3 || seen < shown+3 {
+		t.Errorf("only %d files, of which the pages show %d", seen, shown)
 	}
 }
 

@@ -6,6 +6,6 @@
 //
 // Start reading at stream.go, the state machine of one stream, which is one HTTP request. The two messages that every
 // request costs are read by inbound.go, facts.go and attributes.go straight from the bytes that Envoy wrote, and answered
-// by reply.go and metadata.go with bytes; unusual.go has the generated types for everything else. PERFORMANCE.md says
+// by reply.go and metadata.go with bytes; unusual.go has the generated types for everything else. docs/performance.md says
 // what that is good for.
 package extproc

@@ -1,7 +1,7 @@
 // Package loop carries Envoy's external-processing streams over HTTP/2 with one goroutine for each connection, where a
 // general gRPC server has three hand-offs between goroutines for each message. A message is read, decided and answered in
 // one go, and the answers to everything that came in one read leave in one write: deciding takes a microsecond, and to
-// wake another goroutine for it takes several. PERFORMANCE.md in server/extproc has the figures.
+// wake another goroutine for it takes several. docs/performance.md has the figures.
 //
 // What is asked for rarely (health, reflection) is relayed to a gRPC server in the same process. The package knows nothing
 // of policies; it takes gRPC messages apart and hands them to an [extproc.Server]. Frames and header compression are
