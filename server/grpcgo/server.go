@@ -94,38 +94,38 @@ func (t *Server) process(_ any, stream grpc.ServerStream) (err error) {
 	s := t.options.Process.Begin(parent, state)
 	code := codes.Internal // where we panic
 	defer func() { s.End(code) }()
-	err, code = t.messages(s, stream)
+	code, err = t.messages(s, stream)
 	return err
 }
 
-// messages carries the messages of a stream until it ends. It returns how it ends for the client, and how for us: a client
+// messages carries the messages of a stream until it ends. It returns how it ends for us, and how for the client: a client
 // that has gone away is a normal end.
-func (t *Server) messages(s *extproc.Stream, stream grpc.ServerStream) (error, codes.Code) {
+func (t *Server) messages(s *extproc.Stream, stream grpc.ServerStream) (codes.Code, error) {
 	for {
 		var in []byte
 		switch err := stream.RecvMsg(&in); {
 		case err == io.EOF:
-			return nil, codes.OK
+			return codes.OK, nil
 		case status.Code(err) == codes.Canceled && t.cut.Load():
-			return err, codes.Unavailable // what clients call it
+			return codes.Unavailable, err // what clients call it
 		case status.Code(err) == codes.Canceled && late(stream.Context()):
-			return err, codes.DeadlineExceeded
+			return codes.DeadlineExceeded, err
 		case status.Code(err) == codes.Canceled:
-			return nil, codes.OK
+			return codes.OK, nil
 		case err != nil:
-			return err, status.Code(err)
+			return status.Code(err), err
 		}
 		out, more, err := s.Step(in, nil) // which grpc-go keeps until it has sent it
 		if err != nil {
-			return err, status.Code(err)
+			return status.Code(err), err
 		}
 		if len(out) > 0 {
 			if err := stream.SendMsg(&out); err != nil {
-				return err, codes.OK // the client has gone away
+				return codes.OK, err // the client has gone away
 			}
 		}
 		if !more {
-			return nil, codes.OK
+			return codes.OK, nil
 		}
 	}
 }
