@@ -73,9 +73,9 @@ type Settings struct {
 // Transport is what serves the streams of ext_proc.
 type Transport string
 
-// The transports. They answer the same to the same.
+// The transports. They answer the same to the same, but for what SECURITY.md tells.
 const (
-	// TransportLoop is our own (server/loop), which costs a third.
+	// TransportLoop is our own (server/loop), which costs less than half.
 	TransportLoop Transport = "loop"
 	// TransportGRPC is grpc-go, for who will not run a transport of ours.
 	TransportGRPC Transport = "grpc"

@@ -66,7 +66,7 @@ func NewMetrics(build Build) *Metrics {
 		}),
 		connsEnd: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "corsproc_connections_ended_total",
-			Help: "Connections that corsproc ended because of what came on them, by HTTP/2's code for the reason.",
+			Help: "Connections that corsproc ended because of what came on them, by HTTP/2's code for the reason; with transport grpc always 0.",
 		}, []string{"code"}),
 		displaced: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "corsproc_connections_displaced_total",

@@ -98,8 +98,8 @@ func (t *Server) process(_ any, stream grpc.ServerStream) (err error) {
 	return err
 }
 
-// messages carries the messages of a stream until it ends. It returns how it ends for us, and how for the client: one that
-// has gone away is a normal end.
+// messages carries the messages of a stream until it ends. It returns how it ends for us, and how for the client: a client
+// that has gone away is a normal end.
 func (t *Server) messages(s *extproc.Stream, stream grpc.ServerStream) (codes.Code, error) {
 	for {
 		var in []byte

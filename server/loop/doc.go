@@ -3,8 +3,8 @@
 // one go, and the answers to everything that came in one read leave in one write: deciding takes a microsecond, and to
 // wake another goroutine for it takes several. docs/performance.md has the figures.
 //
-// What is asked for rarely (health, reflection) is relayed to a gRPC server in the same process. The package knows nothing
-// of policies; it takes gRPC messages apart and hands them to an [extproc.Server]. Frames and header compression are
+// Health is answered here too, and what is asked for rarely (reflection) is relayed to a gRPC server in the same process. The
+// package knows nothing of policies; it takes gRPC messages apart and hands them to an [extproc.Server]. Frames and header compression are
 // golang.org/x/net/http2's.
 //
 // Start reading at conn.go, the loop; streams.go has what a stream is, write.go how answers leave, drain.go how a
