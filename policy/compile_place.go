@@ -144,11 +144,19 @@ func (c *compiler) compileRoute(at Place, r *corsprocv1.Route) route {
 
 // checkPath reports a path that no request can have.
 func (c *compiler) checkPath(at Place, s string, kind routeKind) {
-	fix, why := s, ""
+	fix, why, guess := s, "", false
+	if _, rest, ok := strings.Cut(s, "://"); ok {
+		slash := strings.IndexByte(rest, '/')
+		fix, why, guess = rest[max(slash, 0):], "a path stands without scheme and host", true
+		if slash < 0 {
+			fix = "/"
+		}
+	}
 	if i := strings.IndexAny(fix, "?#"); i >= 0 {
 		fix, why = fix[:i], "a path is compared without query and fragment"
 	}
 	if !strings.HasPrefix(fix, "/") {
+		guess = guess || !startsLikeAPath(fix)
 		fix, why = "/"+fix, "a path begins with a slash"
 	}
 	if kind == routeSegments && strings.HasSuffix(fix, "/") {
@@ -157,14 +165,30 @@ func (c *compiler) checkPath(at Place, s string, kind routeKind) {
 			why += "; for every path write prefix: /"
 		}
 	}
+	if strings.HasPrefix(s, "^") || strings.HasPrefix(s, "~") {
+		fix, why = "", "a path begins with a slash; expressions stand in regex"
+		if expression := strings.TrimSuffix(strings.TrimPrefix(s, "^"), "$"); strings.HasPrefix(expression, "/") && isShown(expression) {
+			why += ": write regex: '" + expression + "'"
+		}
+	}
 	if s == "*" {
-		if why, fix = "a path begins with a slash, and for every path stands prefix: /", ""; kind == routePrefix {
+		if why, fix, guess = "a path begins with a slash, and for every path stands prefix: /", "", false; kind == routePrefix {
 			fix = "/"
 		}
+	}
+	if guess && fix != "" {
+		fix, why = "", why+"; if "+fix+" is meant, write that"
 	}
 	if why != "" {
 		c.fail(at, CodePathMalformed, s, why, fix)
 	}
+}
+
+// startsLikeAPath reports whether nothing but the slash is missing in front of a path: what begins with a host, a star or a
+// brace may be meant for something else.
+func startsLikeAPath(s string) bool {
+	first, _, _ := strings.Cut(s, "/")
+	return first != "" && strings.Trim(first, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
 }
 
 // compileRegex compiles an RE2 expression so that it matches whole strings only.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"golang.org/x/net/idna"
+	"golang.org/x/net/publicsuffix"
 )
 
 // maxHost is the length of the longest host name, without a final dot (RFC 1035, section 2.3.4). That of a label is not
@@ -117,9 +118,16 @@ func portFault(scheme, port string) string {
 	return "a port is a number from 1 to 65535, without leading zeros; :* stands for any"
 }
 
+// maxFaulty is the length of the longest text of which is looked for what it may have been meant to be: several origins are
+// longer than one.
+const maxFaulty = 20 * maxOriginLen
+
 // patternFault says what is wrong with a text that is no pattern, for the reason why. What stands there in another spelling
 // has a fix, which may be written without asking. What is guessed is told in the reason, and is no fix.
 func patternFault(s, list, why string) (code Code, reason, fix string) {
+	if len(s) > maxFaulty {
+		return CodeOriginMalformed, why, ""
+	}
 	fix, better, guess, ok := canonicalPattern(s)
 	code, reason = CodeOriginMalformed, why
 	if ok {
@@ -175,6 +183,13 @@ func foreignPattern(s, list string) string {
 		return portsMessage(m[1], m[2])
 	}
 	host, _, _ := strings.Cut(rest, "/")
+	if domain, ok := strings.CutPrefix(host, "*"); ok && isAnybodys(host) {
+		below, apex := scheme+"://*."+domain, scheme+"://"+domain
+		if p, why := parsePattern(below); why == "" && p.kind == patternOrigin {
+			return "a star right before a name would let in whoever has a longer one, " + scheme + "://evil" + domain + " for instance; if its subdomains are meant, write " +
+				below + ", and " + apex + " beside it if that is meant too"
+		}
+	}
 	if expression := asStars(scheme, host); expression != "" {
 		return expressionMessage("a star stands for the first labels of a host (*.example.com), for the whole host or for the port, and nowhere else", expression, list)
 	}
@@ -257,10 +272,20 @@ func asStars(scheme, host string) string {
 		return ""
 	}
 	filled := scheme + "://" + strings.ReplaceAll(host, "*", "x")
-	if o, ok := parseOrigin(filled); !ok || isIPv4(o.host) {
+	if o, ok := parseOrigin(filled); !ok || isIPv4(o.host) || isAnybodys(host) {
 		return ""
 	}
 	return scheme + "://" + strings.ReplaceAll(regexp.QuoteMeta(host), `\*`, "[a-z0-9-]+")
+}
+
+// isAnybodys reports whether a star of a host stands for a part of a name that is registered, so that anybody could register
+// another one. A name under a suffix that somebody manages for their customers (vercel.app) is not meant: deployments are called so.
+func isAnybodys(host string) bool {
+	host, _, _ = strings.Cut(host, ":")
+	suffix, icann := publicsuffix.PublicSuffix(strings.ReplaceAll(host, "*", "x"))
+	labels := strings.Split(host, ".")
+	own := len(labels) - 1 - strings.Count(suffix, ".") - 1
+	return icann && own >= 0 && strings.Contains(strings.Join(labels[own:], "."), "*") && labels[own] != "*"
 }
 
 func expressionMessage(what, expression, list string) string {
@@ -334,8 +359,12 @@ func isShown(s string) bool {
 // placeholder is a variable of a template: ${ORIGIN}, $ORIGIN, {{ .Values.origin }}, %ORIGIN%, <% … %>.
 var placeholder = regexp.MustCompile(`\$\{[^}]*\}|\$\([A-Za-z_]|\{\{|\}\}|<%|%>|(^|[^\\])\$[A-Za-z_][A-Za-z0-9_]+|^%[A-Za-z_][A-Za-z0-9_]*%$`)
 
-// IsPlaceholder reports whether a text has a variable of a template in it that nobody has filled in.
-func IsPlaceholder(s string) bool { return placeholder.MatchString(s) }
+// IsPlaceholder reports whether a text has a variable of a template in it that nobody has filled in. Only the beginning of a
+// very long one is looked at.
+func IsPlaceholder(s string) bool {
+	s = s[:min(len(s), maxFaulty)]
+	return strings.ContainsAny(s, "$%{}") && placeholder.MatchString(s)
+}
 
 // PlaceholderMessage is what is said of such a text.
 const PlaceholderMessage = "this has a variable in it that nobody has filled in: policy files are taken as they are, so fill templates in before (envsubst, Helm and the like)"

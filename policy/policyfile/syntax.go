@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/corsproc/corsproc/policy"
 )
 
 // syntaxProblem says where and why data is no YAML. The parser names the place where it could not go on; where that is
@@ -22,6 +24,9 @@ func syntaxProblem(data []byte, err error, written *yamlText) *problem {
 	end := positionAt(data, len(bytes.TrimRight(data, " \t\r\n")))
 	if end.before(at) {
 		p.pos = end // not on a line that nobody sees
+	}
+	if at, ok := templateAt(data, p.pos, begin); ok { // which is what has to be changed, whatever YAML makes of it
+		return &problem{code: CodeSyntax, pos: at, message: "not valid YAML: " + policy.PlaceholderMessage}
 	}
 	switch {
 	case e.ContextMsg == "while scanning an alias":
@@ -45,6 +50,22 @@ func syntaxProblem(data []byte, err error, written *yamlText) *problem {
 		p.fix = `"` + wordAt(data, at) + `"`
 	}
 	return p
+}
+
+// templateAt returns where what belongs to a template begins in the line of one of some positions: {{ … }}, {% … %}, <% … %>.
+func templateAt(data []byte, places ...position) (at position, found bool) {
+	for _, p := range places {
+		if p.line < 1 {
+			continue
+		}
+		line := lineAt(data, p)
+		for _, mark := range []string{"{{", "{%", "<%"} {
+			if before, _, ok := bytes.Cut(line, []byte(mark)); ok && bytes.IndexByte(before, '#') < 0 {
+				return position{p.line, int32(utf8.RuneCount(before) + 1)}, true
+			}
+		}
+	}
+	return position{}, false
 }
 
 const colonMissing = "not valid YAML: a colon and a blank are expected behind a key"

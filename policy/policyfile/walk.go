@@ -245,6 +245,10 @@ func (w *walk) isKey(key *yaml.Node) bool {
 	case !w.plainNode(key):
 		w.hide(mapping)
 		return false
+	case key.Kind == yaml.MappingNode && key.Style&yaml.FlowStyle != 0: // {{ … }} where a mapping is wanted
+		w.refuse(key, CodeWrongType, policy.PlaceholderMessage, "")
+		w.hide(mapping)
+		return false
 	case key.Kind != yaml.ScalarNode || key.Tag == "!!null":
 		w.refuse(key, CodeWrongType, "a key is text, not "+describe(key), "")
 		w.hide(mapping)
