@@ -41,7 +41,7 @@ type api struct{ h *handler }
 func (a api) Explain(_ context.Context, q *corsprocv1.ExplainRequest) (*corsprocv1.Explanation, error) {
 	f := browser.Fetch{
 		Origin: q.GetOrigin(), URL: q.GetUrl(), Method: q.GetMethod(), WebSocket: q.GetWebsocket(),
-		VirtualHost: q.GetVirtualHost(), Route: q.GetRouteName(),
+		VirtualHost: q.GetVirtualHost(), Route: q.GetRouteName(), PathAsIs: q.GetPathAsIs(),
 	}
 	for _, name := range slices.Sorted(maps.Keys(q.GetHeaders())) {
 		f.Headers = append(f.Headers, policy.Header{Name: name, Value: q.GetHeaders()[name]})
