@@ -17,6 +17,10 @@ const freshPort = ":47831"
 // the first kind hardly occur.
 const maxIntersections = 100_000
 
+// maxNameTries bounds how many pairs of a name and a pattern that begins with a star are tried. No index tells such
+// patterns apart; beyond it names are not looked at.
+const maxNameTries = 20_000_000
+
 // hostPair is a virtual host of the old set and one of the new to which the same requests belong.
 type hostPair struct {
 	before, after int // in Set.hosts
@@ -72,8 +76,12 @@ func (d *differ) hostPairs() []hostPair {
 	keys := [2][]hostKeys{d.before.keys(), d.after.keys()}
 	probes := map[hostProbe]string{{"", fresh}: ""} // with the key that each stands for
 	named := d.anyName()
+	names := maxNameTries / max(1, leadingStars(keys))
 	for _, set := range keys {
 		for _, h := range set {
+			if names--; names < 0 {
+				h.name = ""
+			}
 			if h.name != "" {
 				probes[hostProbe{sample(h.name), fresh}] = h.nameKey()
 			}
@@ -104,6 +112,18 @@ func (d *differ) hostPairs() []hostPair {
 		return cmp.Or(cmp.Compare(a.after, b.after), cmp.Compare(a.before, b.before))
 	})
 	return pairs
+}
+
+// leadingStars counts the names that begin with a star.
+func leadingStars(keys [2][]hostKeys) (n int) {
+	for _, set := range keys {
+		for _, h := range set {
+			if strings.HasPrefix(h.name, "*") {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // anyName reports whether one of the sets has a virtual host for every name. Then a request with a name may belong to

@@ -27,7 +27,7 @@ type foundRoutes map[routeMatch][]*route
 // routes that stand for all that the routes of both can tell apart.
 //
 // A request's place is the first route that covers its name or its path. So names and paths are looked up on their own,
-// and every combination that makes a difference is told from the two answers (diff_mixed.go).
+// and every combination that makes a difference is told from the two answers (diff_combine.go).
 func routePairs(before, after *virtualHost) []routePair {
 	hosts := [2]*virtualHost{before, after}
 	lookUps := [2]*routeLookUp{newRouteLookUp(before), newRouteLookUp(after)}

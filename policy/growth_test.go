@@ -67,6 +67,11 @@ var largeSets = []struct {
 			return fmt.Sprintf("- {name: h%d, domains: [h%d.example], policies: [%s]}\n", i, i, pOrQ(i, changed))
 		})
 	}},
+	{"names that begin with a star", 250, func(n int, changed bool) string {
+		return twoPolicies + "virtual_hosts:\n" + repeat(n, func(i int) string {
+			return fmt.Sprintf("- {name: '*h%d', policies: [%s]}\n", i, pOrQ(i, changed))
+		})
+	}},
 	{"domains", 500, func(n int, changed bool) string {
 		return twoPolicies + "virtual_hosts:\n- name: h\n  policies: [" + pOrQ(1, changed) + "]\n  domains:\n" +
 			repeat(n, func(i int) string { return fmt.Sprintf("  - h%d.example\n", i) })

@@ -29,7 +29,9 @@ the smallest change to the policies that would allow what is refused.
 
 Nothing is sent anywhere: the policies answer as they would in serve, the browser is
 the Fetch standard's, and of the upstream it is assumed that it answers with 200 and
-has no CORS headers of its own.
+has no CORS headers of its own. Paths are taken as Envoy with the reference
+configuration hands them on (normalize_path, merge_slashes); --path-as-is takes them
+as they are sent.
 
 The exit status is 0 if the page may read the answer, 1 if it may not, 2 if the command
 is called wrongly or a policy file is bad, and 3 if it is undecided here (passthrough:
@@ -48,6 +50,7 @@ the upstream answers).`,
 	cmd.Flags().StringVar(&f.VirtualHost, "virtual-host", "", "Envoy's name of the URL's virtual host, as in xds.virtual_host_name")
 	cmd.Flags().StringVar(&f.Route, "route", "", "Envoy's name of the URL's route, as in xds.route_name")
 	cmd.Flags().BoolVar(&f.WebSocket, "websocket", false, "open a WebSocket instead of fetching")
+	cmd.Flags().BoolVar(&f.PathAsIs, "path-as-is", false, "look up the path as it is sent, not as Envoy with the reference configuration hands it on")
 	format := addFormat(cmd, "text", "json")
 	for _, name := range []string{"policies", "origin"} {
 		cmd.MarkFlagRequired(name)

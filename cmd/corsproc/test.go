@@ -28,7 +28,7 @@ func newTest() *cobra.Command {
       reason: origin_not_allowed   # optional
 
 Each fetch is answered as in explain; nothing is sent anywhere. fetch also takes
-headers, virtual_host, route_name and websocket.
+headers, virtual_host, route_name, websocket and path_as_is.
 
 Each PATH is a file, - for standard input, or a directory: then every *.yaml, *.yml and
 *.json in it that has such tests is run, and those in folders below it are not. Policies that

@@ -118,11 +118,11 @@ func TestTestJSON(t *testing.T) {
 	for i, want := range []string{
 		`{"name":"a may read","passed":true,"expected":"allowed","expected_reason":"","got":"allowed","got_reason":"allowed",
 			"at":{"file":"a_test.yaml","line":3,"column":5,"field":"tests[0]"},
-			"fetch":{"origin":"https://a.example","url":"https://b.example/","method":"","credentials":"","headers":{},"virtual_host":"","route_name":"","websocket":false},
+			"fetch":{"origin":"https://a.example","url":"https://b.example/","method":"","credentials":"","headers":{},"virtual_host":"","route_name":"","websocket":false,"path_as_is":false},
 			"rule":{"file":"good.yaml","line":1,"column":32,"field":"policies.p.allow_origins[0]"}}`,
 		`{"name":"a may write","passed":false,"expected":"allowed","expected_reason":"method_not_allowed","got":"refused","got_reason":"method_not_allowed",
 			"at":{"file":"a_test.yaml","line":6,"column":5,"field":"tests[1]"},
-			"fetch":{"origin":"https://a.example","url":"https://b.example/","method":"PUT","credentials":"","headers":{},"virtual_host":"","route_name":"","websocket":false},
+			"fetch":{"origin":"https://a.example","url":"https://b.example/","method":"PUT","credentials":"","headers":{},"virtual_host":"","route_name":"","websocket":false,"path_as_is":false},
 			"rule":{"file":"good.yaml","line":1,"column":15,"field":"policies.p"}}`,
 	} {
 		test := got.Files[0].Tests[i]

@@ -53,6 +53,7 @@ type Exchange struct {
 	Passes   bool            // the browser goes on with it
 
 	failure failure
+	byEnvoy bool // which answers before corsproc is asked
 }
 
 // Do tells what a browser does that fetches f, where set answers. Of the upstream it is assumed that it answers with
@@ -80,7 +81,7 @@ func Do(set *policy.Set, asked Fetch) (Result, error) {
 
 // sameOrigin is a fetch of the page's own origin: CORS does not apply to it (Fetch, section 4.1, "main fetch").
 func (f *fetch) sameOrigin(set *policy.Set) Result {
-	e := ask(set, f.actualRequest(), f.url)
+	e := f.ask(set, f.actualRequest())
 	e.Why = "the URL is of the page's own origin, so CORS does not apply"
 	e.Passes = true
 	return Result{
@@ -93,10 +94,10 @@ func (f *fetch) sameOrigin(set *policy.Set) Result {
 func (f *fetch) crossOrigin(set *policy.Set) Result {
 	var r Result
 	if why := f.preflightCauses(); why.any() {
-		p := ask(set, f.preflightRequest(), f.url)
+		p := f.ask(set, f.preflightRequest())
 		p.Why, p.Causes = f.whyPreflight(why), why.names()
 		r.Preflight = p
-		if p.Decision.Action() != policy.Pass {
+		if !p.undecided() {
 			answer := response{p.Status, p.Answer}
 			if p.failure = f.preflightCheck(&answer, why.headers); p.failure.kind != passes {
 				f.refuse(&r, p, set)
@@ -105,13 +106,13 @@ func (f *fetch) crossOrigin(set *policy.Set) Result {
 			p.Passes, r.Cache = true, preflightCache(&answer)
 		}
 	}
-	a := ask(set, f.actualRequest(), f.url)
+	a := f.ask(set, f.actualRequest())
 	a.Why = "the preflight allows it"
 	r.Actual = a
 	if r.Preflight == nil {
 		a.Why = "no preflight is needed: " + f.whySimple()
 	}
-	if a.Decision.Action() == policy.Pass {
+	if a.undecided() {
 		if r.Preflight != nil {
 			a.Why = "if the upstream's answer to the preflight allows it"
 		}
@@ -131,13 +132,16 @@ func (f *fetch) crossOrigin(set *policy.Set) Result {
 
 // webSocket is a handshake: browsers ask no CORS question about it, so that all that counts is whether it is stopped.
 func (f *fetch) webSocket(set *policy.Set) Result {
-	e := ask(set, f.actualRequest(), f.url)
+	e := f.ask(set, f.actualRequest())
 	e.Why = "a WebSocket's handshake goes to any origin, with cookies and without a preflight"
 	d := &e.Decision
 	r := Result{Outcome: Readable, Verdict: d.Verdict, Reason: d.Reason.String(), Actual: e}
 	switch {
-	case d.Action() == policy.Pass:
+	case e.undecided():
 		r.Outcome = Undecided
+	case e.byEnvoy:
+		e.failure = failure{rejectedHandshake, strconv.Itoa(e.Status)}
+		r.Outcome, r.Verdict, r.Console = Unreadable, policy.Refused, f.console(e.failure, false)
 	case d.Action() == policy.Respond:
 		e.failure = failure{rejectedHandshake, strconv.Itoa(e.Status)}
 		r.Outcome, r.Console = Unreadable, f.console(e.failure, false)
@@ -156,6 +160,10 @@ func (f *fetch) webSocket(set *policy.Set) Result {
 func (f *fetch) refuse(r *Result, e *Exchange, set *policy.Set) {
 	d := &e.Decision
 	r.Outcome, r.Verdict, r.Reason = Unreadable, d.Verdict, d.Reason.String()
+	if e.byEnvoy {
+		r.Verdict, r.Console = policy.Refused, f.console(e.failure, e == r.Preflight)
+		return // no policy changes that (notes.go)
+	}
 	switch d.Verdict {
 	case policy.Allowed:
 		r.Verdict, r.Reason = policy.Refused, CredentialsNotAllowed

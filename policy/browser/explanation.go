@@ -38,7 +38,10 @@ func (e *Exchange) message(locate func(policy.Rule) *corsprocv1.Location) *corsp
 	}
 	d := &e.Decision
 	by := "upstream"
-	if d.Action() == policy.Respond {
+	switch {
+	case e.byEnvoy:
+		by = "envoy"
+	case d.Action() == policy.Respond:
 		by = "corsproc"
 	}
 	m := &corsprocv1.ExplainedRequest{

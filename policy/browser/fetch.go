@@ -45,6 +45,8 @@ type Fetch struct {
 
 	// VirtualHost and Route are Envoy's names for what the URL belongs to; empty: Envoy tells none.
 	VirtualHost, Route string
+	// PathAsIs says that Envoy hands the path on as it is sent, and not as the reference configuration does (EnvoyPath).
+	PathAsIs bool
 }
 
 // Limits of what is taken.
@@ -58,7 +60,10 @@ type fetch struct {
 	Fetch
 	origin tuple
 	url    target
+	path   string // the URL's, as Envoy hands it on, with its query
 	method string
+	// unheard says that Envoy answers itself, before corsproc is asked.
+	unheard bool
 	// headers holds what the script sets, sorted by name, lower-case, one for each name.
 	headers []policy.Header
 }
@@ -76,6 +81,10 @@ func newFetch(asked Fetch) (*fetch, []*Fault) {
 	var err error
 	if f.url, err = parseURL(asked.URL, asked.WebSocket); err != nil {
 		faults.add(PartURL, "the URL %q: %v", cut(asked.URL), err)
+	}
+	if f.path = f.url.path; !asked.PathAsIs && err == nil {
+		path, ok := EnvoyPath(f.url.path)
+		f.path, f.unheard = path, !ok
 	}
 	if f.method, err = normalizeMethod(asked.Method); err != nil {
 		faults.add(PartMethod, "%v", err)

@@ -16,6 +16,9 @@ func (f *fetch) notes(r *Result) (notes []string) {
 	if r.Preflight == nil && r.Actual == nil {
 		return notes // the rest is about what is sent
 	}
+	if note := f.pathNote(); note != "" {
+		notes = append(notes, note)
+	}
 	if note := f.localNote(); note != "" {
 		notes = append(notes, note)
 	}
@@ -36,6 +39,20 @@ func (f *fetch) notes(r *Result) (notes []string) {
 // does not send at all (user-agent).
 var chromiumSafelisted = []string{
 	"device-memory", "downlink", "dpr", "ect", "intervention", "rtt", "save-data", "user-agent", "viewport-width", "width",
+}
+
+// pathNote says what Envoy makes of the path, where it is not what is sent.
+func (f *fetch) pathNote() string {
+	sent, _ := split(f.url.path, "?")
+	path, _ := split(f.path, "?")
+	const otherwise = "--path-as-is, in a test file path_as_is, takes the path as it is sent."
+	switch {
+	case f.unheard:
+		return "Envoy with the reference configuration (normalize_path) answers 400 to a path with %00, before corsproc is asked; " + otherwise
+	case path != sent:
+		return "Envoy with the reference configuration (normalize_path, merge_slashes) makes " + cut(path) + " of the path, and that is looked up; " + otherwise
+	}
+	return ""
 }
 
 // localNote says what a page needs that fetches from this machine or from a local network (Local Network Access; Chrome

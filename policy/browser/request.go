@@ -13,7 +13,7 @@ func (f *fetch) actualRequest() *policy.Request {
 	to := f.url.origin()
 	r := &policy.Request{
 		VirtualHost: f.VirtualHost, Route: f.Route,
-		Method: f.method, Scheme: to.scheme, Authority: f.url.authority(), Path: f.url.path,
+		Method: f.method, Scheme: to.scheme, Authority: f.url.authority(), Path: f.path,
 	}
 	if f.WebSocket || f.origin != to || f.method != "GET" && f.method != "HEAD" {
 		r.Origin = policy.Line(f.Origin)
@@ -42,16 +42,27 @@ func (f *fetch) preflightRequest() *policy.Request {
 }
 
 // ask returns a request with what the set makes of it.
-func ask(set *policy.Set, r *policy.Request, url target) *Exchange {
-	e := &Exchange{Method: r.Method, URL: url.String(), Headers: sent(r), Decision: set.Decide(r)}
+func (f *fetch) ask(set *policy.Set, r *policy.Request) *Exchange {
+	e := &Exchange{Method: r.Method, URL: f.url.String(), Headers: sent(r)}
+	if f.unheard {
+		// corsproc only sees an answer, and nothing of the request that it is to.
+		r = &policy.Request{Method: r.Method}
+	}
+	e.Decision = set.Decide(r)
 	switch e.Decision.Action() {
 	case policy.Respond:
 		e.Status, e.Answer, _ = e.Decision.AppendImmediate(nil)
 	case policy.Adjust:
 		e.Status, e.Answer = 200, e.Decision.AppendResponse(nil, nil)
 	}
+	if f.unheard {
+		e.Status, e.byEnvoy = 400, true
+	}
 	return e
 }
+
+// undecided reports whether only the upstream knows the answer to a request.
+func (e *Exchange) undecided() bool { return e.Decision.Action() == policy.Pass && !e.byEnvoy }
 
 // sent returns the headers of a request that matter to CORS.
 func sent(r *policy.Request) (headers []policy.Header) {

@@ -86,7 +86,7 @@ func (t *testFile) checkFetch(test policy.Path, says *corsprocv1.TestFetch) brow
 	t.want(path, "url", says.GetUrl() != "", "it is what the page fetches: https://api.example.com/orders")
 	f := browser.Fetch{
 		Origin: says.GetOrigin(), URL: says.GetUrl(), Method: says.GetMethod(), WebSocket: says.GetWebsocket(),
-		VirtualHost: says.GetVirtualHost(), Route: says.GetRouteName(),
+		VirtualHost: says.GetVirtualHost(), Route: says.GetRouteName(), PathAsIs: says.GetPathAsIs(),
 	}
 	for _, name := range slices.Sorted(maps.Keys(says.GetHeaders())) {
 		f.Headers = append(f.Headers, policy.Header{Name: name, Value: says.GetHeaders()[name]})

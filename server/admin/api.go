@@ -54,7 +54,7 @@ type api struct{ h *handler }
 func (a api) Explain(_ context.Context, q *corsprocv1.ExplainRequest) (*corsprocv1.Explanation, error) {
 	f := browser.Fetch{
 		Origin: q.GetOrigin(), URL: q.GetUrl(), Method: q.GetMethod(), WebSocket: q.GetWebsocket(),
-		VirtualHost: q.GetVirtualHost(), Route: q.GetRouteName(),
+		VirtualHost: q.GetVirtualHost(), Route: q.GetRouteName(), PathAsIs: q.GetPathAsIs(),
 	}
 	if len(q.GetHeaders()) > maxExplainHeaders {
 		return nil, invalid(fmt.Errorf("a fetch with more than %d headers is not explained", maxExplainHeaders))

@@ -42,7 +42,10 @@ type ExplainRequest struct {
 	// Envoy's name of the URL's route (xds.route_name).
 	RouteName string `protobuf:"bytes,7,opt,name=route_name,json=routeName,proto3" json:"route_name,omitempty"`
 	// Whether a WebSocket is opened in place of a fetch. It has neither method nor headers.
-	Websocket     bool `protobuf:"varint,8,opt,name=websocket,proto3" json:"websocket,omitempty"`
+	Websocket bool `protobuf:"varint,8,opt,name=websocket,proto3" json:"websocket,omitempty"`
+	// Whether Envoy hands the path on as it is sent. Default: as Envoy with the reference configuration does
+	// (normalize_path, merge_slashes).
+	PathAsIs      bool `protobuf:"varint,9,opt,name=path_as_is,json=pathAsIs,proto3" json:"path_as_is,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -129,6 +132,13 @@ func (x *ExplainRequest) GetRouteName() string {
 func (x *ExplainRequest) GetWebsocket() bool {
 	if x != nil {
 		return x.Websocket
+	}
+	return false
+}
+
+func (x *ExplainRequest) GetPathAsIs() bool {
+	if x != nil {
+		return x.PathAsIs
 	}
 	return false
 }
@@ -1659,7 +1669,7 @@ var File_corsproc_v1_admin_proto protoreflect.FileDescriptor
 
 const file_corsproc_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x17corsproc/v1/admin.proto\x12\vcorsproc.v1\x1a\x1acorsproc/v1/decision.proto\x1a\x19corsproc/v1/explain.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\x02\n" +
+	"\x17corsproc/v1/admin.proto\x12\vcorsproc.v1\x1a\x1acorsproc/v1/decision.proto\x1a\x19corsproc/v1/explain.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf2\x02\n" +
 	"\x0eExplainRequest\x12\x16\n" +
 	"\x06origin\x18\x01 \x01(\tR\x06origin\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x16\n" +
@@ -1669,7 +1679,9 @@ const file_corsproc_v1_admin_proto_rawDesc = "" +
 	"\fvirtual_host\x18\x06 \x01(\tR\vvirtualHost\x12\x1d\n" +
 	"\n" +
 	"route_name\x18\a \x01(\tR\trouteName\x12\x1c\n" +
-	"\twebsocket\x18\b \x01(\bR\twebsocket\x1a:\n" +
+	"\twebsocket\x18\b \x01(\bR\twebsocket\x12\x1c\n" +
+	"\n" +
+	"path_as_is\x18\t \x01(\bR\bpathAsIs\x1a:\n" +
 	"\fHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\".\n" +

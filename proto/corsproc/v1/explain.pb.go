@@ -239,7 +239,8 @@ func (x *ExplainedRequest) GetPasses() bool {
 // has no headers that matter here.
 type ExplainedAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Who answers: corsproc, or upstream, whose answer corsproc then gives these headers.
+	// Who answers: corsproc; upstream, whose answer corsproc then gives these headers; or envoy, which answers itself where it
+	// cannot normalise the path.
 	By string `protobuf:"bytes,1,opt,name=by,proto3" json:"by,omitempty"`
 	// The status; 0 for passthrough, where only the upstream knows.
 	Status int32 `protobuf:"varint,2,opt,name=status,proto3" json:"status,omitempty"`

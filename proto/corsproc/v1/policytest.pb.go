@@ -230,7 +230,10 @@ type TestFetch struct {
 	// Envoy's name of the URL's route (xds.route_name).
 	RouteName string `protobuf:"bytes,7,opt,name=route_name,json=routeName,proto3" json:"route_name,omitempty"`
 	// Whether a WebSocket is opened in place of a fetch. It has neither method nor headers.
-	Websocket     bool `protobuf:"varint,8,opt,name=websocket,proto3" json:"websocket,omitempty"`
+	Websocket bool `protobuf:"varint,8,opt,name=websocket,proto3" json:"websocket,omitempty"`
+	// Whether Envoy hands the path on as it is sent. Default: as Envoy with the reference configuration does
+	// (normalize_path, merge_slashes).
+	PathAsIs      bool `protobuf:"varint,9,opt,name=path_as_is,json=pathAsIs,proto3" json:"path_as_is,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -317,6 +320,13 @@ func (x *TestFetch) GetRouteName() string {
 func (x *TestFetch) GetWebsocket() bool {
 	if x != nil {
 		return x.Websocket
+	}
+	return false
+}
+
+func (x *TestFetch) GetPathAsIs() bool {
+	if x != nil {
+		return x.PathAsIs
 	}
 	return false
 }
@@ -598,7 +608,7 @@ const file_corsproc_v1_policytest_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12,\n" +
 	"\x05fetch\x18\x02 \x01(\v2\x16.corsproc.v1.TestFetchR\x05fetch\x120\n" +
 	"\x06expect\x18\x03 \x01(\x0e2\x18.corsproc.v1.ExpectationR\x06expect\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xca\x02\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xe8\x02\n" +
 	"\tTestFetch\x12\x16\n" +
 	"\x06origin\x18\x01 \x01(\tR\x06origin\x12\x10\n" +
 	"\x03url\x18\x02 \x01(\tR\x03url\x12\x16\n" +
@@ -608,7 +618,9 @@ const file_corsproc_v1_policytest_proto_rawDesc = "" +
 	"\fvirtual_host\x18\x06 \x01(\tR\vvirtualHost\x12\x1d\n" +
 	"\n" +
 	"route_name\x18\a \x01(\tR\trouteName\x12\x1c\n" +
-	"\twebsocket\x18\b \x01(\bR\twebsocket\x1a:\n" +
+	"\twebsocket\x18\b \x01(\bR\twebsocket\x12\x1c\n" +
+	"\n" +
+	"path_as_is\x18\t \x01(\bR\bpathAsIs\x1a:\n" +
 	"\fHeadersEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"p\n" +
