@@ -21,12 +21,14 @@ const (
 // milliseconds. Tests that call it must not run beside others of their package.
 func Hold(t *testing.T, n int, prepare func(n int) (work func())) {
 	t.Helper()
+	skipRaced(t)
 	AtMost(t, allowed, prepare(n), prepare(n*Factor))
 }
 
 // AtMost fails the test if one work is more than so many times another one.
 func AtMost(t *testing.T, times time.Duration, work, other func()) {
 	t.Helper()
+	skipRaced(t)
 	least := max(time.Millisecond, min(processorTime(work), processorTime(work), processorTime(work)))
 	var took time.Duration
 	for range 3 { // other things of the process may have computed meanwhile
@@ -35,6 +37,14 @@ func AtMost(t *testing.T, times time.Duration, work, other func()) {
 		}
 	}
 	t.Errorf("it is %d times the work (%v and %v), and at most %d times are expected", took/least, least, took, times)
+}
+
+// skipRaced leaves the counting to the run of the tests without the race detector.
+func skipRaced(t *testing.T) {
+	t.Helper()
+	if raced {
+		t.Skip("the race detector's own work grows otherwise")
+	}
 }
 
 // processorTime returns how long the process computes while work is done. Only the sum of user and system time is exact:
