@@ -32,30 +32,8 @@ func cutParameters(path string) string {
 	return strings.Join(segments, "/")
 }
 
-// canonicalPath resolves dot segments, escaped ones too, decodes what needs no escape and escapes what does.
-func canonicalPath(path string) string {
-	var segments []string
-	all := strings.Split(strings.TrimPrefix(strings.ReplaceAll(path, `\`, "/"), "/"), "/")
-	for i, segment := range all {
-		last := i == len(all)-1
-		switch strings.ReplaceAll(strings.ToLower(segment), "%2e", ".") {
-		case ".":
-			if last {
-				segments = append(segments, "")
-			}
-		case "..":
-			if len(segments) > 0 {
-				segments = segments[:len(segments)-1]
-			}
-			if last {
-				segments = append(segments, "")
-			}
-		default:
-			segments = append(segments, canonicalSegment(segment))
-		}
-	}
-	return "/" + strings.Join(segments, "/")
-}
+// canonicalPath resolves dot segments, decodes what needs no escape and escapes what does.
+func canonicalPath(path string) string { return resolvePath(path, canonicalSegment) }
 
 // canonicalSegment decodes unreserved characters (RFC 3986, section 2.3) and escapes what cannot stand in a path. A
 // percent sign that begins no escape stays, unless one would be made of it by what is decoded behind it.

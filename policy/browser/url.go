@@ -145,9 +145,13 @@ func parseHost(s string) (string, error) {
 	return host, nil
 }
 
-// parsePath resolves dot segments, escaped ones too, and escapes what a path cannot hold (URL standard, section 4.4,
-// "path state").
+// parsePath resolves dot segments, and escapes what a path cannot hold (URL standard, section 4.4, "path state").
 func parsePath(s string) string {
+	return resolvePath(s, func(segment string) string { return escape(segment, " \"#<>?^`{}") })
+}
+
+// resolvePath resolves dot segments, escaped ones too, takes backslashes for slashes, and writes each segment that stays.
+func resolvePath(s string, write func(segment string) string) string {
 	var segments []string
 	rest := strings.ReplaceAll(s, `\`, "/")
 	all := strings.Split(strings.TrimPrefix(rest, "/"), "/")
@@ -166,7 +170,7 @@ func parsePath(s string) string {
 				segments = append(segments, "")
 			}
 		default:
-			segments = append(segments, escape(segment, " \"#<>?^`{}"))
+			segments = append(segments, write(segment))
 		}
 	}
 	return "/" + strings.Join(segments, "/")
