@@ -20,7 +20,6 @@ type block struct {
 	at       int    // in field, where the length of the string that is being read begins
 	state    blockState
 	strings  int    // how many strings of the field are still to come, without the one that is being read
-	huffman  bool   // the string that is being read is compressed
 	length   uint64 // of the string that is being read, its bytes that are still to come
 	shift    uint   // of the next byte of length
 	cut      int    // bytes that the decoder was spared, of the whole block
@@ -84,7 +83,7 @@ func (b *block) write(p []byte) error {
 				err = errInteger
 			}
 		case atLength:
-			b.huffman, b.length, b.shift = c&0x80 != 0, uint64(c&0x7f), 0
+			b.length, b.shift = uint64(c&0x7f), 0 // the first bit says that it is compressed, which changes no length here
 			if b.state = inLength; b.length < 0x7f {
 				err = b.enter()
 			}
