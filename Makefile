@@ -58,7 +58,7 @@ test-mesh: ## of these, the tests of Istio, Envoy Gateway, Kubernetes, the Helm 
 	cd envoy/helm && go test $(ANEW) -timeout 20m ./...
 	@tools/browser
 
-# Not the module in envoy/mesh/istio: to compile what it imports takes five minutes from nothing. mesh-golden, which needs
+# Not the module in envoy/internal/mesh/istio: to compile what it imports takes five minutes from nothing. mesh-golden, which needs
 # that anyway, vets it.
 lint: ## gofmt, go vet, staticcheck, buf lint
 	@untidy="$$(git ls-files -co --exclude-standard -- '*.go' | xargs gofmt -l)"; \
@@ -71,9 +71,9 @@ lint: ## gofmt, go vet, staticcheck, buf lint
 	$(BUF) lint proto
 
 mesh-golden: ## ask the control planes anew what they make of our manifests, and copy their CRDs (half an hour: it builds them)
-	go run ./envoy/mesh/crds
-	cd envoy/mesh/istio && go vet ./... && $(STATICCHECK) ./... && go test -count=1 -timeout 30m . -out ../../e2e/testdata/golden
-	go run ./envoy/mesh/envoygateway $(ARGS)
+	go run ./envoy/internal/mesh/crds
+	cd envoy/internal/mesh/istio && go vet ./... && $(STATICCHECK) ./... && go test -count=1 -timeout 30m . -out ../../../e2e/testdata/golden
+	go run ./envoy/internal/mesh/envoygateway $(ARGS)
 	cd envoy/helm && go test -count=1 . -update
 
 generate: ## write what is generated: the Go from proto/, the page of findings

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corsproc/corsproc/envoy/launch"
+	"github.com/corsproc/corsproc/envoy/internal/launch"
 )
 
 const root = "../.."

@@ -22,9 +22,9 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"github.com/corsproc/corsproc/envoy/bootstrap"
-	"github.com/corsproc/corsproc/envoy/child"
-	"github.com/corsproc/corsproc/envoy/launch"
+	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
+	"github.com/corsproc/corsproc/envoy/internal/child"
+	"github.com/corsproc/corsproc/envoy/internal/launch"
 )
 
 const (

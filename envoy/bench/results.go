@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/corsproc/corsproc/envoy/launch"
+	"github.com/corsproc/corsproc/envoy/internal/launch"
 )
 
 // results are what is written to a file.

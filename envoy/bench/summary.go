@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/corsproc/corsproc/envoy/bootstrap"
+	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
 )
 
 // summary returns the table of docs/performance.md: what corsproc costs, as shares of what the stock no-op costs. Where only

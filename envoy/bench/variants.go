@@ -9,7 +9,7 @@ import (
 
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/cors/v3" // read by name
 
-	"github.com/corsproc/corsproc/envoy/bootstrap"
+	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
 )
 
 // variant is one way of answering CORS, behind a listener of its own.

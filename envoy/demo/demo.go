@@ -16,9 +16,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/corsproc/corsproc/envoy/bootstrap"
 	"github.com/corsproc/corsproc/envoy/demo/site"
-	"github.com/corsproc/corsproc/envoy/launch"
+	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
+	"github.com/corsproc/corsproc/envoy/internal/launch"
 )
 
 const (

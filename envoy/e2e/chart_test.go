@@ -18,7 +18,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/corsproc/corsproc/envoy/launch"
+	"github.com/corsproc/corsproc/envoy/internal/launch"
 	"github.com/corsproc/corsproc/server/tlstest"
 )
 

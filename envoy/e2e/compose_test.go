@@ -17,8 +17,8 @@ import (
 	"go.yaml.in/yaml/v4"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/corsproc/corsproc/envoy/bootstrap"
-	"github.com/corsproc/corsproc/envoy/launch"
+	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
+	"github.com/corsproc/corsproc/envoy/internal/launch"
 )
 
 // compose is what docker-compose.yaml may hold; anything else in it is an error, so that nothing goes in untested.

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corsproc/corsproc/envoy/child"
-	"github.com/corsproc/corsproc/envoy/launch"
+	"github.com/corsproc/corsproc/envoy/internal/child"
+	"github.com/corsproc/corsproc/envoy/internal/launch"
 )
 
 // buildDemo builds the demo beside corsproc.

@@ -21,8 +21,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corsproc/corsproc/envoy/bootstrap"
-	"github.com/corsproc/corsproc/envoy/launch"
+	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
+	"github.com/corsproc/corsproc/envoy/internal/launch"
 	"github.com/corsproc/corsproc/policy/casetable"
 )
 

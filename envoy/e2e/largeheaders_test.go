@@ -15,7 +15,7 @@ import (
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"github.com/corsproc/corsproc/envoy/bootstrap"
+	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
 )
 
 // TestLargeHeadersOfStreams: Envoy copies some of what its clients send into the headers of our streams, of which all of a

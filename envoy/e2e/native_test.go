@@ -8,7 +8,7 @@ import (
 
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/cors/v3" // read by name
 
-	"github.com/corsproc/corsproc/envoy/bootstrap"
+	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
 )
 
 // nativeHosts is a virtual host with a policy for Envoy's own filter, which corsproc does not look at.

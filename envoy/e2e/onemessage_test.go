@@ -14,7 +14,7 @@ import (
 	modev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/corsproc/corsproc/envoy/bootstrap"
+	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
 	"github.com/corsproc/corsproc/policy/casetable"
 )
 

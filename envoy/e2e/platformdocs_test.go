@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/corsproc/corsproc/envoy/mesh"
+	"github.com/corsproc/corsproc/envoy/internal/mesh"
 )
 
 // docs are the pages of the platforms, and what has to stand in each.

@@ -18,8 +18,8 @@ import (
 	"go.yaml.in/yaml/v4"
 	"google.golang.org/protobuf/testing/protocmp"
 
-	"github.com/corsproc/corsproc/envoy/bootstrap"
-	"github.com/corsproc/corsproc/envoy/mesh"
+	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
+	"github.com/corsproc/corsproc/envoy/internal/mesh"
 )
 
 // meshPolicies is a policy file for the hosts of the platforms' files, found by their domains.
@@ -54,8 +54,8 @@ func TestMeshInputs(t *testing.T) {
 	if err := yaml.Unmarshal(data, &then); err != nil {
 		t.Fatal(err)
 	}
-	if module := read(t, "envoy/mesh/istio/go.mod"); !strings.Contains(module, "\tistio.io/istio "+mesh.Istio+"\n") {
-		t.Errorf("envoy/mesh/istio/go.mod has another version of Istio than %s", mesh.Istio)
+	if module := read(t, "envoy/internal/mesh/istio/go.mod"); !strings.Contains(module, "\tistio.io/istio "+mesh.Istio+"\n") {
+		t.Errorf("envoy/internal/mesh/istio/go.mod has another version of Istio than %s", mesh.Istio)
 	}
 	if diff := cmp.Diff(then, now); diff != "" {
 		t.Errorf("the golden files are stale, run make mesh-golden (-then +now):\n%s", diff)

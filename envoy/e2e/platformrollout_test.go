@@ -19,8 +19,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
-	"github.com/corsproc/corsproc/envoy/bootstrap"
-	"github.com/corsproc/corsproc/envoy/launch"
+	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
+	"github.com/corsproc/corsproc/envoy/internal/launch"
 )
 
 // TestMeshRollout replaces two replicas one after the other as a Deployment does, under traffic: a new one first, then the

@@ -13,7 +13,7 @@ import (
 
 	_ "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/jwt_authn/v3" // read by name
 
-	"github.com/corsproc/corsproc/envoy/bootstrap"
+	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
 )
 
 const shopPolicies = `

@@ -13,7 +13,7 @@ import (
 	"go.yaml.in/yaml/v4"
 	"google.golang.org/protobuf/encoding/protojson"
 
-	"github.com/corsproc/corsproc/envoy/bootstrap"
+	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
 )
 
 // besides are the pages of those who run corsproc beside Envoy, and where each says that the settings of corsproc stand.

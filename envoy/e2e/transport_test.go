@@ -13,7 +13,7 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 
-	"github.com/corsproc/corsproc/envoy/bootstrap"
+	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
 	"github.com/corsproc/corsproc/policy/casetable"
 	"github.com/corsproc/corsproc/server/tlstest"
 )

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/corsproc/corsproc/envoy/child"
+	"github.com/corsproc/corsproc/envoy/internal/child"
 )
 
 // Service is a running corsproc whose listeners answer.

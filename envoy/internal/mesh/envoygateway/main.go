@@ -19,7 +19,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/corsproc/corsproc/envoy/mesh"
+	"github.com/corsproc/corsproc/envoy/internal/mesh"
 )
 
 func main() {
@@ -64,7 +64,7 @@ func run(root string, translator []string) error {
 		if err != nil {
 			return err
 		}
-		const head = "# What Envoy Gateway makes of envoy/envoy-gateway/ in envoy/mesh/world/. Written by make mesh-golden.\n"
+		const head = "# What Envoy Gateway makes of envoy/envoy-gateway/ in envoy/internal/mesh/world/. Written by make mesh-golden.\n"
 		if err := os.WriteFile(filepath.Join(root, mesh.Golden, s.name+".yaml"), append([]byte(head), data...), 0o644); err != nil {
 			return err
 		}

@@ -19,7 +19,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/corsproc/corsproc/envoy/child"
+	"github.com/corsproc/corsproc/envoy/internal/child"
 )
 
 // ErrNoEnvoy says that there is no Envoy to run.

@@ -1,4 +1,4 @@
-module github.com/corsproc/corsproc/envoy/mesh/istio
+module github.com/corsproc/corsproc/envoy/internal/mesh/istio
 
 go 1.26.0
 

@@ -19,7 +19,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/corsproc/corsproc/envoy/mesh"
+	"github.com/corsproc/corsproc/envoy/internal/mesh"
 )
 
 // source is a file of a module.

@@ -22,7 +22,7 @@ const (
 )
 
 // inputs are the files that the control planes read, in the repository.
-var inputs = []string{"envoy/mesh/world/*.yaml", "envoy/istio/*.yaml", "envoy/envoy-gateway/*.yaml"}
+var inputs = []string{"envoy/internal/mesh/world/*.yaml", "envoy/istio/*.yaml", "envoy/envoy-gateway/*.yaml"}
 
 // Inputs returns for every input, in the repository at root, a hash of what it says, and the versions of the control
 // planes. Comments and empty lines do not count.

@@ -30,7 +30,7 @@ import (
 )
 
 var (
-	root = flag.String("root", "../../..", "where the repository is")
+	root = flag.String("root", "../../../..", "where the repository is")
 	out  = flag.String("out", "", "the folder that the golden files are written to; empty: nothing is written")
 )
 
@@ -139,7 +139,7 @@ func write(t *testing.T, name string, golden Golden) {
 		t.Logf("%s", data)
 		return
 	}
-	const head = "# What Istio's control plane makes of envoy/istio/ in envoy/mesh/world/istio.yaml. Written by make mesh-golden.\n"
+	const head = "# What Istio's control plane makes of envoy/istio/ in envoy/internal/mesh/world/istio.yaml. Written by make mesh-golden.\n"
 	if err := os.WriteFile(filepath.Join(*out, name+".yaml"), append([]byte(head), data...), 0o644); err != nil {
 		t.Fatal(err)
 	}
