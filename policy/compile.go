@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -353,8 +354,8 @@ func (c *compiler) addDomain(host Place, i int, domain string, id int) {
 		return
 	}
 	key := domain
-	if hasUpperASCII(key) {
-		key = string(lowerASCII(key, nil))
+	if fetch.HasUpperASCII(key) {
+		key = string(fetch.LowerASCII(key, nil))
 	}
 	if had := c.set.domains.add(key, makeHostKey(id, i)); had != 0 {
 		first := c.hostAt(had.host()).child("domains").element(had.domain())

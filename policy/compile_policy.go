@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -166,11 +167,11 @@ func (c *compiler) tokens(at Place, list []string, code Code, what string) (name
 		switch {
 		case s == "*":
 			star = true
-		case isToken(s):
+		case fetch.IsToken(s):
 			names = append(names, s)
 		default:
 			fix := strings.Trim(s, " \t\r\n,:")
-			if !isToken(fix) || fix == s {
+			if !fetch.IsToken(fix) || fix == s {
 				fix = ""
 			}
 			c.fail(at.element(i), code, s, what, fix)
@@ -223,7 +224,7 @@ func (t *terms) compileHeaders(c *compiler, at Place, list []string) {
 	names, star := c.tokens(at, list, CodeHeaderMalformed, headerFault)
 	t.anyHeader = star
 	for _, name := range names {
-		lower := string(lowerASCII(name, nil))
+		lower := string(fetch.LowerASCII(name, nil))
 		if t.headers == nil {
 			t.headers = make(map[string]struct{}, len(names))
 		}
@@ -249,7 +250,7 @@ func headerList(names []string, star bool) string {
 	if !star {
 		return strings.Join(names, ", ")
 	}
-	if slices.ContainsFunc(names, isAuthorization) {
+	if slices.ContainsFunc(names, fetch.IsNonWildcardRequestHeader) {
 		return "*, authorization"
 	}
 	return "*"

@@ -1,6 +1,10 @@
 package policy
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
+)
 
 // Decide decides about one request. It allocates nothing for requests whose authority is lower-case and whose path can
 // be read in one way only.
@@ -199,7 +203,7 @@ func (e *evaluation) offersPrivate() bool {
 	for rest := e.named; rest != ""; {
 		var name string
 		name, rest, _ = strings.Cut(rest, ",")
-		if e.set.byName[trimOWS(name)].privateNetwork {
+		if e.set.byName[fetch.TrimBlanks(name)].privateNetwork {
 			return true
 		}
 	}
@@ -245,7 +249,7 @@ func (e *evaluation) match() (g *grant, rule Rule, denied bool) {
 	for rest := e.named; rest != ""; {
 		var name string
 		name, rest, _ = strings.Cut(rest, ",")
-		g := e.set.byName[trimOWS(name)]
+		g := e.set.byName[fetch.TrimBlanks(name)]
 		if rule, denied := g.match(&e.origin); rule != 0 {
 			return g, rule, denied
 		}
@@ -276,7 +280,7 @@ func isSameOrigin(r *Request, o *origin) bool {
 		return false
 	}
 	// What stands behind the host must be its port (Envoy's cutPort, of an authority whose host is known).
-	if len(r.Authority) < len(o.host) || !equalFoldASCII(r.Authority[:len(o.host)], o.host) {
+	if len(r.Authority) < len(o.host) || !fetch.EqualFoldASCII(r.Authority[:len(o.host)], o.host) {
 		return false
 	}
 	port := defaultPort(o.scheme)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"golang.org/x/net/idna"
 )
 
@@ -71,8 +72,8 @@ func (d *domains) find(authority string) int {
 		return key.host()
 	}
 	name := authority
-	if hasUpperASCII(name) {
-		name = string(lowerASCII(name, nil))
+	if fetch.HasUpperASCII(name) {
+		name = string(fetch.LowerASCII(name, nil))
 		key = d.exact(name)
 	}
 	if key == 0 {

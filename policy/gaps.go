@@ -1,6 +1,10 @@
 package policy
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
+)
 
 // A Gap is one thing that stands between a request and a policy that would allow it.
 type Gap struct {
@@ -125,8 +129,8 @@ func (g *grant) gaps(r *Request, o *origin, credentials bool) (gaps []Gap, ok bo
 		case ReasonMethodMalformed:
 			return nil, false
 		}
-		for list := (elements{lines: r.RequestHeaders}); ; {
-			name, more := list.next()
+		for list := (fetch.Elements{Lines: r.RequestHeaders}); ; {
+			name, more := list.Next()
 			if !more {
 				break
 			}
@@ -155,19 +159,19 @@ func (g *grant) gaps(r *Request, o *origin, credentials bool) (gaps []Gap, ok bo
 
 // asksMalformed reports whether a preflight asks for what no policy can list.
 func asksMalformed(r *Request) bool {
-	if r.RequestMethod.Lines != 1 || !isToken(r.RequestMethod.Value) {
+	if r.RequestMethod.Lines != 1 || !fetch.IsToken(r.RequestMethod.Value) {
 		return true
 	}
 	empty := 0
-	for list := (elements{lines: r.RequestHeaders}); ; {
-		switch name, more := list.next(); {
+	for list := (fetch.Elements{Lines: r.RequestHeaders}); ; {
+		switch name, more := list.Next(); {
 		case !more:
 			return false
 		case name == "":
 			if empty++; empty > maxEmptyElements {
 				return true
 			}
-		case !isToken(name):
+		case !fetch.IsToken(name):
 			return true
 		}
 	}
@@ -176,8 +180,8 @@ func asksMalformed(r *Request) bool {
 // asksForStar reports whether a preflight asks for a method or a header that is itself called "*". No policy with
 // credentials allows it.
 func asksForStar(r *Request) bool {
-	for list := (elements{lines: r.RequestHeaders}); ; {
-		switch name, more := list.next(); {
+	for list := (fetch.Elements{Lines: r.RequestHeaders}); ; {
+		switch name, more := list.Next(); {
 		case !more:
 			return r.RequestMethod.Value == "*"
 		case name == "*":

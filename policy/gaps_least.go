@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // A change is what to change in one policy, and what it grants beyond the request that it is for.
@@ -70,12 +72,12 @@ func (t *trial) change(g *grant, gaps []Gap) change {
 func (g *grant) surplus(r *Request) int {
 	n := len(g.headers)
 	for _, m := range g.methods {
-		if !isSafelistedMethod(m) && m != r.RequestMethod.Value { // browsers may use the former anyway
+		if !fetch.IsSafelistedMethod(m) && m != r.RequestMethod.Value { // browsers may use the former anyway
 			n++
 		}
 	}
-	for list := (elements{lines: r.RequestHeaders}); ; {
-		name, more := list.next()
+	for list := (fetch.Elements{Lines: r.RequestHeaders}); ; {
+		name, more := list.Next()
 		if !more {
 			break
 		}
@@ -84,8 +86,8 @@ func (g *grant) surplus(r *Request) int {
 		}
 	}
 	if g.exposeHeaders != "" {
-		exposed := elements{lines: []string{g.exposeHeaders}}
-		for _, more := exposed.next(); more; _, more = exposed.next() {
+		exposed := fetch.Elements{Lines: []string{g.exposeHeaders}}
+		for _, more := exposed.Next(); more; _, more = exposed.Next() {
 			n++
 		}
 	}

@@ -3,6 +3,8 @@ package policy
 import (
 	"maps"
 	"slices"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // A trial decides about a request with changes made, on copies of the places that it may belong to.
@@ -113,7 +115,7 @@ func (g *grant) close(gap Gap) {
 	case GapMethod:
 		t.methods, t.anyMethod = append(slices.Clone(t.methods), gap.Value), t.anyMethod || gap.Value == "*"
 	case GapHeader:
-		name := string(lowerASCII(gap.Value, nil))
+		name := string(fetch.LowerASCII(gap.Value, nil))
 		t.headers = maps.Clone(t.headers)
 		if t.headers == nil {
 			t.headers = map[string]struct{}{}

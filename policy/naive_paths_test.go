@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -166,7 +167,7 @@ func checkPaths(t *testing.T, routes []*corsprocv1.Route, paths []string) {
 		gotTiming := ""
 		if d.Action() == Adjust {
 			for _, h := range d.AppendResponse(nil, nil) {
-				if h.Name == headerTiming {
+				if h.Name == fetch.TimingAllowOrigin {
 					gotTiming = h.Value
 				}
 			}

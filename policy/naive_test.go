@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -251,7 +252,7 @@ func FuzzRequestHeaders(f *testing.F) {
 	f.Fuzz(func(t *testing.T, configured, first, second string) {
 		var listed []string
 		for _, h := range strings.Split(configured, ",") {
-			if isToken(h) {
+			if fetch.IsToken(h) {
 				listed = append(listed, h)
 			}
 		}
@@ -267,7 +268,7 @@ func FuzzRequestHeaders(f *testing.F) {
 			}
 			_, headers, _ := d.AppendImmediate(nil)
 			for _, h := range headers {
-				if !isFieldValue([]byte(h.Value)) {
+				if !fetch.IsFieldValue([]byte(h.Value)) {
 					t.Errorf("asked %q: wrote %q", lines, h.Value)
 				}
 			}

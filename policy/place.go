@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // A place is where policies hold: default, a virtual host, or a route in one. It holds what is in force there, inherited
@@ -33,19 +35,16 @@ func (j reject) stops(r *Request) bool {
 	case rejectWebSockets:
 		return r.OpensWebSocket()
 	case rejectUnsafeMethods:
-		return r.OpensWebSocket() || !isSafeMethod(r.Method)
+		return r.OpensWebSocket() || !fetch.IsSafeMethod(r.Method)
 	case rejectAlways:
 		return true
 	}
 	return false
 }
 
-// isSafeMethod reports whether a method is safe (RFC 9110, section 9.2.1), TRACE excepted, which no browser sends.
-func isSafeMethod(m string) bool { return m == "GET" || m == "HEAD" || m == "OPTIONS" }
-
 // OpensWebSocket reports whether a request opens a WebSocket: by Upgrade (RFC 6455) or by extended CONNECT (RFC 8441).
 func (r *Request) OpensWebSocket() bool {
-	return strings.EqualFold(r.Protocol, "websocket") || (r.Upgrade != "" && listHas(r.Upgrade, "websocket"))
+	return strings.EqualFold(r.Protocol, "websocket") || (r.Upgrade != "" && fetch.ListHas(r.Upgrade, "websocket"))
 }
 
 // A virtualHost is one of Set.hosts. The first of them is default.

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -128,7 +129,7 @@ func (s *Set) named(f Field) (l *list, names string, ok bool) {
 	if f.Lines != 1 {
 		return &namedList, "", false
 	}
-	if trimOWS(f.Value) == namePassthrough {
+	if fetch.TrimBlanks(f.Value) == namePassthrough {
 		return &passthroughList, "", true
 	}
 	var first *grant
@@ -136,7 +137,7 @@ func (s *Set) named(f Field) (l *list, names string, ok bool) {
 	for rest, more := f.Value, true; more; n++ {
 		var name string
 		name, rest, more = strings.Cut(rest, ",")
-		g, ok := s.byName[trimOWS(name)]
+		g, ok := s.byName[fetch.TrimBlanks(name)]
 		if !ok {
 			return &namedList, "", false
 		}
