@@ -5,6 +5,7 @@ import (
 	"regexp/syntax"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -18,7 +19,7 @@ type placeMessage interface {
 }
 
 // compilePlace overwrites in p, which holds what is inherited, what a place sets itself.
-func (c *compiler) compilePlace(p *place, m placeMessage, at Place, host, route int) {
+func (c *compiler) compilePlace(p *place, m placeMessage, at finding.Location, host, route int) {
 	if m.GetPolicies() != nil {
 		p.policies = c.compileList(at, "policies", m.GetPolicies().GetNames())
 		p.listRule = makeRule(rulePolicies, host, route)
@@ -34,7 +35,8 @@ func (c *compiler) compilePlace(p *place, m placeMessage, at Place, host, route 
 	case corsprocv1.UnmatchedPreflights_UNMATCHED_PREFLIGHTS_REFUSE:
 		p.refuse = true
 	default:
-		c.fail(at.child("unmatched_preflights"), CodeEnumUnspecified, "", enumFault(int32(v)), "")
+		c.found.Fail(finding.Finding{Code: finding.CodeEnumUnspecified, Location: at.Field("unmatched_preflights"),
+			Message: enumFault(int32(v))})
 	}
 	switch v := m.GetReject(); v {
 	case corsprocv1.Reject_REJECT_UNSPECIFIED:
@@ -47,15 +49,16 @@ func (c *compiler) compilePlace(p *place, m placeMessage, at Place, host, route 
 	case corsprocv1.Reject_REJECT_ALWAYS:
 		p.reject = rejectAlways
 	default:
-		c.fail(at.child("reject"), CodeEnumUnspecified, "", enumFault(int32(v)), "")
+		c.found.Fail(finding.Finding{Code: finding.CodeEnumUnspecified, Location: at.Field("reject"),
+			Message: enumFault(int32(v))})
 	}
 	if m.GetTimingAllowOrigins() != nil {
-		p.timing = c.compileTiming(at.child("timing_allow_origins"), m.GetTimingAllowOrigins().GetOrigins())
+		p.timing = c.compileTiming(at.Field("timing_allow_origins"), m.GetTimingAllowOrigins().GetOrigins())
 	}
 }
 
 // compileList compiles a list of policy names. Lists that are the same are one.
-func (c *compiler) compileList(at Place, field string, names []string) *list {
+func (c *compiler) compileList(at finding.Location, field string, names []string) *list {
 	if len(names) == 1 {
 		if names[0] == namePassthrough {
 			return &passthroughList
@@ -68,48 +71,53 @@ func (c *compiler) compileList(at Place, field string, names []string) *list {
 	if l := c.lists[string(c.key)]; l != nil {
 		return l
 	}
-	at = at.child(field)
-	faults := c.faults
+	at = at.Field(field)
+	faults := c.found.Errors()
 	if len(names) == 0 {
-		c.fail(at, CodeEmptyList, "", "an empty list says nothing; write [none] to allow nobody, or leave the field out", "")
+		c.found.Fail(finding.Finding{Code: finding.CodeEmptyList, Location: at,
+			Message: "an empty list says nothing; write [none] to allow nobody, or leave the field out"})
 	}
 	var grants []*grant
 	for i, name := range names {
 		switch g, ok := c.set.byName[name]; {
 		case (name == nameNone || name == namePassthrough) && len(names) > 1:
-			c.fail(at.element(i), CodeBuiltinNotAlone, name, name+" stands alone in a list", "")
+			c.found.Fail(finding.Finding{Code: finding.CodeBuiltinNotAlone, Location: at.Index(i), Value: name,
+				Message: name + " stands alone in a list"})
 		case ok:
 			grants = append(grants, g)
 		default:
-			c.fail(at.element(i), CodeUnknownPolicy, name, "there is no policy of this name", c.nearestPolicy(name))
+			c.found.Fail(finding.Finding{Code: finding.CodeUnknownPolicy, Location: at.Index(i), Value: name,
+				Message: "there is no policy of this name", Fix: c.nearestPolicy(name)})
 		}
 	}
 	l := newList(grants)
-	if c.faults == faults {
+	if c.found.Errors() == faults {
 		c.lists[string(c.key)] = &l
 	}
 	return &l
 }
 
 // compileTiming returns the value of Timing-Allow-Origin: the origins as written.
-func (c *compiler) compileTiming(at Place, origins []string) string {
+func (c *compiler) compileTiming(at finding.Location, origins []string) string {
 	for i, text := range origins {
 		if text == "*" {
 			if len(origins) > 1 {
-				c.fail(at.element(i), CodeTimingMalformed, text, "\"*\" stands alone in this list", "")
+				c.found.Fail(finding.Finding{Code: finding.CodeTimingMalformed, Location: at.Index(i), Value: text,
+					Message: "\"*\" stands alone in this list"})
 			}
 			continue
 		}
 		p, ok := c.parsePattern(at, i, text)
 		if ok && !p.isExact() {
-			c.fail(at.element(i), CodeTimingMalformed, text, "this header holds exact origins, or \"*\" alone", "")
+			c.found.Fail(finding.Finding{Code: finding.CodeTimingMalformed, Location: at.Index(i), Value: text,
+				Message: "this header holds exact origins, or \"*\" alone"})
 		}
 	}
 	return strings.Join(origins, ", ")
 }
 
 // compileRoute compiles what a route covers.
-func (c *compiler) compileRoute(at Place, r *corsprocv1.Route) route {
+func (c *compiler) compileRoute(at finding.Location, r *corsprocv1.Route) route {
 	fields := []struct {
 		name, value string
 		kind        routeKind
@@ -127,7 +135,7 @@ func (c *compiler) compileRoute(at Place, r *corsprocv1.Route) route {
 		}
 		set++
 		t.kind, t.text = f.kind, f.value
-		place := at.child(f.name)
+		place := at.Field(f.name)
 		switch f.kind {
 		case routeName:
 		case routeRegex:
@@ -137,13 +145,14 @@ func (c *compiler) compileRoute(at Place, r *corsprocv1.Route) route {
 		}
 	}
 	if set != 1 {
-		c.fail(at, CodeRouteMatch, "", "a route has exactly one of route_name, path, prefix, path_separated_prefix and regex", "")
+		c.found.Fail(finding.Finding{Code: finding.CodeRouteMatch, Location: at,
+			Message: "a route has exactly one of route_name, path, prefix, path_separated_prefix and regex"})
 	}
 	return t
 }
 
 // checkPath reports a path that no request can have.
-func (c *compiler) checkPath(at Place, s string, kind routeKind) {
+func (c *compiler) checkPath(at finding.Location, s string, kind routeKind) {
 	fix, why := s, ""
 	if i := strings.IndexAny(fix, "?#"); i >= 0 {
 		fix, why = fix[:i], "a path is compared without query and fragment"
@@ -163,24 +172,28 @@ func (c *compiler) checkPath(at Place, s string, kind routeKind) {
 		}
 	}
 	if why != "" {
-		c.fail(at, CodePathMalformed, s, why, fix)
+		c.found.Fail(finding.Finding{Code: finding.CodePathMalformed, Location: at, Value: s,
+			Message: why, Fix: fix})
 	}
 }
 
 // compileRegex compiles an RE2 expression so that it matches whole strings only.
-func (c *compiler) compileRegex(at Place, text string) *regexp.Regexp {
+func (c *compiler) compileRegex(at finding.Location, text string) *regexp.Regexp {
 	tree, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
-		c.fail(at, CodeRegexMalformed, text, regexFault(err), "")
+		c.found.Fail(finding.Finding{Code: finding.CodeRegexMalformed, Location: at, Value: text,
+			Message: regexFault(err)})
 		return nil
 	}
 	if isTooLarge(tree, text) {
-		c.fail(at, CodeRegexMalformed, text, "written out without {counts} this expression is too large: use + or * where a count does not matter", "")
+		c.found.Fail(finding.Finding{Code: finding.CodeRegexMalformed, Location: at, Value: text,
+			Message: "written out without {counts} this expression is too large: use + or * where a count does not matter"})
 		return nil
 	}
 	whole, err := wholeRegex(text, tree)
 	if err != nil {
-		c.fail(at, CodeRegexMalformed, text, regexFault(err), "")
+		c.found.Fail(finding.Finding{Code: finding.CodeRegexMalformed, Location: at, Value: text,
+			Message: regexFault(err)})
 		return nil
 	}
 	return whole

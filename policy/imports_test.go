@@ -17,27 +17,29 @@ var mayImport = map[string][]string{
 	"internal/disk":           {},
 	"proto/corsproc/v1":       {},
 	"proto/schemagen":         {},
-	"policy":                  {"proto/corsproc/v1", "policy/internal/fetch"},
+	"policy":                  {"policy/finding", "policy/internal/fetch", "proto/corsproc/v1"},
+	"policy/finding":          {},
 	"policy/internal/fetch":   {},
-	"policy/policyfile":       {"policy", "proto/corsproc/v1", "internal/disk"},
+	"policy/policyfile":       {"policy", "policy/finding", "proto/corsproc/v1", "internal/disk"},
 	"policy/casetable":        {"policy"},
 	"policy/growth":           {}, // for tests
 	"policy/browser":          {"policy", "policy/internal/fetch", "proto/corsproc/v1"},
 	"policy/browser/chromium": {}, // for tests
-	"policy/policytest":       {"policy", "policy/policyfile", "policy/browser", "proto/corsproc/v1"},
+	"policy/policytest":       {"policy", "policy/finding", "policy/policyfile", "policy/browser", "proto/corsproc/v1"},
 	"server/extproc":          {"policy"},
 	"server/loop":             {"server/extproc"},
 	"server/tracing":          {"policy", "server/extproc"},
-	"server/admin":            {"policy", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
+	"server/admin":            {"policy", "policy/finding", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
 	"server/tlstest":          {},
-	"server":                  {"server/extproc", "server/loop", "server/tracing", "server/admin", "policy", "policy/policyfile", "proto/corsproc/v1", "internal/disk"},
-	"cmd/corsproc":            {"server", "internal/disk", "policy", "policy/policyfile", "policy/browser", "policy/policytest", "proto/corsproc/v1"},
+	"server":                  {"server/extproc", "server/loop", "server/tracing", "server/admin", "policy", "policy/finding", "policy/policyfile", "proto/corsproc/v1", "internal/disk"},
+	"cmd/corsproc":            {"server", "internal/disk", "policy", "policy/finding", "policy/policyfile", "policy/browser", "policy/policytest", "proto/corsproc/v1"},
 	"envoy":                   {}, // and every room below it; they drive the built program and know nothing of its inside
 }
 
 // mayDepend says what else rooms may import beside the standard library, where that is held.
 var mayDepend = map[string][]string{
 	"policy":                {"golang.org/x/net/idna", "golang.org/x/net/publicsuffix"},
+	"policy/finding":        {},
 	"policy/internal/fetch": {},
 }
 

@@ -4,6 +4,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -65,12 +66,12 @@ func (l *linter) lintDenies() {
 	}
 	for _, p := range l.set.policies {
 		for _, deny := range d.open[p] {
-			l.warn(l.denying[p].at.element(deny.index), CodeDenyOutsideAllow, text(deny),
-				"nothing here allows this origin, neither this policy nor one that is tried after it: there is nothing to deny", "", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeDenyOutsideAllow, Location: l.denying[p].at.Index(deny.index), Value: text(deny),
+				Message: "nothing here allows this origin, neither this policy nor one that is tried after it: there is nothing to deny"})
 		}
 		for _, set := range d.sets[p] {
-			l.warn(l.denying[p].at.element(set.index), CodeDenyOutsideAllow, "@"+set.name,
-				"nothing here allows an origin of this set, neither this policy nor one that is tried after it: there is nothing to deny", "", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeDenyOutsideAllow, Location: l.denying[p].at.Index(set.index), Value: "@" + set.name,
+				Message: "nothing here allows an origin of this set, neither this policy nor one that is tried after it: there is nothing to deny"})
 		}
 	}
 }

@@ -3,6 +3,8 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/finding"
 )
 
 // lintExtensions finds patterns and expressions that let in every browser extension, or every host of another scheme that
@@ -14,7 +16,7 @@ func (l *linter) lintExtensions(p *lintedPolicy) {
 	if p.allow.hasAnyHost() {
 		for i := range p.allow.parse() {
 			if e := &p.allow.entries[i]; isEveryHost(&e.pattern) {
-				l.everyExtension(p.allow.at.element(e.index), text(&e.pattern), e.origin.scheme, nil)
+				l.everyExtension(p.allow.at.Index(e.index), text(&e.pattern), e.origin.scheme, nil)
 			}
 		}
 	}
@@ -24,8 +26,8 @@ func (l *linter) lintExtensions(p *lintedPolicy) {
 		}
 		for q := range set.written() {
 			if isEveryHost(q) {
-				entry := l.in(set.source, Path("").Name("origin_sets").Name(set.name).Index(q.index))
-				l.everyExtension(p.allow.at.element(set.index), "@"+set.name, q.origin.scheme, &entry)
+				entry := l.in(set.source, finding.Path("").Name("origin_sets").Name(set.name).Index(q.index))
+				l.everyExtension(p.allow.at.Index(set.index), "@"+set.name, q.origin.scheme, &entry)
 				break
 			}
 		}
@@ -37,19 +39,20 @@ func (l *linter) lintExtensions(p *lintedPolicy) {
 	for i, re := range p.regexes {
 		for _, scheme := range extensionSchemes {
 			if acceptsAll(re, probeExtensions(scheme)) && !acceptsAll(re, probeOrigins("https")) && !acceptsAll(re, probeOrigins("http")) {
-				l.everyExtension(p.at.child("allow_origin_regexes").element(i), texts[i], scheme, nil)
+				l.everyExtension(p.at.Field("allow_origin_regexes").Index(i), texts[i], scheme, nil)
 				break
 			}
 		}
 	}
 }
 
-func (l *linter) everyExtension(at Place, value, scheme string, related *Place) {
+func (l *linter) everyExtension(at finding.Location, value, scheme string, related *finding.Location) {
 	message := "every page of the scheme " + scheme + " would read answers made for the user's credentials, whoever made it: list the origins"
 	if slices.Contains(extensionSchemes, scheme) {
 		message = "every extension that the user has would read answers made for the user's credentials, whoever published it: list the extensions by their identifiers"
 	}
-	l.warn(at, CodeEveryExtension, value, message, "", related)
+	l.found.Warn(finding.Finding{Code: finding.CodeEveryExtension, Location: at, Value: value,
+		Message: message, Related: related})
 }
 
 // extensionSchemes are those of the extensions of browsers.

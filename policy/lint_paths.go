@@ -4,21 +4,23 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/finding"
 )
 
 // lintPath finds paths of route i that no browser sends, such as are never granted anything, and such in which a star was
 // meant to stand for something.
-func (l *linter) lintPath(at func() Place, h *virtualHost, i int) {
+func (l *linter) lintPath(at func() finding.Location, h *virtualHost, i int) {
 	t := &h.routes[i]
 	if h.neverGrants(i) {
-		l.warn(at(), CodeUnreachableRoute, t.text,
-			"a path like this can be read in two ways, and the other way leads elsewhere: nothing is ever granted here", h.spelledOut(t), nil)
+		l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(), Value: t.text,
+			Message: "a path like this can be read in two ways, and the other way leads elsewhere: nothing is ever granted here", Fix: h.spelledOut(t)})
 		return
 	}
 	if t.kind == routeRegex {
 		if before, ok := strings.CutSuffix(t.text, "/*"); ok && before != "" {
-			l.warn(at(), CodePathStar, t.text,
-				"in an expression /* is a slash that may be left out or repeated; what stands for any rest is /.*", before+"/.*", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodePathStar, Location: at(), Value: t.text,
+				Message: "in an expression /* is a slash that may be left out or repeated; what stands for any rest is /.*", Fix: before + "/.*"})
 		}
 		return
 	}
@@ -28,19 +30,20 @@ func (l *linter) lintPath(at func() Place, h *virtualHost, i int) {
 	sent := asSent(t.text)
 	switch {
 	case isTemplate(t.text):
-		l.warn(at(), CodePathTemplate, t.text,
-			"this looks like a template, and nothing in a path stands for something else: write regex: '"+templateRegex(t)+"'", "", nil)
+		l.found.Warn(finding.Finding{Code: finding.CodePathTemplate, Location: at(), Value: t.text,
+			Message: "this looks like a template, and nothing in a path stands for something else: write regex: '" + templateRegex(t) + "'"})
 	case t.isResolved():
-		l.warn(at(), CodeUnreachableRoute, t.text,
-			"no request gets here: browsers resolve dot segments, and make slashes of backslashes, before they send a path", "", nil)
+		l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(), Value: t.text,
+			Message: "no request gets here: browsers resolve dot segments, and make slashes of backslashes, before they send a path"})
 	case strings.ContainsAny(t.text, "{}"):
-		l.warn(at(), CodeUnreachableRoute, t.text,
-			"no request gets here: nothing in a path stands for something else, and braces arrive as "+sent+"; a regex can say what varies", "", nil)
+		l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(), Value: t.text,
+			Message: "no request gets here: nothing in a path stands for something else, and braces arrive as " + sent + "; a regex can say what varies"})
 	case sent != t.text:
-		l.warn(at(), CodeUnreachableRoute, t.text, "no request gets here: this is not how browsers send such a path", sent, nil)
+		l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(), Value: t.text,
+			Message: "no request gets here: this is not how browsers send such a path", Fix: sent})
 	case strings.Contains(t.text, "*"):
-		l.warn(at(), CodePathStar, t.text,
-			"a star in a path is nothing but a star; prefix covers all paths that begin alike, and a regex can say what varies", "", nil)
+		l.found.Warn(finding.Finding{Code: finding.CodePathStar, Location: at(), Value: t.text,
+			Message: "a star in a path is nothing but a star; prefix covers all paths that begin alike, and a regex can say what varies"})
 	}
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"github.com/corsproc/corsproc/policy/finding"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -10,16 +11,16 @@ func (l *linter) lintLists() {
 	for i, src := range l.sources {
 		for spot, m := range places(src.Set) {
 			if names := m.GetPolicies().GetNames(); len(names) > 1 {
-				l.lintPolicyList(l.in(int32(i), spot.path()).child("policies"), names)
+				l.lintPolicyList(l.in(int32(i), spot.path()).Field("policies"), names)
 			}
 			if names := m.GetCandidates().GetNames(); len(names) > 1 {
-				l.lintPolicyList(l.in(int32(i), spot.path()).child("candidates"), names)
+				l.lintPolicyList(l.in(int32(i), spot.path()).Field("candidates"), names)
 			}
 		}
 	}
 }
 
-func (l *linter) lintPolicyList(at Place, names []string) {
+func (l *linter) lintPolicyList(at finding.Location, names []string) {
 	first, everybody := map[string]int{}, -1
 	for i, name := range names {
 		p := l.set.byName[name]
@@ -29,11 +30,11 @@ func (l *linter) lintPolicyList(at Place, names []string) {
 		earlier, again := first[name]
 		switch {
 		case again:
-			l.hintBeside(at.element(i), CodeUnreachablePolicy, name, "this stands in the list already", at.element(earlier))
+			l.found.Hint(finding.Finding{Code: finding.CodeUnreachablePolicy, Location: at.Index(i), Value: name,
+				Message: "this stands in the list already", Related: new(at.Index(earlier))})
 		case everybody >= 0:
-			l.hintBeside(at.element(i), CodeUnreachablePolicy, name,
-				"this is never tried here: "+names[everybody]+" allows every origin, and the first policy that matches ends the search",
-				at.element(everybody))
+			l.found.Hint(finding.Finding{Code: finding.CodeUnreachablePolicy, Location: at.Index(i), Value: name,
+				Message: "this is never tried here: " + names[everybody] + " allows every origin, and the first policy that matches ends the search", Related: new(at.Index(everybody))})
 		default:
 			first[name] = i
 			if p.star { // which covers null too
@@ -62,8 +63,8 @@ func (l *linter) lintHostNames() {
 					continue
 				}
 			}
-			at := l.in(int32(i), Path("").Name("virtual_hosts").Index(j)).child("name")
-			if l.hostAt(int(l.set.names.find(nameGlob, name))).child("name") != at {
+			at := l.in(int32(i), finding.Path("").Name("virtual_hosts").Index(j)).Field("name")
+			if l.hostAt(int(l.set.names.find(nameGlob, name))).Field("name") != at {
 				continue // there is an error about it
 			}
 			// A pattern that matches the text of another one, its stars included, matches all that the other one does.
@@ -72,10 +73,10 @@ func (l *linter) lintHostNames() {
 				continue
 			}
 			winner := l.set.hosts[id]
-			first := l.in(winner.source, Path("").Name("virtual_hosts").Index(int(winner.position))).child("name")
+			first := l.in(winner.source, finding.Path("").Name("virtual_hosts").Index(int(winner.position))).Field("name")
 			if first != at {
-				l.warn(at, CodeUnreachableHost, name,
-					"no request belongs here: the pattern "+winner.label+" matches every such name too, and the longer pattern wins", "", &first)
+				l.found.Warn(finding.Finding{Code: finding.CodeUnreachableHost, Location: at, Value: name,
+					Message: "no request belongs here: the pattern " + winner.label + " matches every such name too, and the longer pattern wins", Related: &first})
 			}
 		}
 	}
@@ -106,13 +107,13 @@ func (l *linter) lintTiming() {
 	}
 	d := &l.set.hosts[0]
 	if d.source >= 0 && d.policies.passthrough && !inherited {
-		l.warnTiming(l.in(d.source, Path("").Name("default")), l.sources[d.source].Set.GetDefault().GetTimingAllowOrigins())
+		l.warnTiming(l.in(d.source, finding.Path("").Name("default")), l.sources[d.source].Set.GetDefault().GetTimingAllowOrigins())
 	}
 }
 
-func (l *linter) warnTiming(at Place, list *corsprocv1.OriginList) {
+func (l *linter) warnTiming(at finding.Location, list *corsprocv1.OriginList) {
 	if origins := list.GetOrigins(); len(origins) > 0 {
-		l.warn(at.child("timing_allow_origins").element(0), CodeTimingNoEffect, origins[0],
-			"this place is passthrough, where no response is changed: the list has no effect", "", nil)
+		l.found.Warn(finding.Finding{Code: finding.CodeTimingNoEffect, Location: at.Field("timing_allow_origins").Index(0), Value: origins[0],
+			Message: "this place is passthrough, where no response is changed: the list has no effect"})
 	}
 }

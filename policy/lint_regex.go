@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"golang.org/x/net/publicsuffix"
 )
 
@@ -13,7 +14,7 @@ import (
 // of somebody else that are near to those they are made for.
 func (l *linter) lintRegexes(p *lintedPolicy) {
 	for i, text := range p.message.GetAllowOriginRegexes() {
-		at := p.at.child("allow_origin_regexes").element(i)
+		at := p.at.Field("allow_origin_regexes").Index(i)
 		tree, err := syntax.Parse(text, syntax.Perl)
 		if err != nil || isTooLarge(tree, text) {
 			continue // there is an error about it
@@ -24,17 +25,19 @@ func (l *linter) lintRegexes(p *lintedPolicy) {
 		}
 		if acceptsAll(whole, probeOrigins("https")) || acceptsAll(whole, probeOrigins("http")) {
 			if !p.credentials { // with them it is an error, or allowed on purpose
-				l.warn(at, CodeRegexNeighbour, text, "this accepts every site, "+probeOrigins("https")[1]+" too; to allow anybody, write \"*\" in allow_origins", "", nil)
+				l.found.Warn(finding.Finding{Code: finding.CodeRegexNeighbour, Location: at, Value: text,
+					Message: "this accepts every site, " + probeOrigins("https")[1] + " too; to allow anybody, write \"*\" in allow_origins"})
 			}
 			continue
 		}
 		if len(madeFor(tree, whole)) == 0 && l.inclusion.acceptsNoOrigin(tree) {
-			l.warn(at, CodeRegexNoMatch, text,
-				"no origin is like this: an expression is held against all of scheme://host[:port] as browsers send it, in lower case and without a path", "", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeRegexNoMatch, Location: at, Value: text,
+				Message: "no origin is like this: an expression is held against all of scheme://host[:port] as browsers send it, in lower case and without a path"})
 		}
 		if dots := riskyDots(tree); dots > 0 {
 			fix := escapeDots(text, dots)
-			l.warn(at, CodeRegexDot, text, "a dot stands for any character, so the host may have a letter where the dot before the top-level domain is", fix, nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeRegexDot, Location: at, Value: text,
+				Message: "a dot stands for any character, so the host may have a letter where the dot before the top-level domain is", Fix: fix})
 			// The rest is asked of what was meant: that examplexcom is accepted is said already.
 			if fixed, err := syntax.Parse(fix, syntax.Perl); err == nil && fix != "" {
 				if re, err := wholeRegex(fix, fixed); err == nil {
@@ -43,8 +46,8 @@ func (l *linter) lintRegexes(p *lintedPolicy) {
 			}
 		}
 		if made, neighbour := acceptedNeighbour(madeFor(tree, whole), whole); neighbour != "" {
-			l.warn(at, CodeRegexNeighbour, text,
-				"this is made for "+made+" and accepts "+neighbour+" too, which anybody could own; escape dots and let nothing run into the host's name", "", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeRegexNeighbour, Location: at, Value: text,
+				Message: "this is made for " + made + " and accepts " + neighbour + " too, which anybody could own; escape dots and let nothing run into the host's name"})
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -30,9 +31,9 @@ type reached struct {
 
 // lintRoutes finds routes of virtual host j of source i that no request can reach.
 func (l *linter) lintRoutes(i, j int, m *corsprocv1.VirtualHost, h *virtualHost) {
-	at := func(route int) Place {
+	at := func(route int) finding.Location {
 		field, _ := matcher(m.GetRoutes()[route])
-		return l.in(int32(i), spot{j, route}.path()).child(field)
+		return l.in(int32(i), spot{j, route}.path()).Field(field)
 	}
 	var before routesBefore
 	for i := range h.routes {
@@ -53,15 +54,17 @@ func (l *linter) lintRoutes(i, j int, m *corsprocv1.VirtualHost, h *virtualHost)
 		switch {
 		case behind:
 			related := at(first)
-			l.warn(at(i), CodeUnreachableRoute, t.text, message, "", &related)
+			l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(i), Value: t.text,
+				Message: message, Related: &related})
 			continue // what it covers is covered by earlier ones
 		case r.nothing && t.kind == routeRegex && r.prefix[0] == '/':
-			l.warn(at(i), CodeUnreachableRoute, t.text,
-				"no request gets here: no path is like this; it has no query, no fragment and no blanks", "", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(i), Value: t.text,
+				Message: "no request gets here: no path is like this; it has no query, no fragment and no blanks"})
 		case r.nothing:
-			l.warn(at(i), CodeUnreachableRoute, t.text, "no request gets here: every path begins with a slash", "", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(i), Value: t.text,
+				Message: "no request gets here: every path begins with a slash"})
 		default:
-			l.lintPath(func() Place { return at(i) }, h, i)
+			l.lintPath(func() finding.Location { return at(i) }, h, i)
 		}
 		before.add(i, t, r)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -111,7 +112,7 @@ func TestReach(t *testing.T) {
 			set := &corsprocv1.PolicySet{VirtualHosts: []*corsprocv1.VirtualHost{{Name: "h", Routes: []*corsprocv1.Route{first, second}}}}
 			compiled, findings := Compile(Source{Name: "x", Set: set})
 			for _, f := range findings {
-				if f.Code != CodeUnreachableRoute || !strings.Contains(string(f.Place.Path), "\x011") {
+				if f.Code != finding.CodeUnreachableRoute || !strings.Contains(string(f.Location.Path), "\x011") {
 					continue
 				}
 				said++
@@ -187,9 +188,9 @@ func TestInclusion(t *testing.T) {
 		}
 		behind := map[int]bool{}
 		for _, f := range findings {
-			if f.Code == CodeUnreachableRoute && f.Related != nil {
+			if f.Code == finding.CodeUnreachableRoute && f.Related != nil {
 				var i int
-				if _, err := fmt.Sscanf(f.Place.Path.String(), "virtual_hosts[0].routes[%d]", &i); err != nil {
+				if _, err := fmt.Sscanf(f.Location.Path.String(), "virtual_hosts[0].routes[%d]", &i); err != nil {
 					t.Fatal(err)
 				}
 				behind[i] = true

@@ -5,12 +5,13 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 func (l *linter) lintMethods(p *lintedPolicy) {
 	list := p.message.GetAllowMethods()
-	at := p.at.child("allow_methods")
+	at := p.at.Field("allow_methods")
 	listed := make(map[string]bool, len(list))
 	for _, m := range list {
 		listed[m] = true
@@ -19,21 +20,24 @@ func (l *linter) lintMethods(p *lintedPolicy) {
 		upper := strings.ToUpper(m)
 		switch {
 		case fetch.IsForbiddenMethod(m):
-			l.warn(at.element(i), CodeMethodNeverSent, m, "no script can use this method, so no browser asks for it", "", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeMethodNeverSent, Location: at.Index(i), Value: m,
+				Message: "no script can use this method, so no browser asks for it"})
 		case m == upper || !fetch.IsRegisteredMethod(upper) || listed["*"]:
 		case fetch.IsNormalizedMethod(upper):
 			// A script's "put" arrives as PUT, so the entry matches nothing.
-			l.warn(at.element(i), CodeMethodCase, m, "methods are compared with their case, and browsers send "+upper, fixUnless(listed[upper], upper), nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeMethodCase, Location: at.Index(i), Value: m,
+				Message: "methods are compared with their case, and browsers send " + upper, Fix: fixUnless(listed[upper], upper)})
 		case !listed[upper]:
-			l.warn(at.element(i), CodeMethodCase, m, "methods are compared with their case: this does not allow "+upper, upper, nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeMethodCase, Location: at.Index(i), Value: m,
+				Message: "methods are compared with their case: this does not allow " + upper, Fix: upper})
 		}
 	}
 	if listed["*"] || listed["POST"] {
 		return
 	}
 	if i := slices.IndexFunc(list, fetch.IsSafelistedMethod); i >= 0 {
-		l.hint(at.element(i), CodePostAlwaysAllowed, list[i],
-			"a list without POST does not keep POST out: browsers may always use GET, HEAD and POST; reject: UNSAFE_METHODS stops what is not allowed")
+		l.found.Hint(finding.Finding{Code: finding.CodePostAlwaysAllowed, Location: at.Index(i), Value: list[i],
+			Message: "a list without POST does not keep POST out: browsers may always use GET, HEAD and POST; reject: UNSAFE_METHODS stops what is not allowed"})
 	}
 }
 
@@ -46,28 +50,32 @@ func fixUnless(there bool, fix string) string {
 }
 
 func (l *linter) lintHeaders(p *lintedPolicy) {
-	at := p.at.child("allow_headers")
+	at := p.at.Field("allow_headers")
 	for i, name := range p.message.GetAllowHeaders() {
 		switch lower := strings.ToLower(name); {
 		case strings.HasPrefix(lower, fetch.CORSPrefix):
-			l.warn(at.element(i), CodeCORSHeader, name,
-				"this header belongs to the CORS protocol and is never a header that a page asks for: list the page's own request headers", "", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeCORSHeader, Location: at.Index(i), Value: name,
+				Message: "this header belongs to the CORS protocol and is never a header that a page asks for: list the page's own request headers"})
 		case fetch.IsForbiddenRequestHeader(lower):
-			l.warn(at.element(i), CodeRequestHeader, name, "only the browser itself sets this header, so no page ever asks for it", "", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeRequestHeader, Location: at.Index(i), Value: name,
+				Message: "only the browser itself sets this header, so no page ever asks for it"})
 		case fetch.IsSafelistedRequestHeader(lower):
-			l.hint(at.element(i), CodeSafelistedHeader, name, "every page may send this header without being allowed to")
+			l.found.Hint(finding.Finding{Code: finding.CodeSafelistedHeader, Location: at.Index(i), Value: name,
+				Message: "every page may send this header without being allowed to"})
 		}
 	}
-	at = p.at.child("expose_headers")
+	at = p.at.Field("expose_headers")
 	for i, name := range p.message.GetExposeHeaders() {
 		switch lower := strings.ToLower(name); {
 		case fetch.IsForbiddenResponseHeader(lower):
-			l.warn(at.element(i), CodeResponseHeader, name, "browsers show this header to no script, whatever is listed", "", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeResponseHeader, Location: at.Index(i), Value: name,
+				Message: "browsers show this header to no script, whatever is listed"})
 		case strings.HasPrefix(lower, fetch.CORSPrefix) || lower == "origin":
-			l.warn(at.element(i), CodeCORSHeader, name,
-				"this header belongs to the CORS protocol and tells a page nothing: list the response headers that its scripts read", "", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeCORSHeader, Location: at.Index(i), Value: name,
+				Message: "this header belongs to the CORS protocol and tells a page nothing: list the response headers that its scripts read"})
 		case fetch.IsSafelistedResponseHeader(lower):
-			l.hint(at.element(i), CodeSafelistedHeader, name, "scripts may always read this header")
+			l.found.Hint(finding.Finding{Code: finding.CodeSafelistedHeader, Location: at.Index(i), Value: name,
+				Message: "scripts may always read this header"})
 		}
 	}
 }
@@ -78,7 +86,7 @@ const maxHonouredAge = 7200
 
 func (l *linter) lintMaxAge(p *lintedPolicy) {
 	if seconds, err := strconv.Atoi(p.maxAge); err == nil && seconds > maxHonouredAge {
-		l.hint(p.at.child("max_age"), CodeMaxAgeCapped, p.message.GetMaxAge(),
-			"browsers cut this: Chromium keeps a preflight for at most 2h, Firefox for 24h, Safari for 10m")
+		l.found.Hint(finding.Finding{Code: finding.CodeMaxAgeCapped, Location: p.at.Field("max_age"), Value: p.message.GetMaxAge(),
+			Message: "browsers cut this: Chromium keeps a preflight for at most 2h, Firefox for 24h, Safari for 10m"})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"golang.org/x/net/idna"
 )
 
@@ -119,11 +120,11 @@ func portFault(scheme, port string) string {
 
 // patternFault says what is wrong with a text that is no pattern, for the reason why. What stands there in another spelling
 // has a fix, which may be written without asking. What is guessed is told in the reason, and is no fix.
-func patternFault(s, list, why string) (code Code, reason, fix string) {
+func patternFault(s, list, why string) (code finding.Code, reason, fix string) {
 	fix, better, guess, ok := canonicalPattern(s)
-	code, reason = CodeOriginMalformed, why
+	code, reason = finding.CodeOriginMalformed, why
 	if ok {
-		code = CodeOriginNotCanonical
+		code = finding.CodeOriginNotCanonical
 		if !guess {
 			return code, better, fix
 		}
@@ -330,12 +331,3 @@ func isShown(s string) bool {
 	}
 	return true
 }
-
-// placeholder is a variable of a template: ${ORIGIN}, $ORIGIN, {{ .Values.origin }}, %ORIGIN%, <% … %>.
-var placeholder = regexp.MustCompile(`\$\{[^}]*\}|\$\([A-Za-z_]|\{\{|\}\}|<%|%>|(^|[^\\])\$[A-Za-z_][A-Za-z0-9_]+|^%[A-Za-z_][A-Za-z0-9_]*%$`)
-
-// IsPlaceholder reports whether a text has a variable of a template in it that nobody has filled in.
-func IsPlaceholder(s string) bool { return placeholder.MatchString(s) }
-
-// PlaceholderMessage is what is said of such a text.
-const PlaceholderMessage = "this has a variable in it that nobody has filled in: policy files are taken as they are, so fill templates in before (envsubst, Helm and the like)"

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -22,25 +23,25 @@ const (
 )
 
 // riskCodes are the codes of what each danger lifts.
-var riskCodes = map[corsprocv1.DangerousCombination]Code{
-	liftAny:      CodeAnyOriginCreds,
-	liftInsecure: CodeInsecureCreds,
-	liftSuffix:   CodePublicSuffix,
+var riskCodes = map[corsprocv1.DangerousCombination]finding.Code{
+	liftAny:      finding.CodeAnyOriginCreds,
+	liftInsecure: finding.CodeInsecureCreds,
+	liftSuffix:   finding.CodePublicSuffix,
 }
 
 // pattern looks at element i of a list.
-func (k *credentialRisks) pattern(list Place, i int, text string, p *pattern) {
+func (k *credentialRisks) pattern(list finding.Location, i int, text string, p *pattern) {
 	if !k.on {
 		return
 	}
 	for _, danger := range patternDangers(p) {
-		k.danger(list.element(i), text, danger, p, nil)
+		k.danger(list.Index(i), text, danger, p, nil)
 	}
 }
 
 // set looks at an origin set to which element i of a list refers, and reports each kind of danger once, with the first
 // pattern that has it as the second place.
-func (k *credentialRisks) set(list Place, i int, set *originSet) {
+func (k *credentialRisks) set(list finding.Location, i int, set *originSet) {
 	if !k.on {
 		return
 	}
@@ -50,8 +51,8 @@ func (k *credentialRisks) set(list Place, i int, set *originSet) {
 		k.setRisks[set] = risks
 	}
 	for _, r := range risks {
-		entry := k.in(set.source, Path("").Name("origin_sets").Name(set.name).Index(r.pattern.index))
-		k.danger(list.element(i), "@"+set.name, r.danger, &r.pattern, &entry)
+		entry := k.in(set.source, finding.Path("").Name("origin_sets").Name(set.name).Index(r.pattern.index))
+		k.danger(list.Index(i), "@"+set.name, r.danger, &r.pattern, &entry)
 	}
 }
 
@@ -73,12 +74,12 @@ func risksOf(set *originSet) (risks []setRisk) {
 	return risks
 }
 
-func (k *credentialRisks) danger(at Place, text string, danger corsprocv1.DangerousCombination, p *pattern, related *Place) {
+func (k *credentialRisks) danger(at finding.Location, text string, danger corsprocv1.DangerousCombination, p *pattern, related *finding.Location) {
 	if k.lifted[danger] {
 		return
 	}
-	k.report(Finding{
-		Severity: Error, Code: riskCodes[danger], Place: at, Value: text, Related: related,
+	k.found.Add(finding.Finding{
+		Severity: finding.Error, Code: riskCodes[danger], Location: at, Value: text, Related: related,
 		Message: dangerMessage(danger, p),
 		Fix:     dangerFix(danger, p, related),
 	})
@@ -104,7 +105,7 @@ func suffixMessage(suffix string) string {
 }
 
 // dangerFix returns the https spelling of an http origin; the other dangers have no one right spelling.
-func dangerFix(danger corsprocv1.DangerousCombination, p *pattern, related *Place) string {
+func dangerFix(danger corsprocv1.DangerousCombination, p *pattern, related *finding.Location) string {
 	if danger != liftInsecure || related != nil || p.host == hostAny {
 		return ""
 	}

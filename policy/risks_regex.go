@@ -5,6 +5,7 @@ import (
 	"regexp/syntax"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -20,7 +21,7 @@ const (
 
 // regex looks at an expression. That deny_origins may take away what it accepts is not looked at, as it is not with
 // patterns: what a policy allows has to be safe as it stands.
-func (k *credentialRisks) regex(at Place, text string, re *regexp.Regexp) {
+func (k *credentialRisks) regex(at finding.Location, text string, re *regexp.Regexp) {
 	if !k.on {
 		return
 	}
@@ -47,7 +48,7 @@ func (k *credentialRisks) regex(at Place, text string, re *regexp.Regexp) {
 		if risk.accepted == "" {
 			continue
 		}
-		f := Finding{Severity: Error, Code: riskCodes[danger], Place: at, Value: text}
+		f := finding.Finding{Severity: finding.Error, Code: riskCodes[danger], Location: at, Value: text}
 		f.Message = "this accepts " + risk.accepted
 		switch danger {
 		case liftInsecure:
@@ -62,11 +63,12 @@ func (k *credentialRisks) regex(at Place, text string, re *regexp.Regexp) {
 			f.Message += " and thousands of names like it: " + suffixMessage(risk.suffix) + "; list those that are yours in allow_origins"
 			f.Fix = k.saferRegex(danger, text, escapeLoneDots(text))
 		}
-		k.report(f)
+		k.found.Add(f)
 	}
 	if unjudged != "" {
-		k.fail(at, CodeRegexUnjudged, text, "this is too large to tell whether it accepts "+strings.TrimPrefix(unjudged, ", or ")+
-			", which must not get credentials: use + or * where a count does not matter, or several expressions", "")
+		k.found.Fail(finding.Finding{Code: finding.CodeRegexUnjudged, Location: at, Value: text,
+			Message: "this is too large to tell whether it accepts " + strings.TrimPrefix(unjudged, ", or ") +
+				", which must not get credentials: use + or * where a count does not matter, or several expressions"})
 	}
 }
 

@@ -6,18 +6,19 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // judge compiles a policy of expressions with credentials, of which all together may take some steps beside those that
 // each brings along. It returns how many there are then, and how many errors of each kind.
-func judge(steps int, texts []string) (left int, errors map[Code]int) {
+func judge(steps int, texts []string) (left int, errors map[finding.Code]int) {
 	c := newCompiler()
 	c.regexSteps = steps
 	c.compile([]Source{{Set: &corsprocv1.PolicySet{Policies: map[string]*corsprocv1.Policy{"p": {AllowOriginRegexes: texts, AllowCredentials: true}}}}})
-	errors = map[Code]int{}
-	for _, f := range c.findings {
-		if f.Severity == Error {
+	errors = map[finding.Code]int{}
+	for _, f := range c.found.Findings() {
+		if f.Severity == finding.Error {
 			errors[f.Code]++
 		}
 	}
@@ -34,7 +35,7 @@ func TestManyRegexRisks(t *testing.T) {
 	for name, format := range usual {
 		texts := manyOf(format, n)
 		left, errors := judge(0, append(texts, texts...)) // each of them twice
-		if want := map[string]int{"schemes": 2 * n}[name]; errors[CodeInsecureCreds] != want || len(errors) > 1 || len(errors) > 0 && want == 0 {
+		if want := map[string]int{"schemes": 2 * n}[name]; errors[finding.CodeInsecureCreds] != want || len(errors) > 1 || len(errors) > 0 && want == 0 {
 			t.Errorf("%s: errors %v, want %d of http origins", name, errors, want)
 		}
 		if left < n*regexSteps/4 {
@@ -49,12 +50,12 @@ func TestHostileRegexRisks(t *testing.T) {
 	hostile := manyOf(`https?://(a?b?c?){200}%d\.localhost`, 6)
 	for _, steps := range []int{0, 100_000} {
 		left, errors := judge(steps, hostile)
-		if left < 0 || errors[CodeRegexUnjudged] != len(hostile) || len(errors) != 1 {
+		if left < 0 || errors[finding.CodeRegexUnjudged] != len(hostile) || len(errors) != 1 {
 			t.Errorf("with %d steps: %d are left, errors %v", steps, left, errors)
 		}
 	}
 	_, errors := judge(0, append(hostile, `https?://a\.example`, `https://.*\.github\.io`))
-	if errors[CodeInsecureCreds] != 1 || errors[CodePublicSuffix] != 1 {
+	if errors[finding.CodeInsecureCreds] != 1 || errors[finding.CodePublicSuffix] != 1 {
 		t.Errorf("errors %v: the usual ones beside them are not judged", errors)
 	}
 }
@@ -95,7 +96,7 @@ func TestRegexRiskOfLongList(t *testing.T) {
 		`https://n[0-9]{1,4}\.github\.io`:                        true, // 11110 names
 		`https://n[0-9]{4}\.github\.io`:                          false,
 	} {
-		if _, errors := judge(maxAllRegexSteps, []string{text}); (errors[CodePublicSuffix] > 0) != want || errors[CodeRegexUnjudged] > 0 {
+		if _, errors := judge(maxAllRegexSteps, []string{text}); (errors[finding.CodePublicSuffix] > 0) != want || errors[finding.CodeRegexUnjudged] > 0 {
 			t.Errorf("%.60s: errors %v, want one of a public suffix: %v", text, errors, want)
 		}
 	}

@@ -2,8 +2,10 @@ package policy
 
 import (
 	"iter"
+	"slices"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -66,22 +68,21 @@ const (
 const defaultLabel = "default"
 
 // Compile compiles the sources into one set. It reports everything it finds in all of them, in no particular order; if
-// any of it is an [Error], there is no set. The sources are read only during the call. No source at all makes an empty
+// any of it is a [finding.Error], there is no set. The sources are read only during the call. No source at all makes an empty
 // set, in which every request is passed through.
-func Compile(sources ...Source) (*Set, []Finding) { return CompileAll(nil, sources...) }
+func Compile(sources ...Source) (*Set, []finding.Finding) { return CompileAll(nil, sources...) }
 
 // CompileAll is [Compile] that also calls each, unless it is nil, for every finding: of a kind that there is too much of,
 // [Compile] returns the first only.
-func CompileAll(each func(Finding), sources ...Source) (*Set, []Finding) {
+func CompileAll(each func(finding.Finding), sources ...Source) (*Set, []finding.Finding) {
 	c := newCompiler()
-	c.each = each
+	c.found.Each = each
 	c.compile(sources)
-	for i := range c.findings {
-		if c.findings[i].Severity == Error {
-			return nil, c.findings
-		}
+	findings := c.found.Findings()
+	if slices.ContainsFunc(findings, func(f finding.Finding) bool { return f.Severity == finding.Error }) {
+		return nil, findings
 	}
-	return c.set, c.findings
+	return c.set, findings
 }
 
 // VirtualHosts yields the names by which metrics and messages call the places of the set: "default", and every virtual

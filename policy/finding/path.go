@@ -1,4 +1,4 @@
-package policy
+package finding
 
 import (
 	"strconv"
@@ -28,8 +28,8 @@ func (p Path) Index(i int) Path {
 	return p + "\x01" + Path(strconv.AppendInt(buf[:0], int64(i), 10))
 }
 
-// field returns the last name in the path.
-func (p Path) field() string {
+// LastName returns the last name in the path.
+func (p Path) LastName() string {
 	name := string(p[strings.LastIndexByte(string(p), 0)+1:])
 	name, _, _ = strings.Cut(name, "\x01")
 	return name

@@ -1,48 +1,4 @@
-package policy
-
-// Severity says what a finding means for a policy set.
-type Severity uint8
-
-const (
-	// Error keeps the set from being used.
-	Error Severity = iota + 1
-	// Warning is something that is almost certainly not what the author meant.
-	Warning
-	// Hint is something that could be better.
-	Hint
-)
-
-// String returns the severity as findings print it: error, warning or hint.
-func (s Severity) String() string {
-	switch s {
-	case Error:
-		return "error"
-	case Warning:
-		return "warning"
-	case Hint:
-		return "hint"
-	}
-	return "unknown"
-}
-
-// A Place is where in the sources of a set something stands.
-type Place struct {
-	Source string // the name of the Source
-	Path   Path   // the value in it
-	Key    bool   // the key at Path is meant, not its value (a policy's name, an unknown key)
-}
-
-// A Finding is something to say of a policy set. The engine names places by source and path; package policyfile, which
-// read the sources, turns them into lines and columns.
-type Finding struct {
-	Severity Severity
-	Code     Code
-	Place    Place
-	Value    string // the offending value as written, where the finding is about one
-	Message  string // the reason in one sentence, without the value's place
-	Fix      string // the text to write instead of the value; empty where there is no one right spelling
-	Related  *Place // a second place, for instance the first use of a name that stands twice
-}
+package finding
 
 // Code is the stable name of a kind of finding. Scripts rely on codes: they are never renamed.
 type Code string
@@ -81,7 +37,7 @@ const (
 	CodeTimingMalformed    Code = "timing-allow-origin" // a timing_allow_origins entry that is neither an exact origin nor "*" alone
 )
 
-// The codes of the warnings and hints that the engine finds (lint.go).
+// The codes of the warnings and hints that the engine finds.
 const (
 	CodeNullOrigin        Code = "null-origin" // "null" is allowed
 	CodeEveryExtension    Code = "every-extension-with-credentials"

@@ -1,13 +1,10 @@
-package policy
+package finding
 
-import (
-	"iter"
-	"maps"
-)
+import "iter"
 
 const (
 	// maxNearestLen bounds the words that are compared, in bytes: nobody mistypes a longer one by a letter.
-	maxNearestLen = maxName
+	maxNearestLen = 200
 	// maxNearest bounds how many words are compared: a suggestion is not worth more time.
 	maxNearest = 10_000
 	// maxNearColumns is more than the length of a word that is near to one of maxNearestLen.
@@ -16,7 +13,8 @@ const (
 
 // Nearest returns the known name that a mistyped one was meant to be, or "" where that is not clear: none is near, or two
 // are equally near. Near is one letter that is inserted, removed, replaced or swapped with its neighbour, and one more
-// for every five of the known name.
+// for every five of the known name. Words of more than 200 bytes are near to nothing, and neither is anything where more
+// than 10,000 names are known.
 func Nearest(word string, known iter.Seq[string]) string {
 	if word == "" || len(word) > maxNearestLen {
 		return ""
@@ -66,38 +64,4 @@ func editDistance(a, b string) int {
 		before, row, next = row, next, before
 	}
 	return int(row[len(b)])
-}
-
-// Limits of what is compared for the unknown names of a set: a hostile file can hold millions, and millions of known ones.
-const (
-	maxSuggestions = 1000    // names
-	maxCompared    = 100_000 // pairs of an unknown name and a known one
-)
-
-// nearestPolicy returns the name that a mistyped one in a list of policies was meant to be.
-func (c *compiler) nearestPolicy(name string) string {
-	return c.nearest(name, name, len(c.set.byName)+1, func(yield func(string) bool) {
-		for known := range c.set.byName { // with none
-			if !yield(known) {
-				return
-			}
-		}
-		yield(namePassthrough)
-	})
-}
-
-// nearestOriginSet returns the origin set that a mistyped reference was meant to be.
-func (c *compiler) nearestOriginSet(name string) string {
-	return c.nearest("@"+name, name, len(c.originSets), maps.Keys(c.originSets))
-}
-
-// nearest returns which of n known names is nearest to name, under the key of a reference by that name.
-func (c *compiler) nearest(key, name string, n int, known iter.Seq[string]) string {
-	near, found := c.suggested[key]
-	if !found && len(c.suggested) < maxSuggestions && n <= maxNearest && c.compared+n <= maxCompared {
-		c.compared += n
-		near = Nearest(name, known)
-		c.suggested[key] = near
-	}
-	return near
 }
