@@ -8,6 +8,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -164,7 +165,7 @@ func (c *compiler) compileOriginSets(source int32, src Source) {
 			if !ok {
 				continue
 			}
-			if p.kind == patternSet {
+			if p.Kind == origin.PatternSet {
 				c.found.Fail(finding.Finding{Code: finding.CodeNestedOriginSet, Location: c.allow.at.Index(i), Value: text,
 					Message: "an origin set cannot refer to another one"})
 				continue
@@ -186,16 +187,20 @@ func (c *compiler) newOrigins() *origins {
 	return &c.origins[len(c.origins)-1]
 }
 
-// parsePattern takes element i of a list apart or reports why that cannot be done.
-func (c *compiler) parsePattern(list finding.Location, i int, text string) (pattern, bool) {
-	p, why := parsePattern(text)
+// origin.ParsePattern takes element i of a list apart or reports why that cannot be done.
+func (c *compiler) parsePattern(list finding.Location, i int, text string) (origin.Pattern, bool) {
+	p, why := origin.ParsePattern(text)
 	if why == "" {
 		return p, true
 	}
-	code, why, fix := patternFault(text, list.Path.LastName(), why)
+	why, fix, spelling := origin.Fault(text, list.Path.LastName(), why)
+	code := finding.CodeOriginMalformed
+	if spelling {
+		code = finding.CodeOriginNotCanonical
+	}
 	c.found.Fail(finding.Finding{Code: code, Location: list.Index(i), Value: text,
 		Message: why, Fix: fix})
-	return pattern{}, false
+	return origin.Pattern{}, false
 }
 
 // knownPolicy reports whether a name can stand in a list of policies.

@@ -108,7 +108,7 @@ func (c *compiler) compileTiming(at finding.Location, origins []string) string {
 			continue
 		}
 		p, ok := c.parsePattern(at, i, text)
-		if ok && !p.isExact() {
+		if ok && !p.IsExact() {
 			c.found.Fail(finding.Finding{Code: finding.CodeTimingMalformed, Location: at.Index(i), Value: text,
 				Message: "this header holds exact origins, or \"*\" alone"})
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -105,11 +106,11 @@ func (c *compiler) compilePatterns(list *patternList, kind ruleKind, g *grant, r
 		if !ok {
 			continue
 		}
-		if p.kind == patternSet {
-			set, ok := c.originSets[p.origin.host]
+		if p.Kind == origin.PatternSet {
+			set, ok := c.originSets[p.Origin.Host]
 			if !ok {
 				fix := ""
-				if near := c.nearestOriginSet(p.origin.host); near != "" {
+				if near := c.nearestOriginSet(p.Origin.Host); near != "" {
 					fix = "@" + near
 					c.originSets[near].used = true
 				}
@@ -150,18 +151,18 @@ func (c *compiler) compileExpressions(texts []string, list []*regexp.Regexp) (al
 	return all
 }
 
-func (c *compiler) dangers(at finding.Location, list []corsprocv1.DangerousCombination) map[corsprocv1.DangerousCombination]bool {
+func (c *compiler) dangers(at finding.Location, list []corsprocv1.DangerousCombination) map[origin.Danger]bool {
 	if len(list) == 0 {
 		return nil
 	}
-	lifted := map[corsprocv1.DangerousCombination]bool{}
+	lifted := map[origin.Danger]bool{}
 	for i, d := range list {
 		at := at.Field("dangerously_allow")
 		if _, ok := corsprocv1.DangerousCombination_name[int32(d)]; !ok || d == 0 {
 			c.found.Fail(finding.Finding{Code: finding.CodeEnumUnspecified, Location: at.Index(i),
 				Message: enumFault(int32(d))})
 		}
-		lifted[d] = true
+		lifted[dangers[d]] = true
 	}
 	return lifted
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // Decide decides about one request. It allocates nothing for requests whose authority is lower-case and whose path can
@@ -19,7 +20,7 @@ func (s *Set) Decide(r *Request) (d Decision) {
 	e := evaluation{set: s, request: r, place: p, list: p.policies, known: true}
 	e.kind = kindOf(r)
 	if r.Origin.Lines == 1 {
-		e.wellFormed = e.origin.parse(r.Origin.Value)
+		e.wellFormed = e.origin.Parse(r.Origin.Value)
 	}
 	if r.Named.Lines > 0 {
 		e.list, e.named, e.known = s.named(r.Named)
@@ -82,7 +83,7 @@ type evaluation struct {
 	set        *Set
 	request    *Request
 	kind       Kind
-	origin     origin
+	origin     origin.Origin
 	wellFormed bool // origin is one
 	ambiguous  bool // the path leads to places that do not all decide alike
 
@@ -262,37 +263,37 @@ func (e *evaluation) allowOrigin(g *grant) string {
 	if g.star {
 		return "*"
 	}
-	return e.origin.text
+	return e.origin.Text
 }
 
 // isSameOrigin reports whether a request with a well-formed Origin comes from a page of its own origin: because the
 // browser says so in a header that scripts cannot set (Fetch Metadata, Sec-Fetch-Site), or, from clients that do not
 // send it, because Origin names the authority.
-func isSameOrigin(r *Request, o *origin) bool {
+func isSameOrigin(r *Request, o *origin.Origin) bool {
 	if r.FetchSite.Lines > 0 {
 		return r.FetchSite.Lines == 1 && r.FetchSite.Value == "same-origin"
 	}
-	if o.scheme != "http" && o.scheme != "https" {
+	if o.Scheme != "http" && o.Scheme != "https" {
 		return false
 	}
 	// A TLS-terminating hop in front of Envoy makes http of https, never the reverse.
-	if o.scheme == "http" && r.Scheme == "https" {
+	if o.Scheme == "http" && r.Scheme == "https" {
 		return false
 	}
 	// What stands behind the host must be its port (Envoy's cutPort, of an authority whose host is known).
-	if len(r.Authority) < len(o.host) || !fetch.EqualFoldASCII(r.Authority[:len(o.host)], o.host) {
+	if len(r.Authority) < len(o.Host) || !fetch.EqualFoldASCII(r.Authority[:len(o.Host)], o.Host) {
 		return false
 	}
-	port := defaultPort(o.scheme)
-	if rest := r.Authority[len(o.host):]; rest != "" {
+	port := origin.DefaultPort(o.Scheme)
+	if rest := r.Authority[len(o.Host):]; rest != "" {
 		var ok bool
-		if port, ok = parsePort(rest[1:]); !ok || rest[0] != ':' {
+		if port, ok = origin.ParsePort(rest[1:]); !ok || rest[0] != ':' {
 			return false
 		}
 	}
-	own := o.port
+	own := o.Port
 	if own == 0 {
-		own = defaultPort(o.scheme)
+		own = origin.DefaultPort(o.Scheme)
 	}
 	return port == own
 }

@@ -1,5 +1,7 @@
 package policy
 
+import "github.com/corsproc/corsproc/policy/internal/origin"
+
 // manyPolicies is from how many policies of a list on an index says which of them an origin concerns first.
 const manyPolicies = 16
 
@@ -34,7 +36,7 @@ func (d *differ) newAsked(list []*grant) *asked {
 				}
 				seen[set] = true
 				if set.any != 0 {
-					a.patterns.add(&pattern{kind: patternAny}, Rule(i+1))
+					a.patterns.add(&origin.Pattern{Kind: origin.PatternAny}, Rule(i+1))
 				}
 				for p := range set.all() {
 					a.patterns.add(&p, Rule(i+1))
@@ -72,7 +74,7 @@ func (a *asked) ask(s *subject) *granted {
 
 // concerned returns the policies among which the first that says something of a subject is the first of the list to do so.
 func (a *asked) concerned(s *subject) []*grant {
-	if len(a.list) < manyPolicies || s.origin.null {
+	if len(a.list) < manyPolicies || s.origin.Null {
 		return a.list
 	}
 	first := int(a.patterns.first(&s.origin))
@@ -88,7 +90,7 @@ func (a *asked) concerned(s *subject) []*grant {
 			if a.tries++; a.tries > maxExpressionTries {
 				break
 			}
-			if a.list[i-1].matchingRegex(s.origin.text) >= 0 {
+			if a.list[i-1].matchingRegex(s.origin.Text) >= 0 {
 				first = i
 			}
 		}
@@ -133,22 +135,22 @@ func (d *differ) expressionsOf(g *grant) map[string]int {
 }
 
 // first returns the least of all rules that cover a well-formed origin other than null, or 0.
-func (s *origins) first(o *origin) Rule {
-	least := earlier(s.any, s.find(spaceExact, noScheme, o.text))
-	scheme := s.index.scheme(o.scheme)
+func (s *origins) first(o *origin.Origin) Rule {
+	least := earlier(s.any, s.find(spaceExact, noScheme, o.Text))
+	scheme := s.index.scheme(o.Scheme)
 	if scheme == noScheme {
 		return least
 	}
-	hostPort := o.text[len(o.scheme)+len("://"):]
+	hostPort := o.Text[len(o.Scheme)+len("://"):]
 	for _, rule := range [...]Rule{
-		s.find(spaceHost, scheme, o.host), s.find(spaceAny, scheme, hostPort[len(o.host):]), s.find(spaceAnyAnyPort, scheme, ""),
+		s.find(spaceHost, scheme, o.Host), s.find(spaceAny, scheme, hostPort[len(o.Host):]), s.find(spaceAnyAnyPort, scheme, ""),
 	} {
 		least = earlier(least, rule)
 	}
 	all := s.lens | s.anyPortLens
-	for n := all.below(len(o.host) - 1); n > 0; n = all.below(n) {
-		if start := len(o.host) - n; o.host[start-1] == '.' {
-			least = earlier(least, earlier(s.find(spaceSub, scheme, hostPort[start:]), s.find(spaceSubAnyPort, scheme, o.host[start:])))
+	for n := all.below(len(o.Host) - 1); n > 0; n = all.below(n) {
+		if start := len(o.Host) - n; o.Host[start-1] == '.' {
+			least = earlier(least, earlier(s.find(spaceSub, scheme, hostPort[start:]), s.find(spaceSubAnyPort, scheme, o.Host[start:])))
 		}
 	}
 	return least

@@ -7,6 +7,6 @@
 // [Decision.AppendImmediate] and [Decision.AppendResponse]: a verdict is computed nowhere else.
 //
 // Start reading at [Compile] (set.go) and [Set.Decide] (decide.go). The rules of the Fetch standard
-// (https://fetch.spec.whatwg.org) stand where they are applied: origins in origin.go, methods and header lists in
+// (https://fetch.spec.whatwg.org) stand where they are applied: what an Origin is in package origin, methods and header lists in
 // preflight.go; what it lists is package fetch, and the client's view is package browser.
 package policy

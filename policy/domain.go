@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"golang.org/x/net/idna"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // domains finds the virtual host of an authority by Envoy's rules (source/common/router/config_impl.cc,
@@ -161,7 +163,7 @@ func domainFault(s string) string {
 		return "a domain has no user name"
 	case strings.ContainsAny(s, " \t\r\n"):
 		return "a domain has no blanks"
-	case !isASCII(s):
+	case !fetch.IsASCII(s):
 		return "requests carry international names in their xn-- form"
 	case strings.Contains(body, "*"):
 		return "a star stands at the beginning or at the end of a domain, and only once"
@@ -173,7 +175,7 @@ func domainFault(s string) string {
 				return "an IPv6 address stands in brackets"
 			}
 			host, port = h, s[len(h)+1:]
-			if _, ok := parsePort(port); !ok {
+			if _, ok := origin.ParsePort(port); !ok {
 				return "a port is a number from 1 to 65535"
 			}
 		}
@@ -211,9 +213,9 @@ func canonicalDomain(s string) (fix string, guess bool) {
 		s, guess = s[i+1:], true
 	}
 	if addr, err := netip.ParseAddr(s); err == nil && addr.Is6() && addr.Zone() == "" {
-		return "[" + string(appendIPv6(nil, addr)) + "]", guess
+		return "[" + string(origin.AppendIPv6(nil, addr)) + "]", guess
 	}
-	if !isASCII(s) {
+	if !fetch.IsASCII(s) {
 		star := ""
 		if rest, ok := strings.CutPrefix(s, "*."); ok {
 			star, s = "*.", rest

@@ -7,6 +7,8 @@ import (
 	"regexp/syntax"
 	"strings"
 	"testing"
+
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // compileExpressions compiles expressions as a policy does, and for trying them one after the other.
@@ -72,7 +74,7 @@ func TestExpressions(t *testing.T) {
 // FuzzExpressions does the same with any expressions.
 func FuzzExpressions(f *testing.F) {
 	f.Add(`https://[a-z]+\.example\.com(:\d+)?`, `https://.*\.com`, "https://a.example.com")
-	f.Fuzz(func(t *testing.T, first, second, origin string) {
+	f.Fuzz(func(t *testing.T, first, second, text string) {
 		for _, text := range []string{first, second} {
 			tree, err := syntax.Parse(text, syntax.Perl)
 			if err != nil || len(text) > 100 {
@@ -82,12 +84,12 @@ func FuzzExpressions(f *testing.F) {
 				return
 			}
 		}
-		if o, ok := parseOrigin(origin); !ok || o.null {
+		if o, ok := origin.Parse(text); !ok || o.Null {
 			return
 		}
 		e, list := compileExpressions(t, []string{first, second}, 100_000)
-		if got, want := e.find(origin), firstMatching(list, origin); got != want {
-			t.Errorf("%q, %q: %q is matched by %d, want %d", first, second, origin, got, want)
+		if got, want := e.find(text), firstMatching(list, text); got != want {
+			t.Errorf("%q, %q: %q is matched by %d, want %d", first, second, text, got, want)
 		}
 	})
 }

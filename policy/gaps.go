@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // A Gap is one thing that stands between a request and a policy that would allow it.
@@ -35,11 +36,11 @@ const (
 // policies that Envoy names, a request that no browser sends, credentials for an origin that must not get them or together
 // with a method or header that is itself called "*".
 func (s *Set) Gaps(r *Request, credentials bool) []Gap {
-	o, ok := parseOrigin(r.Origin.Value)
+	o, ok := origin.Parse(r.Origin.Value)
 	if !ok || r.Named.Lines > 0 {
 		return nil
 	}
-	if credentials && (isDangerous(o.text) || asksForStar(r)) || kindOf(r) == Preflight && asksMalformed(r) {
+	if credentials && (isDangerous(o.Text) || asksForStar(r)) || kindOf(r) == Preflight && asksMalformed(r) {
 		return nil
 	}
 	t := trial{set: s, request: r, origin: &o, credentials: credentials}
@@ -84,7 +85,7 @@ func (t *trial) changes() (changes []change) {
 
 // lists returns the lists that lack a policy: that of the place, and those of what the path may be read as.
 func (t *trial) lists() (gaps []Gap) {
-	list := Gap{Kind: GapPolicy, Value: t.origin.text}
+	list := Gap{Kind: GapPolicy, Value: t.origin.Text}
 	if grants := t.place.policies.grants; len(grants) == 1 && grants[0].builtin {
 		list.Policy = grants[0].name
 	}
@@ -107,17 +108,17 @@ func appendGaps(list, more []Gap) []Gap {
 
 // gaps returns what the policy lacks. It reports false where nothing that is added to it helps, or what would help is an
 // error.
-func (g *grant) gaps(r *Request, o *origin, credentials bool) (gaps []Gap, ok bool) {
+func (g *grant) gaps(r *Request, o *origin.Origin, credentials bool) (gaps []Gap, ok bool) {
 	index := int(g.index)
 	add := func(kind GapKind, rule Rule, value string) {
 		gaps = append(gaps, Gap{Kind: kind, Policy: g.name, Rule: rule, Value: value})
 	}
 	gaps = g.denied(o)
 	if g.allows(o) == 0 {
-		if g.credentials && isDangerous(o.text) {
+		if g.credentials && isDangerous(o.Text) {
 			return nil, false
 		}
-		add(GapOrigin, makeRule(ruleField, index, fieldOrigins), o.text)
+		add(GapOrigin, makeRule(ruleField, index, fieldOrigins), o.Text)
 	}
 	if kindOf(r) == Preflight {
 		switch g.checkMethod(r.RequestMethod) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // A change is what to change in one policy, and what it grants beyond the request that it is for.
@@ -105,16 +106,16 @@ func (g *grant) isOpen() bool {
 }
 
 // allowsOthers reports whether a policy allows somebody beside an origin.
-func (g *grant) allowsOthers(o *origin) bool {
+func (g *grant) allowsOthers(o *origin.Origin) bool {
 	if len(g.regexes) > 0 {
 		return true
 	}
 	for _, set := range g.allow {
-		if set.any != 0 || set.null != 0 && !o.null || set.kinds&^(1<<spaceExact) != 0 {
+		if set.any != 0 || set.null != 0 && !o.Null || set.kinds&^(1<<spaceExact) != 0 {
 			return true
 		}
 		for p := range set.all() {
-			if p.origin.text != o.text {
+			if p.Origin.Text != o.Text {
 				return true
 			}
 		}

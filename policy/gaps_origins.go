@@ -3,13 +3,15 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // denied returns a gap for each entry of deny_origins that covers an origin: it is denied until all of them are gone.
-func (g *grant) denied(o *origin) (gaps []Gap) {
+func (g *grant) denied(o *origin.Origin) (gaps []Gap) {
 	for _, set := range g.deny {
 		for _, rule := range set.covering(o) {
-			gaps = append(gaps, Gap{Kind: GapDenied, Policy: g.name, Rule: rule, Value: o.text})
+			gaps = append(gaps, Gap{Kind: GapDenied, Policy: g.name, Rule: rule, Value: o.Text})
 		}
 	}
 	return gaps
@@ -26,28 +28,28 @@ func (s *Set) isAllowedElsewhere(g Gap) bool {
 
 // covering returns every rule that covers an origin, in the order of the list; of entries that are the same, the first.
 // [origins.match] finds the most particular one.
-func (s *origins) covering(o *origin) (rules []Rule) {
+func (s *origins) covering(o *origin.Origin) (rules []Rule) {
 	add := func(rule Rule) {
 		if rule != 0 {
 			rules = append(rules, rule)
 		}
 	}
 	add(s.any)
-	if o.null {
+	if o.Null {
 		add(s.null)
 		slices.Sort(rules)
 		return rules
 	}
-	add(s.find(spaceExact, noScheme, o.text))
-	if scheme := s.index.scheme(o.scheme); scheme != noScheme {
-		hostPort := o.text[len(o.scheme)+len("://"):]
-		add(s.find(spaceHost, scheme, o.host))
-		add(s.find(spaceAny, scheme, hostPort[len(o.host):]))
+	add(s.find(spaceExact, noScheme, o.Text))
+	if scheme := s.index.scheme(o.Scheme); scheme != noScheme {
+		hostPort := o.Text[len(o.Scheme)+len("://"):]
+		add(s.find(spaceHost, scheme, o.Host))
+		add(s.find(spaceAny, scheme, hostPort[len(o.Host):]))
 		add(s.find(spaceAnyAnyPort, scheme, ""))
-		for i := 1; i < len(o.host)-1; i++ {
-			if o.host[i] == '.' {
+		for i := 1; i < len(o.Host)-1; i++ {
+			if o.Host[i] == '.' {
 				add(s.find(spaceSub, scheme, hostPort[i+1:]))
-				add(s.find(spaceSubAnyPort, scheme, o.host[i+1:]))
+				add(s.find(spaceSubAnyPort, scheme, o.Host[i+1:]))
 			}
 		}
 	}
@@ -57,8 +59,8 @@ func (s *origins) covering(o *origin) (rules []Rule) {
 
 // isDangerous reports whether an origin must not get credentials.
 func isDangerous(text string) bool {
-	p, why := parsePattern(text)
-	return why == "" && len(patternDangers(&p)) > 0
+	p, why := origin.ParsePattern(text)
+	return why == "" && len(p.Dangers()) > 0
 }
 
 // isDangerous reports whether a policy without credentials cannot have them: somebody that it allows must not get them,
@@ -77,7 +79,7 @@ func (g *grant) isDangerous() bool {
 			return true
 		}
 		for p := range set.all() {
-			if len(patternDangers(&p)) > 0 {
+			if len(p.Dangers()) > 0 {
 				return true
 			}
 		}

@@ -5,13 +5,14 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // A trial decides about a request with changes made, on copies of the places that it may belong to.
 type trial struct {
 	set         *Set
 	request     *Request
-	origin      *origin
+	origin      *origin.Origin
 	credentials bool // the page needs Access-Control-Allow-Credentials
 
 	place  *place
@@ -108,7 +109,7 @@ func (g *grant) close(gap Gap) {
 		x := &originIndex{}
 		x.reserve(1, len(gap.Value))
 		list := x.newOrigins()
-		if p, why := parsePattern(gap.Value); why == "" {
+		if p, why := origin.ParsePattern(gap.Value); why == "" {
 			list.add(&p, gap.Rule)
 		}
 		g.allow = append(slices.Clone(g.allow), &list)

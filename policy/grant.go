@@ -3,6 +3,8 @@ package policy
 import (
 	"regexp"
 	"slices"
+
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // A grant is a compiled policy: what it says, as it is compared and as it is sent.
@@ -57,9 +59,9 @@ func (g *grant) listsMethods() bool { return g.anyMethod || len(g.methods) > 0 }
 func (g *grant) listsHeaders() bool { return g.anyHeader || len(g.headers) > 0 }
 
 // denies returns the rule that denies a well-formed origin, or 0.
-func (g *grant) denies(o *origin) Rule {
+func (g *grant) denies(o *origin.Origin) Rule {
 	for _, set := range g.deny {
-		if o.null {
+		if o.Null {
 			if set.null != 0 {
 				return set.null
 			}
@@ -75,8 +77,8 @@ func (g *grant) denies(o *origin) Rule {
 
 // allows returns the rule that allows a well-formed origin, or 0. The opaque origin is allowed only where it is listed,
 // or where the literal "*" is what is sent: an echo of "null" would let in every sandboxed frame and every redirect.
-func (g *grant) allows(o *origin) Rule {
-	if o.null {
+func (g *grant) allows(o *origin.Origin) Rule {
+	if o.Null {
 		for _, set := range g.allow {
 			if set.null != 0 {
 				return set.null
@@ -94,7 +96,7 @@ func (g *grant) allows(o *origin) Rule {
 		}
 	}
 	if len(g.regexes) > 0 {
-		if i := g.matchingRegex(o.text); i >= 0 {
+		if i := g.matchingRegex(o.Text); i >= 0 {
 			return makeRule(ruleRegex, int(g.index), i)
 		}
 	}
@@ -110,7 +112,7 @@ func (g *grant) matchingRegex(text string) int {
 }
 
 // match returns the rule by which the policy denies or allows a well-formed origin, or 0. Deny wins.
-func (g *grant) match(o *origin) (rule Rule, denied bool) {
+func (g *grant) match(o *origin.Origin) (rule Rule, denied bool) {
 	if len(g.deny) > 0 {
 		if rule := g.denies(o); rule != 0 {
 			return rule, true

@@ -17,13 +17,14 @@ var mayImport = map[string][]string{
 	"internal/disk":           {},
 	"proto/corsproc/v1":       {},
 	"proto/schemagen":         {},
-	"policy":                  {"policy/finding", "policy/internal/fetch", "proto/corsproc/v1"},
+	"policy":                  {"policy/finding", "policy/internal/fetch", "policy/internal/origin", "proto/corsproc/v1"},
 	"policy/finding":          {},
 	"policy/internal/fetch":   {},
+	"policy/internal/origin":  {"policy/internal/fetch"},
 	"policy/policyfile":       {"policy", "policy/finding", "proto/corsproc/v1", "internal/disk"},
 	"policy/casetable":        {"policy"},
 	"policy/growth":           {}, // for tests
-	"policy/browser":          {"policy", "policy/internal/fetch", "proto/corsproc/v1"},
+	"policy/browser":          {"policy", "policy/internal/fetch", "policy/internal/origin", "proto/corsproc/v1"},
 	"policy/browser/chromium": {}, // for tests
 	"policy/policytest":       {"policy", "policy/finding", "policy/policyfile", "policy/browser", "proto/corsproc/v1"},
 	"server/extproc":          {"policy"},
@@ -38,9 +39,10 @@ var mayImport = map[string][]string{
 
 // mayDepend says what else rooms may import beside the standard library, where that is held.
 var mayDepend = map[string][]string{
-	"policy":                {"golang.org/x/net/idna", "golang.org/x/net/publicsuffix"},
-	"policy/finding":        {},
-	"policy/internal/fetch": {},
+	"policy":                 {"golang.org/x/net/idna", "golang.org/x/net/publicsuffix"},
+	"policy/finding":         {},
+	"policy/internal/fetch":  {},
+	"policy/internal/origin": {"golang.org/x/net/idna", "golang.org/x/net/publicsuffix"},
 }
 
 // mustNotKnow says which packages of the standard library are not for a room.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -56,7 +57,7 @@ type repetition struct {
 
 // entry is a pattern in a list.
 type entry struct {
-	pattern
+	origin.Pattern
 	same    Rule // an earlier element that says the same
 	covered bool // by another one
 }
@@ -73,7 +74,7 @@ func (list *patternList) begin(at finding.Location, texts []string) {
 	*list = patternList{at: at, texts: texts, repeated: list.repeated[:0], sets: list.sets[:0], entries: list.entries[:0]}
 }
 
-func (list *patternList) add(p *pattern, i int, rule Rule) {
+func (list *patternList) add(p *origin.Pattern, i int, rule Rule) {
 	if had := list.compiled.add(p, rule); had != 0 {
 		list.repeated = append(list.repeated, repetition{i, had})
 	}
@@ -88,12 +89,12 @@ func (list *patternList) parse() []entry {
 	list.entries = slices.Grow(list.entries, len(list.texts))
 	repeated := list.repeated
 	for i, text := range list.texts {
-		p, why := parsePattern(text)
-		if why != "" || p.kind == patternSet {
+		p, why := origin.ParsePattern(text)
+		if why != "" || p.Kind == origin.PatternSet {
 			continue
 		}
-		p.index = i
-		e := entry{pattern: p}
+		p.Index = i
+		e := entry{Pattern: p}
 		if len(repeated) > 0 && repeated[0].index == i {
 			e.same, repeated = repeated[0].earlier, repeated[1:]
 		}

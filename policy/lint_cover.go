@@ -1,6 +1,9 @@
 package policy
 
-import "github.com/corsproc/corsproc/policy/finding"
+import (
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/origin"
+)
 
 // Limits of the questions what covers a whole origin set, and which origins an expression covers: how many entries are
 // looked at for all policies together. Beyond them nothing is said.
@@ -41,7 +44,7 @@ func (l *linter) lintSetReferences(list *patternList) {
 }
 
 // coveringEntry returns what in a list covers an entry of an origin set that the list refers to, other than that set.
-func (l *linter) coveringEntry(list *patternList, of *setReference, p *pattern) (by finding.Location, words string, ok bool) {
+func (l *linter) coveringEntry(list *patternList, of *setReference, p *origin.Pattern) (by finding.Location, words string, ok bool) {
 	if l.setLooks++; l.setLooks > maxSetLooks {
 		return finding.Location{}, "", false
 	}
@@ -94,15 +97,15 @@ func (l *linter) lintRegexCover(p *lintedPolicy) {
 		entries := p.allow.parse()
 		for j := range entries {
 			own := &entries[j]
-			if !own.isExact() || own.covered {
+			if !own.IsExact() || own.covered {
 				continue
 			}
 			if l.regexTries++; l.regexTries > maxRegexTries {
 				return
 			}
-			if p.regexes[i].MatchString(own.origin.text) {
+			if p.regexes[i].MatchString(own.Origin.Text) {
 				own.covered = true
-				l.covered(p.allow.at.Index(own.index), own.origin.text, at.Index(i), text)
+				l.covered(p.allow.at.Index(own.Index), own.Origin.Text, at.Index(i), text)
 			}
 		}
 	}

@@ -5,18 +5,20 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/origin"
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // lintExtensions finds patterns and expressions that let in every browser extension, or every host of another scheme that
 // is not the web's, with credentials. Anybody can publish an extension; what reads the answers then is any that the user has.
 func (l *linter) lintExtensions(p *lintedPolicy) {
-	if !p.credentials || slices.Contains(p.message.GetDangerouslyAllow(), liftAny) {
+	if !p.credentials || slices.Contains(p.message.GetDangerouslyAllow(), corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_ANY_ORIGIN_WITH_CREDENTIALS) {
 		return
 	}
 	if p.allow.hasAnyHost() {
 		for i := range p.allow.parse() {
-			if e := &p.allow.entries[i]; isEveryHost(&e.pattern) {
-				l.everyExtension(p.allow.at.Index(e.index), text(&e.pattern), e.origin.scheme, nil)
+			if e := &p.allow.entries[i]; isEveryHost(&e.Pattern) {
+				l.everyExtension(p.allow.at.Index(e.Index), text(&e.Pattern), e.Origin.Scheme, nil)
 			}
 		}
 	}
@@ -26,8 +28,8 @@ func (l *linter) lintExtensions(p *lintedPolicy) {
 		}
 		for q := range set.written() {
 			if isEveryHost(q) {
-				entry := l.in(set.source, finding.Path("").Name("origin_sets").Name(set.name).Index(q.index))
-				l.everyExtension(p.allow.at.Index(set.index), "@"+set.name, q.origin.scheme, &entry)
+				entry := l.in(set.source, finding.Path("").Name("origin_sets").Name(set.name).Index(q.Index))
+				l.everyExtension(p.allow.at.Index(set.index), "@"+set.name, q.Origin.Scheme, &entry)
 				break
 			}
 		}
@@ -77,6 +79,6 @@ func (list *patternList) hasAnyHost() bool { return list.compiled != nil && list
 func (s *origins) hasAnyHost() bool { return s.has(spaceAny) || s.has(spaceAnyAnyPort) }
 
 // isEveryHost reports whether a pattern covers every host of a scheme that is not the web's.
-func isEveryHost(p *pattern) bool {
-	return p.kind == patternOrigin && p.host == hostAny && !strings.HasPrefix(p.origin.scheme, "http")
+func isEveryHost(p *origin.Pattern) bool {
+	return p.Kind == origin.PatternOrigin && p.Hosts == origin.HostAny && !strings.HasPrefix(p.Origin.Scheme, "http")
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // maxSetsLookedAt is how many of the origin sets that a list refers to are looked at for what covers its own patterns.
@@ -40,13 +41,13 @@ func (l *linter) lintList(list *patternList, starCoversNull bool) {
 		p := &entries[i]
 		if by := list.compiled.coveringElement(p); by != 0 {
 			p.covered = true
-			l.covered(list.at.Index(p.index), text(&p.pattern), list.at.Index(by.element()), list.textAt(by))
+			l.covered(list.at.Index(p.Index), text(&p.Pattern), list.at.Index(by.element()), list.textAt(by))
 			continue
 		}
 		for _, set := range list.sets[:min(len(list.sets), maxSetsLookedAt)] {
-			if by := set.coveringPattern(&p.pattern, nil); by != 0 {
+			if by := set.coveringPattern(&p.Pattern, nil); by != 0 {
 				p.covered = true
-				l.covered(list.at.Index(p.index), text(&p.pattern), l.setEntry(set.originSet, by), set.texts[by.element()])
+				l.covered(list.at.Index(p.Index), text(&p.Pattern), l.setEntry(set.originSet, by), set.texts[by.element()])
 				break
 			}
 		}
@@ -79,20 +80,20 @@ func (l *linter) covered(at finding.Location, value string, by finding.Location,
 }
 
 // text returns a pattern as written.
-func text(p *pattern) string {
-	switch p.kind {
-	case patternAny:
+func text(p *origin.Pattern) string {
+	switch p.Kind {
+	case origin.PatternAny:
 		return "*"
-	case patternNull:
+	case origin.PatternNull:
 		return "null"
 	}
-	return p.origin.text
+	return p.Origin.Text
 }
 
 // entry returns the element that a rule of the list is.
 func (list *patternList) entry(r Rule) *entry {
 	entries := list.parse()
-	i, _ := slices.BinarySearchFunc(entries, r.element(), func(p entry, index int) int { return cmp.Compare(p.index, index) })
+	i, _ := slices.BinarySearchFunc(entries, r.element(), func(p entry, index int) int { return cmp.Compare(p.Index, index) })
 	return &entries[i]
 }
 
@@ -131,24 +132,24 @@ const manyExact = 10
 // of the list.
 func (l *linter) hintWildcard(list *patternList) {
 	found := l.families.atLeast(manyExact)
-	found = slices.DeleteFunc(found, func(f family) bool { return isPublicSuffix(f.domain) })
+	found = slices.DeleteFunc(found, func(f family) bool { return origin.IsPublicSuffix(f.domain) })
 	slices.SortFunc(found, func(a, b family) int {
 		// The longest first: a wildcard should cover no more than is listed.
 		return cmp.Or(cmp.Compare(len(b.domain), len(a.domain)), cmp.Compare(a.domain, b.domain), cmp.Compare(a.scheme, b.scheme), cmp.Compare(a.port, b.port))
 	})
 	said := map[coverKey]bool{}
 	for _, f := range found {
-		if said[coverKey{hostSub, f.scheme, f.domain, f.port}] {
+		if said[coverKey{origin.HostSub, f.scheme, f.domain, f.port}] {
 			continue
 		}
 		for parent := range parents(f.domain) {
-			said[coverKey{hostSub, f.scheme, parent, f.port}] = true
+			said[coverKey{origin.HostSub, f.scheme, parent, f.port}] = true
 		}
 		wildcard := f.scheme + "://*." + f.domain
 		if f.port != 0 {
 			wildcard += fmt.Sprintf(":%d", f.port)
 		}
-		if p, _ := parsePattern(wildcard); list.compiled.coveringPattern(&p, nil) != 0 {
+		if p, _ := origin.ParsePattern(wildcard); list.compiled.coveringPattern(&p, nil) != 0 {
 			continue // it stands there, and the others are said to be covered
 		}
 		l.found.Hint(finding.Finding{Code: finding.CodeManyExactOrigins, Location: list.at.Index(f.first), Value: list.texts[f.first],

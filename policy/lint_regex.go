@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/corsproc/corsproc/policy/finding"
 	"golang.org/x/net/publicsuffix"
+
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // lintRegexes looks for expressions that accept more than was meant: by their syntax tree, and by trying them on origins
@@ -140,15 +142,15 @@ func escapeDots(text string, risky int) string {
 
 // acceptedNeighbour returns one of some origins that an expression is made for, and one of somebody else that it accepts
 // as well.
-func acceptedNeighbour(origins []origin, whole *regexp.Regexp) (made, neighbour string) {
+func acceptedNeighbour(origins []origin.Origin, whole *regexp.Regexp) (made, neighbour string) {
 	for _, o := range origins {
-		if o.scheme != "http" && o.scheme != "https" {
+		if o.Scheme != "http" && o.Scheme != "https" {
 			continue
 		}
-		for _, host := range neighbours(o.host) {
-			near := o.scheme + "://" + host + strings.TrimPrefix(o.text, o.scheme+"://"+o.host)
+		for _, host := range neighbours(o.Host) {
+			near := o.Scheme + "://" + host + strings.TrimPrefix(o.Text, o.Scheme+"://"+o.Host)
 			if whole.MatchString(near) {
-				return o.text, near
+				return o.Text, near
 			}
 		}
 	}
@@ -157,7 +159,7 @@ func acceptedNeighbour(origins []origin, whole *regexp.Regexp) (made, neighbour 
 
 // neighbours returns hosts that look like a host, and that somebody else can own.
 func neighbours(host string) (hosts []string) {
-	if strings.HasPrefix(host, "[") || isIPv4(host) {
+	if strings.HasPrefix(host, "[") || origin.IsIPv4(host) {
 		return []string{host + ".evil.com"}
 	}
 	own, err := publicsuffix.EffectiveTLDPlusOne(host)

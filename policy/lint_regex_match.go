@@ -5,6 +5,8 @@ import (
 	"regexp/syntax"
 	"strings"
 	"sync"
+
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // originLanguage is an expression that accepts every well-formed origin. Of what it accepts beside them, nothing has upper
@@ -41,7 +43,7 @@ func (x *inclusion) acceptsNoOrigin(tree *syntax.Regexp) bool {
 }
 
 // madeFor returns origins that an expression accepts, of those that its syntax suggests.
-func madeFor(tree *syntax.Regexp, whole *regexp.Regexp) (origins []origin) {
+func madeFor(tree *syntax.Regexp, whole *regexp.Regexp) (origins []origin.Origin) {
 	for _, sample := range samples(tree) {
 		texts := []string{sample}
 		// A scheme may be part of what stands for anything.
@@ -51,7 +53,7 @@ func madeFor(tree *syntax.Regexp, whole *regexp.Regexp) (origins []origin) {
 			texts = append(texts, "https://"+sample, "http://"+sample)
 		}
 		for _, text := range texts {
-			if o, ok := parseOrigin(text); ok && !o.null && whole.MatchString(text) {
+			if o, ok := origin.Parse(text); ok && !o.Null && whole.MatchString(text) {
 				origins = append(origins, o)
 			}
 		}

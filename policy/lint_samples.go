@@ -3,12 +3,14 @@ package policy
 import (
 	"regexp/syntax"
 	"slices"
+
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // Limits of the samples of an expression.
 const (
 	maxSamples      = 16
-	maxSampleLength = maxOriginLen
+	maxSampleLength = origin.MaxLen
 )
 
 // samples returns some of the texts that an expression matches: the shortest ones, with a letter where there is a choice,

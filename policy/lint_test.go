@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // universe returns all origins and patterns of a small world, in which every origin can be tried on every pattern. Hosts
 // of origins have a label more than those of patterns, so that each pattern matches something.
-func universe(t *testing.T) (all []origin, patterns []pattern) {
+func universe(t *testing.T) (all []origin.Origin, patterns []origin.Pattern) {
 	t.Helper()
 	hosts := []string{"a", "b"}
 	short := len(hosts)
@@ -28,7 +29,7 @@ func universe(t *testing.T) (all []origin, patterns []pattern) {
 	for _, scheme := range []string{"http", "https"} {
 		for _, host := range hosts {
 			for _, port := range []string{"", ":1", ":2"} {
-				o, ok := parseOrigin(scheme + "://" + host + port)
+				o, ok := origin.Parse(scheme + "://" + host + port)
 				if !ok {
 					t.Fatal(host, port)
 				}
@@ -41,7 +42,7 @@ func universe(t *testing.T) (all []origin, patterns []pattern) {
 				texts = append(texts, host, "*."+host)
 			}
 			for _, text := range texts {
-				p, why := parsePattern(scheme + "://" + text + port)
+				p, why := origin.ParsePattern(scheme + "://" + text + port)
 				if why != "" {
 					t.Fatal(text, why)
 				}
@@ -49,7 +50,7 @@ func universe(t *testing.T) (all []origin, patterns []pattern) {
 			}
 		}
 	}
-	return all, append(patterns, pattern{kind: patternAny})
+	return all, append(patterns, origin.Pattern{Kind: origin.PatternAny})
 }
 
 // TestCoverage holds what one pattern covers, and what a deny takes from an allow, against trying all origins on both.
@@ -77,11 +78,11 @@ func TestCoverage(t *testing.T) {
 			if got := one.coveringPattern(&patterns[j], nil) != 0; got != covers {
 				t.Errorf("%s covers %s: %v, want %v", text(&patterns[i]), text(&patterns[j]), got, covers)
 			}
-			if patterns[j].isExact() {
+			if patterns[j].IsExact() {
 				continue // asked of the compiled policy
 			}
 			d := denies{looks: maxDenyLooks}
-			if outside := len(d.outside([]*pattern{&patterns[j]}, allow)) > 0; outside == meets {
+			if outside := len(d.outside([]*origin.Pattern{&patterns[j]}, allow)) > 0; outside == meets {
 				t.Errorf("deny %s is outside allow %s: %v", text(&patterns[j]), text(&patterns[i]), outside)
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -186,7 +187,7 @@ func checkOrigins(t *testing.T, allow, deny []string, credentials bool, origins 
 	t.Helper()
 	usable := func(patterns []string) (ok []string) {
 		for _, p := range patterns {
-			if _, why := parsePattern(p); why == "" && !strings.HasPrefix(p, "@") {
+			if _, why := origin.ParsePattern(p); why == "" && !strings.HasPrefix(p, "@") {
 				ok = append(ok, p)
 			}
 		}
@@ -194,7 +195,11 @@ func checkOrigins(t *testing.T, allow, deny []string, credentials bool, origins 
 	}
 	p := &corsprocv1.Policy{
 		AllowOrigins: usable(allow), DenyOrigins: usable(deny), AllowCredentials: credentials,
-		DangerouslyAllow: []corsprocv1.DangerousCombination{liftAny, liftInsecure, liftSuffix},
+		DangerouslyAllow: []corsprocv1.DangerousCombination{
+			corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_ANY_ORIGIN_WITH_CREDENTIALS,
+			corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_INSECURE_ORIGINS_WITH_CREDENTIALS,
+			corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_PUBLIC_SUFFIX_WILDCARDS,
+		},
 	}
 	set, findings := Compile(Source{Set: &corsprocv1.PolicySet{
 		Policies: map[string]*corsprocv1.Policy{"p": p},
@@ -288,7 +293,7 @@ func FuzzDomains(f *testing.F) {
 				hosts = append(hosts, &corsprocv1.VirtualHost{Domains: []string{d}})
 			}
 		}
-		if !isASCII(authority) {
+		if !fetch.IsASCII(authority) {
 			return // Envoy lower-cases ASCII only, the naive search everything
 		}
 		set, findings := Compile(Source{Set: &corsprocv1.PolicySet{VirtualHosts: hosts}})
@@ -327,13 +332,13 @@ func FuzzNames(f *testing.F) {
 				}
 				re.WriteString(regexp.QuoteMeta(part))
 			}
-			if !isASCII(n+name) || !regexp.MustCompile(`\A`+re.String()+`\z`).MatchString(name) {
+			if !fetch.IsASCII(n+name) || !regexp.MustCompile(`\A`+re.String()+`\z`).MatchString(name) {
 				continue
 			}
 			best = max(best, len(n))
 		}
 		i, ok := g.find(name)
-		if isASCII(list+name) && (ok != (best >= 0) || (ok && len(names[i]) != best)) {
+		if fetch.IsASCII(list+name) && (ok != (best >= 0) || (ok && len(names[i]) != best)) {
 			t.Errorf("names %q: %q found %v %v, the longest match has %d bytes", names, name, i, ok, best)
 		}
 	})

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"sort"
+
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 const (
@@ -187,17 +189,17 @@ func (f *familySearch) ending(at int32) (text string) {
 func (f *familySearch) search() *suffixFamily {
 	f.sets = map[string]*nodeSet{}
 	f.link()
-	return f.along(backwardSuffixes(), []*nodeSet{f.hostEnds()})
+	return f.along(origin.BackwardSuffixes(), []*nodeSet{f.hostEnds()})
 }
 
 // along looks along some suffixes that have in common what was read of them. Of that, sets[i] are the nodes from which its
 // first i bytes, read backwards, lead to the end of a host.
-func (f *familySearch) along(suffixes []backwardSuffix, sets []*nodeSet) *suffixFamily {
+func (f *familySearch) along(suffixes []origin.BackwardSuffix, sets []*nodeSet) *suffixFamily {
 	n := len(sets) - 1
 	if *f.steps -= 10; *f.steps < 0 {
 		return nil
 	}
-	if suffixes[0].text[n:] == "" {
+	if suffixes[0].Text[n:] == "" {
 		if found := f.under(sets, suffixes[0]); found != nil {
 			return found
 		}
@@ -205,8 +207,8 @@ func (f *familySearch) along(suffixes []backwardSuffix, sets []*nodeSet) *suffix
 	}
 	for symbols := sets[n].symbols; symbols != 0 && len(suffixes) > 0; symbols &= symbols - 1 {
 		symbol := symbolText(symbols)[0]
-		more := suffixes[sort.Search(len(suffixes), func(i int) bool { return suffixes[i].text[n] >= symbol }):]
-		more = more[:sort.Search(len(more), func(i int) bool { return more[i].text[n] > symbol })]
+		more := suffixes[sort.Search(len(suffixes), func(i int) bool { return suffixes[i].Text[n] >= symbol }):]
+		more = more[:sort.Search(len(more), func(i int) bool { return more[i].Text[n] > symbol })]
 		*f.steps -= 2
 		if len(more) == 0 {
 			continue
@@ -219,28 +221,28 @@ func (f *familySearch) along(suffixes []backwardSuffix, sets []*nodeSet) *suffix
 }
 
 // under looks at the names straight under a suffix, whose sets are given.
-func (f *familySearch) under(sets []*nodeSet, suffix backwardSuffix) *suffixFamily {
+func (f *familySearch) under(sets []*nodeSet, suffix origin.BackwardSuffix) *suffixFamily {
 	ends := f.before(sets[len(sets)-1], '.')
 	if !ends.counted {
 		ends.many, ends.counted = f.names(ends.nodes, nil), true
 	}
-	if domain := backward(suffix.text); ends.many && isPublicSuffix(domain) {
+	if domain := origin.Backward(suffix.Text); ends.many && origin.IsPublicSuffix(domain) {
 		if accepted := f.example(sets, ends.nodes, domain); accepted != "" {
 			return &suffixFamily{domain, accepted}
 		}
 	}
-	if ends.many || !suffix.every {
+	if ends.many || !suffix.Every {
 		return nil
 	}
 	var names []string // each of which may be a suffix itself
 	f.names(ends.nodes, &names)
 	slices.Sort(names)
 	for _, name := range names {
-		more, below := slices.Clip(sets), "."+backward(name)
+		more, below := slices.Clip(sets), "."+origin.Backward(name)
 		for i := range len(below) {
 			more = append(more, f.before(more[len(more)-1], below[i]))
 		}
-		if found := f.under(more, backwardSuffix{text: suffix.text + below}); found != nil {
+		if found := f.under(more, origin.BackwardSuffix{Text: suffix.Text + below}); found != nil {
 			return found
 		}
 	}
@@ -281,7 +283,7 @@ func (f *familySearch) example(sets []*nodeSet, ends []int32, domain string) str
 			}
 			at = to
 		}
-		if text = f.text(start) + text + f.ending(at); len(text) <= maxOriginLen {
+		if text = f.text(start) + text + f.ending(at); len(text) <= origin.MaxLen {
 			return text
 		}
 	}

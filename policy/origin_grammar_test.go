@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // naiveLoopback says which hosts of origins are this machine.
@@ -16,20 +18,20 @@ func naiveLoopback(host string) bool {
 }
 
 // isAddress reports whether a host of an origin is an IP address.
-func isAddress(host string) bool { return host[0] == '[' || isIPv4(host) }
+func isAddress(host string) bool { return host[0] == '[' || origin.IsIPv4(host) }
 
 func checkGrammar(t *testing.T, text string) (accepted bool) {
 	t.Helper()
-	if len(text) > maxOriginLen {
+	if len(text) > origin.MaxLen {
 		return false
 	}
-	o, ok := parseOrigin(text)
-	web := ok && (o.scheme == "http" || o.scheme == "https")
+	o, ok := origin.Parse(text)
+	web := ok && (o.Scheme == "http" || o.Scheme == "https")
 	want, wantIPv6 := -1, -1
-	if web && o.scheme == "http" {
-		if want = insecureOrigin; naiveLoopback(o.host) {
+	if web && o.Scheme == "http" {
+		if want = insecureOrigin; naiveLoopback(o.Host) {
 			want, wantIPv6 = loopbackOrigin, loopbackOrigin
-		} else if o.host[0] == '[' {
+		} else if o.Host[0] == '[' {
 			want, wantIPv6 = bracketedOrigin, insecureOrigin
 		}
 	}
@@ -39,16 +41,16 @@ func checkGrammar(t *testing.T, text string) (accepted bool) {
 	if got := httpIPv6Origins().find(text); got != wantIPv6 {
 		t.Errorf("%q: the grammar of IPv6 addresses says %d, want %d", text, got, wantIPv6)
 	}
-	if got, want := domainOrigins().find(text) >= 0, web && !isAddress(o.host); got != want {
+	if got, want := domainOrigins().find(text) >= 0, web && !isAddress(o.Host); got != want {
 		t.Errorf("%q: a domain's origin: %v, want %v", text, got, want)
 	}
-	if web && isLoopback(o.host) != naiveLoopback(o.host) {
-		t.Errorf("%q: loopback: %v", text, isLoopback(o.host))
+	if web && origin.IsLoopback(o.Host) != naiveLoopback(o.Host) {
+		t.Errorf("%q: loopback: %v", text, origin.IsLoopback(o.Host))
 	}
 	return web
 }
 
-// TestOriginGrammar holds the grammar of origins as expressions against parseOrigin.
+// TestOriginGrammar holds the grammar of origins as expressions against origin.Parse.
 func TestOriginGrammar(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	parts := []string{
@@ -66,7 +68,7 @@ func TestOriginGrammar(t *testing.T) {
 			}
 			host := strings.Join(groups, ":")
 			if addr, err := netip.ParseAddr(host); err == nil && r.IntN(4) > 0 {
-				host = string(appendIPv6(nil, addr))
+				host = string(origin.AppendIPv6(nil, addr))
 			}
 			text += "[" + host + "]"
 		case 1:

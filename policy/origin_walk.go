@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"slices"
+
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // An originWalk is what an expression accepts of the origins of a grammar: the product of the expression's program and the
@@ -266,7 +268,7 @@ func httpOriginOf(re *regexp.Regexp, kind int, steps *int) (accepted string, jud
 	case end < 0:
 		return "", true
 	}
-	if accepted = w.text(end); len(accepted) > maxOriginLen {
+	if accepted = w.text(end); len(accepted) > origin.MaxLen {
 		return "", true // it is a shortest one
 	}
 	return accepted, true

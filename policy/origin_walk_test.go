@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // anyText returns a text that a tree may match, with the choices that r makes. Empty matches are not looked at: the text
@@ -84,8 +86,8 @@ func randomRegex(r *rand.Rand) string {
 }
 
 func isInsecure(text string) bool {
-	o, ok := parseOrigin(text)
-	return ok && o.scheme == "http" && !naiveLoopback(o.host)
+	o, ok := origin.Parse(text)
+	return ok && o.Scheme == "http" && !naiveLoopback(o.Host)
 }
 
 // checkInsecure holds what is said of http origins against texts that an expression accepts.
@@ -155,14 +157,14 @@ func FuzzHTTPOriginOf(f *testing.F) {
 func namesUnder(texts []string) map[string]map[string]bool {
 	names := map[string]map[string]bool{}
 	for _, text := range texts {
-		o, ok := parseOrigin(text)
-		if !ok || o.null || o.scheme != "http" && o.scheme != "https" || isAddress(o.host) {
+		o, ok := origin.Parse(text)
+		if !ok || o.Null || o.Scheme != "http" && o.Scheme != "https" || isAddress(o.Host) {
 			continue
 		}
-		labels := strings.Split(strings.TrimSuffix(o.host, "."), ".")
+		labels := strings.Split(strings.TrimSuffix(o.Host, "."), ".")
 		for i, label := range labels[:len(labels)-1] {
 			domain := strings.Join(labels[i+1:], ".")
-			if strings.Contains(label, "_") || len(label) > maxLabel || !isPublicSuffix(domain) {
+			if strings.Contains(label, "_") || len(label) > maxLabel || !origin.IsPublicSuffix(domain) {
 				continue
 			}
 			if names[domain] == nil {
@@ -277,7 +279,7 @@ func TestSuffixFamilyOfLoops(t *testing.T) {
 		got := findFamily(t, re, limit)
 		if got != nil {
 			found++
-			if !re.MatchString(got.accepted) || len(namesUnder([]string{got.accepted})[got.suffix]) != 1 || !isPublicSuffix(got.suffix) {
+			if !re.MatchString(got.accepted) || len(namesUnder([]string{got.accepted})[got.suffix]) != 1 || !origin.IsPublicSuffix(got.suffix) {
 				t.Fatalf("%s: %s is no origin under %s that it accepts", text, got.accepted, got.suffix)
 			}
 			continue

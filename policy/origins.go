@@ -3,6 +3,8 @@ package policy
 import (
 	"iter"
 	"math/bits"
+
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // origins is a compiled list of origin patterns. Exact origins are found by one look-up of the whole value; wildcards by
@@ -81,33 +83,33 @@ func (x *originIndex) addScheme(s string) uint32 {
 }
 
 // add takes a pattern in. Where two patterns are the same, the first one is the rule, and had is it.
-func (s *origins) add(p *pattern, rule Rule) (had Rule) {
-	switch p.kind {
-	case patternAny:
+func (s *origins) add(p *origin.Pattern, rule Rule) (had Rule) {
+	switch p.Kind {
+	case origin.PatternAny:
 		if s.any != 0 {
 			return s.any
 		}
 		s.any = rule
 		return 0
-	case patternNull:
+	case origin.PatternNull:
 		if s.null != 0 {
 			return s.null
 		}
 		s.null = rule
 		return 0
 	}
-	kind, text := p.key()
+	kind, text := indexKey(p)
 	scheme := uint32(noScheme)
 	switch kind {
 	case spaceExact:
 	case spaceSub:
-		s.lens.add(len(p.origin.host))
-		scheme = s.index.addScheme(p.origin.scheme)
+		s.lens.add(len(p.Origin.Host))
+		scheme = s.index.addScheme(p.Origin.Scheme)
 	case spaceSubAnyPort:
-		s.anyPortLens.add(len(p.origin.host))
-		scheme = s.index.addScheme(p.origin.scheme)
+		s.anyPortLens.add(len(p.Origin.Host))
+		scheme = s.index.addScheme(p.Origin.Scheme)
 	default:
-		scheme = s.index.addScheme(p.origin.scheme)
+		scheme = s.index.addScheme(p.Origin.Scheme)
 	}
 	s.kinds |= 1 << kind
 	had = Rule(s.index.add(originSpace(kind, s.list, scheme), text, uint64(rule)))
@@ -115,34 +117,34 @@ func (s *origins) add(p *pattern, rule Rule) (had Rule) {
 	return had
 }
 
-// key returns as what a pattern with a host is entered.
-func (p *pattern) key() (kind int, text string) {
-	anyPort := p.origin.port == anyPort
+// indexKey returns as what a pattern with a host is entered.
+func indexKey(p *origin.Pattern) (kind int, text string) {
+	anyPort := p.Origin.Port == origin.AnyPort
 	switch {
-	case p.host == hostExact && !anyPort:
-		return spaceExact, p.origin.text
-	case p.host == hostExact:
-		return spaceHost, p.origin.host
-	case p.host == hostSub && !anyPort:
-		return spaceSub, p.hostPort()
-	case p.host == hostSub:
-		return spaceSubAnyPort, p.origin.host
+	case p.Hosts == origin.HostExact && !anyPort:
+		return spaceExact, p.Origin.Text
+	case p.Hosts == origin.HostExact:
+		return spaceHost, p.Origin.Host
+	case p.Hosts == origin.HostSub && !anyPort:
+		return spaceSub, hostPort(p)
+	case p.Hosts == origin.HostSub:
+		return spaceSubAnyPort, p.Origin.Host
 	case !anyPort:
-		return spaceAny, p.hostPort()
+		return spaceAny, hostPort(p)
 	}
 	return spaceAnyAnyPort, ""
 }
 
 // hostPort returns host and port of a pattern with a host, as written and without wildcards.
-func (p *pattern) hostPort() string {
-	text := p.origin.text[len(p.origin.scheme)+len("://"):]
-	switch p.host {
-	case hostSub:
+func hostPort(p *origin.Pattern) string {
+	text := p.Origin.Text[len(p.Origin.Scheme)+len("://"):]
+	switch p.Hosts {
+	case origin.HostSub:
 		text = text[len("*."):]
-	case hostAny:
+	case origin.HostAny:
 		text = text[len("*"):]
 	}
-	if p.origin.port == anyPort {
+	if p.Origin.Port == origin.AnyPort {
 		text = text[:len(text)-len(":*")]
 	}
 	return text
@@ -162,8 +164,8 @@ func (s *origins) find(kind int, scheme uint32, text string) Rule {
 
 // match returns the rule that covers a well-formed origin other than null, or 0. The most particular rule is named:
 // the exact origin, the host on any port, the longest wildcard, any host, anybody.
-func (s *origins) match(o *origin) Rule {
-	if rule := s.find(spaceExact, noScheme, o.text); rule != 0 {
+func (s *origins) match(o *origin.Origin) Rule {
+	if rule := s.find(spaceExact, noScheme, o.Text); rule != 0 {
 		return rule
 	}
 	if s.kinds&^(1<<spaceExact) != 0 {
@@ -174,19 +176,19 @@ func (s *origins) match(o *origin) Rule {
 	return s.any
 }
 
-func (s *origins) matchWild(o *origin) Rule {
-	scheme := s.index.scheme(o.scheme)
+func (s *origins) matchWild(o *origin.Origin) Rule {
+	scheme := s.index.scheme(o.Scheme)
 	if scheme == noScheme {
 		return 0
 	}
-	if rule := s.find(spaceHost, scheme, o.host); rule != 0 {
+	if rule := s.find(spaceHost, scheme, o.Host); rule != 0 {
 		return rule
 	}
-	hostPort := o.text[len(o.scheme)+len("://"):]
-	if rule := s.matchSub(scheme, o.host, hostPort); rule != 0 {
+	hostPort := o.Text[len(o.Scheme)+len("://"):]
+	if rule := s.matchSub(scheme, o.Host, hostPort); rule != 0 {
 		return rule
 	}
-	return earlier(s.find(spaceAny, scheme, hostPort[len(o.host):]), s.find(spaceAnyAnyPort, scheme, ""))
+	return earlier(s.find(spaceAny, scheme, hostPort[len(o.Host):]), s.find(spaceAnyAnyPort, scheme, ""))
 }
 
 // matchSub looks for the longest scheme://*.host that covers an origin. What stands in front of host must be one or more
@@ -221,14 +223,14 @@ func earlier(a, b Rule) Rule {
 }
 
 // all yields the patterns of the list with the first rule of each, without "*" and "null".
-func (s *origins) all() iter.Seq2[pattern, Rule] {
-	return func(yield func(pattern, Rule) bool) {
+func (s *origins) all() iter.Seq2[origin.Pattern, Rule] {
+	return func(yield func(origin.Pattern, Rule) bool) {
 		for at := s.from; at < s.to; {
 			r := s.index.record(at)
 			at += r.size()
 			if kind := int(r.space >> 60); kind != spaceScheme {
 				text := s.index.written(kind, uint32(r.space&(1<<30-1)), string(r.text))
-				if p, why := parsePattern(text); why == "" && !yield(p, Rule(r.value)) {
+				if p, why := origin.ParsePattern(text); why == "" && !yield(p, Rule(r.value)) {
 					return
 				}
 			}

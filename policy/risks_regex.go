@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/finding"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 const (
@@ -27,14 +27,14 @@ func (k *credentialRisks) regex(at finding.Location, text string, re *regexp.Reg
 	}
 	https, http := acceptsAll(re, probeOrigins("https")), acceptsAll(re, probeOrigins("http"))
 	if https || http {
-		k.danger(at, text, liftAny, nil, nil)
+		k.danger(at, text, origin.AnyOrigin, nil, nil)
 	}
-	var asked []corsprocv1.DangerousCombination
+	var asked []origin.Danger
 	if !https || !http { // else it is as "*" is
-		asked = append(asked, liftInsecure)
+		asked = append(asked, origin.Insecure)
 	}
 	if !https && !http { // who lets in everybody lets in what is under a suffix
-		asked = append(asked, liftSuffix)
+		asked = append(asked, origin.PublicSuffix)
 	}
 	unjudged := ""
 	for _, danger := range asked {
@@ -48,19 +48,19 @@ func (k *credentialRisks) regex(at finding.Location, text string, re *regexp.Reg
 		if risk.accepted == "" {
 			continue
 		}
-		f := finding.Finding{Severity: finding.Error, Code: riskCodes[danger], Location: at, Value: text}
+		f := finding.Finding{Severity: finding.Error, Code: dangerCodes[danger], Location: at, Value: text}
 		f.Message = "this accepts " + risk.accepted
 		switch danger {
-		case liftInsecure:
-			f.Message += ": " + insecureMessage
+		case origin.Insecure:
+			f.Message += ": " + origin.InsecureMessage
 			if !risk.loopback {
 				f.Fix = k.saferRegex(danger, text, writtenScheme.ReplaceAllString(text, "https$1"))
 			}
 			if f.Fix == "" {
 				f.Message += "; write https:// in front of every host that is not this machine"
 			}
-		case liftSuffix:
-			f.Message += " and thousands of names like it: " + suffixMessage(risk.suffix) + "; list those that are yours in allow_origins"
+		case origin.PublicSuffix:
+			f.Message += " and thousands of names like it: " + origin.SuffixMessage(risk.suffix) + "; list those that are yours in allow_origins"
 			f.Fix = k.saferRegex(danger, text, escapeLoneDots(text))
 		}
 		k.found.Add(f)
@@ -72,27 +72,27 @@ func (k *credentialRisks) regex(at finding.Location, text string, re *regexp.Reg
 	}
 }
 
-var unjudgedWords = map[corsprocv1.DangerousCombination]string{
-	liftInsecure: "an http origin",
-	liftSuffix:   "whatever name is under a public suffix",
+var unjudgedWords = map[origin.Danger]string{
+	origin.Insecure:     "an http origin",
+	origin.PublicSuffix: "whatever name is under a public suffix",
 }
 
 // regexRisk is an origin for which a danger of an expression is there.
 type regexRisk struct {
 	accepted string // empty: it is not there
-	loopback bool   // for liftInsecure: http origins of this machine are accepted, too
-	suffix   string // for liftSuffix
+	loopback bool   // for Insecure: http origins of this machine are accepted, too
+	suffix   string // for PublicSuffix
 	judged   bool   // false: it would cost too much to tell
 }
 
 // regexQuestion is what is asked of an expression.
 type regexQuestion struct {
-	danger corsprocv1.DangerousCombination
+	danger origin.Danger
 	text   string
 }
 
 // regexRisk asks whether a danger of an expression is there. The same expression often stands in many policies.
-func (c *compiler) regexRisk(danger corsprocv1.DangerousCombination, text string, re *regexp.Regexp) regexRisk {
+func (c *compiler) regexRisk(danger origin.Danger, text string, re *regexp.Regexp) regexRisk {
 	question := regexQuestion{danger, text}
 	if risk, asked := c.regexRisks[question]; asked {
 		return risk
@@ -102,13 +102,13 @@ func (c *compiler) regexRisk(danger corsprocv1.DangerousCombination, text string
 	c.regexSteps -= steps
 	var risk regexRisk
 	switch danger {
-	case liftInsecure:
+	case origin.Insecure:
 		risk.accepted, risk.judged = httpOriginOf(re, insecureOrigin, &steps)
 		if risk.accepted != "" {
 			loopback, known := httpOriginOf(re, loopbackOrigin, &steps)
 			risk.loopback = loopback != "" || !known
 		}
-	case liftSuffix:
+	case origin.PublicSuffix:
 		var found *suffixFamily
 		// An expression that lists names has more characters than names.
 		if found, risk.judged = suffixFamilyOf(re, max(manyNames, len(text)), &steps); found != nil {
@@ -141,7 +141,7 @@ func escapeLoneDots(text string) string {
 const maxSaferRegex = 2000
 
 // saferRegex returns fix if the danger of an expression that is spelled like that is not there.
-func (c *compiler) saferRegex(danger corsprocv1.DangerousCombination, text, fix string) string {
+func (c *compiler) saferRegex(danger origin.Danger, text, fix string) string {
 	if fix == text || len(fix) > maxSaferRegex {
 		return ""
 	}

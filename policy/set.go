@@ -7,6 +7,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -46,12 +47,12 @@ type originSet struct {
 }
 
 // written yields the patterns of the set as they are written, without what is malformed. Only while compiling.
-func (s *originSet) written() iter.Seq[*pattern] {
-	return func(yield func(*pattern) bool) {
+func (s *originSet) written() iter.Seq[*origin.Pattern] {
+	return func(yield func(*origin.Pattern) bool) {
 		for i, text := range s.texts {
-			p, why := parsePattern(text)
-			p.index = i
-			if why == "" && p.kind != patternSet && !yield(&p) {
+			p, why := origin.ParsePattern(text)
+			p.Index = i
+			if why == "" && p.Kind != origin.PatternSet && !yield(&p) {
 				return
 			}
 		}

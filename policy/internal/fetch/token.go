@@ -68,3 +68,13 @@ func IsFieldValue(s []byte) bool {
 	}
 	return true
 }
+
+// IsASCII reports whether s has nothing but ASCII.
+func IsASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}

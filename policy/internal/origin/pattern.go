@@ -1,4 +1,4 @@
-package policy
+package origin
 
 import (
 	"net/netip"
@@ -6,66 +6,70 @@ import (
 	"strings"
 
 	"golang.org/x/net/idna"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
-// A pattern is an entry of allow_origins, deny_origins or an origin set, taken apart.
-type pattern struct {
-	kind   patternKind
-	origin origin // scheme, host and port; text is the pattern as written
-	host   hostKind
-	index  int // in its list, where that is kept
+// A Pattern is an entry of allow_origins, deny_origins or an origin set, taken apart.
+type Pattern struct {
+	Kind   Kind
+	Origin Origin   // scheme, host and port; Text is the pattern as written
+	Hosts  HostKind // which hosts, given that of Origin
+	Index  int      // in its list, where that is kept
 }
 
-type patternKind uint8
+// Kind is what a pattern stands for.
+type Kind uint8
 
 const (
-	patternAny    patternKind = iota // "*"
-	patternNull                      // "null"
-	patternSet                       // "@name"; name in origin.host
-	patternOrigin                    // scheme://host[:port], with or without wildcards
+	PatternAny    Kind = iota // "*"
+	PatternNull               // "null"
+	PatternSet                // "@name"; the name is in Origin.Host
+	PatternOrigin             // scheme://host[:port], with or without wildcards
 )
 
-type hostKind uint8
+// HostKind says which hosts a pattern covers.
+type HostKind uint8
 
 const (
-	hostExact hostKind = iota
-	hostSub            // *.host: one or more labels in front of host
-	hostAny            // *
+	HostExact HostKind = iota
+	HostSub            // *.host: one or more labels in front of the host
+	HostAny            // *
 )
 
-// anyPort in a pattern's port stands for ":*": any port, also none.
-const anyPort = -1
+// AnyPort in a pattern's port stands for ":*": any port, also none.
+const AnyPort = -1
 
-// isExact reports whether the pattern is one single origin.
-func (p *pattern) isExact() bool {
-	return p.kind == patternOrigin && p.host == hostExact && p.origin.port != anyPort
+// IsExact reports whether the pattern is one single origin.
+func (p *Pattern) IsExact() bool {
+	return p.Kind == PatternOrigin && p.Hosts == HostExact && p.Origin.Port != AnyPort
 }
 
 // neverSent are schemes whose documents have opaque origins or that no document can have: no Origin header carries them
 // (URL standard, "origin"; Fetch, WebSocket handshakes carry the page's http(s) origin).
 var neverSent = []string{"about", "blob", "data", "filesystem", "ftp", "javascript", "mailto", "view-source", "ws", "wss"}
 
-// parsePattern takes an origin pattern apart. Where that cannot be done it returns why.
-func parsePattern(s string) (pattern, string) {
-	p := pattern{kind: patternOrigin}
+// ParsePattern takes an origin pattern apart. Where that cannot be done it returns why.
+func ParsePattern(s string) (Pattern, string) {
+	p := Pattern{Kind: PatternOrigin}
 	if p.parseUsual(s) {
-		return p, nameFault(p.origin.host, p.host == hostSub)
+		return p, nameFault(p.Origin.Host, p.Hosts == HostSub)
 	}
-	p = pattern{kind: patternOrigin}
+	p = Pattern{Kind: PatternOrigin}
 	switch {
 	case s == "*":
-		return pattern{kind: patternAny}, ""
+		return Pattern{Kind: PatternAny}, ""
 	case s == "null":
-		return pattern{kind: patternNull}, ""
+		return Pattern{Kind: PatternNull}, ""
 	case strings.HasPrefix(s, "@"):
-		return pattern{kind: patternSet, origin: origin{host: s[1:]}}, ""
+		return Pattern{Kind: PatternSet, Origin: Origin{Host: s[1:]}}, ""
 	}
 	scheme, rest, ok := strings.Cut(s, "://")
 	if !ok {
-		return pattern{}, "an origin pattern is scheme://host[:port], \"*\", \"null\" or \"@\" and the name of an origin set"
+		return Pattern{}, "an origin pattern is scheme://host[:port], \"*\", \"null\" or \"@\" and the name of an origin set"
 	}
 	if slices.Contains(neverSent, scheme) {
-		return pattern{}, "no browser sends an Origin of the scheme " + scheme
+		return Pattern{}, "no browser sends an Origin of the scheme " + scheme
 	}
 	// What is left when the wildcards are taken away is an origin, and is held to the same grammar.
 	concrete, anyPorts := s, false
@@ -74,68 +78,68 @@ func parsePattern(s string) (pattern, string) {
 	}
 	switch {
 	case rest == "*" || strings.HasPrefix(rest, "*:"):
-		p.host = hostAny
+		p.Hosts = HostAny
 		concrete = scheme + "://any" + rest[1:]
 	case strings.HasPrefix(rest, "*."):
-		p.host = hostSub
+		p.Hosts = HostSub
 		concrete = scheme + "://" + rest[len("*."):]
 	case strings.Contains(rest, "*"):
-		return pattern{}, "a star stands for the first labels of a host (*.example.com), for the whole host or for the port, and nowhere else"
+		return Pattern{}, "a star stands for the first labels of a host (*.example.com), for the whole host or for the port, and nowhere else"
 	}
-	o, ok := parseOrigin(concrete)
+	o, ok := Parse(concrete)
 	switch {
-	case !ok || o.scheme == "file" && s != "file://":
-		return pattern{}, originFault(scheme, strings.TrimPrefix(concrete, scheme+"://"))
-	case anyPorts && o.port != 0:
-		return pattern{}, "a pattern has one port, or :* for any"
+	case !ok || o.Scheme == "file" && s != "file://":
+		return Pattern{}, originFault(scheme, strings.TrimPrefix(concrete, scheme+"://"))
+	case anyPorts && o.Port != 0:
+		return Pattern{}, "a pattern has one port, or :* for any"
 	}
-	if p.host == hostSub && (strings.HasPrefix(o.host, "[") || isIPv4(o.host)) {
-		return pattern{}, "an IP address has no subdomains"
+	if p.Hosts == HostSub && (strings.HasPrefix(o.Host, "[") || IsIPv4(o.Host)) {
+		return Pattern{}, "an IP address has no subdomains"
 	}
-	if o.scheme == "http" || o.scheme == "https" {
-		if fault := nameFault(o.host, p.host == hostSub); fault != "" {
-			return pattern{}, fault
+	if o.Scheme == "http" || o.Scheme == "https" {
+		if fault := nameFault(o.Host, p.Hosts == HostSub); fault != "" {
+			return Pattern{}, fault
 		}
 	}
-	p.origin = o
-	p.origin.text = s
+	p.Origin = o
+	p.Origin.Text = s
 	if anyPorts {
-		p.origin.port = anyPort
+		p.Origin.Port = AnyPort
 	}
-	if p.host == hostAny {
-		p.origin.host = ""
+	if p.Hosts == HostAny {
+		p.Origin.Host = ""
 	}
 	return p, ""
 }
 
 // parseUsual parses what nearly all patterns are: exact http(s) origins, and *.domain with or without a port of its own.
 // It reports false for all else, whether that is a pattern or not.
-func (p *pattern) parseUsual(s string) bool {
-	o := &p.origin
-	if len(s) > maxOriginLen {
+func (p *Pattern) parseUsual(s string) bool {
+	o := &p.Origin
+	if len(s) > MaxLen {
 		return false
 	}
 	switch {
 	case strings.HasPrefix(s, "https://"):
-		o.scheme = "https"
+		o.Scheme = "https"
 	case strings.HasPrefix(s, "http://"):
-		o.scheme = "http"
+		o.Scheme = "http"
 	default:
 		return false
 	}
-	o.text = s
-	start := len(o.scheme) + len("://")
+	o.Text = s
+	start := len(o.Scheme) + len("://")
 	if strings.HasPrefix(s[start:], "*.") {
-		p.host = hostSub
+		p.Hosts = HostSub
 		start += len("*.")
 	}
-	return o.parseWeb(s, start) && (p.host == hostExact || o.host[0] != '[' && !isIPv4(o.host))
+	return o.parseWeb(s, start) && (p.Hosts == HostExact || o.Host[0] != '[' && !IsIPv4(o.Host))
 }
 
-// canonicalPattern returns the spelling that the author of a pattern that cannot be parsed most likely meant, with the
+// canonical returns the spelling that the author of a pattern that cannot be parsed most likely meant, with the
 // reason why what is written matches nothing. It is a guess where it says more than another spelling of what is written,
 // or less. It reports false where there is no one such spelling.
-func canonicalPattern(s string) (fix, why string, guess, ok bool) {
+func canonical(s string) (fix, why string, guess, ok bool) {
 	var reasons []string
 	say := func(reason string) {
 		if !slices.Contains(reasons, reason) {
@@ -190,7 +194,7 @@ func canonicalPattern(s string) (fix, why string, guess, ok bool) {
 	if fix == s {
 		return "", "", false, false
 	}
-	if p, why := parsePattern(fix); why != "" || p.kind != patternOrigin {
+	if p, why := ParsePattern(fix); why != "" || p.Kind != PatternOrigin {
 		return "", "", false, false
 	}
 	return fix, "an origin " + joinWords(reasons), guess, true
@@ -207,7 +211,7 @@ func canonicalHostPort(scheme, s string, say func(string)) string {
 		port = trimmed
 		say("has a port without leading zeros")
 	}
-	if n, ok := parsePort(port); ok && n == defaultPort(scheme) {
+	if n, ok := ParsePort(port); ok && n == DefaultPort(scheme) {
 		port = ""
 		say("leaves the default port out")
 	} else if port == "" && host != s {
@@ -226,12 +230,12 @@ func canonicalHostPort(scheme, s string, say func(string)) string {
 	}
 	if inner, ok := strings.CutPrefix(host, "["); ok {
 		if addr, err := netip.ParseAddr(strings.TrimSuffix(inner, "]")); err == nil && addr.Is6() && addr.Zone() == "" {
-			if canonical := "[" + string(appendIPv6(nil, addr)) + "]"; canonical != host {
+			if canonical := "[" + string(AppendIPv6(nil, addr)) + "]"; canonical != host {
 				host = canonical
 				say("writes an IPv6 address in its shortest form")
 			}
 		}
-	} else if !isASCII(host) {
+	} else if !fetch.IsASCII(host) {
 		if ascii, err := idna.New(idna.MapForLookup(), idna.Transitional(false)).ToASCII(host); err == nil {
 			host = ascii
 			say("writes an international name in its xn-- form")
@@ -241,15 +245,6 @@ func canonicalHostPort(scheme, s string, say func(string)) string {
 		return star + host + ":" + port
 	}
 	return star + host
-}
-
-func isASCII(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // joinWords joins parts of a sentence: "a", "a and b", "a, b and c".

@@ -1,13 +1,13 @@
-package policy
+package origin
 
 import "strings"
 
-// CheckOrigin reports whether a browser sends s as the Origin of some page: an origin as it is serialised, or "null".
+// CheckPage reports whether a browser sends s as the Origin of some page: an origin as it is serialised, or "null".
 // Where it does not, why says so, for people, and fix is the right spelling where there is one.
-func CheckOrigin(s string) (fix, why string, ok bool) {
+func CheckPage(s string) (fix, why string, ok bool) {
 	isPage := func(s string) bool {
-		p, why := parsePattern(s)
-		return why == "" && (p.isExact() || p.kind == patternNull)
+		p, why := ParsePattern(s)
+		return why == "" && (p.IsExact() || p.Kind == PatternNull)
 	}
 	if isPage(s) {
 		return "", "", true
@@ -20,7 +20,7 @@ func CheckOrigin(s string) (fix, why string, ok bool) {
 		if !strings.HasPrefix(rest, "http") {
 			break
 		}
-		fix, _, ok := CheckOrigin(rest)
+		fix, _, ok := CheckPage(rest)
 		if ok {
 			fix = rest
 		}
@@ -28,10 +28,10 @@ func CheckOrigin(s string) (fix, why string, ok bool) {
 			return fix, "a page of the scheme blob has the origin of the page that made it", false
 		}
 	}
-	if fix, why, _, found := canonicalPattern(s); found && isPage(fix) {
+	if fix, why, _, found := canonical(s); found && isPage(fix) {
 		return fix, why, false
 	}
-	if p, why := parsePattern(s); why != "" && strings.Contains(s, "://") && !strings.Contains(s, "*") && p.kind != patternSet {
+	if p, why := ParsePattern(s); why != "" && strings.Contains(s, "://") && !strings.Contains(s, "*") && p.Kind != PatternSet {
 		return "", why, false
 	}
 	return "", "an origin is scheme://host[:port], as a browser writes it, or null", false

@@ -1,4 +1,4 @@
-package policy
+package origin
 
 import (
 	_ "embed"
@@ -18,38 +18,38 @@ import (
 //go:embed suffixes.txt
 var publicSuffixRules string
 
-// backwardSuffix is a domain, spelled backwards, straight under which the list has everybody's names.
-type backwardSuffix struct {
-	text  string
-	every bool // the list lists every name right under it (*.ck)
+// BackwardSuffix is a domain, spelled backwards, straight under which the list has everybody's names.
+type BackwardSuffix struct {
+	Text  string
+	Every bool // the list lists every name right under it (*.ck)
 }
 
-// backwardSuffixes returns all of them in order.
-var backwardSuffixes = sync.OnceValue(func() []backwardSuffix {
+// BackwardSuffixes returns all of them in order.
+var BackwardSuffixes = sync.OnceValue(func() []BackwardSuffix {
 	every := map[string]bool{}
 	for rule := range strings.Lines(publicSuffixRules) {
 		if !strings.HasPrefix(rule, "!") { // an exception belongs to somebody
 			domain, star := strings.CutPrefix(strings.TrimSuffix(rule, "\n"), "*.")
-			text := backward(domain)
+			text := Backward(domain)
 			every[text] = every[text] || star
 		}
 	}
-	all := make([]backwardSuffix, 0, len(every))
+	all := make([]BackwardSuffix, 0, len(every))
 	for _, text := range slices.Sorted(maps.Keys(every)) {
-		all = append(all, backwardSuffix{text, every[text]})
+		all = append(all, BackwardSuffix{text, every[text]})
 	}
 	return all
 })
 
-func backward(text string) string {
+func Backward(text string) string {
 	b := []byte(text)
 	slices.Reverse(b)
 	return string(b)
 }
 
-// isPublicSuffix reports whether the public suffix list lists a domain (its private section too), or every domain right
+// IsPublicSuffix reports whether the public suffix list lists a domain (its private section too), or every domain right
 // under it (*.ck). What only its default rule covers, such as internal, is not listed.
-func isPublicSuffix(domain string) bool {
+func IsPublicSuffix(domain string) bool {
 	domain = strings.TrimSuffix(domain, ".")
 	// The suffix of a name right under the domain is the domain, or all of it where a rule lists every such name. Package
 	// publicsuffix tells the default rule from the others by a suffix without a dot that no section manages.

@@ -1,22 +1,22 @@
-package policy
+package origin
 
 import (
 	"net/netip"
 	"strings"
 )
 
-// An origin is a well-formed value of the Origin header, taken apart. Its parts are substrings of the header.
-type origin struct {
-	text   string // the whole value; for a pattern's origin also
-	scheme string
-	host   string // IPv6 addresses with their brackets
-	port   int32  // 0: none, which is the scheme's default port
-	null   bool   // the opaque origin; no other field is set
+// An Origin is a well-formed value of the Origin header, taken apart. Its parts are substrings of the header.
+type Origin struct {
+	Text   string // the whole value; for a pattern's origin also
+	Scheme string
+	Host   string // IPv6 addresses with their brackets
+	Port   int32  // 0: none, which is the scheme's default port
+	Null   bool   // the opaque origin; no other field is set
 }
 
-// maxOriginLen bounds the work that an Origin header can cause: a scheme of 64 bytes, "://", a host of 253 bytes and a
+// MaxLen bounds the work that an Origin header can cause: a scheme of 64 bytes, "://", a host of 253 bytes and a
 // port of 5 digits with its colon.
-const maxOriginLen = 64 + 3 + 253 + 6
+const MaxLen = 64 + 3 + 253 + 6
 
 // maxOpaqueHost bounds the host of an origin whose scheme is neither http nor https.
 const maxOpaqueHost = 255
@@ -24,35 +24,35 @@ const maxOpaqueHost = 255
 // maxPort is the greatest TCP port.
 const maxPort = 65535
 
-// parseOrigin takes apart the value of an Origin header. It reports false for everything that is not exactly one
+// Parse takes apart the value of an Origin header. It reports false for everything that is not exactly one
 // serialised origin or "null" (Fetch, section 3.1, "Origin" header): lists, upper case in http(s), default or odd ports,
 // blanks, control bytes and so on. Such a value matches no pattern and is never echoed.
 //
 // The grammar is that of Fetch, with three additions that browsers do send, because the URL standard lets hosts have
 // them: underscores, a final dot, and labels that begin or end with a hyphen. "file://" is what some WebViews send.
-func parseOrigin(s string) (o origin, ok bool) {
-	ok = o.parse(s)
+func Parse(s string) (o Origin, ok bool) {
+	ok = o.Parse(s)
 	return o, ok
 }
 
-// parse is parseOrigin into o, which is zero. Where it reports false, what is in o means nothing.
-func (o *origin) parse(s string) bool {
-	o.text = s
+// Parse is the function of this name into o, which is zero. Where it reports false, what is in o means nothing.
+func (o *Origin) Parse(s string) bool {
+	o.Text = s
 	switch {
-	case len(s) > maxOriginLen:
+	case len(s) > MaxLen:
 		return false
 	case strings.HasPrefix(s, "https://"):
-		o.scheme = "https"
+		o.Scheme = "https"
 	case strings.HasPrefix(s, "http://"):
-		o.scheme = "http"
+		o.Scheme = "http"
 	default:
 		return o.parseOther(s)
 	}
-	return o.parseWeb(s, len(o.scheme)+len("://"))
+	return o.parseWeb(s, len(o.Scheme)+len("://"))
 }
 
 // parseWeb parses the host that begins at start, and the port, of the http(s) origin s.
-func (o *origin) parseWeb(s string, start int) (ok bool) {
+func (o *Origin) parseWeb(s string, start int) (ok bool) {
 	end := start
 	if rest := s[start:]; rest != "" && rest[0] == '[' {
 		end += strings.IndexByte(rest, ']') + 1
@@ -63,25 +63,25 @@ func (o *origin) parseWeb(s string, start int) (ok bool) {
 	if !ok {
 		return false
 	}
-	o.host = s[start:end]
+	o.Host = s[start:end]
 	if end == len(s) {
 		return true
 	}
 	if s[end] != ':' {
 		return false
 	}
-	o.port, ok = parsePort(s[end+1:])
-	return ok && o.port != defaultPort(o.scheme)
+	o.Port, ok = ParsePort(s[end+1:])
+	return ok && o.Port != DefaultPort(o.Scheme)
 }
 
 // parseOther parses what is no http(s) origin.
-func (o *origin) parseOther(s string) bool {
+func (o *Origin) parseOther(s string) bool {
 	switch s {
 	case "null":
-		o.null = true
+		o.Null = true
 		return true
 	case "file://":
-		o.scheme = "file"
+		o.Scheme = "file"
 		return true
 	}
 	scheme, rest, ok := strings.Cut(s, "://")
@@ -89,18 +89,18 @@ func (o *origin) parseOther(s string) bool {
 		return false
 	}
 	host, port, hasPort := strings.Cut(rest, ":")
-	o.scheme, o.host = scheme, host
+	o.Scheme, o.Host = scheme, host
 	if hasPort {
-		if o.port, ok = parsePort(port); !ok {
+		if o.Port, ok = ParsePort(port); !ok {
 			return false
 		}
 	}
 	return isOpaqueHost(host)
 }
 
-// defaultPort returns the port that origins of a scheme leave out; 0: the scheme has none (URL standard, special
+// DefaultPort returns the port that origins of a scheme leave out; 0: the scheme has none (URL standard, special
 // schemes, of which only these two get into an Origin header).
-func defaultPort(scheme string) int32 {
+func DefaultPort(scheme string) int32 {
 	switch scheme {
 	case "http":
 		return 80
@@ -124,8 +124,8 @@ func isScheme(s string) bool {
 	return true
 }
 
-// parsePort reads a port of 1 to 65535 without sign and leading zeros.
-func parsePort(s string) (int32, bool) {
+// ParsePort reads a port of 1 to 65535 without sign and leading zeros.
+func ParsePort(s string) (int32, bool) {
 	if s == "" || len(s) > 5 || s[0] == '0' {
 		return 0, false
 	}
@@ -190,7 +190,7 @@ func readHost(s string, start int) (end int, ok bool) {
 		lastEnd-- // the final dot
 	}
 	if c := s[last]; '0' <= c && c <= '9' && isNumber(s[last:lastEnd]) {
-		return i, isIPv4(s[start:i])
+		return i, IsIPv4(s[start:i])
 	}
 	return i, true
 }
@@ -207,8 +207,8 @@ func isNumber(label string) bool {
 	return true
 }
 
-// isIPv4 reports whether s is an IPv4 address of four decimal numbers without leading zeros.
-func isIPv4(s string) bool {
+// IsIPv4 reports whether s is an IPv4 address of four decimal numbers without leading zeros.
+func IsIPv4(s string) bool {
 	if len(s) < len("0.0.0.0") || len(s) > len("255.255.255.255") || s[0] < '0' || s[0] > '9' {
 		return false
 	}
@@ -228,12 +228,12 @@ func isIPv6(s string) bool {
 		return false
 	}
 	var buf [64]byte
-	return string(appendIPv6(buf[:0], addr)) == inner
+	return string(AppendIPv6(buf[:0], addr)) == inner
 }
 
-// appendIPv6 appends an address as the URL standard serialises it: RFC 5952, but without the embedded IPv4 form of its
+// AppendIPv6 appends an address as the URL standard serialises it: RFC 5952, but without the embedded IPv4 form of its
 // section 5, which netip uses for ::ffff:0:0/96.
-func appendIPv6(dst []byte, addr netip.Addr) []byte {
+func AppendIPv6(dst []byte, addr netip.Addr) []byte {
 	if !addr.Is4In6() {
 		return addr.AppendTo(dst)
 	}

@@ -1,12 +1,12 @@
-package policy_test
+package origin_test
 
 import (
 	"testing"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
-func TestCheckOrigin(t *testing.T) {
+func TestCheckPage(t *testing.T) {
 	for _, c := range []struct {
 		origin, fix string // fix is empty where the origin is right, "?" where nobody knows what is meant
 	}{
@@ -37,7 +37,7 @@ func TestCheckOrigin(t *testing.T) {
 		{"*", "?"}, {"", "?"}, {"https://*.example.com", "?"}, {"https://*", "?"}, {"https://a, https://b", "?"}, {"https://a b", "?"},
 		{"https://.example.com", "?"}, {"@partners", "?"}, {"https://shop..example.com", "?"}, {"https://shop.example.com:65536", "?"},
 	} {
-		fix, why, ok := policy.CheckOrigin(c.origin)
+		fix, why, ok := origin.CheckPage(c.origin)
 		want := c.fix
 		if want == "?" {
 			want = ""
@@ -46,7 +46,7 @@ func TestCheckOrigin(t *testing.T) {
 			t.Errorf("%q: %q, %q, %t; want %q", c.origin, fix, why, ok, c.fix)
 		}
 		if fix != "" {
-			if _, why, ok := policy.CheckOrigin(fix); !ok {
+			if _, why, ok := origin.CheckPage(fix); !ok {
 				t.Errorf("%q is corrected to %q: %s", c.origin, fix, why)
 			}
 		}

@@ -1,4 +1,4 @@
-package policy
+package origin
 
 import (
 	"flag"
@@ -55,8 +55,8 @@ func TestPublicSuffixRules(t *testing.T) {
 	if publicSuffixRules != want {
 		t.Error("suffixes.txt is not what package publicsuffix has: run make generate")
 	}
-	for _, suffix := range backwardSuffixes() {
-		if domain := backward(suffix.text); !isPublicSuffix(domain) {
+	for _, suffix := range BackwardSuffixes() {
+		if domain := Backward(suffix.Text); !IsPublicSuffix(domain) {
 			t.Errorf("%s is in suffixes.txt, and not in package publicsuffix", domain)
 		}
 	}

@@ -1,4 +1,4 @@
-package policy
+package origin
 
 import (
 	"fmt"
@@ -6,8 +6,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/corsproc/corsproc/policy/finding"
 	"golang.org/x/net/idna"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // maxHost is the length of the longest host name, without a final dot (RFC 1035, section 2.3.4). That of a label is not
@@ -87,7 +88,7 @@ func originFault(scheme, hostPort string) string {
 	switch {
 	case !web:
 		return fmt.Sprintf("the host of an origin of this scheme is 1 to %d of A-Z a-z 0-9 . _ -", maxOpaqueHost)
-	case !isASCII(host):
+	case !fetch.IsASCII(host):
 		return "an origin has an international name in its xn-- form"
 	case strings.HasPrefix(host, ".") || strings.Contains(host, ".."):
 		return "a host has no empty labels"
@@ -105,8 +106,8 @@ func originFault(scheme, hostPort string) string {
 
 // portFault says what keeps a port from standing in an origin; empty: nothing.
 func portFault(scheme, port string) string {
-	switch n, ok := parsePort(port); {
-	case ok && n == defaultPort(scheme):
+	switch n, ok := ParsePort(port); {
+	case ok && n == DefaultPort(scheme):
 		return fmt.Sprintf("an origin leaves the default port of its scheme out, which is %d for %s", n, scheme)
 	case ok:
 		return ""
@@ -118,29 +119,27 @@ func portFault(scheme, port string) string {
 	return "a port is a number from 1 to 65535, without leading zeros; :* stands for any"
 }
 
-// patternFault says what is wrong with a text that is no pattern, for the reason why. What stands there in another spelling
-// has a fix, which may be written without asking. What is guessed is told in the reason, and is no fix.
-func patternFault(s, list, why string) (code finding.Code, reason, fix string) {
-	fix, better, guess, ok := canonicalPattern(s)
-	code, reason = finding.CodeOriginMalformed, why
-	if ok {
-		code = finding.CodeOriginNotCanonical
-		if !guess {
-			return code, better, fix
-		}
+// Fault says what is wrong with a text that is no pattern, for the reason why. list is the name of the field that
+// it stands in. What stands there in another spelling, as spelling says, has a fix, which may be written without asking,
+// or a guess. What is guessed is told in the reason, and is no fix.
+func Fault(s, list, why string) (reason, fix string, spelling bool) {
+	fix, better, guess, ok := canonical(s)
+	if ok && !guess {
+		return better, fix, true
 	}
+	reason = why
 	if foreign := foreignPattern(s, list); foreign != "" {
 		reason = foreign
 	} else if ok && (strings.Contains(s, "://") || !isWord(fix)) {
 		reason = better + "; if " + fix + " is meant, write that"
 	}
-	return code, reason, ""
+	return reason, "", ok
 }
 
 // isWord reports whether the host of a pattern is a mere word, which may have been meant for anything.
 func isWord(s string) bool {
-	p, why := parsePattern(s)
-	return why == "" && p.host == hostExact && p.origin.port == 0 && p.origin.host != "localhost" && !strings.Contains(p.origin.host, ".") && !strings.HasPrefix(p.origin.host, "[")
+	p, why := ParsePattern(s)
+	return why == "" && p.Hosts == HostExact && p.Origin.Port == 0 && p.Origin.Host != "localhost" && !strings.Contains(p.Origin.Host, ".") && !strings.HasPrefix(p.Origin.Host, "[")
 }
 
 // foreignPattern says to who brings along from elsewhere what is no pattern here what to write instead; empty: it is
@@ -163,12 +162,12 @@ func foreignPattern(s, list string) string {
 	case !ok:
 		return wordMessage(s)
 	case scheme == "*" || scheme == "":
-		if p, why := parsePattern("https://" + rest); why == "" && p.kind == patternOrigin {
+		if p, why := ParsePattern("https://" + rest); why == "" && p.Kind == PatternOrigin {
 			return "a pattern names its scheme: write https://" + rest + ", and http://" + rest + " beside it if that is meant too"
 		}
 	case strings.Contains(rest, "**"):
 		one := scheme + "://" + strings.ReplaceAll(rest, "**", "*")
-		if p, why := parsePattern(one); why == "" && p.kind == patternOrigin {
+		if p, why := ParsePattern(one); why == "" && p.Kind == PatternOrigin {
 			return "one star stands for one or more labels: write " + one
 		}
 	}
@@ -196,14 +195,14 @@ func severalOrigins(s string) (origins []string) {
 		return nil
 	}
 	for _, part := range parts {
-		p, why := parsePattern(part)
+		p, why := ParsePattern(part)
 		if why != "" {
-			fix, _, guess, ok := canonicalPattern(part)
+			fix, _, guess, ok := canonical(part)
 			if !ok || guess {
 				return nil
 			}
 			part = fix
-		} else if p.kind != patternOrigin {
+		} else if p.Kind != PatternOrigin {
 			return nil
 		}
 		origins = append(origins, part)
@@ -238,7 +237,7 @@ var bareDot = regexp.MustCompile(`\.([^*+?{\]])`)
 // asPattern returns the pattern that says what an expression says, or nothing.
 func asPattern(expression string) string {
 	s := strings.NewReplacer(`\.`, ".", ".*", "*", ".+", "*").Replace(expression)
-	if p, why := parsePattern(s); why != "" || p.kind != patternOrigin || p.host == hostAny {
+	if p, why := ParsePattern(s); why != "" || p.Kind != PatternOrigin || p.Hosts == HostAny {
 		return ""
 	}
 	return s
@@ -258,7 +257,7 @@ func asStars(scheme, host string) string {
 		return ""
 	}
 	filled := scheme + "://" + strings.ReplaceAll(host, "*", "x")
-	if o, ok := parseOrigin(filled); !ok || isIPv4(o.host) {
+	if o, ok := Parse(filled); !ok || IsIPv4(o.Host) {
 		return ""
 	}
 	return scheme + "://" + strings.ReplaceAll(regexp.QuoteMeta(host), `\*`, "[a-z0-9-]+")
@@ -321,7 +320,7 @@ func wordMessage(s string) string {
 
 // isShown reports whether a text can stand in a message as it is.
 func isShown(s string) bool {
-	if s == "" || len(s) > maxOriginLen {
+	if s == "" || len(s) > MaxLen {
 		return false
 	}
 	for i := 0; i < len(s); i++ {
