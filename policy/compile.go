@@ -9,6 +9,7 @@ import (
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -27,7 +28,7 @@ type compiler struct {
 	routes     []route           // what virtualHost.routes are parts of
 	origins    []origins         // what grants point to, at the moment
 
-	automatonSteps int // what is left of maxAllSteps
+	automatonSteps int // what is left of regex.MaxAutomataSteps
 	regexSteps     int // what is left of maxAllRegexSteps
 	regexRisks     map[regexQuestion]regexRisk
 
@@ -43,11 +44,11 @@ func newCompiler() *compiler {
 		lists:      map[string]*list{},
 		terms:      map[string]*terms{},
 
-		automatonSteps: maxAllSteps,
+		automatonSteps: regex.MaxAutomataSteps,
 		regexSteps:     maxAllRegexSteps,
 		regexRisks:     map[regexQuestion]regexRisk{},
 	}
-	c.linter = linter{compiler: c, denying: map[*grant]*patternList{}, faultless: map[*terms]bool{}, inclusion: inclusion{steps: maxInclusionSteps}}
+	c.linter = linter{compiler: c, denying: map[*grant]*patternList{}, faultless: map[*terms]bool{}, inclusion: regex.Inclusion{Steps: regex.MaxInclusionSteps}}
 	return c
 }
 

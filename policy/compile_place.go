@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -185,53 +186,18 @@ func (c *compiler) compileRegex(at finding.Location, text string) *regexp.Regexp
 			Message: regexFault(err)})
 		return nil
 	}
-	if isTooLarge(tree, text) {
+	if regex.IsTooLarge(tree, text) {
 		c.found.Fail(finding.Finding{Code: finding.CodeRegexMalformed, Location: at, Value: text,
 			Message: "written out without {counts} this expression is too large: use + or * where a count does not matter"})
 		return nil
 	}
-	whole, err := wholeRegex(text, tree)
+	whole, err := regex.Whole(text, tree)
 	if err != nil {
 		c.found.Fail(finding.Finding{Code: finding.CodeRegexMalformed, Location: at, Value: text,
 			Message: regexFault(err)})
 		return nil
 	}
 	return whole
-}
-
-// wholeRegex compiles an expression, of which tree was parsed, so that it matches whole strings only. That it was parsed
-// alone shows that no "a)|(b" reaches beyond itself; what an unfinished \Q does, and the tree written out again does not.
-// All other expressions are taken as they stand: to write out a tree with a class such as [^/] takes milliseconds, because
-// package syntax then looks at every character of the class.
-func wholeRegex(text string, tree *syntax.Regexp) (*regexp.Regexp, error) {
-	if strings.Contains(text, `\Q`) {
-		text = tree.String()
-	}
-	return regexp.Compile(`\A(?:` + text + `)\z`)
-}
-
-// maxExpandedRegex is how large an expression with counts may be when they are written out, as RE2 does it. Each element
-// costs some KiB while a set is made; no origin or path has so many characters.
-const maxExpandedRegex = 100_000
-
-// isTooLarge reports whether an expression gets too large by its counts.
-func isTooLarge(tree *syntax.Regexp, text string) bool {
-	return expandedSize(tree) > max(maxExpandedRegex, len(text))
-}
-
-// expandedSize returns about how many characters and classes an expression has when its counts are written out.
-func expandedSize(tree *syntax.Regexp) int {
-	size := 1
-	if tree.Op == syntax.OpLiteral {
-		size = len(tree.Rune)
-	}
-	for _, sub := range tree.Sub {
-		size += expandedSize(sub)
-	}
-	if tree.Op == syntax.OpRepeat {
-		size *= max(tree.Min, tree.Max, 1) // RE2 bounds their product
-	}
-	return size
 }
 
 func regexFault(err error) string {

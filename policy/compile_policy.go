@@ -14,6 +14,7 @@ import (
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -138,16 +139,16 @@ func (c *compiler) compilePatterns(list *patternList, kind ruleKind, g *grant, r
 	return all
 }
 
-// compileExpressions returns what finds an expression among many; nil: they are few, or there is an error about one.
-func (c *compiler) compileExpressions(texts []string, list []*regexp.Regexp) (all expressions) {
-	if len(list) < manyExpressions || len(list) < len(texts) {
+// regex.compileExpressions returns what finds an expression among many; nil: they are few, or there is an error about one.
+func (c *compiler) compileExpressions(texts []string, list []*regexp.Regexp) (all regex.Many) {
+	if len(list) < regex.ManyFrom || len(list) < len(texts) {
 		return nil
 	}
 	trees := make([]*syntax.Regexp, len(texts))
 	for i, text := range texts {
 		trees[i], _ = syntax.Parse(text, syntax.Perl)
 	}
-	all.add(0, trees, list, &c.automatonSteps)
+	all.Add(0, trees, list, &c.automatonSteps)
 	return all
 }
 

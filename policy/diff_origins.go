@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -248,7 +249,7 @@ func (all *subjects) addRegex(compiled string, re *regexp.Regexp) {
 	text := "regex " + strings.TrimSuffix(strings.TrimPrefix(compiled, `\A(?:`), `)\z`)
 	found := false
 	if tree, err := syntax.Parse(compiled, syntax.Perl); err == nil {
-		for _, s := range samples(tree) {
+		for _, s := range regex.Samples(tree) {
 			o, ok := origin.Parse(s)
 			if ok && !o.Null && !all.seen[s] && re.MatchString(s) {
 				all.list = append(all.list, subject{text: text, origin: o, regex: compiled})

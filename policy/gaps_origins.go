@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 )
 
 // denied returns a gap for each entry of deny_origins that covers an origin: it is denied until all of them are gone.
@@ -70,7 +71,7 @@ func (g *grant) isDangerous() bool {
 		return true
 	}
 	for _, re := range g.regexes {
-		if acceptsAll(re, probeOrigins("https")) || acceptsAll(re, probeOrigins("http")) {
+		if regex.AcceptsAll(re, regex.ProbeOrigins("https")) || regex.AcceptsAll(re, regex.ProbeOrigins("http")) {
 			return true
 		}
 	}

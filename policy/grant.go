@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 )
 
 // A grant is a compiled policy: what it says, as it is compared and as it is sent.
@@ -18,7 +19,7 @@ type grant struct {
 	// every other policy that refers to them.
 	allow, deny []*origins
 	regexes     []*regexp.Regexp // each matches the whole origin only
-	many        expressions      // the same, where there are many
+	many        regex.Many       // the same, where there are many
 
 	credentials bool
 
@@ -106,7 +107,7 @@ func (g *grant) allows(o *origin.Origin) Rule {
 // matchingRegex returns the index of the first expression that matches an origin, or -1.
 func (g *grant) matchingRegex(text string) int {
 	if g.many != nil {
-		return g.many.find(text)
+		return g.many.Find(text)
 	}
 	return slices.IndexFunc(g.regexes, func(re *regexp.Regexp) bool { return re.MatchString(text) })
 }

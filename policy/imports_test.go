@@ -17,10 +17,11 @@ var mayImport = map[string][]string{
 	"internal/disk":           {},
 	"proto/corsproc/v1":       {},
 	"proto/schemagen":         {},
-	"policy":                  {"policy/finding", "policy/internal/fetch", "policy/internal/origin", "proto/corsproc/v1"},
+	"policy":                  {"policy/finding", "policy/internal/fetch", "policy/internal/origin", "policy/internal/regex", "proto/corsproc/v1"},
 	"policy/finding":          {},
 	"policy/internal/fetch":   {},
 	"policy/internal/origin":  {"policy/internal/fetch"},
+	"policy/internal/regex":   {"policy/internal/origin"},
 	"policy/policyfile":       {"policy", "policy/finding", "proto/corsproc/v1", "internal/disk"},
 	"policy/casetable":        {"policy"},
 	"policy/growth":           {}, // for tests
@@ -43,6 +44,7 @@ var mayDepend = map[string][]string{
 	"policy/finding":         {},
 	"policy/internal/fetch":  {},
 	"policy/internal/origin": {"golang.org/x/net/idna", "golang.org/x/net/publicsuffix"},
+	"policy/internal/regex":  {},
 }
 
 // mustNotKnow says which packages of the standard library are not for a room.

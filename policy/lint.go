@@ -6,6 +6,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -21,7 +22,7 @@ type linter struct {
 	faultless map[*terms]bool
 
 	setLooks, regexTries int // towards maxSetLooks and maxRegexTries
-	inclusion            inclusion
+	inclusion            regex.Inclusion
 
 	anyPolicy    bool // stands under its name
 	hasPlaces    bool

@@ -6,6 +6,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -40,7 +41,7 @@ func (l *linter) lintExtensions(p *lintedPolicy) {
 	}
 	for i, re := range p.regexes {
 		for _, scheme := range extensionSchemes {
-			if acceptsAll(re, probeExtensions(scheme)) && !acceptsAll(re, probeOrigins("https")) && !acceptsAll(re, probeOrigins("http")) {
+			if regex.AcceptsAll(re, probeExtensions(scheme)) && !regex.AcceptsAll(re, regex.ProbeOrigins("https")) && !regex.AcceptsAll(re, regex.ProbeOrigins("http")) {
 				l.everyExtension(p.at.Field("allow_origin_regexes").Index(i), texts[i], scheme, nil)
 				break
 			}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -45,11 +46,11 @@ func (l *linter) lintRoutes(i, j int, m *corsprocv1.VirtualHost, h *virtualHost)
 		first, behind := before.covering(h, t, r)
 		message := "no request gets here: an earlier route takes all of them, and the first that matches is the place"
 		if worthwhile := t.kind != routePrefix || len(before.tried) > 0; worthwhile && !behind && !r.nothing {
-			how, by, alone := l.inclusion.behind(h, before.reached, t, r)
-			if first, behind = by, how == extentCovered; !alone {
+			how, by, alone := coveredBefore(&l.inclusion, h, before.reached, t, r)
+			if first, behind = by, how == regex.ExtentCovered; !alone {
 				message = "no request gets here: earlier routes together take all of them, and the first that matches is the place"
 			}
-			r.nothing = how == extentNothing && t.kind == routeRegex
+			r.nothing = how == regex.ExtentNothing && t.kind == routeRegex
 		}
 		switch {
 		case behind:
@@ -112,7 +113,7 @@ func regexReach(text string) pathReach {
 	if err != nil {
 		return pathReach{prefix: "/"}
 	}
-	parts := inner(tree)
+	parts := regex.Parts(tree)
 	r := pathReach{}
 	if len(parts) > 0 && parts[0].Op == syntax.OpLiteral && parts[0].Flags&syntax.FoldCase == 0 {
 		r.prefix = string(parts[0].Rune)
@@ -120,38 +121,13 @@ func regexReach(text string) pathReach {
 	}
 	// Every path has a slash, so that ".+" says the same as ".*" at the beginning.
 	if len(parts) == 1 && (parts[0].Op == syntax.OpStar || r.prefix == "" && parts[0].Op == syntax.OpPlus) {
-		r.all = isAnyChar(parts[0].Sub[0])
+		r.all = regex.IsAnyChar(parts[0].Sub[0])
 	}
 	if r.prefix == "" {
 		r.prefix = "/"
 	}
 	r.nothing = r.prefix[0] != '/'
 	return r
-}
-
-// inner returns the parts of an expression, without groups around all of it and without anchors at its ends.
-func inner(tree *syntax.Regexp) []*syntax.Regexp {
-	for tree.Op == syntax.OpCapture {
-		tree = tree.Sub[0]
-	}
-	if tree.Op != syntax.OpConcat {
-		return []*syntax.Regexp{tree}
-	}
-	parts := tree.Sub
-	for len(parts) > 0 && (parts[0].Op == syntax.OpBeginText || parts[0].Op == syntax.OpBeginLine) {
-		parts = parts[1:]
-	}
-	for n := len(parts); n > 0 && (parts[n-1].Op == syntax.OpEndText || parts[n-1].Op == syntax.OpEndLine); n-- {
-		parts = parts[:n-1]
-	}
-	return parts
-}
-
-func isAnyChar(r *syntax.Regexp) bool {
-	for r.Op == syntax.OpCapture {
-		r = r.Sub[0]
-	}
-	return r.Op == syntax.OpAnyChar || r.Op == syntax.OpAnyCharNotNL
 }
 
 func (b *routesBefore) add(i int, t *route, r pathReach) {

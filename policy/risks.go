@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"regexp"
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/finding"
@@ -87,23 +86,4 @@ func (k *credentialRisks) danger(at finding.Location, text string, danger origin
 		Severity: finding.Error, Code: dangerCodes[danger], Location: at, Value: text, Related: related,
 		Message: danger.Message(p), Fix: fix,
 	})
-}
-
-// probeOrigins are origins of many owners. An expression that accepts every one of them accepts everybody, whatever its
-// author had in mind.
-func probeOrigins(scheme string) []string {
-	hosts := []string{"example.com", "attacker.net", "evil.org", "phishing.io", "mallory.dev"}
-	for i, host := range hosts {
-		hosts[i] = scheme + "://" + host
-	}
-	return hosts
-}
-
-func acceptsAll(re *regexp.Regexp, origins []string) bool {
-	for _, o := range origins {
-		if !re.MatchString(o) {
-			return false
-		}
-	}
-	return true
 }

@@ -7,12 +7,10 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 )
 
 const (
-	// maxRegexSteps bounds the work on one question about one expression: some hundredths of a second, and some tens of
-	// megabytes. Most take a few thousand.
-	maxRegexSteps = 2_000_000
 	// maxAllRegexSteps bounds that of a set: half a second, and beside it what usual expressions take, each by its length.
 	maxAllRegexSteps  = 20_000_000
 	regexSteps        = 10_000
@@ -25,7 +23,7 @@ func (k *credentialRisks) regex(at finding.Location, text string, re *regexp.Reg
 	if !k.on {
 		return
 	}
-	https, http := acceptsAll(re, probeOrigins("https")), acceptsAll(re, probeOrigins("http"))
+	https, http := regex.AcceptsAll(re, regex.ProbeOrigins("https")), regex.AcceptsAll(re, regex.ProbeOrigins("http"))
 	if https || http {
 		k.danger(at, text, origin.AnyOrigin, nil, nil)
 	}
@@ -98,21 +96,21 @@ func (c *compiler) regexRisk(danger origin.Danger, text string, re *regexp.Regex
 		return risk
 	}
 	c.regexSteps += regexSteps + regexStepsPerByte*len(text)
-	steps := min(maxRegexSteps, c.regexSteps)
+	steps := min(regex.MaxSteps, c.regexSteps)
 	c.regexSteps -= steps
 	var risk regexRisk
 	switch danger {
 	case origin.Insecure:
-		risk.accepted, risk.judged = httpOriginOf(re, insecureOrigin, &steps)
+		risk.accepted, risk.judged = regex.HTTPOriginOf(re, regex.InsecureOrigin, &steps)
 		if risk.accepted != "" {
-			loopback, known := httpOriginOf(re, loopbackOrigin, &steps)
+			loopback, known := regex.HTTPOriginOf(re, regex.LoopbackOrigin, &steps)
 			risk.loopback = loopback != "" || !known
 		}
 	case origin.PublicSuffix:
-		var found *suffixFamily
+		var found *regex.SuffixFamily
 		// An expression that lists names has more characters than names.
-		if found, risk.judged = suffixFamilyOf(re, max(manyNames, len(text)), &steps); found != nil {
-			risk.accepted, risk.suffix = found.accepted, found.suffix
+		if found, risk.judged = regex.SuffixFamilyOf(re, max(regex.ManyNames, len(text)), &steps); found != nil {
+			risk.accepted, risk.suffix = found.Accepted, found.Suffix
 		}
 	}
 	c.regexSteps += max(steps, 0)
@@ -146,10 +144,10 @@ func (c *compiler) saferRegex(danger origin.Danger, text, fix string) string {
 		return ""
 	}
 	tree, err := syntax.Parse(fix, syntax.Perl)
-	if err != nil || isTooLarge(tree, fix) {
+	if err != nil || regex.IsTooLarge(tree, fix) {
 		return ""
 	}
-	re, err := wholeRegex(fix, tree)
+	re, err := regex.Whole(fix, tree)
 	if err != nil {
 		return ""
 	}

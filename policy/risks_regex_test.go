@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/growth"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -29,11 +31,11 @@ func judge(steps int, texts []string) (left int, errors map[finding.Code]int) {
 func TestManyRegexRisks(t *testing.T) {
 	const n = 60
 	usual := map[string]string{"local": `https?://(.+\.)?tenant%d\.localhost(:\d+)?`, "suffixes": `https://(.+\.)?tenant%d\.example\.(com|net|co\.uk)(:\d+)?`}
-	for name, format := range manyRegexes {
+	for name, format := range growth.Regexes {
 		usual[name] = format
 	}
 	for name, format := range usual {
-		texts := manyOf(format, n)
+		texts := growth.Many(format, n)
 		left, errors := judge(0, append(texts, texts...)) // each of them twice
 		if want := map[string]int{"schemes": 2 * n}[name]; errors[finding.CodeInsecureCreds] != want || len(errors) > 1 || len(errors) > 0 && want == 0 {
 			t.Errorf("%s: errors %v, want %d of http origins", name, errors, want)
@@ -47,7 +49,7 @@ func TestManyRegexRisks(t *testing.T) {
 // TestHostileRegexRisks: what would take too long to tell is an error, for each expression, and takes no more than there
 // is.
 func TestHostileRegexRisks(t *testing.T) {
-	hostile := manyOf(`https?://(a?b?c?){200}%d\.localhost`, 6)
+	hostile := growth.Many(`https?://(a?b?c?){200}%d\.localhost`, 6)
 	for _, steps := range []int{0, 100_000} {
 		left, errors := judge(steps, hostile)
 		if left < 0 || errors[finding.CodeRegexUnjudged] != len(hostile) || len(errors) != 1 {
@@ -72,8 +74,8 @@ func TestRegexRiskGrowth(t *testing.T) {
 			re := regexp.MustCompile(`\A(?:` + fmt.Sprintf(format, n) + `)\z`)
 			const most = 1 << 30
 			first, second := most, most
-			accepted, _ := httpOriginOf(re, insecureOrigin, &first)
-			found, _ := suffixFamilyOf(re, manyNames, &second)
+			accepted, _ := regex.HTTPOriginOf(re, regex.InsecureOrigin, &first)
+			found, _ := regex.SuffixFamilyOf(re, regex.ManyNames, &second)
 			if accepted != "" || found != nil {
 				t.Errorf("%s: %q and %v were found: the search ends early", re, accepted, found)
 			}
@@ -88,7 +90,7 @@ func TestRegexRiskGrowth(t *testing.T) {
 // TestRegexRiskOfLongList: names that an expression lists are no family, however many they are.
 func TestRegexRiskOfLongList(t *testing.T) {
 	var names []string
-	for i := range manyNames + 2000 {
+	for i := range regex.ManyNames + 2000 {
 		names = append(names, fmt.Sprint("n", i))
 	}
 	for text, want := range map[string]bool{

@@ -1,4 +1,4 @@
-package policy
+package regex
 
 import (
 	"encoding/binary"
@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// manyNames is how many names are still few: more than two dots add that stand for any character.
-	manyNames = 10_000
+	// ManyNames is how many names are still few: more than two dots add that stand for any character.
+	ManyNames = 10_000
 	// maxLabel is the length of the longest label of a domain (RFC 1035, section 2.3.4).
 	maxLabel = 63
 )
@@ -20,20 +20,20 @@ const (
 // nameSymbols are the bytes of names that people can register.
 var nameSymbols = setOf("abcdefghijklmnopqrstuvwxyz0123456789-")
 
-// suffixFamily is that an expression accepts whatever name is straight under a public suffix.
-type suffixFamily struct {
-	suffix   string
-	accepted string // one of the origins
+// SuffixFamily is that an expression accepts whatever name is straight under a public suffix.
+type SuffixFamily struct {
+	Suffix   string
+	Accepted string // one of the origins
 }
 
-// suffixFamilyOf looks for a public suffix straight under which an expression accepts more names than a limit: whatever
+// SuffixFamilyOf looks for a public suffix straight under which an expression accepts more names than a limit: whatever
 // name stands there. It is not asked which they are, as behind each name of myapp-[a-z0-9-]+ stands whoever takes it. A
 // host counts for every suffix that it is below: that of a.b.github.io has the name b, and shop.example.com in front of the
 // suffix com the name example. Names that are listed, such as (alice|bob), are fine. So are the few that an unescaped dot
 // adds, of which there are warnings.
 //
 // It reports false where it would cost too much to tell.
-func suffixFamilyOf(re *regexp.Regexp, limit int, steps *int) (found *suffixFamily, judged bool) {
+func SuffixFamilyOf(re *regexp.Regexp, limit int, steps *int) (found *SuffixFamily, judged bool) {
 	w, _ := walkOrigins(re, domainOrigins(), steps, nil)
 	if w == nil {
 		return nil, false
@@ -186,7 +186,7 @@ func (f *familySearch) ending(at int32) (text string) {
 }
 
 // search returns the first family that it finds.
-func (f *familySearch) search() *suffixFamily {
+func (f *familySearch) search() *SuffixFamily {
 	f.sets = map[string]*nodeSet{}
 	f.link()
 	return f.along(origin.BackwardSuffixes(), []*nodeSet{f.hostEnds()})
@@ -194,7 +194,7 @@ func (f *familySearch) search() *suffixFamily {
 
 // along looks along some suffixes that have in common what was read of them. Of that, sets[i] are the nodes from which its
 // first i bytes, read backwards, lead to the end of a host.
-func (f *familySearch) along(suffixes []origin.BackwardSuffix, sets []*nodeSet) *suffixFamily {
+func (f *familySearch) along(suffixes []origin.BackwardSuffix, sets []*nodeSet) *SuffixFamily {
 	n := len(sets) - 1
 	if *f.steps -= 10; *f.steps < 0 {
 		return nil
@@ -221,14 +221,14 @@ func (f *familySearch) along(suffixes []origin.BackwardSuffix, sets []*nodeSet) 
 }
 
 // under looks at the names straight under a suffix, whose sets are given.
-func (f *familySearch) under(sets []*nodeSet, suffix origin.BackwardSuffix) *suffixFamily {
+func (f *familySearch) under(sets []*nodeSet, suffix origin.BackwardSuffix) *SuffixFamily {
 	ends := f.before(sets[len(sets)-1], '.')
 	if !ends.counted {
 		ends.many, ends.counted = f.names(ends.nodes, nil), true
 	}
 	if domain := origin.Backward(suffix.Text); ends.many && origin.IsPublicSuffix(domain) {
 		if accepted := f.example(sets, ends.nodes, domain); accepted != "" {
-			return &suffixFamily{domain, accepted}
+			return &SuffixFamily{domain, accepted}
 		}
 	}
 	if ends.many || !suffix.Every {

@@ -1,4 +1,4 @@
-package policy
+package regex
 
 import (
 	"encoding/binary"

@@ -1,4 +1,4 @@
-package policy
+package regex
 
 import (
 	"math/bits"
@@ -8,6 +8,10 @@ import (
 
 	"github.com/corsproc/corsproc/policy/internal/origin"
 )
+
+// MaxSteps bounds the work on one question about one expression: some hundredths of a second, and some tens of megabytes.
+// Most take a few thousand.
+const MaxSteps = 2_000_000
 
 // An originWalk is what an expression accepts of the origins of a grammar: the product of the expression's program and the
 // grammar's automaton, as a graph. Each text that leads from its first node to a node that accepts is such an origin, and
@@ -251,9 +255,9 @@ func (w *originWalk) text(at int32) string {
 // symbolAt returns the byte of a place in a symbolSet.
 func symbolAt(i uint8) byte { return originSymbols[firstOf+int(i)] }
 
-// httpOriginOf returns an origin of the scheme http that an expression accepts, one of insecureOrigin or loopbackOrigin;
+// HTTPOriginOf returns an origin of the scheme http that an expression accepts, one of InsecureOrigin or LoopbackOrigin;
 // empty: there is none. It reports false where it would cost too much to tell.
-func httpOriginOf(re *regexp.Regexp, kind int, steps *int) (accepted string, judged bool) {
+func HTTPOriginOf(re *regexp.Regexp, kind int, steps *int) (accepted string, judged bool) {
 	bracketed := false
 	w, end := walkOrigins(re, httpOrigins(), steps, func(accepted int) bool {
 		bracketed = bracketed || accepted == bracketedOrigin

@@ -1,8 +1,10 @@
-package policy
+package regex
 
 import (
+	"regexp"
 	"regexp/syntax"
 	"slices"
+	"strings"
 
 	"github.com/corsproc/corsproc/policy/internal/origin"
 )
@@ -13,9 +15,9 @@ const (
 	maxSampleLength = origin.MaxLen
 )
 
-// samples returns some of the texts that an expression matches: the shortest ones, with a letter where there is a choice,
+// Samples returns some of the texts that an expression matches: the shortest ones, with a letter where there is a choice,
 // and for what may be left out one with it and one without. What anchors within the expression forbid is not looked at.
-func samples(r *syntax.Regexp) []string {
+func Samples(r *syntax.Regexp) []string {
 	switch r.Op {
 	case syntax.OpNoMatch:
 		return nil
@@ -33,7 +35,7 @@ func samples(r *syntax.Regexp) []string {
 	case syntax.OpCharClass:
 		return sampleClass(r.Rune)
 	case syntax.OpCapture:
-		return samples(r.Sub[0])
+		return Samples(r.Sub[0])
 	case syntax.OpPlus:
 		return letters(r.Sub[0])
 	case syntax.OpStar, syntax.OpQuest:
@@ -52,13 +54,13 @@ func samples(r *syntax.Regexp) []string {
 	case syntax.OpConcat:
 		list := []string{""}
 		for _, sub := range r.Sub {
-			list = product(list, samples(sub))
+			list = product(list, Samples(sub))
 		}
 		return list
 	case syntax.OpAlternate:
 		var list []string
 		for _, sub := range r.Sub {
-			list = append(list, samples(sub)...)
+			list = append(list, Samples(sub)...)
 		}
 		return cut(list)
 	}
@@ -67,10 +69,10 @@ func samples(r *syntax.Regexp) []string {
 
 // letters returns samples of what is repeated, of which a letter says more than a dot.
 func letters(r *syntax.Regexp) []string {
-	if isAnyChar(r) {
+	if IsAnyChar(r) {
 		return []string{"a"}
 	}
-	return samples(r)
+	return Samples(r)
 }
 
 // sampleClass returns a member of a class of characters: a letter or a digit if there is one, or the first.
@@ -109,4 +111,48 @@ func cut(list []string) []string {
 		kept = append(kept, list[i*len(list)/maxSamples])
 	}
 	return slices.Compact(kept)
+}
+
+// MadeFor returns origins that an expression accepts, of those that its syntax suggests.
+func MadeFor(tree *syntax.Regexp, whole *regexp.Regexp) (origins []origin.Origin) {
+	for _, sample := range Samples(tree) {
+		texts := []string{sample}
+		// A scheme may be part of what stands for anything.
+		if _, rest, ok := strings.Cut(sample, "://"); ok {
+			texts = append(texts, "https://"+rest, "http://"+rest)
+		} else {
+			texts = append(texts, "https://"+sample, "http://"+sample)
+		}
+		for _, text := range texts {
+			if o, ok := origin.Parse(text); ok && !o.Null && whole.MatchString(text) {
+				origins = append(origins, o)
+			}
+		}
+	}
+	return origins
+}
+
+// Parts returns the parts of an expression, without groups around all of it and without anchors at its ends.
+func Parts(tree *syntax.Regexp) []*syntax.Regexp {
+	for tree.Op == syntax.OpCapture {
+		tree = tree.Sub[0]
+	}
+	if tree.Op != syntax.OpConcat {
+		return []*syntax.Regexp{tree}
+	}
+	parts := tree.Sub
+	for len(parts) > 0 && (parts[0].Op == syntax.OpBeginText || parts[0].Op == syntax.OpBeginLine) {
+		parts = parts[1:]
+	}
+	for n := len(parts); n > 0 && (parts[n-1].Op == syntax.OpEndText || parts[n-1].Op == syntax.OpEndLine); n-- {
+		parts = parts[:n-1]
+	}
+	return parts
+}
+
+func IsAnyChar(r *syntax.Regexp) bool {
+	for r.Op == syntax.OpCapture {
+		r = r.Sub[0]
+	}
+	return r.Op == syntax.OpAnyChar || r.Op == syntax.OpAnyCharNotNL
 }

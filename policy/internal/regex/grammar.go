@@ -1,4 +1,4 @@
-package policy
+package regex
 
 import (
 	"regexp/syntax"
@@ -10,8 +10,8 @@ import (
 
 // What the automata of http origins tell apart.
 const (
-	loopbackOrigin  = iota // on this machine
-	insecureOrigin         // any other one
+	LoopbackOrigin  = iota // on this machine
+	InsecureOrigin         // any other one
 	bracketedOrigin        // something in brackets that may be an IPv6 address
 )
 

@@ -1,4 +1,4 @@
-package policy
+package regex
 
 import (
 	"math/rand/v2"
@@ -29,10 +29,10 @@ func checkGrammar(t *testing.T, text string) (accepted bool) {
 	web := ok && (o.Scheme == "http" || o.Scheme == "https")
 	want, wantIPv6 := -1, -1
 	if web && o.Scheme == "http" {
-		if want = insecureOrigin; naiveLoopback(o.Host) {
-			want, wantIPv6 = loopbackOrigin, loopbackOrigin
+		if want = InsecureOrigin; naiveLoopback(o.Host) {
+			want, wantIPv6 = LoopbackOrigin, LoopbackOrigin
 		} else if o.Host[0] == '[' {
-			want, wantIPv6 = bracketedOrigin, insecureOrigin
+			want, wantIPv6 = bracketedOrigin, InsecureOrigin
 		}
 	}
 	if got := httpOrigins().find(text); got != want && got != bracketedOrigin {

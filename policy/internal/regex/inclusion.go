@@ -1,10 +1,9 @@
-package policy
+package regex
 
 import (
 	"encoding/binary"
 	"regexp/syntax"
 	"slices"
-	"strings"
 	"unicode"
 )
 
@@ -13,70 +12,31 @@ import (
 // cost, in steps of some nanoseconds, how many routes are looked at together, and how many kinds of characters are told
 // apart. Beyond them nothing is said.
 const (
-	maxInclusionSteps = 5_000_000
-	maxIncluding      = 64
+	MaxInclusionSteps = 5_000_000
+	MaxIncluding      = 64
 	maxCharacterKinds = 300
 )
 
-// inclusion compares what routes take, and what expressions accept, as the regular languages that they are, by walking
+// Inclusion compares what routes take, and what expressions accept, as the regular languages that they are, by walking
 // through their automata at the same time.
-type inclusion struct{ steps int } // what is left of maxInclusionSteps
+type Inclusion struct{ Steps int } // what is left of MaxInclusionSteps
 
-// language returns what a route takes as an expression for whole paths; nil for an expression that cannot be parsed.
-func language(t *route) *syntax.Regexp {
-	literal := &syntax.Regexp{Op: syntax.OpLiteral, Rune: []rune(t.text)}
-	rest := &syntax.Regexp{Op: syntax.OpStar, Sub: []*syntax.Regexp{{Op: syntax.OpAnyChar}}}
-	switch t.kind {
-	case routePath:
-		return literal
-	case routePrefix:
-		return &syntax.Regexp{Op: syntax.OpConcat, Sub: []*syntax.Regexp{literal, rest}}
-	case routeSegments:
-		slash := &syntax.Regexp{Op: syntax.OpLiteral, Rune: []rune("/")}
-		below := &syntax.Regexp{Op: syntax.OpConcat, Sub: []*syntax.Regexp{slash, rest}}
-		return &syntax.Regexp{Op: syntax.OpConcat, Sub: []*syntax.Regexp{literal, {Op: syntax.OpQuest, Sub: []*syntax.Regexp{below}}}}
-	}
-	tree, err := syntax.Parse(t.text, syntax.Perl)
-	if err != nil {
-		return nil
-	}
-	return tree
-}
-
-// union returns an expression for what any of some routes takes.
-func union(routes []*route) *syntax.Regexp {
-	if len(routes) == 0 {
-		return &syntax.Regexp{Op: syntax.OpNoMatch}
-	}
-	all := &syntax.Regexp{Op: syntax.OpAlternate}
-	for _, t := range routes {
-		tree := language(t)
-		if tree == nil {
-			return nil
-		}
-		all.Sub = append(all.Sub, tree)
-	}
-	if len(all.Sub) == 1 {
-		return all.Sub[0]
-	}
-	return all
-}
-
-// extent is how much of what a route takes others take before.
-type extent uint8
+// Extent is how much of what an expression for paths takes others take.
+type Extent uint8
 
 const (
-	extentUnknown extent = iota // it would cost too much to tell
-	extentNothing               // the route takes no path at all
-	extentCovered               // the others take every path that the route takes
+	ExtentUnknown Extent = iota // it would cost too much to tell
+	ExtentNothing               // it takes no path at all
+	ExtentCovered               // the others take every path that it takes
 	extentOpen                  // they do not
 )
 
-// ask looks at whether others take every path that t takes.
-func (x *inclusion) ask(t *route, others []*route) extent {
-	a, b := x.machine(language(t), true), x.machine(union(others), false)
+// Compare looks at whether others take every path that an expression takes. No expression, for one that cannot be parsed,
+// cannot be compared.
+func (x *Inclusion) Compare(tree, others *syntax.Regexp) Extent {
+	a, b := x.machine(tree, true), x.machine(others, false)
 	if a == nil || b == nil {
-		return extentUnknown
+		return ExtentUnknown
 	}
 	// Every path begins with a slash.
 	accepted, escaped := false, false
@@ -88,13 +48,13 @@ func (x *inclusion) ask(t *route, others []*route) extent {
 	})
 	switch {
 	case !complete:
-		return extentUnknown
+		return ExtentUnknown
 	case escaped:
 		return extentOpen
 	case !accepted:
-		return extentNothing
+		return ExtentNothing
 	}
-	return extentCovered
+	return ExtentCovered
 }
 
 // states are the instructions that two machines are at after the same text.
@@ -102,7 +62,7 @@ type states struct{ a, b []uint32 }
 
 // explore visits all states that two machines can get to while a can go on, or both can, until a visit says stop. It
 // reports false if that would cost too much.
-func (x *inclusion) explore(a, b *machine, from states, both bool, visit func(states) (stop bool)) (complete bool) {
+func (x *Inclusion) explore(a, b *machine, from states, both bool, visit func(states) (stop bool)) (complete bool) {
 	kinds := characterKinds(a.prog, b.prog)
 	if len(kinds) > maxCharacterKinds {
 		return false
@@ -122,7 +82,7 @@ func (x *inclusion) explore(a, b *machine, from states, both bool, visit func(st
 			return true
 		}
 		for _, c := range kinds {
-			if x.steps -= 10; x.steps < 0 {
+			if x.Steps -= 10; x.Steps < 0 {
 				return false
 			}
 			queue = append(queue, states{a.step(at.a, c), b.step(at.b, c)})
@@ -184,21 +144,21 @@ func characterKinds(programs ...*syntax.Prog) []rune {
 // machine is the automaton of an expression. Word boundaries are not looked at: lenient says that they always hold,
 // otherwise they never do.
 type machine struct {
-	*inclusion
+	*Inclusion
 	prog    *syntax.Prog
 	lenient bool
 }
 
 // machine compiles an expression; nil: that would cost too much.
-func (x *inclusion) machine(tree *syntax.Regexp, lenient bool) *machine {
-	if tree == nil || x.steps < 0 {
+func (x *Inclusion) machine(tree *syntax.Regexp, lenient bool) *machine {
+	if tree == nil || x.Steps < 0 {
 		return nil
 	}
 	prog, err := syntax.Compile(tree.Simplify())
 	if err != nil {
 		return nil
 	}
-	if x.steps -= 50 * len(prog.Inst); x.steps < 0 {
+	if x.Steps -= 50 * len(prog.Inst); x.Steps < 0 {
 		return nil
 	}
 	return &machine{x, prog, lenient}
@@ -215,7 +175,7 @@ const (
 
 // reach adds the instructions that pc leads to without a character.
 func (m *machine) reach(set []uint32, pc uint32, at textPosition) []uint32 {
-	if m.steps -= 1 + len(set)/8; m.steps < 0 || slices.Contains(set, pc) {
+	if m.Steps -= 1 + len(set)/8; m.Steps < 0 || slices.Contains(set, pc) {
 		return set
 	}
 	set = append(set, pc)
@@ -266,37 +226,4 @@ func (m *machine) accepts(set []uint32) bool {
 		end = m.reach(end, pc, atEnd)
 	}
 	return slices.ContainsFunc(end, func(pc uint32) bool { return m.prog.Inst[pc].Op == syntax.InstMatch })
-}
-
-// behind looks at whether routes of a virtual host that come before t take every path that t could. Where they do it
-// returns one that does so alone, or the first of those that do so together.
-func (x *inclusion) behind(h *virtualHost, before []reached, t *route, r pathReach) (how extent, first int, alone bool) {
-	if t.kind != routeRegex && t.kind != routePrefix && t.kind != routeSegments {
-		return extentUnknown, 0, false // a single path was tried already
-	}
-	var indexes []int
-	var routes []*route
-	worthwhile := t.kind != routePrefix // many paths do not make a prefix
-	for _, b := range before {
-		if x.steps--; x.steps < 0 {
-			return extentUnknown, 0, false
-		}
-		if e := &h.routes[b.route]; strings.HasPrefix(b.prefix, r.prefix) || strings.HasPrefix(r.prefix, b.prefix) {
-			indexes, routes = append(indexes, b.route), append(routes, e)
-			worthwhile = worthwhile || e.kind == routeRegex
-		}
-	}
-	if !worthwhile || len(routes) > maxIncluding || t.kind != routeRegex && len(routes) == 0 {
-		return extentUnknown, 0, false
-	}
-	how = x.ask(t, routes)
-	if how != extentCovered {
-		return how, 0, false
-	}
-	for i := range routes {
-		if x.ask(t, routes[i:i+1]) == extentCovered {
-			return how, indexes[i], true
-		}
-	}
-	return how, indexes[0], len(routes) == 1
 }

@@ -1,4 +1,4 @@
-package policy
+package regex
 
 import (
 	"fmt"
@@ -94,15 +94,15 @@ func isInsecure(text string) bool {
 func checkInsecure(t *testing.T, r *rand.Rand, text string) (accepted string) {
 	t.Helper()
 	tree, err := syntax.Parse(text, syntax.Perl)
-	if err != nil || isTooLarge(tree, text) {
+	if err != nil || IsTooLarge(tree, text) {
 		return ""
 	}
-	re, err := wholeRegex(text, tree)
+	re, err := Whole(text, tree)
 	if err != nil {
 		return ""
 	}
-	steps := maxRegexSteps
-	accepted, judged := httpOriginOf(re, insecureOrigin, &steps)
+	steps := MaxSteps
+	accepted, judged := HTTPOriginOf(re, InsecureOrigin, &steps)
 	switch {
 	case !judged:
 		if expandedSize(tree) < 500 {
@@ -224,10 +224,10 @@ func TestSuffixFamilyOf(t *testing.T) {
 		case got == nil:
 			other++
 			continue
-		case want[got.suffix] == nil:
-			t.Fatalf("%s: %s was found, want %v, limit %d", text.String(), got.suffix, want, limit)
-		case !slices.Contains(texts, got.accepted) || len(namesUnder([]string{got.accepted})[got.suffix]) != 1:
-			t.Fatalf("%s: %s is no origin under %s", text.String(), got.accepted, got.suffix)
+		case want[got.Suffix] == nil:
+			t.Fatalf("%s: %s was found, want %v, limit %d", text.String(), got.Suffix, want, limit)
+		case !slices.Contains(texts, got.Accepted) || len(namesUnder([]string{got.Accepted})[got.Suffix]) != 1:
+			t.Fatalf("%s: %s is no origin under %s", text.String(), got.Accepted, got.Suffix)
 		}
 		found++
 	}
@@ -237,9 +237,9 @@ func TestSuffixFamilyOf(t *testing.T) {
 }
 
 // findFamily looks for a family of more than some names.
-func findFamily(t *testing.T, re *regexp.Regexp, limit int) *suffixFamily {
+func findFamily(t *testing.T, re *regexp.Regexp, limit int) *SuffixFamily {
 	t.Helper()
-	steps := maxRegexSteps
+	steps := MaxSteps
 	w, _ := walkOrigins(re, domainOrigins(), &steps, nil)
 	if w == nil {
 		t.Fatalf("%s: not judged", re)
@@ -271,7 +271,7 @@ func TestSuffixFamilyOfLoops(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		re, err := wholeRegex(text, tree)
+		re, err := Whole(text, tree)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,8 +279,8 @@ func TestSuffixFamilyOfLoops(t *testing.T) {
 		got := findFamily(t, re, limit)
 		if got != nil {
 			found++
-			if !re.MatchString(got.accepted) || len(namesUnder([]string{got.accepted})[got.suffix]) != 1 || !origin.IsPublicSuffix(got.suffix) {
-				t.Fatalf("%s: %s is no origin under %s that it accepts", text, got.accepted, got.suffix)
+			if !re.MatchString(got.Accepted) || len(namesUnder([]string{got.Accepted})[got.Suffix]) != 1 || !origin.IsPublicSuffix(got.Suffix) {
+				t.Fatalf("%s: %s is no origin under %s that it accepts", text, got.Accepted, got.Suffix)
 			}
 			continue
 		}

@@ -1,18 +1,19 @@
-package policy
+package regex
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/corsproc/corsproc/policy/growth"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // compileExpressions compiles expressions as a policy does, and for trying them one after the other.
-func compileExpressions(t testing.TB, texts []string, steps int) (expressions, []*regexp.Regexp) {
+func compileExpressions(t testing.TB, texts []string, steps int) (Many, []*regexp.Regexp) {
 	t.Helper()
 	var list []*regexp.Regexp
 	var trees []*syntax.Regexp
@@ -23,13 +24,13 @@ func compileExpressions(t testing.TB, texts []string, steps int) (expressions, [
 		}
 		list, trees = append(list, regexp.MustCompile(`\A(?:`+tree.String()+`)\z`)), append(trees, tree)
 	}
-	var e expressions
-	e.add(0, trees, list, &steps)
+	var e Many
+	e.Add(0, trees, list, &steps)
 	return e, list
 }
 
 func firstMatching(list []*regexp.Regexp, text string) int {
-	return (&grant{regexes: list}).matchingRegex(text)
+	return slices.IndexFunc(list, func(re *regexp.Regexp) bool { return re.MatchString(text) })
 }
 
 // TestExpressions holds the automata of random expressions against trying one after the other.
@@ -58,7 +59,7 @@ func TestExpressions(t *testing.T) {
 			}
 			origin += []string{"", "", ":8080", ":1"}[r.IntN(4)]
 			want := firstMatching(list, origin)
-			if got := e.find(origin); got != want {
+			if got := e.Find(origin); got != want {
 				t.Fatalf("%q: %q is matched by %d, want %d", texts, origin, got, want)
 			}
 			if want >= 0 {
@@ -88,34 +89,18 @@ func FuzzExpressions(f *testing.F) {
 			return
 		}
 		e, list := compileExpressions(t, []string{first, second}, 100_000)
-		if got, want := e.find(text), firstMatching(list, text); got != want {
+		if got, want := e.Find(text), firstMatching(list, text); got != want {
 			t.Errorf("%q, %q: %q is matched by %d, want %d", first, second, text, got, want)
 		}
 	})
 }
 
-// many expressions of some usual and unusual kinds.
-var manyRegexes = map[string]string{
-	"class":     `https://[a-z0-9-]+\.tenant%d\.example\.com(:[0-9]+)?`,
-	"dot-star":  `https://.*\.tenant%d\.example\.com`,
-	"literal":   `https://tenant%d\.example\.com(:\d+)?`,
-	"schemes":   `https?://(www|app)\.tenant%d\.(com|net)`,
-	"exploding": `https://.*[a-f]%d[a-z]{20}.*\.example`,
-}
-
-func manyOf(format string, n int) (texts []string) {
-	for i := range n {
-		texts = append(texts, fmt.Sprintf(format, i))
-	}
-	return texts
-}
-
 // TestManyExpressions asserts, without a clock, that automata stay as small as they should be, and that expressions that
 // would explode are left to package regexp.
 func TestManyExpressions(t *testing.T) {
-	for name, format := range manyRegexes {
+	for name, format := range growth.Regexes {
 		for _, n := range []int{10, 1000} {
-			e, list := compileExpressions(t, manyOf(format, n), maxAllSteps)
+			e, list := compileExpressions(t, growth.Many(format, n), MaxAutomataSteps)
 			states, size := 0, 0
 			for _, g := range e {
 				if g.automaton != nil {
@@ -131,7 +116,7 @@ func TestManyExpressions(t *testing.T) {
 				t.Errorf("%d %s: automata of %d MiB", n, name, size>>20)
 			}
 			for _, origin := range []string{"https://a.tenant7.example.com", "https://tenant9.example.com:1", "http://app.tenant3.net", "https://www.evil.example"} {
-				if got, want := e.find(origin), firstMatching(list, origin); got != want {
+				if got, want := e.Find(origin), firstMatching(list, origin); got != want {
 					t.Errorf("%d %s: %s is matched by %d, want %d", n, name, origin, got, want)
 				}
 			}
@@ -140,12 +125,12 @@ func TestManyExpressions(t *testing.T) {
 }
 
 func BenchmarkExpressions(b *testing.B) {
-	for name, format := range manyRegexes {
-		e, list := compileExpressions(b, manyOf(format, 1000), maxAllSteps)
+	for name, format := range growth.Regexes {
+		e, list := compileExpressions(b, growth.Many(format, 1000), MaxAutomataSteps)
 		for kind, origin := range map[string]string{"near": "https://pr-7.tenant5000.example.com", "long": "https://" + strings.Repeat("a.", 120) + "example.com"} {
 			b.Run(name+"/"+kind, func(b *testing.B) {
 				for b.Loop() {
-					e.find(origin)
+					e.Find(origin)
 				}
 			})
 			b.Run(name+"/"+kind+"/one-by-one", func(b *testing.B) {

@@ -1,4 +1,4 @@
-package policy
+package regex
 
 import (
 	"encoding/binary"
@@ -7,21 +7,21 @@ import (
 	"slices"
 )
 
-// expressions finds the first expression of a list that matches an origin, where there are many: in a few automata in
+// Many finds the first expression of a list that matches an origin, where there are many: in a few automata in
 // place of many expressions. What no automaton can be made of, or only a very large one, is tried as it is, in time
 // proportional to the length of the expression times that of the origin (RE2), so that one decision never costs more than
 // the list's text times the longest origin.
-type expressions []expressionGroup
+type Many []group
 
-// expressionGroup is some expressions that follow each other.
-type expressionGroup struct {
+// group is some expressions that follow each other.
+type group struct {
 	first     int        // in the list
 	automaton *automaton // nil: the first alone is
 	alone     *regexp.Regexp
 }
 
-// find returns the index of the first expression that matches, or -1.
-func (e expressions) find(text string) int {
+// Find returns the index of the first expression that matches, or -1.
+func (e Many) Find(text string) int {
 	for i := range e {
 		switch g := &e[i]; {
 		case g.automaton == nil:
@@ -38,17 +38,17 @@ func (e expressions) find(text string) int {
 }
 
 const (
-	// manyExpressions is from how many expressions on automata are made.
-	manyExpressions = 4
+	// ManyFrom is from how many expressions on automata are made.
+	ManyFrom = 4
 	// maxAutomatonSteps bounds the work and the size of one automaton: 8 MiB at most, usually a tenth.
 	maxAutomatonSteps = 2_000_000
-	// maxAllSteps bounds those of a set, also for what is given up: a fraction of a second.
-	maxAllSteps = 10_000_000
+	// MaxAutomataSteps bounds those of a set, also for what is given up: a fraction of a second.
+	MaxAutomataSteps = 10_000_000
 )
 
-// add makes groups of expressions, of which first is the index in the list. Where they are too much for one automaton
+// Add makes groups of expressions, of which first is the index in the list. Where they are too much for one automaton
 // they are made two.
-func (e *expressions) add(first int, trees []*syntax.Regexp, list []*regexp.Regexp, left *int) {
+func (e *Many) Add(first int, trees []*syntax.Regexp, list []*regexp.Regexp, left *int) {
 	var a *automaton
 	if *left > 0 {
 		steps := min(maxAutomatonSteps, *left)
@@ -58,12 +58,12 @@ func (e *expressions) add(first int, trees []*syntax.Regexp, list []*regexp.Rege
 	}
 	switch half := len(list) / 2; {
 	case a != nil:
-		*e = append(*e, expressionGroup{first: first, automaton: a})
+		*e = append(*e, group{first: first, automaton: a})
 	case len(list) == 1:
-		*e = append(*e, expressionGroup{first: first, alone: list[0]})
+		*e = append(*e, group{first: first, alone: list[0]})
 	default:
-		e.add(first, trees[:half], list[:half], left)
-		e.add(first+half, trees[half:], list[half:], left)
+		e.Add(first, trees[:half], list[:half], left)
+		e.Add(first+half, trees[half:], list[half:], left)
 	}
 }
 

@@ -1,12 +1,8 @@
-package policy
+package regex
 
 import (
-	"regexp"
 	"regexp/syntax"
-	"strings"
 	"sync"
-
-	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // originLanguage is an expression that accepts every well-formed origin. Of what it accepts beside them, nothing has upper
@@ -28,8 +24,8 @@ var originLanguage = sync.OnceValue(func() *syntax.Regexp {
 	return tree
 })
 
-// acceptsNoOrigin reports whether an expression for whole origins accepts none at all.
-func (x *inclusion) acceptsNoOrigin(tree *syntax.Regexp) bool {
+// AcceptsNoOrigin reports whether an expression for whole origins accepts none at all.
+func (x *Inclusion) AcceptsNoOrigin(tree *syntax.Regexp) bool {
 	a, b := x.machine(tree, true), x.machine(originLanguage(), true)
 	if a == nil || b == nil {
 		return false
@@ -40,23 +36,4 @@ func (x *inclusion) acceptsNoOrigin(tree *syntax.Regexp) bool {
 		return accepts
 	})
 	return complete && !accepts
-}
-
-// madeFor returns origins that an expression accepts, of those that its syntax suggests.
-func madeFor(tree *syntax.Regexp, whole *regexp.Regexp) (origins []origin.Origin) {
-	for _, sample := range samples(tree) {
-		texts := []string{sample}
-		// A scheme may be part of what stands for anything.
-		if _, rest, ok := strings.Cut(sample, "://"); ok {
-			texts = append(texts, "https://"+rest, "http://"+rest)
-		} else {
-			texts = append(texts, "https://"+sample, "http://"+sample)
-		}
-		for _, text := range texts {
-			if o, ok := origin.Parse(text); ok && !o.Null && whole.MatchString(text) {
-				origins = append(origins, o)
-			}
-		}
-	}
-	return origins
 }
