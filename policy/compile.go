@@ -8,6 +8,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
@@ -26,7 +27,7 @@ type compiler struct {
 	key        []byte            // of either, used again and again
 	grants     []grant           // what Set.policies points to
 	routes     []route           // what virtualHost.routes are parts of
-	origins    []origins         // what grants point to, at the moment
+	origins    []match.Origins   // what grants point to, at the moment
 
 	automatonSteps int // what is left of regex.MaxAutomataSteps
 	regexSteps     int // what is left of maxAllRegexSteps
@@ -110,9 +111,9 @@ func (c *compiler) reserve(sources []Source) {
 	c.grants = make([]grant, 0, policies)
 	c.set.hosts = make([]virtualHost, 0, hosts)
 	c.routes = make([]route, 0, routes)
-	c.set.patterns.reserve(patterns.n, patterns.text)
-	c.set.names.reserve(names.n, names.text)
-	c.set.domains.reserve(domains.n, domains.text)
+	c.set.patterns.Reserve(patterns.n, patterns.text)
+	c.set.names.Reserve(names.n, names.text)
+	c.set.domains.Reserve(domains.n, domains.text)
 }
 
 // textSize returns the length of all texts of a list.
@@ -157,10 +158,10 @@ func (c *compiler) compileOriginSets(source int32, src Source) {
 		} else {
 			c.originSets[name] = set
 		}
-		set.origins = c.set.patterns.newOrigins()
+		set.Origins = c.set.patterns.List()
 		c.allow.begin(c.in(source, path), set.texts)
 		c.linter.families.begin(set.texts)
-		c.allow.compiled = &set.origins
+		c.allow.compiled = &set.Origins
 		for i, text := range set.texts {
 			p, ok := c.parsePattern(c.allow.at, i, text)
 			if !ok {
@@ -179,12 +180,12 @@ func (c *compiler) compileOriginSets(source int32, src Source) {
 }
 
 // newOrigins begins a compiled list of a policy. They stand in blocks, as there may be many and each is small.
-func (c *compiler) newOrigins() *origins {
+func (c *compiler) newOrigins() *match.Origins {
 	const block = 64
 	if len(c.origins) == cap(c.origins) {
-		c.origins = make([]origins, 0, block)
+		c.origins = make([]match.Origins, 0, block)
 	}
-	c.origins = append(c.origins, c.set.patterns.newOrigins())
+	c.origins = append(c.origins, c.set.patterns.List())
 	return &c.origins[len(c.origins)-1]
 }
 
@@ -277,21 +278,21 @@ func (c *compiler) hostAt(id int) finding.Location {
 
 func (c *compiler) addHostName(host finding.Location, name string, id int) {
 	space := uint64(nameExact)
-	if isGlob(name) {
+	if match.IsGlob(name) {
 		space = nameGlob
 	}
-	if had := c.set.names.add(space, name, uint64(id)); had != 0 {
+	if had := c.set.names.Add(space, name, uint64(id)); had != 0 {
 		c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateName, Location: host.Field("name"), Value: name,
 			Message: "another virtual host has this name already", Related: new(c.hostAt(int(had)).Field("name"))})
 		return
 	}
 	if space == nameGlob {
-		c.set.globs.add(name, id)
+		c.set.globs.Add(name, id)
 	}
 }
 
 func (c *compiler) addDomain(host finding.Location, i int, domain string, id int) {
-	if why, fix := checkDomain(domain); why != "" {
+	if why, fix := match.CheckDomain(domain); why != "" {
 		c.found.Fail(finding.Finding{Code: finding.CodeDomainMalformed, Location: host.Field("domains").Index(i), Value: domain,
 			Message: why, Fix: fix})
 		return
@@ -300,8 +301,8 @@ func (c *compiler) addDomain(host finding.Location, i int, domain string, id int
 	if fetch.HasUpperASCII(key) {
 		key = string(fetch.LowerASCII(key, nil))
 	}
-	if had := c.set.domains.add(key, makeHostKey(id, i)); had != 0 {
-		first := c.hostAt(had.host()).Field("domains").Index(had.domain())
+	if had := c.set.domains.Add(key, match.MakeHostKey(id, i)); had != 0 {
+		first := c.hostAt(had.Host()).Field("domains").Index(had.Domain())
 		c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateDomain, Location: host.Field("domains").Index(i), Value: domain,
 			Message: "this domain stands in the set already; Envoy does not allow that either", Related: &first})
 	}

@@ -203,6 +203,3 @@ func (c *compiler) compileRegex(at finding.Location, text string) *regexp.Regexp
 func regexFault(err error) string {
 	return "RE2 does not accept this expression: " + strings.TrimPrefix(err.Error(), "error parsing regexp: ")
 }
-
-// isGlob reports whether a name is a pattern.
-func isGlob(name string) bool { return strings.Contains(name, "*") }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
@@ -80,8 +81,8 @@ func (c *compiler) compilePolicy(at finding.Location, source int32, name string,
 	}
 	g.many = c.compileExpressions(p.GetAllowOriginRegexes(), g.regexes)
 	for _, set := range g.allow {
-		if set.any != 0 {
-			g.anybody = set.any
+		if set.Any != 0 {
+			g.anybody = Rule(set.Any)
 			break
 		}
 	}
@@ -100,8 +101,8 @@ func (c *compiler) compilePolicy(at finding.Location, source int32, name string,
 }
 
 // compilePatterns compiles allow_origins or deny_origins: the policy's own patterns, then the sets it refers to.
-func (c *compiler) compilePatterns(list *patternList, kind ruleKind, g *grant, risks *credentialRisks) []*origins {
-	var all []*origins
+func (c *compiler) compilePatterns(list *patternList, kind ruleKind, g *grant, risks *credentialRisks) []*match.Origins {
+	var all []*match.Origins
 	for i, text := range list.texts {
 		p, ok := c.parsePattern(list.at, i, text)
 		if !ok {
@@ -134,7 +135,7 @@ func (c *compiler) compilePatterns(list *patternList, kind ruleKind, g *grant, r
 		}
 	}
 	for _, set := range list.sets {
-		all = append(all, &set.origins)
+		all = append(all, &set.Origins)
 	}
 	return all
 }

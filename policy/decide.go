@@ -280,7 +280,7 @@ func isSameOrigin(r *Request, o *origin.Origin) bool {
 	if o.Scheme == "http" && r.Scheme == "https" {
 		return false
 	}
-	// What stands behind the host must be its port (Envoy's cutPort, of an authority whose host is known).
+	// What stands behind the host must be its port (Envoy's match.CutPort, of an authority whose host is known).
 	if len(r.Authority) < len(o.Host) || !fetch.EqualFoldASCII(r.Authority[:len(o.Host)], o.Host) {
 		return false
 	}

@@ -1,6 +1,9 @@
 package policy
 
-import "github.com/corsproc/corsproc/policy/internal/origin"
+import (
+	"github.com/corsproc/corsproc/policy/internal/match"
+	"github.com/corsproc/corsproc/policy/internal/origin"
+)
 
 // manyPolicies is from how many policies of a list on an index says which of them an origin concerns first.
 const manyPolicies = 16
@@ -15,7 +18,7 @@ type asked struct {
 	list []*grant
 
 	// Of a long list: which policy is the first to name what matches an origin, counted from 1.
-	patterns        origins
+	patterns        match.Origins
 	expressions     map[string]int // by their text
 	withExpressions []int          // the policies that have expressions
 }
@@ -25,21 +28,21 @@ func (d *differ) newAsked(list []*grant) *asked {
 	if len(list) < manyPolicies {
 		return a
 	}
-	a.patterns = new(originIndex).newOrigins()
+	a.patterns = new(match.OriginIndex).List()
 	a.expressions = map[string]int{}
-	seen := map[*origins]bool{}
+	seen := map[*match.Origins]bool{}
 	for i, g := range list {
-		for _, sets := range [...][]*origins{g.allow, g.deny} {
+		for _, sets := range [...][]*match.Origins{g.allow, g.deny} {
 			for _, set := range sets {
 				if seen[set] {
 					continue // an origin set that an earlier policy refers to
 				}
 				seen[set] = true
-				if set.any != 0 {
-					a.patterns.add(&origin.Pattern{Kind: origin.PatternAny}, Rule(i+1))
+				if set.Any != 0 {
+					a.patterns.Add(&origin.Pattern{Kind: origin.PatternAny}, uint64(i+1))
 				}
-				for p := range set.all() {
-					a.patterns.add(&p, Rule(i+1))
+				for p := range set.All() {
+					a.patterns.Add(&p, uint64(i+1))
 				}
 			}
 		}
@@ -77,7 +80,7 @@ func (a *asked) concerned(s *subject) []*grant {
 	if len(a.list) < manyPolicies || s.origin.Null {
 		return a.list
 	}
-	first := int(a.patterns.first(&s.origin))
+	first := int(a.patterns.First(&s.origin))
 	if s.regex != "" {
 		if i := a.expressions[s.regex]; i != 0 && (first == 0 || i < first) {
 			first = i
@@ -110,8 +113,8 @@ func (d *differ) matchRegex(g *grant, s *subject) (rule Rule, denied bool) {
 		return makeRule(ruleRegex, int(g.index), i), false
 	}
 	for _, set := range g.allow {
-		if rule := set.match(&s.origin); rule != 0 {
-			return rule, false
+		if rule := set.Match(&s.origin); rule != 0 {
+			return Rule(rule), false
 		}
 	}
 	return 0, false
@@ -132,26 +135,4 @@ func (d *differ) expressionsOf(g *grant) map[string]int {
 		d.expressions[g] = list
 	}
 	return d.expressions[g]
-}
-
-// first returns the least of all rules that cover a well-formed origin other than null, or 0.
-func (s *origins) first(o *origin.Origin) Rule {
-	least := earlier(s.any, s.find(spaceExact, noScheme, o.Text))
-	scheme := s.index.scheme(o.Scheme)
-	if scheme == noScheme {
-		return least
-	}
-	hostPort := o.Text[len(o.Scheme)+len("://"):]
-	for _, rule := range [...]Rule{
-		s.find(spaceHost, scheme, o.Host), s.find(spaceAny, scheme, hostPort[len(o.Host):]), s.find(spaceAnyAnyPort, scheme, ""),
-	} {
-		least = earlier(least, rule)
-	}
-	all := s.lens | s.anyPortLens
-	for n := all.below(len(o.Host) - 1); n > 0; n = all.below(n) {
-		if start := len(o.Host) - n; o.Host[start-1] == '.' {
-			least = earlier(least, earlier(s.find(spaceSub, scheme, hostPort[start:]), s.find(spaceSubAnyPort, scheme, o.Host[start:])))
-		}
-	}
-	return least
 }

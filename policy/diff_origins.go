@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
@@ -89,12 +90,12 @@ func changeKey(c *corsprocv1.GrantChange) string {
 // subjectsOf returns the origins that two lists of policies can tell apart.
 func subjectsOf(lists ...[]*grant) []subject {
 	all := subjects{seen: map[string]bool{}}
-	var written []*origins
-	seen := map[*origins]bool{}
+	var written []*match.Origins
+	seen := map[*match.Origins]bool{}
 	regexes := map[string]*regexp.Regexp{}
 	for _, list := range lists {
 		for _, g := range list {
-			for _, sets := range [...][]*origins{g.allow, g.deny} {
+			for _, sets := range [...][]*match.Origins{g.allow, g.deny} {
 				for _, set := range sets {
 					if !seen[set] {
 						seen[set] = true
@@ -108,7 +109,7 @@ func subjectsOf(lists ...[]*grant) []subject {
 		}
 	}
 	for _, set := range written {
-		for p := range set.all() {
+		for p := range set.All() {
 			if p.IsExact() {
 				o := p.Origin // whose text is the pattern
 				all.add(o.Text, p, o)
@@ -141,10 +142,10 @@ type ports struct {
 }
 
 // portsOf collects the ports of patterns with a wildcard for the host.
-func portsOf(sets []*origins) *ports {
+func portsOf(sets []*match.Origins) *ports {
 	all := &ports{named: map[coverKey][]int32{}, any: map[coverKey]bool{}, used: map[string]map[int32]bool{}, left: maxPortSubjects}
 	for _, set := range sets {
-		for p := range set.all() {
+		for p := range set.All() {
 			key := keyOf(&p)
 			key.port = 0
 			switch port := p.Origin.Port; {
@@ -194,14 +195,14 @@ func (p *ports) free(scheme, host string, all *subjects) int32 {
 }
 
 // addPatterns adds what stands for the patterns of a list that are no exact origins.
-func (all *subjects) addPatterns(set *origins, ports *ports) {
-	if set.any != 0 {
+func (all *subjects) addPatterns(set *match.Origins, ports *ports) {
+	if set.Any != 0 {
 		all.add("*", origin.Pattern{Kind: origin.PatternAny}, freshOrigin)
 	}
-	if set.any != 0 || set.null != 0 {
+	if set.Any != 0 || set.Null != 0 {
 		all.add("null", origin.Pattern{Kind: origin.PatternNull}, origin.Origin{Text: "null", Null: true})
 	}
-	for p := range set.all() {
+	for p := range set.All() {
 		if p.IsExact() {
 			continue
 		}
@@ -291,40 +292,40 @@ func (s *subject) width() int {
 	return 4
 }
 
-// covers reports whether a list of patterns, in the order of their width, covers a subject.
-func (s *origins) covers(other *subject) bool {
+// coversSubject reports whether a list of patterns, in the order of their width, covers a subject.
+func coversSubject(s *match.Origins, other *subject) bool {
 	switch {
 	case other.regex != "":
 		return false
 	case other.origin.Null:
-		return s.any != 0 || s.null != 0
+		return s.Any != 0 || s.Null != 0
 	}
-	return s.match(&other.origin) != 0
+	return s.Match(&other.origin) != 0
 }
 
 // summarise writes down for whom something changes: the widest patterns, and what they cover and is not meant.
 func summarise(all []subject, members []int) (texts, except []string) {
-	const covered = Rule(1) // which one does not matter
-	told := new(originIndex).newOrigins()
+	const covered = 1 // which one does not matter
+	told := new(match.OriginIndex).List()
 	inside := make(map[string]bool, len(members))
 	for _, i := range members {
 		s := &all[i]
 		repeated := inside[s.text] // another sample of an expression
 		inside[s.text] = true
-		if repeated || told.covers(s) {
+		if repeated || coversSubject(&told, s) {
 			continue
 		}
 		texts = append(texts, s.text)
 		if s.regex == "" {
-			told.add(&s.pattern, covered)
+			told.Add(&s.pattern, covered)
 		}
 	}
-	if told.any != 0 || told.kinds&^(1<<spaceExact) != 0 {
-		others := new(originIndex).newOrigins()
+	if told.Any != 0 || told.HasWildcards() {
+		others := new(match.OriginIndex).List()
 		for i := range all {
-			if s := &all[i]; !inside[s.text] && told.covers(s) && !others.covers(s) {
+			if s := &all[i]; !inside[s.text] && coversSubject(&told, s) && !coversSubject(&others, s) {
 				except = append(except, s.text)
-				others.add(&s.pattern, covered)
+				others.Add(&s.pattern, covered)
 			}
 		}
 	}

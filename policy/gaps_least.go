@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
@@ -102,7 +103,7 @@ func (g *grant) surplus(r *Request) int {
 
 // isOpen reports whether a policy allows everybody, or every host.
 func (g *grant) isOpen() bool {
-	return g.anybody != 0 || slices.ContainsFunc(g.allow, func(s *origins) bool { return s.has(spaceAny) || s.has(spaceAnyAnyPort) })
+	return g.anybody != 0 || slices.ContainsFunc(g.allow, (*match.Origins).HasAnyHost)
 }
 
 // allowsOthers reports whether a policy allows somebody beside an origin.
@@ -111,10 +112,10 @@ func (g *grant) allowsOthers(o *origin.Origin) bool {
 		return true
 	}
 	for _, set := range g.allow {
-		if set.any != 0 || set.null != 0 && !o.Null || set.kinds&^(1<<spaceExact) != 0 {
+		if set.Any != 0 || set.Null != 0 && !o.Null || set.HasWildcards() {
 			return true
 		}
-		for p := range set.all() {
+		for p := range set.All() {
 			if p.Origin.Text != o.Text {
 				return true
 			}

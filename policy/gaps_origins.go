@@ -11,8 +11,8 @@ import (
 // denied returns a gap for each entry of deny_origins that covers an origin: it is denied until all of them are gone.
 func (g *grant) denied(o *origin.Origin) (gaps []Gap) {
 	for _, set := range g.deny {
-		for _, rule := range set.covering(o) {
-			gaps = append(gaps, Gap{Kind: GapDenied, Policy: g.name, Rule: rule, Value: o.Text})
+		for _, rule := range set.Covering(o) {
+			gaps = append(gaps, Gap{Kind: GapDenied, Policy: g.name, Rule: Rule(rule), Value: o.Text})
 		}
 	}
 	return gaps
@@ -23,39 +23,8 @@ func (g *grant) denied(o *origin.Origin) (gaps []Gap) {
 func (s *Set) isAllowedElsewhere(g Gap) bool {
 	kind, set, _ := g.Rule.parts()
 	return kind == ruleSet && slices.ContainsFunc(s.policies, func(p *grant) bool {
-		return slices.Contains(p.allow, &s.originSets[set].origins)
+		return slices.Contains(p.allow, &s.originSets[set].Origins)
 	})
-}
-
-// covering returns every rule that covers an origin, in the order of the list; of entries that are the same, the first.
-// [origins.match] finds the most particular one.
-func (s *origins) covering(o *origin.Origin) (rules []Rule) {
-	add := func(rule Rule) {
-		if rule != 0 {
-			rules = append(rules, rule)
-		}
-	}
-	add(s.any)
-	if o.Null {
-		add(s.null)
-		slices.Sort(rules)
-		return rules
-	}
-	add(s.find(spaceExact, noScheme, o.Text))
-	if scheme := s.index.scheme(o.Scheme); scheme != noScheme {
-		hostPort := o.Text[len(o.Scheme)+len("://"):]
-		add(s.find(spaceHost, scheme, o.Host))
-		add(s.find(spaceAny, scheme, hostPort[len(o.Host):]))
-		add(s.find(spaceAnyAnyPort, scheme, ""))
-		for i := 1; i < len(o.Host)-1; i++ {
-			if o.Host[i] == '.' {
-				add(s.find(spaceSub, scheme, hostPort[i+1:]))
-				add(s.find(spaceSubAnyPort, scheme, o.Host[i+1:]))
-			}
-		}
-	}
-	slices.Sort(rules)
-	return rules
 }
 
 // isDangerous reports whether an origin must not get credentials.
@@ -76,10 +45,10 @@ func (g *grant) isDangerous() bool {
 		}
 	}
 	for _, set := range g.allow {
-		if set.any != 0 || set.null != 0 {
+		if set.Any != 0 || set.Null != 0 {
 			return true
 		}
-		for p := range set.all() {
+		for p := range set.All() {
 			if len(p.Dangers()) > 0 {
 				return true
 			}

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	"github.com/corsproc/corsproc/policy/internal/regex"
 )
@@ -17,7 +18,7 @@ type grant struct {
 
 	// allow and deny hold the policy's own patterns, if any, and then the origin sets it refers to, which it shares with
 	// every other policy that refers to them.
-	allow, deny []*origins
+	allow, deny []*match.Origins
 	regexes     []*regexp.Regexp // each matches the whole origin only
 	many        regex.Many       // the same, where there are many
 
@@ -63,14 +64,14 @@ func (g *grant) listsHeaders() bool { return g.anyHeader || len(g.headers) > 0 }
 func (g *grant) denies(o *origin.Origin) Rule {
 	for _, set := range g.deny {
 		if o.Null {
-			if set.null != 0 {
-				return set.null
+			if set.Null != 0 {
+				return Rule(set.Null)
 			}
-			if set.any != 0 {
-				return set.any
+			if set.Any != 0 {
+				return Rule(set.Any)
 			}
-		} else if rule := set.match(o); rule != 0 {
-			return rule
+		} else if rule := set.Match(o); rule != 0 {
+			return Rule(rule)
 		}
 	}
 	return 0
@@ -81,8 +82,8 @@ func (g *grant) denies(o *origin.Origin) Rule {
 func (g *grant) allows(o *origin.Origin) Rule {
 	if o.Null {
 		for _, set := range g.allow {
-			if set.null != 0 {
-				return set.null
+			if set.Null != 0 {
+				return Rule(set.Null)
 			}
 		}
 		if g.star {
@@ -92,8 +93,8 @@ func (g *grant) allows(o *origin.Origin) Rule {
 	}
 	for _, set := range g.allow {
 		// "*" is the least particular rule of all: a pattern of a later set or a regex is named before it.
-		if rule := set.match(o); rule != 0 && rule != set.any {
-			return rule
+		if rule := set.Match(o); rule != 0 && rule != set.Any {
+			return Rule(rule)
 		}
 	}
 	if len(g.regexes) > 0 {

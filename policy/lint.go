@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
@@ -42,9 +43,9 @@ type lintedPolicy struct {
 // origins, of which the compiled list says enough; of the others there is entries.
 type patternList struct {
 	at       finding.Location
-	texts    []string     // as written
-	compiled *origins     // the patterns of its own; nil: there are none
-	repeated []repetition // of those
+	texts    []string       // as written
+	compiled *match.Origins // the patterns of its own; nil: there are none
+	repeated []repetition   // of those
 	sets     []setReference
 	entries  []entry // the patterns of its own; filled by parse
 	parsed   bool
@@ -76,8 +77,8 @@ func (list *patternList) begin(at finding.Location, texts []string) {
 }
 
 func (list *patternList) add(p *origin.Pattern, i int, rule Rule) {
-	if had := list.compiled.add(p, rule); had != 0 {
-		list.repeated = append(list.repeated, repetition{i, had})
+	if had := list.compiled.Add(p, uint64(rule)); had != 0 {
+		list.repeated = append(list.repeated, repetition{i, Rule(had)})
 	}
 }
 
@@ -106,7 +107,7 @@ func (list *patternList) parse() []entry {
 
 // isPlain reports whether no element of the list's own can cover another one.
 func (list *patternList) isPlain() bool {
-	return list.compiled == nil || len(list.repeated) == 0 && list.compiled.any == 0 && list.compiled.kinds&^(1<<spaceExact) == 0
+	return list.compiled == nil || len(list.repeated) == 0 && list.compiled.Any == 0 && !list.compiled.HasWildcards()
 }
 
 // lintPolicy looks at a policy that stands under its name.

@@ -50,7 +50,7 @@ func (l *linter) coveringEntry(list *patternList, of *setReference, p *origin.Pa
 	}
 	if list.compiled != nil {
 		// What is said to be covered itself does not count.
-		if by := list.compiled.coveringPattern(p, func(r Rule) bool { return list.entry(r).covered }); by != 0 {
+		if by := Rule(list.compiled.CoveringPattern(p, func(r uint64) bool { return list.entry(Rule(r)).covered })); by != 0 {
 			return list.at.Index(by.element()), list.textAt(by), true
 		}
 	}
@@ -59,7 +59,7 @@ func (l *linter) coveringEntry(list *patternList, of *setReference, p *origin.Pa
 		if set.originSet == of.originSet || set.covered {
 			continue
 		}
-		if by := set.coveringPattern(p, nil); by != 0 {
+		if by := Rule(set.CoveringPattern(p, nil)); by != 0 {
 			return list.at.Index(set.index), "@" + set.name, true
 		}
 	}
@@ -75,7 +75,7 @@ func (l *linter) lintRegexCover(p *lintedPolicy) {
 	first := map[string]int{}
 	star := Rule(0)
 	if p.allow.compiled != nil {
-		star = p.allow.compiled.any
+		star = Rule(p.allow.compiled.Any)
 	}
 	for i, text := range p.message.GetAllowOriginRegexes() {
 		switch earlier, again := first[text]; {

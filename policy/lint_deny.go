@@ -39,7 +39,7 @@ func (l *linter) lintDenies() {
 			}
 		}
 		for _, set := range list.sets {
-			if !set.covered && !set.empty() {
+			if !set.covered && !set.Empty() {
 				d.sets[p] = append(d.sets[p], set)
 			}
 		}
@@ -166,8 +166,8 @@ func (d *denies) outside(wild []*origin.Pattern, q *grant) (rest []*origin.Patte
 	allowed := map[coverKey][]int32{} // the ports of allowed wildcards
 	any := false
 	for _, set := range q.allow {
-		any = any || set.null != 0 // "*" does not get here
-		for a := range set.all() {
+		any = any || set.Null != 0 // "*" does not get here
+		for a := range set.All() {
 			any = true
 			if d.looks--; d.looks < 0 {
 				return nil

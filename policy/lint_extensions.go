@@ -24,7 +24,7 @@ func (l *linter) lintExtensions(p *lintedPolicy) {
 		}
 	}
 	for _, set := range p.allow.sets {
-		if !set.hasAnyHost() {
+		if !set.HasAnyHost() {
 			continue
 		}
 		for q := range set.written() {
@@ -75,9 +75,7 @@ func probeExtensions(scheme string) []string {
 }
 
 // hasAnyHost reports whether a list has patterns of any host.
-func (list *patternList) hasAnyHost() bool { return list.compiled != nil && list.compiled.hasAnyHost() }
-
-func (s *origins) hasAnyHost() bool { return s.has(spaceAny) || s.has(spaceAnyAnyPort) }
+func (list *patternList) hasAnyHost() bool { return list.compiled != nil && list.compiled.HasAnyHost() }
 
 // isEveryHost reports whether a pattern covers every host of a scheme that is not the web's.
 func isEveryHost(p *origin.Pattern) bool {

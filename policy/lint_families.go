@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
@@ -79,7 +80,7 @@ func (f *families) count(i, scheme, domain int) {
 		if 2*f.used >= len(f.slots) {
 			f.grow()
 		}
-		*recent = f.slot(hash(uint64(scheme), text), i, scheme, domain)
+		*recent = f.slot(match.Hash(uint64(scheme), text), i, scheme, domain)
 	}
 	slot := *recent
 	if slot.count == 0 {

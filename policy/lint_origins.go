@@ -13,7 +13,7 @@ import (
 const maxSetsLookedAt = 64
 
 func (l *linter) lintOrigins(p *lintedPolicy) {
-	if p.allow.compiled != nil && p.allow.compiled.null != 0 {
+	if p.allow.compiled != nil && p.allow.compiled.Null != 0 {
 		for i, text := range p.allow.texts {
 			if text == "null" {
 				l.warnNull(p.allow.at.Index(i))
@@ -39,13 +39,13 @@ func (l *linter) lintList(list *patternList, starCoversNull bool) {
 	entries := list.parse()
 	for i := range entries {
 		p := &entries[i]
-		if by := list.compiled.coveringElement(p); by != 0 {
+		if by := coveringElement(list.compiled, p); by != 0 {
 			p.covered = true
 			l.covered(list.at.Index(p.Index), text(&p.Pattern), list.at.Index(by.element()), list.textAt(by))
 			continue
 		}
 		for _, set := range list.sets[:min(len(list.sets), maxSetsLookedAt)] {
-			if by := set.coveringPattern(&p.Pattern, nil); by != 0 {
+			if by := Rule(set.CoveringPattern(&p.Pattern, nil)); by != 0 {
 				p.covered = true
 				l.covered(list.at.Index(p.Index), text(&p.Pattern), l.setEntry(set.originSet, by), set.texts[by.element()])
 				break
@@ -62,9 +62,9 @@ func (l *linter) lintList(list *patternList, starCoversNull bool) {
 			continue
 		}
 		seen[set.originSet] = set.index
-		if list.compiled != nil && list.compiled.any != 0 && (set.null == 0 || starCoversNull) {
+		if list.compiled != nil && list.compiled.Any != 0 && (set.Null == 0 || starCoversNull) {
 			set.covered = true
-			l.covered(at, "@"+set.name, list.at.Index(list.compiled.any.element()), "*")
+			l.covered(at, "@"+set.name, list.at.Index(Rule(list.compiled.Any).element()), "*")
 		}
 	}
 	l.lintSetReferences(list)
@@ -113,7 +113,7 @@ func (l *linter) lintSet(list *patternList) {
 // lintNullInSets finds "null" in origin sets that a policy allows.
 func (l *linter) lintNullInSets() {
 	for _, set := range l.set.originSets {
-		if !set.allowed || set.null == 0 {
+		if !set.allowed || set.Null == 0 {
 			continue
 		}
 		at := l.in(set.source, finding.Path("").Name("origin_sets").Name(set.name))
@@ -149,7 +149,7 @@ func (l *linter) hintWildcard(list *patternList) {
 		if f.port != 0 {
 			wildcard += fmt.Sprintf(":%d", f.port)
 		}
-		if p, _ := origin.ParsePattern(wildcard); list.compiled.coveringPattern(&p, nil) != 0 {
+		if p, _ := origin.ParsePattern(wildcard); list.compiled.CoveringPattern(&p, nil) != 0 {
 			continue // it stands there, and the others are said to be covered
 		}
 		l.found.Hint(finding.Finding{Code: finding.CodeManyExactOrigins, Location: list.at.Index(f.first), Value: list.texts[f.first],

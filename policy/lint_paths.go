@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/match"
 )
 
 // lintPath finds paths of route i that no browser sends, such as are never granted anything, and such in which a star was
@@ -57,7 +58,7 @@ func (h *virtualHost) neverGrants(i int) bool {
 			continue // it has an earlier place
 		}
 		never = false
-		for read := range otherReadings(path) {
+		for read := range match.OtherReadings(path) {
 			never = never || !t.decidesAs(h.at(h.route("", read)))
 		}
 		if !never {
@@ -70,11 +71,11 @@ func (h *virtualHost) neverGrants(i int) bool {
 // twofoldPaths returns samples of the paths that a route covers, if all of them can be read in more than one way.
 func (t *route) twofoldPaths() (paths []string) {
 	switch {
-	case t.kind == routePrefix && isTwofold(t.text+"x"): // "/." alone also begins "/.well-known"
+	case t.kind == routePrefix && match.IsTwofold(t.text+"x"): // "/." alone also begins "/.well-known"
 		return []string{t.text + "x"}
-	case t.kind == routePath && isTwofold(t.text), t.kind == routeSegments && isTwofold(t.text):
+	case t.kind == routePath && match.IsTwofold(t.text), t.kind == routeSegments && match.IsTwofold(t.text):
 		return []string{t.text}
-	case t.kind == routeRegex && isTwofold(regexReach(t.text).prefix+"x"):
+	case t.kind == routeRegex && match.IsTwofold(regexReach(t.text).prefix+"x"):
 		return t.samplePaths()
 	}
 	return nil
@@ -87,8 +88,8 @@ func (t *route) isResolved() bool {
 	if t.kind == routePrefix {
 		text = append(text, 'x') // "/." alone also begins "/.well-known"
 	}
-	plain := turnBackslashes(decode(text, &isDot))
-	return strings.Contains(t.text, `\`) || len(resolveDots(slices.Clone(plain))) < len(plain)
+	plain := match.TurnBackslashes(match.Decode(text, &isDot))
+	return strings.Contains(t.text, `\`) || len(match.ResolveDots(slices.Clone(plain))) < len(plain)
 }
 
 // isDot holds the byte of dot segments.
@@ -100,7 +101,7 @@ func (h *virtualHost) spelledOut(t *route) string {
 	if t.kind == routeRegex {
 		return ""
 	}
-	spelled := route{kind: t.kind, text: string(decodeUnreserved(raiseDigits([]byte(t.text))))}
+	spelled := route{kind: t.kind, text: string(match.DecodeUnreserved(match.RaiseDigits([]byte(t.text))))}
 	if spelled.text == t.text || len(spelled.twofoldPaths()) > 0 || slices.ContainsFunc(h.routes, func(o route) bool { return o.says(&spelled) }) {
 		return ""
 	}

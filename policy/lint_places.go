@@ -2,6 +2,7 @@ package policy
 
 import (
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/match"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -55,7 +56,7 @@ func (l *linter) lintHostNames() {
 	for i, src := range l.sources {
 		for j, h := range src.Set.GetVirtualHosts() {
 			name := h.GetName()
-			if !isGlob(name) || len(h.GetDomains()) > 0 {
+			if !match.IsGlob(name) || len(h.GetDomains()) > 0 {
 				continue
 			}
 			if name[0] == '*' {
@@ -64,11 +65,11 @@ func (l *linter) lintHostNames() {
 				}
 			}
 			at := l.in(int32(i), finding.Path("").Name("virtual_hosts").Index(j)).Field("name")
-			if l.hostAt(int(l.set.names.find(nameGlob, name))).Field("name") != at {
+			if l.hostAt(int(l.set.names.Find(nameGlob, name))).Field("name") != at {
 				continue // there is an error about it
 			}
 			// A pattern that matches the text of another one, its stars included, matches all that the other one does.
-			id, ok := l.set.globs.find(name)
+			id, ok := l.set.globs.Find(name)
 			if !ok {
 				continue
 			}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -19,7 +20,7 @@ type routesBefore struct {
 	paths, regexes, names map[string]int // by the whole text
 	prefixes, segments    map[string]int
 	lens                  []int // the lengths of prefixes' and segments' keys
-	globs                 globs
+	globs                 match.Globs
 	tried                 []int     // the routes with an expression
 	reached               []reached // all of them that go by the path
 }
@@ -143,8 +144,8 @@ func (b *routesBefore) add(i int, t *route, r pathReach) {
 		b.reached = append(b.reached, reached{i, r})
 	}
 	switch {
-	case t.kind == routeName && isGlob(t.text):
-		b.globs.add(t.text, i)
+	case t.kind == routeName && match.IsGlob(t.text):
+		b.globs.Add(t.text, i)
 	case t.kind == routeName:
 		put(&b.names, t.text)
 	case r.nothing:
@@ -180,7 +181,7 @@ func (b *routesBefore) covering(h *virtualHost, t *route, r pathReach) (first in
 			return i, true
 		}
 		// As for virtual hosts: a pattern that matches the text of another one covers it.
-		return b.globs.find(t.text)
+		return b.globs.Find(t.text)
 	}
 	for _, n := range b.lens {
 		if n > len(r.prefix) {

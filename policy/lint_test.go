@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -58,24 +59,24 @@ func TestCoverage(t *testing.T) {
 	all, patterns := universe(t)
 	matched := make([][]bool, len(patterns))
 	for i := range patterns {
-		one := new(originIndex).newOrigins()
-		one.add(&patterns[i], 1)
+		one := new(match.OriginIndex).List()
+		one.Add(&patterns[i], 1)
 		matched[i] = make([]bool, len(all))
 		for j := range all {
-			matched[i][j] = one.match(&all[j]) != 0
+			matched[i][j] = one.Match(&all[j]) != 0
 		}
 	}
 	for i := range patterns {
-		one := new(originIndex).newOrigins()
-		one.add(&patterns[i], 1)
-		allow := &grant{allow: []*origins{&one}, anybody: one.any}
+		one := new(match.OriginIndex).List()
+		one.Add(&patterns[i], 1)
+		allow := &grant{allow: []*match.Origins{&one}, anybody: Rule(one.Any)}
 		for j := range patterns {
 			covers, meets := true, false
 			for k := range all {
 				covers = covers && (matched[i][k] || !matched[j][k])
 				meets = meets || matched[i][k] && matched[j][k]
 			}
-			if got := one.coveringPattern(&patterns[j], nil) != 0; got != covers {
+			if got := one.CoveringPattern(&patterns[j], nil) != 0; got != covers {
 				t.Errorf("%s covers %s: %v, want %v", text(&patterns[i]), text(&patterns[j]), got, covers)
 			}
 			if patterns[j].IsExact() {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -288,7 +289,7 @@ func FuzzDomains(f *testing.F) {
 		var domains []string
 		var hosts []*corsprocv1.VirtualHost
 		for _, d := range strings.Split(list, ",") {
-			if why, _ := checkDomain(d); why == "" && !slices.ContainsFunc(domains, func(e string) bool { return strings.EqualFold(e, d) }) {
+			if why, _ := match.CheckDomain(d); why == "" && !slices.ContainsFunc(domains, func(e string) bool { return strings.EqualFold(e, d) }) {
 				domains = append(domains, d)
 				hosts = append(hosts, &corsprocv1.VirtualHost{Domains: []string{d}})
 			}
@@ -314,15 +315,15 @@ func FuzzNames(f *testing.F) {
 	f.Add("shop/*,shop/web/*,*/eu,shop", "shop/web/eu")
 	f.Fuzz(func(t *testing.T, list, name string) {
 		names := slices.Compact(slices.Sorted(slices.Values(slices.DeleteFunc(strings.Split(list, ","), func(s string) bool { return s == "" }))))
-		var g globs
+		var g match.Globs
 		for i, n := range names {
-			if isGlob(n) {
-				g.add(n, i)
+			if match.IsGlob(n) {
+				g.Add(n, i)
 			}
 		}
 		best := -1
 		for _, n := range names {
-			if !isGlob(n) {
+			if !match.IsGlob(n) {
 				continue
 			}
 			var re strings.Builder
@@ -337,7 +338,7 @@ func FuzzNames(f *testing.F) {
 			}
 			best = max(best, len(n))
 		}
-		i, ok := g.find(name)
+		i, ok := g.Find(name)
 		if fetch.IsASCII(list+name) && (ok != (best >= 0) || (ok && len(names[i]) != best)) {
 			t.Errorf("names %q: %q found %v %v, the longest match has %d bytes", names, name, i, ok, best)
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/match"
 )
 
 // A place is where policies hold: default, a virtual host, or a route in one. It holds what is in force there, inherited
@@ -80,7 +81,7 @@ func (t *route) covers(name, path string) bool {
 	switch t.kind {
 	case routeName:
 		// A route that has no name belongs to no pattern, not even to "*".
-		return name != "" && globMatch(t.text, name)
+		return name != "" && match.GlobMatch(t.text, name)
 	case routePath:
 		return path == t.text
 	case routePrefix:
@@ -119,12 +120,12 @@ func (h *virtualHost) find(r *Request) (p *place, others []*place) {
 	if len(h.routes) == 0 {
 		return &h.place, nil
 	}
-	path, twofold := readPath(r.Path)
+	path, twofold := match.ReadPath(r.Path)
 	p = h.at(h.route(r.Route, path))
 	if !twofold {
 		return p, nil
 	}
-	for read := range otherReadings(path) {
+	for read := range match.OtherReadings(path) {
 		if also := h.at(h.route(r.Route, read)); also != p && !slices.Contains(others, also) {
 			others = append(others, also)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -25,10 +26,10 @@ type Set struct {
 	originSets []*originSet
 	hosts      []virtualHost // the first is default
 
-	patterns originIndex // of all policies and origin sets
-	names    index       // virtual host names, exact and with a star; the latter only to be told of
-	globs    globs       // virtual host names with a star
-	domains  domains
+	patterns match.OriginIndex // of all policies and origin sets
+	names    match.Index       // virtual host names, exact and with a star; the latter only to be told of
+	globs    match.Globs       // virtual host names with a star
+	domains  match.Domains
 }
 
 // The spaces of Set.names. The numbers are the indexes in Set.hosts.
@@ -41,7 +42,7 @@ const (
 type originSet struct {
 	name   string
 	source int32
-	origins
+	match.Origins
 	texts         []string // as written; only while compiling
 	used, allowed bool     // by a policy, and in its allow_origins; only while compiling
 }
@@ -115,14 +116,14 @@ func (s *Set) virtualHost(r *Request) *virtualHost { return &s.hosts[s.hostIndex
 // hostIndex returns the index of a request's virtual host: by Envoy's name for it, then by the authority, then default.
 func (s *Set) hostIndex(r *Request) int {
 	if r.VirtualHost != "" {
-		if i := s.names.find(nameExact, r.VirtualHost); i != 0 {
+		if i := s.names.Find(nameExact, r.VirtualHost); i != 0 {
 			return int(i)
 		}
-		if i, ok := s.globs.find(r.VirtualHost); ok {
+		if i, ok := s.globs.Find(r.VirtualHost); ok {
 			return i
 		}
 	}
-	return s.domains.find(r.Authority)
+	return s.domains.Find(r.Authority)
 }
 
 // named returns the list that Envoy names for a request. Where that is of several policies, the list is empty, and names

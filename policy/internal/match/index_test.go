@@ -1,4 +1,4 @@
-package policy
+package match
 
 import (
 	"encoding/binary"
@@ -15,8 +15,8 @@ func FuzzIndex(f *testing.F) {
 			space uint64
 			text  string
 		}
-		var x index
-		x.reserve(int(reserved), 0)
+		var x Index
+		x.Reserve(int(reserved), 0)
 		all := map[key]uint64{}
 		var order []key
 		for n := uint64(1); len(data) >= 2; n++ {
@@ -24,7 +24,7 @@ func FuzzIndex(f *testing.F) {
 			length := min(int(data[1]), len(data)-2)
 			k.text, data = string(data[2:2+length]), data[2+length:]
 			had, known := all[k], all[k] != 0
-			if got := x.add(k.space, k.text, n); got != had {
+			if got := x.Add(k.space, k.text, n); got != had {
 				t.Fatalf("add %v: had %d, want %d", k, got, had)
 			}
 			if !known {
@@ -33,17 +33,17 @@ func FuzzIndex(f *testing.F) {
 			}
 		}
 		for k, n := range all {
-			if got := x.find(k.space, k.text); got != n {
+			if got := x.Find(k.space, k.text); got != n {
 				t.Errorf("find %v: %d, want %d", k, got, n)
 			}
 			for _, other := range []key{{k.space + 1, k.text}, {k.space, k.text + "x"}, {k.space, ""}} {
-				if got := x.find(other.space, other.text); got != all[other] {
+				if got := x.Find(other.space, other.text); got != all[other] {
 					t.Errorf("find %v: %d, want %d", other, got, all[other])
 				}
 			}
 		}
-		for r := range x.all() {
-			if k := (key{r.space, string(r.text)}); len(order) == 0 || order[0] != k {
+		for r := range x.All() {
+			if k := (key{r.Space, string(r.Text)}); len(order) == 0 || order[0] != k {
 				t.Fatalf("%v comes out of order", k)
 			}
 			order = order[1:]
@@ -71,11 +71,11 @@ func TestIndexProbes(t *testing.T) {
 		"random":         func(i int) (uint64, string) { return r.Uint64(), "" },
 	}
 	check := func(name string, n int) {
-		var x index
-		x.reserve(n, 0)
+		var x Index
+		x.Reserve(n, 0)
 		for i := range n {
 			space, text := shapes[name](i)
-			x.add(space, text, 1)
+			x.Add(space, text, 1)
 		}
 		total, longest, run := 0, 0, 0
 		for range 2 { // the table is a ring

@@ -1,4 +1,4 @@
-package policy
+package match
 
 import (
 	"iter"
@@ -7,13 +7,13 @@ import (
 	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
-// origins is a compiled list of origin patterns. Exact origins are found by one look-up of the whole value; wildcards by
+// Origins is a compiled list of origin patterns. Exact origins are found by one look-up of the whole value; wildcards by
 // one look-up for each length that a pattern's host has and at which the host of the request has a dot. So neither the
 // number of patterns nor that of the request's labels matters much.
-type origins struct {
-	any, null Rule // "*" and "null" where they are listed
+type Origins struct {
+	Any, Null uint64 // "*" and "null" where they are listed
 
-	index       *originIndex
+	index       *OriginIndex
 	list        uint32  // its number in the index
 	kinds       uint8   // which of the spaces have something of the list, a bit for each
 	lens        lengths // the lengths of the hosts in spaceSub
@@ -21,9 +21,9 @@ type origins struct {
 	from, to    int     // the records of the list and, between them, of schemes
 }
 
-// originIndex holds the patterns of all lists of a set.
-type originIndex struct {
-	index
+// OriginIndex holds the patterns of all lists of a set.
+type OriginIndex struct {
+	Index
 	lists   uint32
 	schemes []string // by their number, from otherScheme on
 }
@@ -55,47 +55,48 @@ func originSpace(kind int, list, scheme uint32) uint64 {
 	return uint64(kind)<<60 | uint64(list)<<30 | uint64(scheme)
 }
 
-// newOrigins begins a list. Its patterns must be added before those of another one.
-func (x *originIndex) newOrigins() origins {
+// List begins a list. Its patterns must be added before those of another one.
+func (x *OriginIndex) List() Origins {
 	x.lists++
-	return origins{index: x, list: x.lists, from: len(x.records), to: len(x.records)}
+	return Origins{index: x, list: x.lists, from: len(x.records), to: len(x.records)}
 }
 
 // scheme returns the number of a scheme.
-func (x *originIndex) scheme(s string) uint32 {
+func (x *OriginIndex) scheme(s string) uint32 {
 	switch s {
 	case "https":
 		return schemeHTTPS
 	case "http":
 		return schemeHTTP
 	}
-	return uint32(x.find(originSpace(spaceScheme, 0, 0), s))
+	return uint32(x.Find(originSpace(spaceScheme, 0, 0), s))
 }
 
-func (x *originIndex) addScheme(s string) uint32 {
+func (x *OriginIndex) addScheme(s string) uint32 {
 	n := x.scheme(s)
 	if n == noScheme {
 		n = uint32(otherScheme + len(x.schemes))
 		x.schemes = append(x.schemes, s)
-		x.add(originSpace(spaceScheme, 0, 0), s, uint64(n))
+		x.Add(originSpace(spaceScheme, 0, 0), s, uint64(n))
 	}
 	return n
 }
 
-// add takes a pattern in. Where two patterns are the same, the first one is the rule, and had is it.
-func (s *origins) add(p *origin.Pattern, rule Rule) (had Rule) {
+// Add takes a pattern in, with the number that it is found as. Of two patterns that are the same the first one counts, and
+// had is its number. Of the numbers of a list the lower ones stand for what stands earlier.
+func (s *Origins) Add(p *origin.Pattern, number uint64) (had uint64) {
 	switch p.Kind {
 	case origin.PatternAny:
-		if s.any != 0 {
-			return s.any
+		if s.Any != 0 {
+			return s.Any
 		}
-		s.any = rule
+		s.Any = number
 		return 0
 	case origin.PatternNull:
-		if s.null != 0 {
-			return s.null
+		if s.Null != 0 {
+			return s.Null
 		}
-		s.null = rule
+		s.Null = number
 		return 0
 	}
 	kind, text := indexKey(p)
@@ -112,7 +113,7 @@ func (s *origins) add(p *origin.Pattern, rule Rule) (had Rule) {
 		scheme = s.index.addScheme(p.Origin.Scheme)
 	}
 	s.kinds |= 1 << kind
-	had = Rule(s.index.add(originSpace(kind, s.list, scheme), text, uint64(rule)))
+	had = uint64(s.index.Add(originSpace(kind, s.list, scheme), text, number))
 	s.to = len(s.index.records)
 	return had
 }
@@ -150,87 +151,109 @@ func hostPort(p *origin.Pattern) string {
 	return text
 }
 
-func (s *origins) empty() bool { return s.any == 0 && s.null == 0 && s.kinds == 0 }
+// HasWildcards reports whether the list has patterns of several origins, "*" aside.
+func (s *Origins) HasWildcards() bool { return s.kinds&^(1<<spaceExact) != 0 }
 
-func (s *origins) has(kind int) bool { return s.kinds&(1<<kind) != 0 }
+// Empty reports whether the list has no pattern at all.
+func (s *Origins) Empty() bool { return s.Any == 0 && s.Null == 0 && s.kinds == 0 }
 
-// find returns the rule that is entered under a key; 0: there is none.
-func (s *origins) find(kind int, scheme uint32, text string) Rule {
+func (s *Origins) has(kind int) bool { return s.kinds&(1<<kind) != 0 }
+
+// find returns the number that is entered under a key; 0: there is none.
+func (s *Origins) find(kind int, scheme uint32, text string) uint64 {
 	if !s.has(kind) {
 		return 0
 	}
-	return Rule(s.index.find(originSpace(kind, s.list, scheme), text))
+	return uint64(s.index.Find(originSpace(kind, s.list, scheme), text))
 }
 
-// match returns the rule that covers a well-formed origin other than null, or 0. The most particular rule is named:
+// Match returns the number of the pattern that covers a well-formed origin other than null, or 0. The most particular one is
+// named:
 // the exact origin, the host on any port, the longest wildcard, any host, anybody.
-func (s *origins) match(o *origin.Origin) Rule {
-	if rule := s.find(spaceExact, noScheme, o.Text); rule != 0 {
-		return rule
+func (s *Origins) Match(o *origin.Origin) uint64 {
+	if number := s.find(spaceExact, noScheme, o.Text); number != 0 {
+		return number
 	}
-	if s.kinds&^(1<<spaceExact) != 0 {
-		if rule := s.matchWild(o); rule != 0 {
-			return rule
+	if s.HasWildcards() {
+		if number := s.matchWild(o); number != 0 {
+			return number
 		}
 	}
-	return s.any
+	return s.Any
 }
 
-func (s *origins) matchWild(o *origin.Origin) Rule {
+func (s *Origins) matchWild(o *origin.Origin) uint64 {
 	scheme := s.index.scheme(o.Scheme)
 	if scheme == noScheme {
 		return 0
 	}
-	if rule := s.find(spaceHost, scheme, o.Host); rule != 0 {
-		return rule
+	if number := s.find(spaceHost, scheme, o.Host); number != 0 {
+		return number
 	}
 	hostPort := o.Text[len(o.Scheme)+len("://"):]
-	if rule := s.matchSub(scheme, o.Host, hostPort); rule != 0 {
-		return rule
+	if number := s.matchSub(scheme, o.Host, hostPort); number != 0 {
+		return number
 	}
 	return earlier(s.find(spaceAny, scheme, hostPort[len(o.Host):]), s.find(spaceAnyAnyPort, scheme, ""))
 }
 
 // matchSub looks for the longest scheme://*.host that covers an origin. What stands in front of host must be one or more
 // labels: it ends where the dot is, so that "*.example.com" covers neither example.com nor evilexample.com.
-func (s *origins) matchSub(scheme uint32, host, hostPort string) Rule {
+func (s *Origins) matchSub(scheme uint32, host, hostPort string) uint64 {
 	all := s.lens | s.anyPortLens
 	for n := all.below(len(host) - 1); n > 0; n = all.below(n) {
 		start := len(host) - n
 		if host[start-1] != '.' {
 			continue
 		}
-		var rule, anyPort Rule
+		var number, anyPort uint64
 		if s.lens.has(n) {
-			rule = s.find(spaceSub, scheme, hostPort[start:])
+			number = s.find(spaceSub, scheme, hostPort[start:])
 		}
 		if s.anyPortLens.has(n) {
 			anyPort = s.find(spaceSubAnyPort, scheme, host[start:])
 		}
-		if rule = earlier(rule, anyPort); rule != 0 {
-			return rule
+		if number = earlier(number, anyPort); number != 0 {
+			return number
 		}
 	}
 	return 0
 }
 
-// earlier returns that of two rules of one list which stands before the other.
-func earlier(a, b Rule) Rule {
+// earlier returns that of two numbers of one list which stands before the other.
+func earlier(a, b uint64) uint64 {
 	if a == 0 || (b != 0 && b < a) {
 		return b
 	}
 	return a
 }
 
-// all yields the patterns of the list with the first rule of each, without "*" and "null".
-func (s *origins) all() iter.Seq2[origin.Pattern, Rule] {
-	return func(yield func(origin.Pattern, Rule) bool) {
+// Written returns the first patterns of the list as they were written, at most n, and how many there are; without "*" and
+// "null".
+func (s *Origins) Written(n int) (first []string, total int) {
+	for at := s.from; at < s.to; {
+		r := s.index.record(at)
+		at += r.size()
+		kind := int(r.Space >> 60)
+		if kind == spaceScheme {
+			continue
+		}
+		if total++; total <= n {
+			first = append(first, s.index.written(kind, uint32(r.Space&(1<<30-1)), string(r.Text)))
+		}
+	}
+	return first, total
+}
+
+// All yields the patterns of the list with the number of each, without "*" and "null".
+func (s *Origins) All() iter.Seq2[origin.Pattern, uint64] {
+	return func(yield func(origin.Pattern, uint64) bool) {
 		for at := s.from; at < s.to; {
 			r := s.index.record(at)
 			at += r.size()
-			if kind := int(r.space >> 60); kind != spaceScheme {
-				text := s.index.written(kind, uint32(r.space&(1<<30-1)), string(r.text))
-				if p, why := origin.ParsePattern(text); why == "" && !yield(p, Rule(r.value)) {
+			if kind := int(r.Space >> 60); kind != spaceScheme {
+				text := s.index.written(kind, uint32(r.Space&(1<<30-1)), string(r.Text))
+				if p, why := origin.ParsePattern(text); why == "" && !yield(p, r.Value) {
 					return
 				}
 			}
@@ -239,7 +262,7 @@ func (s *origins) all() iter.Seq2[origin.Pattern, Rule] {
 }
 
 // written returns a pattern as it was written.
-func (x *originIndex) written(kind int, scheme uint32, text string) string {
+func (x *OriginIndex) written(kind int, scheme uint32, text string) string {
 	name := ""
 	switch scheme {
 	case noScheme:

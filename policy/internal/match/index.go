@@ -1,4 +1,4 @@
-package policy
+package match
 
 import (
 	"encoding/binary"
@@ -6,13 +6,13 @@ import (
 	"math/bits"
 )
 
-// An index finds a number other than 0 by a key of two parts, a space and a text. It does what a map would, and lives in
+// An Index finds a number other than 0 by a key of two parts, a space and a text. It does what a map would, and lives in
 // two slices without a pointer: a set with a million patterns is nothing for the garbage collector to walk through,
 // and keeps nothing of the policy files alive. A look-up costs one hash and reads two places in memory, whatever the
 // size of the index.
 //
 // It is an open hash table with linear probing.
-type index struct {
+type Index struct {
 	slots   []uint64 // 0: free; else the place of a record and, above it, some bits of its hash
 	records []byte   // one after another: space, value, length of the text, text
 	used    int      // of slots
@@ -27,8 +27,8 @@ const (
 	recordText   = 20
 )
 
-// reserve makes room for n more entries with so many bytes of text in all. More only costs time.
-func (x *index) reserve(n, text int) {
+// Reserve makes room for n more entries with so many bytes of text in all. More only costs time.
+func (x *Index) Reserve(n, text int) {
 	x.resize(slotsFor(x.used + n))
 	if need := len(x.records) + n*recordText + text; need > cap(x.records) {
 		x.records = append(make([]byte, 0, need), x.records...)
@@ -39,30 +39,30 @@ func (x *index) reserve(n, text int) {
 // average, which is half a cache line.
 func slotsFor(n int) int { return n*8/5 + 8 }
 
-func (x *index) resize(slots int) {
+func (x *Index) resize(slots int) {
 	if slots <= len(x.slots) {
 		return
 	}
 	x.slots = make([]uint64, slots)
 	for at := 0; at < len(x.records); {
 		r := x.record(at)
-		x.occupy(hash(r.space, string(r.text)), at)
+		x.occupy(Hash(r.Space, string(r.Text)), at)
 		at += r.size()
 	}
 }
 
 // record is an entry of an index.
 type record struct {
-	space, value uint64
-	text         []byte
+	Space, Value uint64
+	Text         []byte
 }
 
 // size returns how many bytes a record takes.
-func (r *record) size() int { return recordText + len(r.text) }
+func (r *record) size() int { return recordText + len(r.Text) }
 
-func (x *index) record(at int) record {
+func (x *Index) record(at int) record {
 	r := x.records[at:]
-	return record{space: binary.LittleEndian.Uint64(r), value: binary.LittleEndian.Uint64(r[recordValue:]), text: textOf(r)}
+	return record{Space: binary.LittleEndian.Uint64(r), Value: binary.LittleEndian.Uint64(r[recordValue:]), Text: textOf(r)}
 }
 
 // textOf returns the text of the record with which records begin.
@@ -71,12 +71,12 @@ func textOf(records []byte) []byte {
 }
 
 // home returns where a hash is looked for first: its upper bits, scaled to the number of slots.
-func (x *index) home(h uint64) int {
+func (x *Index) home(h uint64) int {
 	high, _ := bits.Mul64(h, uint64(len(x.slots)))
 	return int(high)
 }
 
-func (x *index) occupy(h uint64, at int) {
+func (x *Index) occupy(h uint64, at int) {
 	i := x.home(h)
 	for x.slots[i] != 0 {
 		if i++; i == len(x.slots) {
@@ -86,8 +86,8 @@ func (x *index) occupy(h uint64, at int) {
 	x.slots[i] = h&slotTag<<slotTagAt | uint64(at+1)
 }
 
-// all yields every entry, in the order in which they were added.
-func (x *index) all() iter.Seq[record] {
+// All yields every entry, in the order in which they were added.
+func (x *Index) All() iter.Seq[record] {
 	return func(yield func(record) bool) {
 		for at := 0; at < len(x.records); {
 			r := x.record(at)
@@ -99,13 +99,13 @@ func (x *index) all() iter.Seq[record] {
 	}
 }
 
-// find returns the number of a key, or 0.
-func (x *index) find(space uint64, text string) uint64 {
+// Find returns the number of a key, or 0.
+func (x *Index) Find(space uint64, text string) uint64 {
 	if x.used == 0 {
 		return 0
 	}
 	slots := x.slots
-	h := hash(space, text)
+	h := Hash(space, text)
 	for i := x.home(h); ; i++ {
 		if i >= len(slots) {
 			i = 0
@@ -124,9 +124,9 @@ func (x *index) find(space uint64, text string) uint64 {
 	}
 }
 
-// add enters a number under a key. A key that has one already keeps it, and had is what it has.
-func (x *index) add(space uint64, text string, value uint64) (had uint64) {
-	if had := x.find(space, text); had != 0 {
+// Add enters a number under a key. A key that has one already keeps it, and had is what it has.
+func (x *Index) Add(space uint64, text string, value uint64) (had uint64) {
+	if had := x.Find(space, text); had != 0 {
 		return had
 	}
 	if need := slotsFor(x.used + 1); need > len(x.slots) {
@@ -137,7 +137,7 @@ func (x *index) add(space uint64, text string, value uint64) (had uint64) {
 	x.records = binary.LittleEndian.AppendUint64(x.records, value)
 	x.records = binary.LittleEndian.AppendUint32(x.records, uint32(len(text)))
 	x.records = append(x.records, text...)
-	x.occupy(hash(space, text), at)
+	x.occupy(Hash(space, text), at)
 	x.used++
 	return 0
 }

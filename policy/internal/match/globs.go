@@ -1,14 +1,14 @@
-package policy
+package match
 
 import (
 	"slices"
 	"strings"
 )
 
-// globs finds the longest pattern that matches a name, where a "*" in a pattern stands for any run of characters, also
+// Globs finds the longest pattern that matches a name, where a "*" in a pattern stands for any run of characters, also
 // none. Patterns are kept by what stands before their first star, so that the usual ones (shop/web/*) cost one look-up
 // for each length of such a prefix, however many there are.
-type globs struct {
+type Globs struct {
 	byPrefix map[string][]globGroup
 	lens     []int // of byPrefix's keys, longest first
 }
@@ -25,12 +25,13 @@ type glob struct {
 	value   int
 }
 
-func (g *globs) add(pattern string, value int) {
+// Add takes a pattern in, with the value that it is found as.
+func (g *Globs) Add(pattern string, value int) {
 	prefix, _, _ := strings.Cut(pattern, "*")
 	if g.byPrefix == nil {
 		g.byPrefix = make(map[string][]globGroup)
 	}
-	addLength(&g.lens, len(prefix))
+	AddLength(&g.lens, len(prefix))
 	groups := g.byPrefix[prefix]
 	at, found := slices.BinarySearchFunc(groups, len(pattern), func(have globGroup, want int) int { return want - have.length })
 	if !found {
@@ -40,9 +41,9 @@ func (g *globs) add(pattern string, value int) {
 	groups[at].patterns = append(groups[at].patterns, glob{pattern, value})
 }
 
-// find returns the value of the longest pattern that matches; of equally long ones that of the first added among those
+// Find returns the value of the longest pattern that matches; of equally long ones that of the first added among those
 // with the longest part before the star.
-func (g *globs) find(name string) (value int, ok bool) {
+func (g *Globs) Find(name string) (value int, ok bool) {
 	best := -1
 	for _, n := range g.lens {
 		if n > len(name) {
@@ -52,7 +53,7 @@ func (g *globs) find(name string) (value int, ok bool) {
 			if group.length <= best {
 				break
 			}
-			if i := slices.IndexFunc(group.patterns, func(c glob) bool { return globMatch(c.pattern, name) }); i >= 0 {
+			if i := slices.IndexFunc(group.patterns, func(c glob) bool { return GlobMatch(c.pattern, name) }); i >= 0 {
 				value, best, ok = group.patterns[i].value, group.length, true
 				break
 			}
@@ -61,9 +62,9 @@ func (g *globs) find(name string) (value int, ok bool) {
 	return value, ok
 }
 
-// globMatch reports whether a pattern matches the whole of name. It takes time proportional to the product of their
+// GlobMatch reports whether a pattern matches the whole of name. It takes time proportional to the product of their
 // lengths at worst.
-func globMatch(pattern, name string) bool {
+func GlobMatch(pattern, name string) bool {
 	// What stands behind the last star is the end of the name. Most patterns fail here at once.
 	for pattern != "" && pattern[len(pattern)-1] != '*' {
 		if name == "" || name[len(name)-1] != pattern[len(pattern)-1] {
@@ -93,3 +94,6 @@ func globMatch(pattern, name string) bool {
 	}
 	return strings.Trim(pattern[p:], "*") == ""
 }
+
+// IsGlob reports whether a name is a pattern.
+func IsGlob(name string) bool { return strings.Contains(name, "*") }

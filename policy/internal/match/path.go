@@ -1,4 +1,4 @@
-package policy
+package match
 
 import (
 	"bytes"
@@ -13,18 +13,21 @@ type step func(path []byte) []byte
 // step alone, and orders of them that are in use. The two long ones differ in what they make of /a//../b; those that begin
 // with parameters are Java servers' (Tomcat, Jetty).
 var readings = [...][]step{
-	{decodeUnreserved}, {decodeSeparators}, {turnBackslashes}, {cutParameters}, {raiseDigits}, {resolveDots}, {mergeSlashes},
-	{raiseDigits, decodeUnreserved, decodeSeparators, turnBackslashes, cutParameters, resolveDots, mergeSlashes},
-	{raiseDigits, decodeUnreserved, decodeSeparators, turnBackslashes, cutParameters, mergeSlashes, resolveDots},
-	{cutParameters, decodeUnreserved, resolveDots},
+	{DecodeUnreserved}, {decodeSeparators}, {TurnBackslashes}, {cutParameters}, {RaiseDigits}, {ResolveDots}, {mergeSlashes},
+	{RaiseDigits, DecodeUnreserved, decodeSeparators, TurnBackslashes, cutParameters, ResolveDots, mergeSlashes},
+	{RaiseDigits, DecodeUnreserved, decodeSeparators, TurnBackslashes, cutParameters, mergeSlashes, ResolveDots},
+	{cutParameters, DecodeUnreserved, ResolveDots},
 	{cutParameters, mergeSlashes},
-	{cutParameters, resolveDots},
-	{decodeUnreserved, resolveDots},
+	{cutParameters, ResolveDots},
+	{DecodeUnreserved, ResolveDots},
 }
 
-// otherReadings yields what servers make of a path that [readPath] says can be read in more than one way, without the path
+// MaxReadings is how many other readings a path has at most.
+const MaxReadings = len(readings)
+
+// OtherReadings yields what servers make of a path that [ReadPath] says can be read in more than one way, without the path
 // itself, and each once. It takes time and memory in proportion to the path.
-func otherReadings(path string) iter.Seq[string] {
+func OtherReadings(path string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		var found [len(readings)]string
 		n := 0
@@ -52,9 +55,9 @@ func otherReadings(path string) iter.Seq[string] {
 	}
 }
 
-// readPath returns a request's path without query and fragment, and whether servers may read it in more than one way: it
+// ReadPath returns a request's path without query and fragment, and whether servers may read it in more than one way: it
 // has something that one of the steps would change.
-func readPath(s string) (path string, twofold bool) {
+func ReadPath(s string) (path string, twofold bool) {
 	for i := 0; i < len(s); i++ {
 		if !isPathMark[s[i]] {
 			continue
@@ -73,7 +76,7 @@ func readPath(s string) (path string, twofold bool) {
 	return s, twofold
 }
 
-// isPathMark holds the bytes that readPath looks at.
+// isPathMark holds the bytes that ReadPath looks at.
 var isPathMark = [256]bool{'?': true, '#': true, '\\': true, ';': true, '%': true, '/': true}
 
 // isOddSegment reports whether a path goes on with an empty segment that is not its last, with "." or with "..".
@@ -88,9 +91,9 @@ func isOddSegment(rest string) bool {
 	return rest == "" || rest[0] == '/' || rest[0] == '?' || rest[0] == '#'
 }
 
-// isTwofold reports whether servers may read a path in more than one way.
-func isTwofold(path string) bool {
-	_, twofold := readPath(path)
+// IsTwofold reports whether servers may read a path in more than one way.
+func IsTwofold(path string) bool {
+	_, twofold := ReadPath(path)
 	return twofold
 }
 
@@ -138,11 +141,12 @@ var isUnreserved = func() (is [256]bool) {
 // isSeparator holds the bytes that part segments for some servers.
 var isSeparator = [256]bool{'/': true, '\\': true}
 
-func decodeUnreserved(path []byte) []byte { return decode(path, &isUnreserved) }
-func decodeSeparators(path []byte) []byte { return decode(path, &isSeparator) }
+// DecodeUnreserved puts bytes that say the same as their escapes in place of them (RFC 3986, section 6.2.2.2).
+func DecodeUnreserved(path []byte) []byte { return Decode(path, &isUnreserved) }
+func decodeSeparators(path []byte) []byte { return Decode(path, &isSeparator) }
 
-// decode puts the bytes that are wanted in place of their escapes, once: what that makes is not decoded again.
-func decode(path []byte, wanted *[256]bool) []byte {
+// Decode puts the bytes that are wanted in place of their escapes, once: what that makes is not decoded again.
+func Decode(path []byte, wanted *[256]bool) []byte {
 	w := bytes.IndexByte(path, '%')
 	if w < 0 {
 		return path
@@ -159,8 +163,8 @@ func decode(path []byte, wanted *[256]bool) []byte {
 	return path[:w]
 }
 
-// raiseDigits writes the digits of escapes in upper case (RFC 3986, section 6.2.2.1).
-func raiseDigits(path []byte) []byte {
+// RaiseDigits writes the digits of escapes in upper case (RFC 3986, section 6.2.2.1).
+func RaiseDigits(path []byte) []byte {
 	i := bytes.IndexByte(path, '%')
 	if i < 0 {
 		return path
@@ -177,8 +181,8 @@ func raiseDigits(path []byte) []byte {
 	return path
 }
 
-// turnBackslashes makes slashes of backslashes, as browsers do (URL Standard, section 4.4).
-func turnBackslashes(path []byte) []byte {
+// TurnBackslashes makes slashes of backslashes, as browsers do (URL Standard, section 4.4).
+func TurnBackslashes(path []byte) []byte {
 	for i, c := range path {
 		if c == '\\' {
 			path[i] = '/'
@@ -209,8 +213,8 @@ func cutParameters(path []byte) []byte {
 	return path[:w]
 }
 
-// resolveDots removes the segments "." and "..", the latter with the segment before them (RFC 3986, section 5.2.4).
-func resolveDots(path []byte) []byte {
+// ResolveDots removes the segments "." and "..", the latter with the segment before them (RFC 3986, section 5.2.4).
+func ResolveDots(path []byte) []byte {
 	w := bytes.Index(path, []byte("/."))
 	if w < 0 {
 		return path

@@ -1,4 +1,4 @@
-package policy
+package match
 
 import (
 	"encoding/binary"
@@ -10,10 +10,10 @@ import (
 // all keys collide. Requests only look keys up, so they cannot make any collide.
 var hashKey = [3]uint64{rand.Uint64(), rand.Uint64(), rand.Uint64()}
 
-// hash returns the hash of a key of an index. It takes 16 bytes at a time and multiplies them with what it has so far,
+// Hash returns the hash of a key of an index. It takes 16 bytes at a time and multiplies them with what it has so far,
 // as wyhash does: for texts as short as hosts and origins that takes half the time of package maphash, which is a fifth
 // of a decision.
-func hash(space uint64, text string) uint64 {
+func Hash(space uint64, text string) uint64 {
 	n := len(text)
 	h := hashKey[0] ^ space ^ uint64(n)
 	var a, b uint64 // the last 16 bytes or what there is, overlapping where it is less than that

@@ -1,4 +1,4 @@
-package policy
+package match
 
 import (
 	"net/netip"
@@ -11,67 +11,68 @@ import (
 	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
-// domains finds the virtual host of an authority by Envoy's rules (source/common/router/config_impl.cc,
+// Domains finds the virtual host of an authority by Envoy's rules (source/common/router/config_impl.cc,
 // RouteMatcher::findVirtualHost): exact, then the longest suffix wildcard, then the longest prefix wildcard. Keys are
 // lower-case and without their star.
-type domains struct {
-	index
-	suffixLens, prefixLens []int   // longest first
-	everything             hostKey // of "*"; 0: none, as that is default
+type Domains struct {
+	Index
+	suffixLens, PrefixLens []int   // longest first
+	Everything             HostKey // of "*"; 0: none, as that is default
 }
 
 // The spaces of the index.
 const (
 	domainExact = iota
-	domainSuffix
-	domainPrefix
+	DomainSuffix
+	DomainPrefix
 )
 
-// hostKey is a virtual host and which of its domains it is found by.
-type hostKey uint64
+// HostKey is a virtual host and which of its domains it is found by.
+type HostKey uint64
 
-func makeHostKey(host, domain int) hostKey { return hostKey(host)<<32 | hostKey(uint32(domain)) }
+// MakeHostKey makes the key of a virtual host, other than 0, from its index and that of the domain.
+func MakeHostKey(host, domain int) HostKey { return HostKey(host)<<32 | HostKey(uint32(domain)) }
 
-// host returns the index in Set.hosts.
-func (k hostKey) host() int   { return int(k >> 32) }
-func (k hostKey) domain() int { return int(uint32(k)) }
+// Host returns the index of the virtual host, Domain that of the domain in it.
+func (k HostKey) Host() int   { return int(k >> 32) }
+func (k HostKey) Domain() int { return int(uint32(k)) }
 
-// add takes a lower-case domain in. It returns what has it already, or 0.
-func (d *domains) add(domain string, key hostKey) (had hostKey) {
+// Add takes a lower-case domain in. It returns what has it already, or 0.
+func (d *Domains) Add(domain string, key HostKey) (had HostKey) {
 	switch {
 	case domain == "*":
-		if d.everything == 0 {
-			d.everything = key
+		if d.Everything == 0 {
+			d.Everything = key
 			return 0
 		}
-		return d.everything
+		return d.Everything
 	case strings.HasPrefix(domain, "*"):
-		addLength(&d.suffixLens, len(domain)-1)
-		return hostKey(d.index.add(domainSuffix, domain[1:], uint64(key)))
+		AddLength(&d.suffixLens, len(domain)-1)
+		return HostKey(d.Index.Add(DomainSuffix, domain[1:], uint64(key)))
 	case strings.HasSuffix(domain, "*"):
-		addLength(&d.prefixLens, len(domain)-1)
-		return hostKey(d.index.add(domainPrefix, domain[:len(domain)-1], uint64(key)))
+		AddLength(&d.PrefixLens, len(domain)-1)
+		return HostKey(d.Index.Add(DomainPrefix, domain[:len(domain)-1], uint64(key)))
 	}
-	return hostKey(d.index.add(domainExact, domain, uint64(key)))
+	return HostKey(d.Index.Add(domainExact, domain, uint64(key)))
 }
 
-// addLength enters n into lens, which are sorted from the longest to the shortest.
-func addLength(lens *[]int, n int) {
+// AddLength enters n into lens, which are sorted from the longest to the shortest.
+func AddLength(lens *[]int, n int) {
 	at, found := slices.BinarySearchFunc(*lens, n, func(have, want int) int { return want - have })
 	if !found {
 		*lens = slices.Insert(*lens, at, n)
 	}
 }
 
-// find returns the virtual host of an authority, or 0. Beyond Envoy's rules the authority is tried without its port when
+// Find returns the virtual host of an authority, or 0. Beyond Envoy's rules the authority is tried without its port when
 // nothing matches it with its port, as Envoy itself does with ignore_port_in_host_matching.
-func (d *domains) find(authority string) int {
+func (d *Domains) Find(authority string) int {
 	if d.used == 0 {
-		return d.everything.host()
+		return d.Everything.Host()
 	}
 	key := d.exact(authority)
 	if key != 0 {
-		return key.host()
+		return key.Host()
 	}
 	name := authority
 	if fetch.HasUpperASCII(name) {
@@ -82,42 +83,42 @@ func (d *domains) find(authority string) int {
 		key = d.wildcard(name)
 	}
 	if key == 0 {
-		if bare, ok := cutPort(name); ok {
+		if bare, ok := CutPort(name); ok {
 			if key = d.exact(bare); key == 0 {
 				key = d.wildcard(bare)
 			}
 		}
 	}
 	if key == 0 {
-		key = d.everything
+		key = d.Everything
 	}
-	return key.host()
+	return key.Host()
 }
 
-func (d *domains) exact(name string) hostKey { return hostKey(d.index.find(domainExact, name)) }
+func (d *Domains) exact(name string) HostKey { return HostKey(d.Index.Find(domainExact, name)) }
 
 // wildcard looks for wildcards, the longest first. One stands for at least one character.
-func (d *domains) wildcard(name string) hostKey {
+func (d *Domains) wildcard(name string) HostKey {
 	for _, n := range d.suffixLens {
 		if n < len(name) {
-			if key := d.index.find(domainSuffix, name[len(name)-n:]); key != 0 {
-				return hostKey(key)
+			if key := d.Index.Find(DomainSuffix, name[len(name)-n:]); key != 0 {
+				return HostKey(key)
 			}
 		}
 	}
-	for _, n := range d.prefixLens {
+	for _, n := range d.PrefixLens {
 		if n < len(name) {
-			if key := d.index.find(domainPrefix, name[:n]); key != 0 {
-				return hostKey(key)
+			if key := d.Index.Find(DomainPrefix, name[:n]); key != 0 {
+				return HostKey(key)
 			}
 		}
 	}
 	return 0
 }
 
-// cutPort cuts a host's port off, as Envoy does it: at the last colon, unless a bracket follows (HeaderUtility::
+// CutPort cuts a host's port off, as Envoy does it: at the last colon, unless a bracket follows (HeaderUtility::
 // getPortStart). Whether digits follow is not looked at.
-func cutPort(host string) (string, bool) {
+func CutPort(host string) (string, bool) {
 	i := strings.LastIndexByte(host, ':')
 	if i < 0 || strings.IndexByte(host[i:], ']') >= 0 {
 		return host, false
@@ -125,9 +126,9 @@ func cutPort(host string) (string, bool) {
 	return host[:i], true
 }
 
-// checkDomain says why a domain, in Envoy's syntax, can never match an authority, and what was meant where that can be
+// CheckDomain says why a domain, in Envoy's syntax, can never match an authority, and what was meant where that can be
 // told. Domains are compared in lower case, so upper case is no mistake.
-func checkDomain(s string) (why, fix string) {
+func CheckDomain(s string) (why, fix string) {
 	lower := strings.ToLower(s)
 	if lower == "*" {
 		return "", ""
@@ -170,7 +171,7 @@ func domainFault(s string) string {
 	}
 	if body == s { // exact
 		host, port := s, ""
-		if h, ok := cutPort(s); ok {
+		if h, ok := CutPort(s); ok {
 			if strings.Contains(h, ":") && !strings.HasPrefix(h, "[") {
 				return "an IPv6 address stands in brackets"
 			}
