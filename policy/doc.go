@@ -7,6 +7,8 @@
 // [Decision.AppendImmediate] and [Decision.AppendResponse]: a verdict is computed nowhere else.
 //
 // Start reading at [Compile] (set.go) and [Set.Decide] (decide.go). The rules of the Fetch standard
-// (https://fetch.spec.whatwg.org) stand where they are applied: what an Origin is in package origin, methods and header lists in
-// preflight.go; what it lists is package fetch, and the client's view is package browser.
+// (https://fetch.spec.whatwg.org) stand where they are applied: methods and header lists in preflight.go. The rooms below
+// know nothing of policies: package fetch has what the standard lists, origin what an Origin and a pattern are, regex what
+// can be said of expressions, match how things are found by text; package finding has what there is to say of a file. The
+// client's half of the standard is package browser.
 package policy

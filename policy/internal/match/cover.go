@@ -29,8 +29,8 @@ func (s *Origins) First(o *origin.Origin) uint64 {
 	return least
 }
 
-// Covering returns the number of every pattern that covers an origin, in the order of the list; of entries that are the same, the first.
-// [Origins.Match] finds the most particular one.
+// Covering returns the number of every pattern that covers an origin, in the order of the list; of entries that are the
+// same, that of the first. [Origins.Match] finds the most particular one.
 func (s *Origins) Covering(o *origin.Origin) (numbers []uint64) {
 	add := func(number uint64) {
 		if number != 0 {

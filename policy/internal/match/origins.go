@@ -167,9 +167,8 @@ func (s *Origins) find(kind int, scheme uint32, text string) uint64 {
 	return uint64(s.index.Find(originSpace(kind, s.list, scheme), text))
 }
 
-// Match returns the number of the pattern that covers a well-formed origin other than null, or 0. The most particular one is
-// named:
-// the exact origin, the host on any port, the longest wildcard, any host, anybody.
+// Match returns the number of the pattern that covers a well-formed origin other than null, or 0. The most particular
+// one counts: the exact origin, the host on any port, the longest wildcard, any host, anybody.
 func (s *Origins) Match(o *origin.Origin) uint64 {
 	if number := s.find(spaceExact, noScheme, o.Text); number != 0 {
 		return number
