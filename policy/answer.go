@@ -200,7 +200,7 @@ func (a *answer) allowHeaders() string {
 			return b.String()
 		}
 		// A name "*" would stand for all of them, also for what is left out.
-		if name != "" && name != "*" && a.grant.checkHeader(name) == ReasonAllowed {
+		if name != "" && name != "*" && checkHeader(a.grant, name) == ReasonAllowed {
 			if b.Len() > 0 {
 				b.WriteString(", ")
 			}

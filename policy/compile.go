@@ -14,90 +14,97 @@ import (
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
-// compiler turns sources into a set. Every step goes on after an error, so that one run reports all of them.
+// compileInto compiles files into an empty set. It reports everything that it finds in all of them, in no particular order: if
+// any of that is an error, the set is not to be used. The files are read only during the call.
+func compileInto(set *compiledSet, found *finding.Collector, see observer, files []file) {
+	c := newCompiler(set, found)
+	c.see = see
+	c.compile(files)
+}
+
+// compiler turns files into a set. Every step goes on after an error, so that one run reports all of them.
 type compiler struct {
-	set         *Set
-	found       finding.Collector
+	written
+	found       *finding.Collector
+	see         observer
 	suggestions finding.Suggestions
 
-	originSets map[string]*originSet
-	setRisks   map[*originSet][]setRisk
-	lists      map[string]*list  // of several policies, by their names
-	terms      map[string]*terms // by what they were made of
-	key        []byte            // of either, used again and again
-	grants     []grant           // what Set.policies points to
-	routes     []route           // what virtualHost.routes are parts of
-	origins    []match.Origins   // what grants point to, at the moment
+	setRisks map[*writtenSet][]setRisk
+	lists    map[string]*list  // of several policies, by their names
+	terms    map[string]*terms // by what they were made of
+	key      []byte            // of either, used again and again
+	grants   []grant           // what compiledSet.policies points to
+	routes   []route           // what virtualHost.routes are parts of
+	origins  []match.Origins   // what grants point to, at the moment
 
 	automatonSteps int // what is left of regex.MaxAutomataSteps
 	regexSteps     int // what is left of maxAllRegexSteps
 	regexRisks     map[regexQuestion]regexRisk
 
 	allow, deny patternList // of the policy or origin set at hand
-	linter      linter
 }
 
-func newCompiler() *compiler {
-	c := &compiler{
-		set:        &Set{byName: map[string]*grant{}},
-		originSets: map[string]*originSet{},
-		setRisks:   map[*originSet][]setRisk{},
-		lists:      map[string]*list{},
-		terms:      map[string]*terms{},
+func newCompiler(set *compiledSet, found *finding.Collector) *compiler {
+	set.byName = map[string]*grant{}
+	return &compiler{
+		written: written{
+			set: set, setsByName: map[string]*writtenSet{}, proposed: map[*grant]bool{}, proposedSets: map[*writtenSet]bool{},
+		},
+		found:    found,
+		setRisks: map[*writtenSet][]setRisk{},
+		lists:    map[string]*list{},
+		terms:    map[string]*terms{},
 
 		automatonSteps: regex.MaxAutomataSteps,
 		regexSteps:     maxAllRegexSteps,
 		regexRisks:     map[regexQuestion]regexRisk{},
 	}
-	c.linter = linter{compiler: c, denying: map[*grant]*patternList{}, faultless: map[*terms]bool{}, inclusion: regex.Inclusion{Steps: regex.MaxInclusionSteps}}
-	return c
 }
 
-func (c *compiler) compile(sources []Source) {
-	for _, src := range sources {
-		c.set.sources = append(c.set.sources, src.Name)
+func (c *compiler) compile(files []file) {
+	c.files = files
+	for _, f := range files {
+		c.set.sources = append(c.set.sources, f.name)
 	}
-	c.reserve(sources)
-	for i, src := range sources {
-		c.compileOriginSets(int32(i), src)
+	c.see.Begin(&c.written)
+	c.reserve()
+	for i, f := range files {
+		c.compileOriginSets(int32(i), f)
 	}
 	// Every name is known before the first place refers to one.
-	for i, src := range sources {
-		c.compilePolicies(int32(i), src)
+	for i, f := range files {
+		c.compilePolicies(int32(i), f)
 	}
 	none := &grant{name: nameNone, builtin: true, terms: &terms{}}
 	none.alone = newList([]*grant{none})
 	c.set.byName[nameNone] = none
 
-	c.compileDefault(sources)
-	for i, src := range sources {
-		for j, h := range src.Set.GetVirtualHosts() {
+	c.compileDefault()
+	for i, f := range files {
+		for j, h := range f.set.GetVirtualHosts() {
 			c.compileVirtualHost(int32(i), j, h)
 		}
 	}
-	c.linter.lintSources(sources)
-	for _, set := range c.set.originSets {
-		set.texts = nil
-	}
+	c.see.End()
 }
 
 // reserve makes room for everything in advance: what grows step by step is copied again and again, and in the end half
 // of it is empty.
-func (c *compiler) reserve(sources []Source) {
+func (c *compiler) reserve() {
 	policies, hosts, routes := 0, 1, 0
 	var patterns, names, domains struct{ n, text int }
-	for _, src := range sources {
-		policies += len(src.Set.GetPolicies())
-		hosts += len(src.Set.GetVirtualHosts())
-		for _, set := range src.Set.GetOriginSets() {
+	for _, f := range c.files {
+		policies += len(f.set.GetPolicies())
+		hosts += len(f.set.GetVirtualHosts())
+		for _, set := range f.set.GetOriginSets() {
 			patterns.n += len(set.GetOrigins())
 			patterns.text += textSize(set.GetOrigins())
 		}
-		for _, p := range src.Set.GetPolicies() {
+		for _, p := range f.set.GetPolicies() {
 			patterns.n += len(p.GetAllowOrigins()) + len(p.GetDenyOrigins())
 			patterns.text += textSize(p.GetAllowOrigins()) + textSize(p.GetDenyOrigins())
 		}
-		for _, h := range src.Set.GetVirtualHosts() {
+		for _, h := range f.set.GetVirtualHosts() {
 			routes += len(h.GetRoutes())
 			if h.GetName() != "" {
 				names.n++
@@ -134,34 +141,30 @@ func appendKey(key []byte, list []string) []byte {
 	return key
 }
 
-// in returns the place of a path in a source.
-func (c *compiler) in(source int32, p finding.Path) finding.Location {
-	return finding.Location{Source: c.set.sources[source], Path: p}
-}
-
 // maxName is the length of the longest name of a policy or an origin set.
 const maxName = 200
 
-func (c *compiler) compileOriginSets(source int32, src Source) {
-	sets := src.Set.GetOriginSets()
+func (c *compiler) compileOriginSets(source int32, f file) {
+	sets := f.set.GetOriginSets()
 	for _, name := range slices.Sorted(maps.Keys(sets)) {
 		path := finding.Path("").Name("origin_sets").Name(name)
 		c.checkName(c.in(source, path), name)
-		set := &originSet{name: name, source: source, texts: sets[name].GetOrigins()}
 		index := len(c.set.originSets)
-		c.set.originSets = append(c.set.originSets, set)
-		if first, ok := c.originSets[name]; ok {
+		set := &writtenSet{&originSet{name: name, source: source}, index, sets[name].GetOrigins()}
+		c.set.originSets = append(c.set.originSets, set.originSet)
+		c.originSets = append(c.originSets, set)
+		if first, ok := c.setsByName[name]; ok {
 			at, other := c.in(source, path), c.in(first.source, path)
 			at.Key, other.Key = true, true
 			c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateName, Location: at, Value: name,
 				Message: "an origin set of this name is defined already", Related: &other})
 		} else {
-			c.originSets[name] = set
+			c.setsByName[name] = set
 		}
 		set.Origins = c.set.patterns.List()
 		c.allow.begin(c.in(source, path), set.texts)
-		c.linter.families.begin(set.texts)
 		c.allow.compiled = &set.Origins
+		c.see.List(set.texts)
 		for i, text := range set.texts {
 			p, ok := c.parsePattern(c.allow.at, i, text)
 			if !ok {
@@ -173,9 +176,9 @@ func (c *compiler) compileOriginSets(source int32, src Source) {
 				continue
 			}
 			c.allow.add(&p, i, makeRule(ruleSet, index, i))
-			c.linter.families.add(&p, i)
+			c.see.Pattern(&p, i)
 		}
-		c.linter.lintSet(&c.allow)
+		c.see.OriginSet(&c.allow)
 	}
 }
 
@@ -189,7 +192,7 @@ func (c *compiler) newOrigins() *match.Origins {
 	return &c.origins[len(c.origins)-1]
 }
 
-// origin.ParsePattern takes element i of a list apart or reports why that cannot be done.
+// parsePattern takes element i of a list apart or reports why that cannot be done.
 func (c *compiler) parsePattern(list finding.Location, i int, text string) (origin.Pattern, bool) {
 	p, why := origin.ParsePattern(text)
 	if why == "" {
@@ -205,19 +208,13 @@ func (c *compiler) parsePattern(list finding.Location, i int, text string) (orig
 	return origin.Pattern{}, false
 }
 
-// knownPolicy reports whether a name can stand in a list of policies.
-func (c *compiler) knownPolicy(name string) bool {
-	_, ok := c.set.byName[name]
-	return ok || name == nameNone || name == namePassthrough
-}
-
 // compileDefault makes the first virtual host of the set.
-func (c *compiler) compileDefault(sources []Source) {
+func (c *compiler) compileDefault() {
 	host := virtualHost{label: defaultLabel, source: -1}
 	host.listRule = makeRule(rulePlace, 0, noRoute)
 	host.policies = &passthroughList
-	for i, src := range sources {
-		message := src.Set.GetDefault()
+	for i, f := range c.files {
+		message := f.set.GetDefault()
 		if message == nil {
 			continue
 		}
@@ -239,7 +236,7 @@ func (c *compiler) compileDefault(sources []Source) {
 
 func (c *compiler) compileVirtualHost(source int32, index int, h *corsprocv1.VirtualHost) {
 	id := len(c.set.hosts)
-	at := c.in(source, spot{index, -1}.path())
+	at := c.in(source, position{index, -1}.path())
 	c.set.hosts = append(c.set.hosts, virtualHost{
 		source: source, position: int32(index), label: h.GetName(), place: c.set.hosts[0].place,
 	})
@@ -268,12 +265,6 @@ func (c *compiler) compileVirtualHost(source int32, index int, h *corsprocv1.Vir
 	}
 	host.routes = c.routes[first:len(c.routes):len(c.routes)]
 	host.index = indexRoutes(host.routes)
-}
-
-// hostAt returns the place of a virtual host other than default.
-func (c *compiler) hostAt(id int) finding.Location {
-	h := &c.set.hosts[id]
-	return c.in(h.source, spot{int(h.position), -1}.path())
 }
 
 func (c *compiler) addHostName(host finding.Location, name string, id int) {

@@ -31,7 +31,7 @@ func (c *compiler) checkName(at finding.Location, name string) {
 
 // nearestPolicy returns the name that a mistyped one in a list of policies was meant to be.
 func (c *compiler) nearestPolicy(name string) string {
-	return c.suggestions.Nearest(name, name, len(c.set.byName)+1, func(yield func(string) bool) {
+	near := c.suggestions.Nearest(name, name, len(c.set.byName)+1, func(yield func(string) bool) {
 		for known := range c.set.byName { // with none
 			if !yield(known) {
 				return
@@ -39,9 +39,13 @@ func (c *compiler) nearestPolicy(name string) string {
 		}
 		yield(namePassthrough)
 	})
+	if g := c.set.byName[near]; g != nil {
+		c.proposed[g] = true
+	}
+	return near
 }
 
 // nearestOriginSet returns the origin set that a mistyped reference was meant to be.
 func (c *compiler) nearestOriginSet(name string) string {
-	return c.suggestions.Nearest("@"+name, name, len(c.originSets), maps.Keys(c.originSets))
+	return c.suggestions.Nearest("@"+name, name, len(c.setsByName), maps.Keys(c.setsByName))
 }

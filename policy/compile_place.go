@@ -11,15 +11,6 @@ import (
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
-// placeMessage is what default, virtual hosts and routes have in common.
-type placeMessage interface {
-	GetPolicies() *corsprocv1.PolicyList
-	GetCandidates() *corsprocv1.PolicyList
-	GetUnmatchedPreflights() corsprocv1.UnmatchedPreflights
-	GetReject() corsprocv1.Reject
-	GetTimingAllowOrigins() *corsprocv1.OriginList
-}
-
 // compilePlace overwrites in p, which holds what is inherited, what a place sets itself.
 func (c *compiler) compilePlace(p *place, m placeMessage, at finding.Location, host, route int) {
 	if m.GetPolicies() != nil {

@@ -19,8 +19,8 @@ import (
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
-func (c *compiler) compilePolicies(source int32, src Source) {
-	policies := src.Set.GetPolicies()
+func (c *compiler) compilePolicies(source int32, f file) {
+	policies := f.set.GetPolicies()
 	all := finding.Path("").Name("policies")
 	for _, name := range slices.Sorted(maps.Keys(policies)) {
 		at := c.in(source, all.Name(name))
@@ -42,7 +42,7 @@ func (c *compiler) compilePolicies(source int32, src Source) {
 			continue
 		}
 		c.set.byName[name] = g
-		c.linter.lintPolicy(&lintedPolicy{grant: g, at: at, message: policies[name], allow: &c.allow, deny: &c.deny})
+		c.see.Policy(&writtenPolicy{grant: g, at: at, message: policies[name], allow: &c.allow, deny: &c.deny})
 	}
 }
 
@@ -60,7 +60,7 @@ func (c *compiler) compilePolicy(at finding.Location, source int32, name string,
 
 	lifted := c.dangers(at, p.GetDangerouslyAllow())
 	risks := credentialRisks{compiler: c, lifted: lifted, on: g.credentials}
-	c.linter.families.begin(p.GetAllowOrigins())
+	c.see.List(p.GetAllowOrigins())
 	c.allow.begin(at.Field("allow_origins"), p.GetAllowOrigins())
 	g.allow = c.compilePatterns(&c.allow, ruleAllow, g, &risks)
 	risks.on = false
@@ -109,19 +109,19 @@ func (c *compiler) compilePatterns(list *patternList, kind ruleKind, g *grant, r
 			continue
 		}
 		if p.Kind == origin.PatternSet {
-			set, ok := c.originSets[p.Origin.Host]
+			set, ok := c.setsByName[p.Origin.Host]
 			if !ok {
 				fix := ""
 				if near := c.nearestOriginSet(p.Origin.Host); near != "" {
 					fix = "@" + near
-					c.originSets[near].used = true
+					c.proposedSets[c.setsByName[near]] = true
 				}
 				c.found.Fail(finding.Finding{Code: finding.CodeUnknownOriginSet, Location: list.at.Index(i), Value: text,
 					Message: "there is no origin set of this name", Fix: fix})
 				continue
 			}
 			risks.set(list.at, i, set)
-			list.sets = append(list.sets, setReference{originSet: set, index: i})
+			list.sets = append(list.sets, setReference{set, i})
 			continue
 		}
 		risks.pattern(list.at, i, text, &p)
@@ -131,7 +131,7 @@ func (c *compiler) compilePatterns(list *patternList, kind ruleKind, g *grant, r
 		}
 		list.add(&p, i, makeRule(kind, int(g.index), i))
 		if kind == ruleAllow {
-			c.linter.families.add(&p, i)
+			c.see.Pattern(&p, i)
 		}
 	}
 	for _, set := range list.sets {
@@ -140,7 +140,7 @@ func (c *compiler) compilePatterns(list *patternList, kind ruleKind, g *grant, r
 	return all
 }
 
-// regex.compileExpressions returns what finds an expression among many; nil: they are few, or there is an error about one.
+// compileExpressions returns what finds an expression among many; nil: they are few, or there is an error about one.
 func (c *compiler) compileExpressions(texts []string, list []*regexp.Regexp) (all regex.Many) {
 	if len(list) < regex.ManyFrom || len(list) < len(texts) {
 		return nil
@@ -209,9 +209,9 @@ func (c *compiler) compileTerms(at finding.Location, p *corsprocv1.Policy) *term
 		return t
 	}
 	t, faults := &terms{}, c.found.Errors()
-	t.compileMethods(c, at.Field("allow_methods"), p.GetAllowMethods())
-	t.compileHeaders(c, at.Field("allow_headers"), p.GetAllowHeaders())
-	t.compileExposed(c, at.Field("expose_headers"), p.GetExposeHeaders(), p.GetAllowCredentials())
+	c.compileMethods(t, at.Field("allow_methods"), p.GetAllowMethods())
+	c.compileHeaders(t, at.Field("allow_headers"), p.GetAllowHeaders())
+	c.compileExposed(t, at.Field("expose_headers"), p.GetExposeHeaders(), p.GetAllowCredentials())
 	if p.MaxAge != nil {
 		t.maxAge = c.compileMaxAge(at.Field("max_age"), p.GetMaxAge())
 	}
@@ -221,7 +221,7 @@ func (c *compiler) compileTerms(at finding.Location, p *corsprocv1.Policy) *term
 	return t
 }
 
-func (t *terms) compileMethods(c *compiler, at finding.Location, list []string) {
+func (c *compiler) compileMethods(t *terms, at finding.Location, list []string) {
 	t.methods, t.anyMethod = c.tokens(at, list, finding.CodeMethodMalformed, methodFault)
 	t.allowMethods = strings.Join(t.methods, ", ")
 	if t.anyMethod {
@@ -229,7 +229,7 @@ func (t *terms) compileMethods(c *compiler, at finding.Location, list []string) 
 	}
 }
 
-func (t *terms) compileHeaders(c *compiler, at finding.Location, list []string) {
+func (c *compiler) compileHeaders(t *terms, at finding.Location, list []string) {
 	names, star := c.tokens(at, list, finding.CodeHeaderMalformed, headerFault)
 	t.anyHeader = star
 	for _, name := range names {
@@ -243,7 +243,7 @@ func (t *terms) compileHeaders(c *compiler, at finding.Location, list []string) 
 	t.allowHeaders = headerList(names, star)
 }
 
-func (t *terms) compileExposed(c *compiler, at finding.Location, list []string, credentials bool) {
+func (c *compiler) compileExposed(t *terms, at finding.Location, list []string, credentials bool) {
 	names, star := c.tokens(at, list, finding.CodeHeaderMalformed, headerFault)
 	t.exposeHeaders = headerList(names, star)
 	if star && credentials {

@@ -14,16 +14,16 @@ import (
 // origin_malformed, preflight_unanswered, same_origin, origin_denied or origin_not_allowed, then the preflight's method
 // and headers.
 func (s *Set) Decide(r *Request) (d Decision) {
-	h := s.virtualHost(r)
+	h := &s.set.hosts[s.set.hostIndex(r.VirtualHost, r.Authority)]
 	d.VirtualHost = h.label
-	p, others := h.find(r)
-	e := evaluation{set: s, request: r, place: p, list: p.policies, known: true}
+	p, others := h.find(r.Route, r.Path)
+	e := evaluation{set: &s.set, request: r, place: p, list: p.policies, known: true}
 	e.kind = kindOf(r)
 	if r.Origin.Lines == 1 {
 		e.wellFormed = e.origin.Parse(r.Origin.Value)
 	}
 	if r.Named.Lines > 0 {
-		e.list, e.named, e.known = s.named(r.Named)
+		e.list, e.named, e.known = namedBy(&s.set, r.Named)
 	}
 	if len(others) > 0 {
 		e.join(others)
@@ -37,6 +37,14 @@ func (s *Set) Decide(r *Request) (d Decision) {
 		d.HasCandidate, d.Candidate = true, candidate.Outcome
 	}
 	return d
+}
+
+// namedBy returns the list that Envoy names for a request (compiledSet.named). Two lines of the attribute name none.
+func namedBy(set *compiledSet, f Field) (l *list, names string, ok bool) {
+	if f.Lines != 1 {
+		return &namedList, "", false
+	}
+	return set.named(f.Value)
 }
 
 // kindOf returns the kind of a request (Fetch, section 3.3.1, "CORS request" and "CORS-preflight request").
@@ -80,7 +88,7 @@ func (e *evaluation) join(others []*place) {
 
 // evaluation is one list's look at one request.
 type evaluation struct {
-	set        *Set
+	set        *compiledSet
 	request    *Request
 	kind       Kind
 	origin     origin.Origin
@@ -168,8 +176,8 @@ func (e *evaluation) preflight(d *Decision) {
 		return
 	}
 
-	method := g.checkMethod(e.request.RequestMethod)
-	headers := g.checkHeaders(e.request.RequestHeaders)
+	method := checkMethod(g, e.request.RequestMethod)
+	headers := checkHeaders(g, e.request.RequestHeaders)
 	switch {
 	case method != ReasonAllowed:
 		d.Outcome = Outcome{Refused, method}
@@ -233,7 +241,7 @@ func (e *evaluation) refuse(d *Decision, reason Reason) {
 	case e.request.Answered:
 	case e.kind == Preflight:
 		d.answer.action, d.answer.grant = Respond, nil
-	case e.place.reject.stops(e.request) && !(e.wellFormed && isSameOrigin(e.request, &e.origin)):
+	case stops(e.place.reject, e.request) && !(e.wellFormed && isSameOrigin(e.request, &e.origin)):
 		d.Verdict = Rejected
 		d.answer.action, d.answer.reject, d.answer.grant = Respond, true, nil
 	}

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
-// Diff says who gains and who loses what, and where, when the set after takes the place of before. It returns nothing
+// compareSets says who gains and who loses what, and where, when the set after takes the place of before. It returns nothing
 // where browsers would notice nothing.
 //
 // It compares what is granted, not what is written: it asks both sets about requests and origins that stand for all that
@@ -20,12 +18,12 @@ import (
 // Envoy at its word: requests whose name belongs to one virtual host of a set and whose authority to another are not
 // looked at. Nor are paths that can be read in more than one way: what they are granted is what their places grant, unless
 // those name other policies that say the same.
-func Diff(before, after *Set) []*corsprocv1.Difference {
+func compareSets(before, after *compiledSet) []*difference {
 	d := differ{
 		before: before, after: after,
 		granted: map[*grant]*granted{},
 		changes: map[placesKey]*placesChange{},
-		groups:  map[string]*corsprocv1.Difference{},
+		groups:  map[string]*difference{},
 
 		expressions: map[*grant]map[string]int{},
 	}
@@ -38,10 +36,10 @@ func Diff(before, after *Set) []*corsprocv1.Difference {
 		}
 	}
 	for _, group := range d.differences {
-		slices.SortStableFunc(group.Places, func(a, b *corsprocv1.DiffPlace) int { return strings.Compare(a.Text, b.Text) })
-		group.Places = slices.CompactFunc(group.Places, func(a, b *corsprocv1.DiffPlace) bool { return a.Text == b.Text })
+		slices.SortStableFunc(group.Places, func(a, b diffPlace) int { return strings.Compare(a.Text, b.Text) })
+		group.Places = slices.CompactFunc(group.Places, func(a, b diffPlace) bool { return a.Text == b.Text })
 	}
-	slices.SortStableFunc(d.differences, func(a, b *corsprocv1.Difference) int {
+	slices.SortStableFunc(d.differences, func(a, b *difference) int {
 		return strings.Compare(a.Places[0].Text, b.Places[0].Text)
 	})
 	return d.differences
@@ -49,11 +47,11 @@ func Diff(before, after *Set) []*corsprocv1.Difference {
 
 // differ compares two sets.
 type differ struct {
-	before, after *Set
+	before, after *compiledSet
 	granted       map[*grant]*granted         // what policies grant, made when it is asked for
 	changes       map[placesKey]*placesChange // places that say the same are compared once
-	groups        map[string]*corsprocv1.Difference
-	differences   []*corsprocv1.Difference
+	groups        map[string]*difference
+	differences   []*difference
 
 	expressions map[*grant]map[string]int // of policies, by their text
 	tries       int                       // towards maxExpressionTries
@@ -73,7 +71,7 @@ type placeEffect struct {
 
 // placesChange is the difference between two places.
 type placesChange struct {
-	changes []*corsprocv1.GrantChange
+	changes []*grantChange
 	key     string // equal for equal changes
 }
 
@@ -100,7 +98,7 @@ func (d *differ) compare(before, after *place) *placesChange {
 	}
 	c := &placesChange{}
 	if b.passthrough != a.passthrough {
-		c.changes = append(c.changes, &corsprocv1.GrantChange{Effect: effectChange, What: "passthrough",
+		c.changes = append(c.changes, &grantChange{Effect: other, What: whatPassthrough,
 			Old: fmt.Sprint(b.passthrough), New: fmt.Sprint(a.passthrough)})
 	}
 	c.changes = append(c.changes, d.compareOrigins(before.policies.grants, after.policies.grants)...)
@@ -117,32 +115,32 @@ func (d *differ) compare(before, after *place) *placesChange {
 func (d *differ) add(h hostPair, route string, c *placesChange) {
 	group := d.groups[c.key]
 	if group == nil {
-		group = &corsprocv1.Difference{Changes: c.changes}
+		group = &difference{Changes: c.changes}
 		d.groups[c.key] = group
 		d.differences = append(d.differences, group)
 	}
-	place := &corsprocv1.DiffPlace{VirtualHost: h.label, Only: h.only, Route: route}
-	place.Text = placeText(place)
+	place := diffPlace{VirtualHost: h.label, Only: h.only, Route: route}
+	place.Text = placeText(&place)
 	group.Places = append(group.Places, place)
 }
 
 // comparePlaceFields compares what a place says beside its policies.
-func comparePlaceFields(before, after placeEffect) (changes []*corsprocv1.GrantChange) {
-	add := func(effect, what, old, new string) {
-		changes = append(changes, &corsprocv1.GrantChange{Effect: effect, What: what, Old: old, New: new})
+func comparePlaceFields(before, after placeEffect) (changes []*grantChange) {
+	add := func(effect effect, what changed, old, new string) {
+		changes = append(changes, &grantChange{Effect: effect, What: what, Old: old, New: new})
 	}
 	if b, a := before.reject, after.reject; b != a {
-		effect := effectGain
+		effect := gain
 		if a > b {
-			effect = effectLoss
+			effect = loss
 		}
-		add(effect, "reject", b.String(), a.String())
+		add(effect, whatReject, b.String(), a.String())
 	}
 	if before.refuse != after.refuse {
 		name := map[bool]string{false: "ANSWER", true: "REFUSE"}
-		add(effectChange, "unmatched_preflights", name[before.refuse], name[after.refuse])
+		add(other, whatUnmatched, name[before.refuse], name[after.refuse])
 	}
-	return append(changes, compareNames("timing", timingNames(before.timing), timingNames(after.timing))...)
+	return append(changes, compareNames(whatTiming, timingNames(before.timing), timingNames(after.timing))...)
 }
 
 func timingNames(value string) names {
@@ -150,11 +148,6 @@ func timingNames(value string) names {
 		return names{}
 	}
 	return newNames(strings.Split(value, ", "), value == "*")
-}
-
-// String returns the value as policy files write it.
-func (j reject) String() string {
-	return [...]string{"NEVER", "WEBSOCKETS", "UNSAFE_METHODS", "ALWAYS"}[j]
 }
 
 // labelRank says how well a label fits what it is about: the smaller, the better.

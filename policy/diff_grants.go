@@ -8,14 +8,6 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/internal/fetch"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
-)
-
-// The effects of a change.
-const (
-	effectGain   = "gain"
-	effectLoss   = "loss"
-	effectChange = "change"
 )
 
 // names is a list of names of which order and repetition do not matter.
@@ -104,33 +96,33 @@ func exposedNames(value string) names {
 	return newNames(list, false)
 }
 
-func (n *granted) message() *corsprocv1.Grant {
-	return &corsprocv1.Grant{
-		Methods: n.methods.all(), Headers: n.headers.all(), ExposedHeaders: n.exposed.all(),
-		Credentials: n.credentials, MaxAgeSeconds: int32(n.maxAge),
+// told returns what a change that is about the origin itself says of it.
+func (n *granted) told() *grantTold {
+	return &grantTold{
+		Methods: n.methods.all(), Headers: n.headers.all(), Exposed: n.exposed.all(), Credentials: n.credentials, MaxAge: n.maxAge,
 	}
 }
 
 // compareGrants returns what changes for origins that are granted one thing by the old set and another by the new; nil:
 // they may not read anything.
-func compareGrants(before, after *granted) (changes []*corsprocv1.GrantChange) {
+func compareGrants(before, after *granted) (changes []*grantChange) {
 	switch {
 	case before == nil:
-		return []*corsprocv1.GrantChange{{Effect: effectGain, What: "origin", Grant: after.message()}}
+		return []*grantChange{{Effect: gain, What: whatOrigin, Grant: after.told()}}
 	case after == nil:
-		return []*corsprocv1.GrantChange{{Effect: effectLoss, What: "origin", Grant: before.message()}}
+		return []*grantChange{{Effect: loss, What: whatOrigin, Grant: before.told()}}
 	}
-	changes = append(changes, compareNames("methods", before.methods, after.methods)...)
-	changes = append(changes, compareNames("headers", before.headers, after.headers)...)
-	changes = append(changes, compareNames("exposed_headers", before.exposed, after.exposed)...)
-	changes = append(changes, compareFlag("credentials", before.credentials, after.credentials)...)
-	changes = append(changes, compareFlag("private_network", before.privateNetwork, after.privateNetwork)...)
+	changes = append(changes, compareNames(whatMethods, before.methods, after.methods)...)
+	changes = append(changes, compareNames(whatHeaders, before.headers, after.headers)...)
+	changes = append(changes, compareNames(whatExposed, before.exposed, after.exposed)...)
+	changes = append(changes, compareFlag(whatCredentials, before.credentials, after.credentials)...)
+	changes = append(changes, compareFlag(whatPrivateNetwork, before.privateNetwork, after.privateNetwork)...)
 	if before.maxAge != after.maxAge {
-		changes = append(changes, &corsprocv1.GrantChange{Effect: effectChange, What: "max_age",
+		changes = append(changes, &grantChange{Effect: other, What: whatMaxAge,
 			Old: formatSeconds(before.maxAge), New: formatSeconds(after.maxAge)})
 	}
 	if before.preflightStatus != after.preflightStatus {
-		changes = append(changes, &corsprocv1.GrantChange{Effect: effectChange, What: "preflight_status",
+		changes = append(changes, &grantChange{Effect: other, What: whatPreflightStatus,
 			Old: strconv.Itoa(before.preflightStatus), New: strconv.Itoa(after.preflightStatus)})
 	}
 	return changes
@@ -138,12 +130,12 @@ func compareGrants(before, after *granted) (changes []*corsprocv1.GrantChange) {
 
 // compareNames returns which names are gained and which are lost. Where all take the place of some, or some that of all,
 // old and new have the lists.
-func compareNames(what string, before, after names) (changes []*corsprocv1.GrantChange) {
-	add := func(effect string, values []string) {
+func compareNames(what changed, before, after names) (changes []*grantChange) {
+	add := func(effect effect, values []string) {
 		if len(values) == 0 {
 			return
 		}
-		c := &corsprocv1.GrantChange{Effect: effect, What: what, Values: values}
+		c := &grantChange{Effect: effect, What: what, Values: values}
 		if before.any != after.any {
 			c.Old, c.New = strings.Join(before.all(), ", "), strings.Join(after.all(), ", ")
 		}
@@ -153,14 +145,14 @@ func compareNames(what string, before, after names) (changes []*corsprocv1.Grant
 	switch {
 	case after.any && !before.any:
 		// The star covers what was listed, but for what it never covers and is not listed any more.
-		lost = slices.DeleteFunc(lost, func(name string) bool { return what != "headers" || name != "authorization" })
+		lost = slices.DeleteFunc(lost, func(name string) bool { return what != whatHeaders || name != "authorization" })
 		gained = append([]string{"*"}, gained...)
 	case before.any && !after.any:
-		gained = slices.DeleteFunc(gained, func(name string) bool { return what != "headers" || name != "authorization" })
+		gained = slices.DeleteFunc(gained, func(name string) bool { return what != whatHeaders || name != "authorization" })
 		lost = append([]string{"*"}, lost...)
 	}
-	add(effectGain, gained)
-	add(effectLoss, lost)
+	add(gain, gained)
+	add(loss, lost)
 	return changes
 }
 
@@ -174,12 +166,12 @@ func without(list, other []string) (rest []string) {
 	return rest
 }
 
-func compareFlag(what string, before, after bool) []*corsprocv1.GrantChange {
+func compareFlag(what changed, before, after bool) []*grantChange {
 	switch {
 	case !before && after:
-		return []*corsprocv1.GrantChange{{Effect: effectGain, What: what}}
+		return []*grantChange{{Effect: gain, What: what}}
 	case before && !after:
-		return []*corsprocv1.GrantChange{{Effect: effectLoss, What: what}}
+		return []*grantChange{{Effect: loss, What: what}}
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ const maxNameTries = 20_000_000
 
 // hostPair is a virtual host of the old set and one of the new to which the same requests belong.
 type hostPair struct {
-	before, after int // in Set.hosts
+	before, after int // in compiledSet.hosts
 	label         string
 	only          []string // which requests of the virtual host; empty: all of them
 }
@@ -44,8 +44,8 @@ func (k hostKeys) nameKey() string {
 	return "name " + k.name
 }
 
-// keys returns what stands for each virtual host.
-func (s *Set) keys() []hostKeys {
+// keysOf returns what stands for each virtual host.
+func keysOf(s *compiledSet) []hostKeys {
 	all := make([]hostKeys, len(s.hosts))
 	for r := range s.names.All() {
 		all[r.Value].name = string(r.Text)
@@ -75,7 +75,7 @@ type hostProbe struct{ name, authority string }
 
 // hostPairs returns the pairs of virtual hosts to which requests belong, the pair of default first, if there is one.
 func (d *differ) hostPairs() []hostPair {
-	keys := [2][]hostKeys{d.before.keys(), d.after.keys()}
+	keys := [2][]hostKeys{keysOf(d.before), keysOf(d.after)}
 	probes := map[hostProbe]string{{"", fresh}: ""} // with the key that each stands for
 	named := d.anyName()
 	names := maxNameTries / max(1, leadingStars(keys))
@@ -99,8 +99,7 @@ func (d *differ) hostPairs() []hostPair {
 
 	found := map[[2]int]map[string]bool{}
 	for p, key := range probes {
-		r := Request{VirtualHost: p.name, Authority: p.authority}
-		pair := [2]int{d.before.hostIndex(&r), d.after.hostIndex(&r)}
+		pair := [2]int{d.before.hostIndex(p.name, p.authority), d.after.hostIndex(p.name, p.authority)}
 		if found[pair] == nil {
 			found[pair] = map[string]bool{}
 		}
@@ -160,7 +159,7 @@ func (d *differ) probeDomain(probes map[hostProbe]string, name, domain string, n
 func (d *differ) probeIntersections(probes map[hostProbe]string) {
 	var suffixes []string
 	prefixes := map[string]bool{}
-	for _, sets := range [2][2]*Set{{d.before, d.after}, {d.after, d.before}} {
+	for _, sets := range [2][2]*compiledSet{{d.before, d.after}, {d.after, d.before}} {
 		for r := range sets[0].domains.All() {
 			text := string(r.Text)
 			switch {

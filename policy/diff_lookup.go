@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"github.com/corsproc/corsproc/policy/internal/regex"
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/internal/match"
@@ -35,7 +36,7 @@ func newRouteLookUp(h *virtualHost) *routeLookUp {
 	for i := range h.routes {
 		switch t := &h.routes[i]; {
 		case t.kind == routeRegex:
-			l.expressions.add(regexReach(t.text).prefix, i)
+			l.expressions.add(regex.ReachOf(t.text).Prefix, i)
 			if _, had := l.same[t.text]; !had {
 				l.same[t.text] = i
 			}

@@ -12,7 +12,6 @@ import (
 	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	"github.com/corsproc/corsproc/policy/internal/regex"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // subject is an origin that stands for all that a pattern matches and no narrower pattern does: for https://*.a.com
@@ -34,12 +33,12 @@ type subjects struct {
 
 // originChange is a change with those for whom it is the same.
 type originChange struct {
-	change  *corsprocv1.GrantChange
+	change  *grantChange
 	members []int
 }
 
 // compareOrigins returns what changes for whom between two lists of policies.
-func (d *differ) compareOrigins(before, after []*grant) []*corsprocv1.GrantChange {
+func (d *differ) compareOrigins(before, after []*grant) []*grantChange {
 	all := subjectsOf(before, after)
 	found := map[string]*originChange{}
 	asked, askedAfter := d.newAsked(before), d.newAsked(after)
@@ -56,15 +55,15 @@ func (d *differ) compareOrigins(before, after []*grant) []*corsprocv1.GrantChang
 			found[key].members = append(found[key].members, i)
 		}
 	}
-	changes := make([]*corsprocv1.GrantChange, 0, len(found))
+	changes := make([]*grantChange, 0, len(found))
 	for _, f := range found {
 		f.change.Origins, f.change.Except = summarise(all, f.members)
 		changes = append(changes, f.change)
 	}
-	slices.SortFunc(changes, func(a, b *corsprocv1.GrantChange) int {
+	slices.SortFunc(changes, func(a, b *grantChange) int {
 		return cmp.Or(
-			cmp.Compare(slices.Index(whatOrder, a.What), slices.Index(whatOrder, b.What)),
-			cmp.Compare(slices.Index(effectOrder, a.Effect), slices.Index(effectOrder, b.Effect)),
+			cmp.Compare(a.What, b.What),
+			cmp.Compare(a.Effect, b.Effect),
 			slices.Compare(a.Origins, b.Origins),
 			strings.Compare(changeKey(a), changeKey(b)),
 		)
@@ -72,19 +71,14 @@ func (d *differ) compareOrigins(before, after []*grant) []*corsprocv1.GrantChang
 	return changes
 }
 
-// The order in which changes are told.
-var (
-	whatOrder = []string{
-		"origin", "credentials", "methods", "headers", "exposed_headers", "private_network", "max_age", "preflight_status",
-	}
-	effectOrder = []string{effectGain, effectLoss, effectChange}
-)
-
 // changeKey is equal for changes that are the same, whomever they are about.
-func changeKey(c *corsprocv1.GrantChange) string {
-	g := c.GetGrant()
-	return fmt.Sprintf("%s %s %q %q %q %q %q %q %t %d", c.What, c.Effect, c.Values, c.Old, c.New,
-		g.GetMethods(), g.GetHeaders(), g.GetExposedHeaders(), g.GetCredentials(), g.GetMaxAgeSeconds())
+func changeKey(c *grantChange) string {
+	var g grantTold
+	if c.Grant != nil {
+		g = *c.Grant
+	}
+	return fmt.Sprintf("%d %d %q %q %q %q %q %q %t %d", c.What, c.Effect, c.Values, c.Old, c.New,
+		g.Methods, g.Headers, g.Exposed, g.Credentials, g.MaxAge)
 }
 
 // subjectsOf returns the origins that two lists of policies can tell apart.
@@ -135,28 +129,27 @@ const maxPortSubjects = 100_000
 
 // ports are what patterns with a wildcard for the host, or for the port, say of ports.
 type ports struct {
-	named map[coverKey][]int32      // by the pattern but for its port
-	any   map[coverKey]bool         // those that are there with any port
+	named map[origin.Scope][]int32  // by the pattern but for its port
+	any   map[origin.Scope]bool     // those that are there with any port
 	used  map[string]map[int32]bool // by scheme
 	left  int                       // of maxPortSubjects
 }
 
 // portsOf collects the ports of patterns with a wildcard for the host.
 func portsOf(sets []*match.Origins) *ports {
-	all := &ports{named: map[coverKey][]int32{}, any: map[coverKey]bool{}, used: map[string]map[int32]bool{}, left: maxPortSubjects}
+	all := &ports{named: map[origin.Scope][]int32{}, any: map[origin.Scope]bool{}, used: map[string]map[int32]bool{}, left: maxPortSubjects}
 	for _, set := range sets {
 		for p := range set.All() {
-			key := keyOf(&p)
-			key.port = 0
+			key := origin.ScopeOf(&p)
 			switch port := p.Origin.Port; {
 			case port == origin.AnyPort:
 				all.any[key] = true
 			case p.Hosts != origin.HostExact && port > 0:
 				all.named[key] = append(all.named[key], port)
-				if all.used[key.scheme] == nil {
-					all.used[key.scheme] = map[int32]bool{}
+				if all.used[key.Scheme] == nil {
+					all.used[key.Scheme] = map[int32]bool{}
 				}
-				all.used[key.scheme][port] = true
+				all.used[key.Scheme][port] = true
 			}
 		}
 	}
@@ -170,11 +163,10 @@ func portsOf(sets []*match.Origins) *ports {
 // of returns the ports on which a pattern differs from those around it: its own, and if it is there with any port those
 // that wider patterns name, with which it meets there. On every other port it does not matter.
 func (p *ports) of(w *origin.Pattern) (list []int32) {
-	key := keyOf(w)
-	key.port = 0
+	key := origin.ScopeOf(w)
 	list = p.named[key]
 	if p.any[key] {
-		for around := range enclosingHosts(w) {
+		for around := range origin.Around(w) {
 			if around != key {
 				list = append(list[:len(list):len(list)], p.named[around]...)
 			}

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"math"
-	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -46,7 +45,7 @@ func routePairs(before, after *virtualHost) []routePair {
 				note(names, t, func(l *routeLookUp) int { return l.name(sample(t.text)) })
 				continue
 			}
-			for _, path := range t.samplePaths() {
+			for _, path := range samplePaths(t) {
 				note(paths, t, func(l *routeLookUp) int {
 					if t.kind == routeRegex {
 						return l.pathOf(t.text, path)
@@ -117,14 +116,11 @@ func offerLabels(r *ranked, hosts [2]*virtualHost, found routeMatch, by []*route
 	}
 }
 
-// says reports whether two routes cover the same, as far as that can be read.
-func (t *route) says(o *route) bool { return t.kind == o.kind && t.text == o.text }
-
 // samplePaths returns paths that stand for all that the route covers and no longer path of another route does. With
 // those of every route they reach every place: what covers a path is decided by the longest text of a route that the
 // path begins with, and by what follows only where the path ends there. Those of an expression are some that it matches;
 // whether another expression matches them says nothing about the rest.
-func (t *route) samplePaths() []string {
+func samplePaths(t *route) []string {
 	switch t.kind {
 	case routePath:
 		return []string{t.text}
@@ -133,21 +129,9 @@ func (t *route) samplePaths() []string {
 	case routeSegments:
 		return []string{t.text, t.text + "/" + fresh}
 	}
-	var paths []string
-	if tree, err := syntax.Parse(t.text, syntax.Perl); err == nil {
-		for _, s := range regex.Samples(tree) {
-			if t.covers("", s) && strings.HasPrefix(s, "/") {
-				paths = append(paths, s)
-			}
-		}
-	}
+	paths := regex.SamplePaths(t.text, t.pattern)
 	if len(paths) == 0 {
 		paths = []string{"/" + fresh}
 	}
 	return paths
-}
-
-// String returns the field of policy files that says what the route covers.
-func (k routeKind) String() string {
-	return [...]string{"route_name", "path", "prefix", "path_separated_prefix", "regex"}[k]
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // maxListed is how many of a list's entries stand in a sentence.
@@ -23,7 +21,7 @@ func listed(list []string) string {
 }
 
 // placeText says in words where something changes.
-func placeText(p *corsprocv1.DiffPlace) string {
+func placeText(p *diffPlace) string {
 	text := "virtual host " + p.VirtualHost
 	if p.VirtualHost == defaultLabel {
 		text = defaultLabel
@@ -38,7 +36,7 @@ func placeText(p *corsprocv1.DiffPlace) string {
 }
 
 // changeText says in one sentence what changes for whom.
-func changeText(c *corsprocv1.GrantChange) string {
+func changeText(c *grantChange) string {
 	who := listed(c.Origins)
 	if slices.Contains(c.Origins, "*") {
 		who = "every origin" // whatever else is among them
@@ -47,37 +45,37 @@ func changeText(c *corsprocv1.GrantChange) string {
 		who += " (other than " + listed(c.Except) + ")"
 	}
 	may := who + " may "
-	if c.Effect == effectLoss {
+	if c.Effect == loss {
 		may += "no longer "
 	}
 	switch c.What {
-	case "origin":
-		if c.Effect == effectGain {
+	case whatOrigin:
+		if c.Effect == gain {
 			return may + "read responses, " + grantText(c.Grant)
 		}
 		return may + "read responses (before: " + grantText(c.Grant) + ")"
-	case "credentials":
+	case whatCredentials:
 		return may + "send credentials"
-	case "methods":
+	case whatMethods:
 		return may + "use " + valuesText(c, "method", "every method")
-	case "headers":
+	case whatHeaders:
 		return may + "send " + valuesText(c, "request header", allRequestHeaders(c.Values))
-	case "exposed_headers":
+	case whatExposed:
 		return may + "read " + valuesText(c, "response header", "every response header")
-	case "private_network":
+	case whatPrivateNetwork:
 		return may + "reach a private network from a public page"
-	case "max_age":
+	case whatMaxAge:
 		return "preflights of " + who + " are kept for " + c.New + " instead of " + c.Old
-	case "preflight_status":
+	case whatPreflightStatus:
 		return "preflights of " + who + " are answered with status " + c.New + " instead of " + c.Old
-	case "reject":
+	case whatReject:
 		return rejectText(c)
-	case "unmatched_preflights":
+	case whatUnmatched:
 		return "unmatched_preflights: " + c.New + " instead of " + c.Old + "; " + map[string]string{
 			"ANSWER": "of an allowed origin they get the configured lists again",
 			"REFUSE": "all that fail get 403 without CORS headers",
 		}[c.New]
-	case "timing":
+	case whatTiming:
 		return timingText(c)
 	}
 	if c.New == "true" {
@@ -87,7 +85,7 @@ func changeText(c *corsprocv1.GrantChange) string {
 }
 
 // grantText says what an origin is granted that may read responses.
-func grantText(g *corsprocv1.Grant) string {
+func grantText(g *grantTold) string {
 	parts := []string{"without credentials"}
 	if g.Credentials {
 		parts[0] = "with credentials"
@@ -102,7 +100,7 @@ func grantText(g *corsprocv1.Grant) string {
 	}
 	add("method", "every method", g.Methods)
 	add("request header", allRequestHeaders(g.Headers), g.Headers)
-	add("response header", "every response header", g.ExposedHeaders)
+	add("response header", "every response header", g.Exposed)
 	return strings.Join(parts, "; ")
 }
 
@@ -123,21 +121,21 @@ func allRequestHeaders(list []string) string {
 }
 
 // valuesText names what is gained or lost. Where all take the place of some, or some of all, it says which.
-func valuesText(c *corsprocv1.GrantChange, what, all string) string {
+func valuesText(c *grantChange, what, all string) string {
 	if !slices.Contains(c.Values, "*") {
 		return counted(what, c.Values)
 	}
 	switch {
-	case c.Effect == effectGain && c.Old != "":
+	case c.Effect == gain && c.Old != "":
 		return all + ", not only " + c.Old
-	case c.Effect == effectLoss && c.New != "":
+	case c.Effect == loss && c.New != "":
 		return all + ", only " + c.New
 	}
 	return all
 }
 
 // rejectText says what is stopped of the requests of pages that are not allowed.
-func rejectText(c *corsprocv1.GrantChange) string {
+func rejectText(c *grantChange) string {
 	stopped := map[string]string{
 		"NEVER":          "nothing",
 		"WEBSOCKETS":     "WebSocket handshakes",
@@ -148,13 +146,13 @@ func rejectText(c *corsprocv1.GrantChange) string {
 }
 
 // timingText says who may see how long a response took.
-func timingText(c *corsprocv1.GrantChange) string {
+func timingText(c *grantChange) string {
 	who := "every page"
 	if !slices.Contains(c.Values, "*") {
 		who = listed(c.Values)
 	}
 	switch {
-	case c.Effect == effectGain:
+	case c.Effect == gain:
 		return who + " may see detailed timing"
 	case c.New != "" && slices.Contains(c.Values, "*"):
 		return who + " may no longer see detailed timing, only " + c.New

@@ -43,13 +43,13 @@ func (s *Set) Gaps(r *Request, credentials bool) []Gap {
 	if credentials && (isDangerous(o.Text) || asksForStar(r)) || kindOf(r) == Preflight && asksMalformed(r) {
 		return nil
 	}
-	t := trial{set: s, request: r, origin: &o, credentials: credentials}
-	t.place, t.others = s.virtualHost(r).find(r)
+	t := trial{set: &s.set, request: r, origin: &o, credentials: credentials}
+	t.place, t.others = s.set.hosts[s.set.hostIndex(r.VirtualHost, r.Authority)].find(r.Route, r.Path)
 	if d := t.decide(nil); d.Reason == ReasonPathAmbiguous || d.Reason == ReasonPassthrough {
 		return nil
 	}
 	changes := t.changes()
-	slices.SortStableFunc(changes, s.compare)
+	slices.SortStableFunc(changes, t.compare)
 	for i := range changes {
 		if t.suffices(changes[i].gaps) {
 			return changes[i].gaps
@@ -68,11 +68,11 @@ func (t *trial) changes() (changes []change) {
 		if g.builtin {
 			break
 		}
-		denial := g.denied(t.origin)
-		if slices.ContainsFunc(denial, t.set.isAllowedElsewhere) {
+		denial := denied(g, t.origin)
+		if slices.ContainsFunc(denial, t.isAllowedElsewhere) {
 			break
 		}
-		if gaps, ok := g.gaps(t.request, t.origin, t.credentials); ok {
+		if gaps, ok := gapsOf(g, t.request, t.origin, t.credentials); ok {
 			changes = append(changes, t.change(g, appendGaps(slices.Clone(denies), gaps)))
 		}
 		if g.allows(t.origin) != 0 {
@@ -106,14 +106,14 @@ func appendGaps(list, more []Gap) []Gap {
 	return list
 }
 
-// gaps returns what the policy lacks. It reports false where nothing that is added to it helps, or what would help is an
+// gapsOf returns what a policy lacks. It reports false where nothing that is added to it helps, or what would help is an
 // error.
-func (g *grant) gaps(r *Request, o *origin.Origin, credentials bool) (gaps []Gap, ok bool) {
+func gapsOf(g *grant, r *Request, o *origin.Origin, credentials bool) (gaps []Gap, ok bool) {
 	index := int(g.index)
 	add := func(kind GapKind, rule Rule, value string) {
 		gaps = append(gaps, Gap{Kind: kind, Policy: g.name, Rule: rule, Value: value})
 	}
-	gaps = g.denied(o)
+	gaps = denied(g, o)
 	if g.allows(o) == 0 {
 		if g.credentials && isDangerous(o.Text) {
 			return nil, false
@@ -121,7 +121,7 @@ func (g *grant) gaps(r *Request, o *origin.Origin, credentials bool) (gaps []Gap
 		add(GapOrigin, makeRule(ruleField, index, fieldOrigins), o.Text)
 	}
 	if kindOf(r) == Preflight {
-		switch g.checkMethod(r.RequestMethod) {
+		switch checkMethod(g, r.RequestMethod) {
 		case ReasonMethodNotAllowed:
 			if g.credentials && r.RequestMethod.Value == "*" {
 				return nil, false
@@ -138,7 +138,7 @@ func (g *grant) gaps(r *Request, o *origin.Origin, credentials bool) (gaps []Gap
 			if name == "" {
 				continue
 			}
-			switch g.checkHeader(name) {
+			switch checkHeader(g, name) {
 			case ReasonHeaderNotAllowed:
 				if g.credentials && name == "*" {
 					return nil, false
@@ -150,7 +150,7 @@ func (g *grant) gaps(r *Request, o *origin.Origin, credentials bool) (gaps []Gap
 		}
 	}
 	if credentials && !g.credentials {
-		if g.isDangerous() {
+		if isPolicyDangerous(g) {
 			return nil, false
 		}
 		add(GapCredentials, makeRule(ruleField, index, fieldCredentials), "")

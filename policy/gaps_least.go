@@ -26,11 +26,11 @@ type change struct {
 
 // compare returns a negative number where a grants less than b. Of two that grant the same here, it is the one whose policy
 // is at fewer places.
-func (s *Set) compare(a, b change) int {
+func (t *trial) compare(a, b change) int {
 	n := cmp.Or(cmp.Compare(a.opens, b.opens), cmp.Compare(a.unknown, b.unknown), cmp.Compare(a.shares, b.shares),
 		cmp.Compare(a.surplus, b.surplus), cmp.Compare(len(a.gaps), len(b.gaps)))
 	if n == 0 {
-		n = cmp.Compare(s.reach(a.grant), s.reach(b.grant))
+		n = cmp.Compare(t.reach(a.grant), t.reach(b.grant))
 	}
 	return n
 }
@@ -53,25 +53,25 @@ func (t *trial) change(g *grant, gaps []Gap) change {
 		}
 	}
 	switch {
-	case credentials && g.allowsOthers(t.origin):
+	case credentials && allowsOthers(g, t.origin):
 		c.shares = 2
-	case terms > 0 && g.allowsOthers(t.origin):
+	case terms > 0 && allowsOthers(g, t.origin):
 		c.shares = 1
 	}
-	if terms > 0 && g.isOpen() {
+	if terms > 0 && isOpen(g) {
 		c.opens = 1
 	}
 	if c.unknown > 0 {
 		if g.credentials && !t.credentials {
 			c.opens = 1
 		}
-		c.surplus = g.surplus(t.request)
+		c.surplus = surplus(g, t.request)
 	}
 	return c
 }
 
 // surplus counts what a policy allows or exposes beside what a request asks for.
-func (g *grant) surplus(r *Request) int {
+func surplus(g *grant, r *Request) int {
 	n := len(g.headers)
 	for _, m := range g.methods {
 		if !fetch.IsSafelistedMethod(m) && m != r.RequestMethod.Value { // browsers may use the former anyway
@@ -102,12 +102,12 @@ func (g *grant) surplus(r *Request) int {
 }
 
 // isOpen reports whether a policy allows everybody, or every host.
-func (g *grant) isOpen() bool {
+func isOpen(g *grant) bool {
 	return g.anybody != 0 || slices.ContainsFunc(g.allow, (*match.Origins).HasAnyHost)
 }
 
 // allowsOthers reports whether a policy allows somebody beside an origin.
-func (g *grant) allowsOthers(o *origin.Origin) bool {
+func allowsOthers(g *grant, o *origin.Origin) bool {
 	if len(g.regexes) > 0 {
 		return true
 	}
@@ -125,16 +125,16 @@ func (g *grant) allowsOthers(o *origin.Origin) bool {
 }
 
 // reach counts the places in whose lists a policy is.
-func (s *Set) reach(g *grant) (n int) {
+func (t *trial) reach(g *grant) (n int) {
 	count := func(p *place) {
 		if slices.Contains(p.policies.grants, g) {
 			n++
 		}
 	}
-	for i := range s.hosts {
-		count(&s.hosts[i].place)
-		for j := range s.hosts[i].routes {
-			count(&s.hosts[i].routes[j].place)
+	for i := range t.set.hosts {
+		count(&t.set.hosts[i].place)
+		for j := range t.set.hosts[i].routes {
+			count(&t.set.hosts[i].routes[j].place)
 		}
 	}
 	return n

@@ -9,7 +9,7 @@ import (
 )
 
 // denied returns a gap for each entry of deny_origins that covers an origin: it is denied until all of them are gone.
-func (g *grant) denied(o *origin.Origin) (gaps []Gap) {
+func denied(g *grant, o *origin.Origin) (gaps []Gap) {
 	for _, set := range g.deny {
 		for _, rule := range set.Covering(o) {
 			gaps = append(gaps, Gap{Kind: GapDenied, Policy: g.name, Rule: Rule(rule), Value: o.Text})
@@ -20,10 +20,10 @@ func (g *grant) denied(o *origin.Origin) (gaps []Gap) {
 
 // isAllowedElsewhere reports whether what denies an origin is in an origin set by which some policy allows: to take it out
 // would take away what is granted by it.
-func (s *Set) isAllowedElsewhere(g Gap) bool {
+func (t *trial) isAllowedElsewhere(g Gap) bool {
 	kind, set, _ := g.Rule.parts()
-	return kind == ruleSet && slices.ContainsFunc(s.policies, func(p *grant) bool {
-		return slices.Contains(p.allow, &s.originSets[set].Origins)
+	return kind == ruleSet && slices.ContainsFunc(t.set.policies, func(p *grant) bool {
+		return slices.Contains(p.allow, &t.set.originSets[set].Origins)
 	})
 }
 
@@ -33,9 +33,9 @@ func isDangerous(text string) bool {
 	return why == "" && len(p.Dangers()) > 0
 }
 
-// isDangerous reports whether a policy without credentials cannot have them: somebody that it allows must not get them,
+// isPolicyDangerous reports whether a policy without credentials cannot have them: somebody that it allows must not get them,
 // or its "*" would become the name of a header.
-func (g *grant) isDangerous() bool {
+func isPolicyDangerous(g *grant) bool {
 	if strings.HasPrefix(g.exposeHeaders, "*") {
 		return true
 	}

@@ -11,7 +11,7 @@ import (
 
 // A trial decides about a request with changes made, on copies of the places that it may belong to.
 type trial struct {
-	set         *Set
+	set         *compiledSet
 	request     *Request
 	origin      *origin.Origin
 	credentials bool // the page needs Access-Control-Allow-Credentials
@@ -59,17 +59,12 @@ func (t *trial) decide(gaps []Gap) (d Decision) {
 // the first that matches makes no difference.
 func (t *trial) missing() *list {
 	g := &grant{terms: &terms{}, credentials: t.credentials}
-	for _, gap := range t.gapsOf(g) {
-		g.close(gap)
+	gaps, _ := gapsOf(g, t.request, t.origin, t.credentials) // all that a policy lacks that says nothing yet
+	for _, gap := range gaps {
+		closeGap(g, gap)
 	}
 	g.alone = newList([]*grant{g})
 	return &g.alone
-}
-
-// gapsOf returns all that a policy lacks that says nothing yet.
-func (t *trial) gapsOf(g *grant) []Gap {
-	gaps, _ := g.gaps(t.request, t.origin, t.credentials)
-	return gaps
 }
 
 // changed returns a list whose policies have gaps closed; l itself where that changes nothing.
@@ -83,7 +78,7 @@ func (t *trial) changed(l *list, gaps []Gap) *list {
 		copied.deny = slices.DeleteFunc(slices.Clone(g.deny), func(s *match.Origins) bool { return isLifted(s.Covering(t.origin), gaps) })
 		for _, gap := range gaps {
 			if gap.Policy == g.name {
-				copied.close(gap)
+				closeGap(&copied, gap)
 			}
 		}
 		grants[i] = &copied
@@ -102,8 +97,8 @@ func isLifted(rules []uint64, gaps []Gap) bool {
 	return len(rules) > 0
 }
 
-// close closes a gap of a copied policy, which keeps what it shares with others.
-func (g *grant) close(gap Gap) {
+// closeGap closes a gap of a copied policy, which keeps what it shares with others.
+func closeGap(g *grant, gap Gap) {
 	t := *g.terms
 	switch gap.Kind {
 	case GapOrigin:

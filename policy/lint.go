@@ -1,26 +1,27 @@
 package policy
 
 import (
-	"iter"
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/finding"
-	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
-// A linter finds what loads and is still most likely not what its author meant. It runs at the end of every compilation,
-// so that a reload says the same as a check; what it needs beside the set (the patterns as they are written) is gone
-// when the compilation ends. The work of every lint grows with the size of the files and not faster: where a question
-// has no cheap answer it is left open, and nothing is said. An origin costs some microseconds, an expression some tens.
+// A linter finds what loads and is still most likely not what its author meant. It observes every compilation, so that a
+// reload says the same as a check; what it needs beside the set (the patterns as they are written) is gone when the
+// compilation ends. The work of every lint grows with the size of the files and not faster: where a question has no cheap
+// answer it is left open, and nothing is said. An origin costs some microseconds, an expression some tens.
 type linter struct {
-	*compiler
-	sources   []Source
-	denying   map[*grant]*patternList // what policies deny
-	families  families                // of the list at hand
-	faultless map[*terms]bool
+	*written
+	found *finding.Collector
+
+	families    families // of the list at hand
+	allow, deny lintedList
+	denying     map[*grant]*lintedList // what policies deny
+	faultless   map[*terms]bool
+	setUses     []setUse // as compiledSet.originSets
 
 	setLooks, regexTries int // towards maxSetLooks and maxRegexTries
 	inclusion            regex.Inclusion
@@ -30,31 +31,47 @@ type linter struct {
 	usedPolicies []bool // by their index
 }
 
-// lintedPolicy is a policy as it is written, taken apart.
+// newLinter returns a linter of one compilation, which adds to what is found.
+func newLinter(found *finding.Collector) *linter {
+	return &linter{
+		found: found, denying: map[*grant]*lintedList{}, faultless: map[*terms]bool{},
+		inclusion: regex.Inclusion{Steps: regex.MaxInclusionSteps},
+	}
+}
+
+// Begin implements [observer].
+func (l *linter) Begin(w *written) { l.written = w }
+
+// List implements [observer].
+func (l *linter) List(texts []string) { l.families.begin(texts) }
+
+// Pattern implements [observer].
+func (l *linter) Pattern(p *origin.Pattern, index int) { l.families.add(p, index) }
+
+// OriginSet implements [observer].
+func (l *linter) OriginSet(list *patternList) {
+	l.setUses = append(l.setUses, setUse{})
+	l.allow.begin(list)
+	l.lintList(&l.allow, true)
+	l.hintWildcard(&l.allow)
+}
+
+// setUse is who refers to an origin set: a policy, and one that allows it.
+type setUse struct{ used, allowed bool }
+
+// lintedPolicy is a policy whose lists are taken apart.
 type lintedPolicy struct {
-	*grant
-	at      finding.Location
-	message *corsprocv1.Policy
-	allow   *patternList
-	deny    *patternList
+	*writtenPolicy
+	allow, deny *lintedList
 }
 
-// patternList is an allow_origins or deny_origins, or an origin set, that is compiled. Most lists have nothing but exact
-// origins, of which the compiled list says enough; of the others there is entries.
-type patternList struct {
-	at       finding.Location
-	texts    []string       // as written
-	compiled *match.Origins // the patterns of its own; nil: there are none
-	repeated []repetition   // of those
-	sets     []setReference
-	entries  []entry // the patterns of its own; filled by parse
-	parsed   bool
-}
-
-// repetition is an element that says the same as an earlier one.
-type repetition struct {
-	index   int
-	earlier Rule
+// lintedList is a list of patterns with what is found out about its elements. Most lists have nothing but exact origins,
+// of which the compiled list says enough; of the others there is entries.
+type lintedList struct {
+	*patternList
+	sets    []lintedSet
+	entries []entry // the patterns of the list's own; filled by parse
+	parsed  bool
 }
 
 // entry is a pattern in a list.
@@ -64,26 +81,22 @@ type entry struct {
 	covered bool // by another one
 }
 
-// setReference is a reference to a set that exists. Its index is its place in the list.
-type setReference struct {
-	*originSet
-	index   int
+// lintedSet is a reference to an origin set.
+type lintedSet struct {
+	setReference
 	covered bool // by what else is in the list
 }
 
-// begin makes the list that of an other field; its memory is used again.
-func (list *patternList) begin(at finding.Location, texts []string) {
-	*list = patternList{at: at, texts: texts, repeated: list.repeated[:0], sets: list.sets[:0], entries: list.entries[:0]}
-}
-
-func (list *patternList) add(p *origin.Pattern, i int, rule Rule) {
-	if had := list.compiled.Add(p, uint64(rule)); had != 0 {
-		list.repeated = append(list.repeated, repetition{i, Rule(had)})
+// begin takes up another list; the memory is used again.
+func (list *lintedList) begin(of *patternList) {
+	*list = lintedList{patternList: of, sets: list.sets[:0], entries: list.entries[:0]}
+	for _, set := range of.sets {
+		list.sets = append(list.sets, lintedSet{setReference: set})
 	}
 }
 
 // parse returns the patterns of the list's own, without what is malformed.
-func (list *patternList) parse() []entry {
+func (list *lintedList) parse() []entry {
 	if list.parsed {
 		return list.entries
 	}
@@ -106,28 +119,30 @@ func (list *patternList) parse() []entry {
 }
 
 // isPlain reports whether no element of the list's own can cover another one.
-func (list *patternList) isPlain() bool {
+func (list *lintedList) isPlain() bool {
 	return list.compiled == nil || len(list.repeated) == 0 && list.compiled.Any == 0 && !list.compiled.HasWildcards()
 }
 
-// lintPolicy looks at a policy that stands under its name.
-func (l *linter) lintPolicy(p *lintedPolicy) {
+// Policy implements [observer].
+func (l *linter) Policy(of *writtenPolicy) {
 	l.anyPolicy = true
+	l.allow.begin(of.allow)
+	l.deny.begin(of.deny)
+	p := &lintedPolicy{of, &l.allow, &l.deny}
 	l.lintOrigins(p)
 	l.lintExtensions(p)
 	l.lintRegexes(p)
 	l.lintRegexCover(p)
 	l.lintTerms(p)
 	for _, set := range p.allow.sets {
-		set.used, set.allowed = true, true
+		l.setUses[set.index] = setUse{true, true}
 	}
 	for _, set := range p.deny.sets {
-		set.used = true
+		l.setUses[set.index].used = true
 	}
 	if len(p.grant.deny) > 0 {
-		deny := *p.deny // which is used again
-		deny.entries, deny.sets = slices.Clone(deny.parse()), slices.Clone(deny.sets)
-		l.denying[p.grant] = &deny
+		kept := *l.deny.patternList // which is used again, as the rest is
+		l.denying[p.grant] = &lintedList{patternList: &kept, entries: slices.Clone(l.deny.parse()), sets: slices.Clone(l.deny.sets), parsed: true}
 	}
 }
 
@@ -143,21 +158,17 @@ func (l *linter) lintTerms(p *lintedPolicy) {
 	l.faultless[p.terms] = l.found.Added() == before
 }
 
-// lintSources looks at what can be said only when all is compiled.
-func (l *linter) lintSources(sources []Source) {
-	l.sources = sources
-	l.usedPolicies = make([]bool, len(l.set.policies))
-	for _, src := range sources {
-		l.collectNames(src)
-	}
+// End implements [observer]: it looks at what can be said only when all is compiled.
+func (l *linter) End() {
+	l.collectNames()
 	l.lintNullInSets()
 	l.lintDenies()
 	l.lintUnused()
 	l.lintLists()
 	l.lintHostNames()
 	id := 1 // the first virtual host is default
-	for i, src := range sources {
-		for j, h := range src.Set.GetVirtualHosts() {
+	for i, f := range l.files {
+		for j, h := range f.set.GetVirtualHosts() {
 			if len(h.GetRoutes()) > 0 {
 				l.lintRoutes(i, j, h, &l.set.hosts[id])
 			}
@@ -187,53 +198,28 @@ func (l *linter) dropBesideErrors() {
 	}
 }
 
-// collectNames notes which policies the places of a source name.
-func (l *linter) collectNames(src Source) {
-	for _, m := range places(src.Set) {
-		l.hasPlaces = true
-		for _, list := range [...]*corsprocv1.PolicyList{m.GetPolicies(), m.GetCandidates()} {
-			for _, name := range list.GetNames() {
-				if !l.knownPolicy(name) {
-					name = l.nearestPolicy(name) // which the error about it proposes
-				}
-				if g := l.set.byName[name]; g != nil && !g.builtin {
-					l.usedPolicies[g.index] = true
+// collectNames notes which policies and origin sets are referred to. What an error proposes in place of a name counts too.
+func (l *linter) collectNames() {
+	l.usedPolicies = make([]bool, len(l.set.policies))
+	for _, f := range l.files {
+		for _, m := range places(f.set) {
+			l.hasPlaces = true
+			for _, list := range [...]*corsprocv1.PolicyList{m.GetPolicies(), m.GetCandidates()} {
+				for _, name := range list.GetNames() {
+					if g := l.set.byName[name]; g != nil && !g.builtin {
+						l.usedPolicies[g.index] = true
+					}
 				}
 			}
 		}
 	}
-}
-
-// spot is where a place stands in a file: the indexes of a virtual host and of a route in it, or -1.
-type spot struct{ host, route int }
-
-func (s spot) path() finding.Path {
-	if s.host < 0 {
-		return "\x00default"
-	}
-	p := finding.Path("\x00virtual_hosts").Index(s.host)
-	if s.route >= 0 {
-		p = p.Name("routes").Index(s.route)
-	}
-	return p
-}
-
-// places yields every place of a source, and where it stands.
-func places(set *corsprocv1.PolicySet) iter.Seq2[spot, placeMessage] {
-	return func(yield func(spot, placeMessage) bool) {
-		if d := set.GetDefault(); d != nil && !yield(spot{-1, -1}, d) {
-			return
+	for g := range l.proposed {
+		if !g.builtin {
+			l.usedPolicies[g.index] = true
 		}
-		for i, h := range set.GetVirtualHosts() {
-			if !yield(spot{i, -1}, h) {
-				return
-			}
-			for j, r := range h.GetRoutes() {
-				if !yield(spot{i, j}, r) {
-					return
-				}
-			}
-		}
+	}
+	for set := range l.proposedSets {
+		l.setUses[set.index].used = true
 	}
 }
 
@@ -248,8 +234,8 @@ func (l *linter) lintUnused() {
 				Message: "no place of these files uses this policy, so it is in force only where Envoy's metadata names it"})
 		}
 	}
-	for _, set := range l.set.originSets {
-		if l.anyPolicy && l.originSets[set.name] == set && !set.used {
+	for i, set := range l.originSets {
+		if l.anyPolicy && l.setsByName[set.name] == set && !l.setUses[i].used {
 			at := l.in(set.source, finding.Path("").Name("origin_sets").Name(set.name))
 			at.Key = true
 			l.found.Warn(finding.Finding{Code: finding.CodeUnusedOriginSet, Location: at, Value: set.name,

@@ -49,7 +49,7 @@ func union(routes []*route) *syntax.Regexp {
 
 // coveredBefore looks at whether routes of a virtual host that come before t take every path that t could. Where they do it
 // returns one that does so alone, or the first of those that do so together.
-func coveredBefore(x *regex.Inclusion, h *virtualHost, before []reached, t *route, r pathReach) (how regex.Extent, first int, alone bool) {
+func coveredBefore(x *regex.Inclusion, h *virtualHost, before []reached, t *route, r regex.PathReach) (how regex.Extent, first int, alone bool) {
 	if t.kind != routeRegex && t.kind != routePrefix && t.kind != routeSegments {
 		return regex.ExtentUnknown, 0, false // a single path was tried already
 	}
@@ -60,7 +60,7 @@ func coveredBefore(x *regex.Inclusion, h *virtualHost, before []reached, t *rout
 		if x.Steps--; x.Steps < 0 {
 			return regex.ExtentUnknown, 0, false
 		}
-		if e := &h.routes[b.route]; strings.HasPrefix(b.prefix, r.prefix) || strings.HasPrefix(r.prefix, b.prefix) {
+		if e := &h.routes[b.route]; strings.HasPrefix(b.Prefix, r.Prefix) || strings.HasPrefix(r.Prefix, b.Prefix) {
 			indexes, routes = append(indexes, b.route), append(routes, e)
 			worthwhile = worthwhile || e.kind == routeRegex
 		}

@@ -14,7 +14,7 @@ const (
 
 // lintSetReferences finds references to origin sets of which the rest of the list covers every entry. The last one goes
 // first: of two sets that say the same the first is kept.
-func (l *linter) lintSetReferences(list *patternList) {
+func (l *linter) lintSetReferences(list *lintedList) {
 	for i := len(list.sets) - 1; i >= 0; i-- {
 		set := &list.sets[i]
 		if set.covered {
@@ -22,7 +22,7 @@ func (l *linter) lintSetReferences(list *patternList) {
 		}
 		var first finding.Location
 		var words string
-		for p := range set.written() {
+		for p := range set.patterns() {
 			by, text, ok := l.coveringEntry(list, set, p)
 			if !ok {
 				words = ""
@@ -38,13 +38,13 @@ func (l *linter) lintSetReferences(list *patternList) {
 		}
 		if words != "" {
 			set.covered = true
-			l.covered(list.at.Index(set.index), "@"+set.name, first, words)
+			l.covered(list.at.Index(set.element), "@"+set.name, first, words)
 		}
 	}
 }
 
 // coveringEntry returns what in a list covers an entry of an origin set that the list refers to, other than that set.
-func (l *linter) coveringEntry(list *patternList, of *setReference, p *origin.Pattern) (by finding.Location, words string, ok bool) {
+func (l *linter) coveringEntry(list *lintedList, of *lintedSet, p *origin.Pattern) (by finding.Location, words string, ok bool) {
 	if l.setLooks++; l.setLooks > maxSetLooks {
 		return finding.Location{}, "", false
 	}
@@ -60,7 +60,7 @@ func (l *linter) coveringEntry(list *patternList, of *setReference, p *origin.Pa
 			continue
 		}
 		if by := Rule(set.CoveringPattern(p, nil)); by != 0 {
-			return list.at.Index(set.index), "@" + set.name, true
+			return list.at.Index(set.element), "@" + set.name, true
 		}
 	}
 	return finding.Location{}, "", false

@@ -19,7 +19,7 @@ const (
 // denies are the entries of deny_origins of which it is not known yet that they take something away.
 type denies struct {
 	open  map[*grant][]*origin.Pattern
-	sets  map[*grant][]setReference // the same of references
+	sets  map[*grant][]lintedSet // the same of references
 	asked map[[2]*grant]bool
 	looks int // what is left of maxDenyLooks
 }
@@ -27,7 +27,7 @@ type denies struct {
 // lintDenies finds entries of deny_origins that take nothing away: neither from what the policy itself allows nor,
 // because a deny ends the search, from what a policy allows that is tried after it.
 func (l *linter) lintDenies() {
-	d := denies{map[*grant][]*origin.Pattern{}, map[*grant][]setReference{}, map[[2]*grant]bool{}, maxDenyLooks}
+	d := denies{map[*grant][]*origin.Pattern{}, map[*grant][]lintedSet{}, map[[2]*grant]bool{}, maxDenyLooks}
 	for _, p := range l.set.policies {
 		list := l.denying[p]
 		if list == nil {
@@ -71,7 +71,7 @@ func (l *linter) lintDenies() {
 				Message: "nothing here allows this origin, neither this policy nor one that is tried after it: there is nothing to deny"})
 		}
 		for _, set := range d.sets[p] {
-			l.found.Warn(finding.Finding{Code: finding.CodeDenyOutsideAllow, Location: l.denying[p].at.Index(set.index), Value: "@" + set.name,
+			l.found.Warn(finding.Finding{Code: finding.CodeDenyOutsideAllow, Location: l.denying[p].at.Index(set.element), Value: "@" + set.name,
 				Message: "nothing here allows an origin of this set, neither this policy nor one that is tried after it: there is nothing to deny"})
 		}
 	}
@@ -86,8 +86,8 @@ func (d *denies) drop(p *grant) {
 // lists yields every list of policies of every place.
 func (l *linter) lists() iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
-		for _, src := range l.sources {
-			for _, m := range places(src.Set) {
+		for _, f := range l.files {
+			for _, m := range places(f.set) {
 				for _, list := range [...]*corsprocv1.PolicyList{m.GetPolicies(), m.GetCandidates()} {
 					if len(list.GetNames()) > 0 && !yield(list.GetNames()) {
 						return
@@ -105,9 +105,9 @@ func (d *denies) dropUseful(p, q *grant) {
 	}
 	d.asked[[2]*grant{p, q}] = true
 	rest := d.useless(slices.Values(d.open[p]), q, false)
-	var sets []setReference
+	var sets []lintedSet
 	for _, set := range d.sets[p] {
-		if d.useless(set.written(), q, true) != nil {
+		if d.useless(set.patterns(), q, true) != nil {
 			sets = append(sets, set)
 		}
 	}
@@ -156,14 +156,13 @@ func (d *denies) outside(wild []*origin.Pattern, q *grant) (rest []*origin.Patte
 	if q.anybody != 0 || len(q.regexes) > 0 {
 		return nil
 	}
-	denied := map[coverKey][]*origin.Pattern{} // by what they match, whatever the port
+	denied := map[origin.Scope][]*origin.Pattern{} // by what they match, whatever the port
 	for _, deny := range wild {
-		key := keyOf(deny)
-		key.port = 0
+		key := origin.ScopeOf(deny)
 		denied[key] = append(denied[key], deny)
 	}
 	useful := map[*origin.Pattern]bool{}
-	allowed := map[coverKey][]int32{} // the ports of allowed wildcards
+	allowed := map[origin.Scope][]int32{} // the ports of allowed wildcards
 	any := false
 	for _, set := range q.allow {
 		any = any || set.Null != 0 // "*" does not get here
@@ -172,15 +171,14 @@ func (d *denies) outside(wild []*origin.Pattern, q *grant) (rest []*origin.Patte
 			if d.looks--; d.looks < 0 {
 				return nil
 			}
-			for key := range enclosingHosts(&a) { // a deny around what is allowed
+			for key := range origin.Around(&a) { // a deny around what is allowed
 				for _, deny := range denied[key] {
 					d.looks--
 					useful[deny] = useful[deny] || portsMeet(deny.Origin.Port, a.Origin.Port)
 				}
 			}
 			if a.Hosts != origin.HostExact {
-				key := keyOf(&a)
-				key.port = 0
+				key := origin.ScopeOf(&a)
 				allowed[key] = append(allowed[key], a.Origin.Port)
 			}
 		}
@@ -190,7 +188,7 @@ func (d *denies) outside(wild []*origin.Pattern, q *grant) (rest []*origin.Patte
 			useful[deny] = any
 			continue
 		}
-		for key := range enclosingHosts(deny) { // a deny inside what is allowed
+		for key := range origin.Around(deny) { // a deny inside what is allowed
 			for _, port := range allowed[key] {
 				d.looks--
 				useful[deny] = useful[deny] || portsMeet(deny.Origin.Port, port)

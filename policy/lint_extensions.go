@@ -27,10 +27,10 @@ func (l *linter) lintExtensions(p *lintedPolicy) {
 		if !set.HasAnyHost() {
 			continue
 		}
-		for q := range set.written() {
+		for q := range set.patterns() {
 			if isEveryHost(q) {
 				entry := l.in(set.source, finding.Path("").Name("origin_sets").Name(set.name).Index(q.Index))
-				l.everyExtension(p.allow.at.Index(set.index), "@"+set.name, q.Origin.Scheme, &entry)
+				l.everyExtension(p.allow.at.Index(set.element), "@"+set.name, q.Origin.Scheme, &entry)
 				break
 			}
 		}
@@ -75,7 +75,7 @@ func probeExtensions(scheme string) []string {
 }
 
 // hasAnyHost reports whether a list has patterns of any host.
-func (list *patternList) hasAnyHost() bool { return list.compiled != nil && list.compiled.HasAnyHost() }
+func (list *lintedList) hasAnyHost() bool { return list.compiled != nil && list.compiled.HasAnyHost() }
 
 // isEveryHost reports whether a pattern covers every host of a scheme that is not the web's.
 func isEveryHost(p *origin.Pattern) bool {

@@ -32,7 +32,7 @@ func (l *linter) warnNull(at finding.Location) {
 }
 
 // lintList finds the entries of a list that another one covers. starCoversNull says what "*" means there.
-func (l *linter) lintList(list *patternList, starCoversNull bool) {
+func (l *linter) lintList(list *lintedList, starCoversNull bool) {
 	if len(list.sets) == 0 && list.isPlain() {
 		return
 	}
@@ -47,21 +47,21 @@ func (l *linter) lintList(list *patternList, starCoversNull bool) {
 		for _, set := range list.sets[:min(len(list.sets), maxSetsLookedAt)] {
 			if by := Rule(set.CoveringPattern(&p.Pattern, nil)); by != 0 {
 				p.covered = true
-				l.covered(list.at.Index(p.Index), text(&p.Pattern), l.setEntry(set.originSet, by), set.texts[by.element()])
+				l.covered(list.at.Index(p.Index), text(&p.Pattern), l.setEntry(set.writtenSet, by), set.texts[by.element()])
 				break
 			}
 		}
 	}
-	seen := map[*originSet]int{}
+	seen := map[*writtenSet]int{}
 	for i := range list.sets {
 		set := &list.sets[i]
-		at := list.at.Index(set.index)
-		if first, ok := seen[set.originSet]; ok {
+		at := list.at.Index(set.element)
+		if first, ok := seen[set.writtenSet]; ok {
 			set.covered = true
 			l.covered(at, "@"+set.name, list.at.Index(first), "@"+set.name)
 			continue
 		}
-		seen[set.originSet] = set.index
+		seen[set.writtenSet] = set.element
 		if list.compiled != nil && list.compiled.Any != 0 && (set.Null == 0 || starCoversNull) {
 			set.covered = true
 			l.covered(at, "@"+set.name, list.at.Index(Rule(list.compiled.Any).element()), "*")
@@ -91,29 +91,23 @@ func text(p *origin.Pattern) string {
 }
 
 // entry returns the element that a rule of the list is.
-func (list *patternList) entry(r Rule) *entry {
+func (list *lintedList) entry(r Rule) *entry {
 	entries := list.parse()
 	i, _ := slices.BinarySearchFunc(entries, r.element(), func(p entry, index int) int { return cmp.Compare(p.Index, index) })
 	return &entries[i]
 }
 
 // textAt returns it as written.
-func (list *patternList) textAt(r Rule) string { return list.texts[r.element()] }
+func (list *lintedList) textAt(r Rule) string { return list.texts[r.element()] }
 
-func (l *linter) setEntry(set *originSet, r Rule) finding.Location {
+func (l *linter) setEntry(set *writtenSet, r Rule) finding.Location {
 	return l.in(set.source, finding.Path("").Name("origin_sets").Name(set.name).Index(r.element()))
-}
-
-// lintSet looks at what stands in an origin set.
-func (l *linter) lintSet(list *patternList) {
-	l.lintList(list, true)
-	l.hintWildcard(list)
 }
 
 // lintNullInSets finds "null" in origin sets that a policy allows.
 func (l *linter) lintNullInSets() {
-	for _, set := range l.set.originSets {
-		if !set.allowed || set.Null == 0 {
+	for i, set := range l.originSets {
+		if !l.setUses[i].allowed || set.Null == 0 {
 			continue
 		}
 		at := l.in(set.source, finding.Path("").Name("origin_sets").Name(set.name))
@@ -130,20 +124,20 @@ const manyExact = 10
 
 // hintWildcard finds exact origins that are the subdomains of one domain that is nobody else's. The families are those
 // of the list.
-func (l *linter) hintWildcard(list *patternList) {
+func (l *linter) hintWildcard(list *lintedList) {
 	found := l.families.atLeast(manyExact)
 	found = slices.DeleteFunc(found, func(f family) bool { return origin.IsPublicSuffix(f.domain) })
 	slices.SortFunc(found, func(a, b family) int {
 		// The longest first: a wildcard should cover no more than is listed.
 		return cmp.Or(cmp.Compare(len(b.domain), len(a.domain)), cmp.Compare(a.domain, b.domain), cmp.Compare(a.scheme, b.scheme), cmp.Compare(a.port, b.port))
 	})
-	said := map[coverKey]bool{}
+	said := map[familyKey]bool{}
 	for _, f := range found {
-		if said[coverKey{origin.HostSub, f.scheme, f.domain, f.port}] {
+		if said[f.familyKey] {
 			continue
 		}
 		for parent := range parents(f.domain) {
-			said[coverKey{origin.HostSub, f.scheme, parent, f.port}] = true
+			said[familyKey{f.scheme, parent, f.port}] = true
 		}
 		wildcard := f.scheme + "://*." + f.domain
 		if f.port != 0 {

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 	"slices"
 	"strings"
 
@@ -13,9 +14,9 @@ import (
 // meant to stand for something.
 func (l *linter) lintPath(at func() finding.Location, h *virtualHost, i int) {
 	t := &h.routes[i]
-	if h.neverGrants(i) {
+	if neverGrants(h, i) {
 		l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(), Value: t.text,
-			Message: "a path like this can be read in two ways, and the other way leads elsewhere: nothing is ever granted here", Fix: h.spelledOut(t)})
+			Message: "a path like this can be read in two ways, and the other way leads elsewhere: nothing is ever granted here", Fix: spelledOut(h, t)})
 		return
 	}
 	if t.kind == routeRegex {
@@ -33,7 +34,7 @@ func (l *linter) lintPath(at func() finding.Location, h *virtualHost, i int) {
 	case isTemplate(t.text):
 		l.found.Warn(finding.Finding{Code: finding.CodePathTemplate, Location: at(), Value: t.text,
 			Message: "this looks like a template, and nothing in a path stands for something else: write regex: '" + templateRegex(t) + "'"})
-	case t.isResolved():
+	case isResolved(t):
 		l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(), Value: t.text,
 			Message: "no request gets here: browsers resolve dot segments, and make slashes of backslashes, before they send a path"})
 	case strings.ContainsAny(t.text, "{}"):
@@ -50,10 +51,10 @@ func (l *linter) lintPath(at func() finding.Location, h *virtualHost, i int) {
 
 // neverGrants reports whether all that route i covers, as far as samples tell, can be read in two ways and leads to places
 // that do not decide alike.
-func (h *virtualHost) neverGrants(i int) bool {
+func neverGrants(h *virtualHost, i int) bool {
 	t := &h.routes[i]
 	never := false
-	for _, path := range t.twofoldPaths() {
+	for _, path := range twofoldPaths(t) {
 		if h.route("", path) != i {
 			continue // it has an earlier place
 		}
@@ -69,21 +70,21 @@ func (h *virtualHost) neverGrants(i int) bool {
 }
 
 // twofoldPaths returns samples of the paths that a route covers, if all of them can be read in more than one way.
-func (t *route) twofoldPaths() (paths []string) {
+func twofoldPaths(t *route) (paths []string) {
 	switch {
 	case t.kind == routePrefix && match.IsTwofold(t.text+"x"): // "/." alone also begins "/.well-known"
 		return []string{t.text + "x"}
 	case t.kind == routePath && match.IsTwofold(t.text), t.kind == routeSegments && match.IsTwofold(t.text):
 		return []string{t.text}
-	case t.kind == routeRegex && match.IsTwofold(regexReach(t.text).prefix+"x"):
-		return t.samplePaths()
+	case t.kind == routeRegex && match.IsTwofold(regex.ReachOf(t.text).Prefix+"x"):
+		return regex.SamplePaths(t.text, t.pattern)
 	}
 	return nil
 }
 
 // isResolved reports whether browsers resolve what the paths of a route begin with, so that they never send it (URL
 // Standard, section 4.4, "path state": an escaped dot is one there too).
-func (t *route) isResolved() bool {
+func isResolved(t *route) bool {
 	text := []byte(t.text)
 	if t.kind == routePrefix {
 		text = append(text, 'x') // "/." alone also begins "/.well-known"
@@ -97,12 +98,12 @@ var isDot = [256]bool{'.': true}
 
 // spelledOut returns a path as it is spelt where all say the same by it (RFC 3986, section 6.2.2), or nothing where that
 // is no other spelling, leaves another choice, or is another route's.
-func (h *virtualHost) spelledOut(t *route) string {
+func spelledOut(h *virtualHost, t *route) string {
 	if t.kind == routeRegex {
 		return ""
 	}
 	spelled := route{kind: t.kind, text: string(match.DecodeUnreserved(match.RaiseDigits([]byte(t.text))))}
-	if spelled.text == t.text || len(spelled.twofoldPaths()) > 0 || slices.ContainsFunc(h.routes, func(o route) bool { return o.says(&spelled) }) {
+	if spelled.text == t.text || len(twofoldPaths(&spelled)) > 0 || slices.ContainsFunc(h.routes, func(o route) bool { return o.says(&spelled) }) {
 		return ""
 	}
 	return spelled.text

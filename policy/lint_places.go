@@ -9,13 +9,13 @@ import (
 // lintLists finds policies that are never tried where they are listed: they stand there already, or behind one that
 // answers every origin.
 func (l *linter) lintLists() {
-	for i, src := range l.sources {
-		for spot, m := range places(src.Set) {
+	for i, f := range l.files {
+		for at, m := range places(f.set) {
 			if names := m.GetPolicies().GetNames(); len(names) > 1 {
-				l.lintPolicyList(l.in(int32(i), spot.path()).Field("policies"), names)
+				l.lintPolicyList(l.in(int32(i), at.path()).Field("policies"), names)
 			}
 			if names := m.GetCandidates().GetNames(); len(names) > 1 {
-				l.lintPolicyList(l.in(int32(i), spot.path()).Field("candidates"), names)
+				l.lintPolicyList(l.in(int32(i), at.path()).Field("candidates"), names)
 			}
 		}
 	}
@@ -53,8 +53,8 @@ const maxLeadingStars = 5000
 // belongs to a longer pattern. Domains can always be reached: they stand once, and the longest wins.
 func (l *linter) lintHostNames() {
 	leading := 0
-	for i, src := range l.sources {
-		for j, h := range src.Set.GetVirtualHosts() {
+	for i, f := range l.files {
+		for j, h := range f.set.GetVirtualHosts() {
 			name := h.GetName()
 			if !match.IsGlob(name) || len(h.GetDomains()) > 0 {
 				continue
@@ -87,8 +87,8 @@ func (l *linter) lintHostNames() {
 // other one.
 func (l *linter) lintTiming() {
 	id, inherited := 1, false // inherited: default's list has an effect somewhere
-	for i, src := range l.sources {
-		for j, h := range src.Set.GetVirtualHosts() {
+	for i, f := range l.files {
+		for j, h := range f.set.GetVirtualHosts() {
 			host := &l.set.hosts[id]
 			id++
 			effect := !host.policies.passthrough
@@ -96,19 +96,19 @@ func (l *linter) lintTiming() {
 				if r.GetTimingAllowOrigins() == nil {
 					effect = effect || !host.routes[k].policies.passthrough
 				} else if host.routes[k].policies.passthrough {
-					l.warnTiming(l.in(int32(i), spot{j, k}.path()), r.GetTimingAllowOrigins())
+					l.warnTiming(l.in(int32(i), position{j, k}.path()), r.GetTimingAllowOrigins())
 				}
 			}
 			if h.GetTimingAllowOrigins() == nil {
 				inherited = inherited || effect
 			} else if !effect {
-				l.warnTiming(l.in(int32(i), spot{j, -1}.path()), h.GetTimingAllowOrigins())
+				l.warnTiming(l.in(int32(i), position{j, -1}.path()), h.GetTimingAllowOrigins())
 			}
 		}
 	}
 	d := &l.set.hosts[0]
 	if d.source >= 0 && d.policies.passthrough && !inherited {
-		l.warnTiming(l.in(d.source, finding.Path("").Name("default")), l.sources[d.source].Set.GetDefault().GetTimingAllowOrigins())
+		l.warnTiming(l.in(d.source, finding.Path("").Name("default")), l.files[d.source].set.GetDefault().GetTimingAllowOrigins())
 	}
 }
 

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -28,14 +27,14 @@ type routesBefore struct {
 // reached is a route, and which paths it covers.
 type reached struct {
 	route int
-	pathReach
+	regex.PathReach
 }
 
 // lintRoutes finds routes of virtual host j of source i that no request can reach.
 func (l *linter) lintRoutes(i, j int, m *corsprocv1.VirtualHost, h *virtualHost) {
 	at := func(route int) finding.Location {
 		field, _ := matcher(m.GetRoutes()[route])
-		return l.in(int32(i), spot{j, route}.path()).Field(field)
+		return l.in(int32(i), position{j, route}.path()).Field(field)
 	}
 	var before routesBefore
 	for i := range h.routes {
@@ -46,12 +45,12 @@ func (l *linter) lintRoutes(i, j int, m *corsprocv1.VirtualHost, h *virtualHost)
 		r := reach(t)
 		first, behind := before.covering(h, t, r)
 		message := "no request gets here: an earlier route takes all of them, and the first that matches is the place"
-		if worthwhile := t.kind != routePrefix || len(before.tried) > 0; worthwhile && !behind && !r.nothing {
+		if worthwhile := t.kind != routePrefix || len(before.tried) > 0; worthwhile && !behind && !r.Nothing {
 			how, by, alone := coveredBefore(&l.inclusion, h, before.reached, t, r)
 			if first, behind = by, how == regex.ExtentCovered; !alone {
 				message = "no request gets here: earlier routes together take all of them, and the first that matches is the place"
 			}
-			r.nothing = how == regex.ExtentNothing && t.kind == routeRegex
+			r.Nothing = how == regex.ExtentNothing && t.kind == routeRegex
 		}
 		switch {
 		case behind:
@@ -59,10 +58,10 @@ func (l *linter) lintRoutes(i, j int, m *corsprocv1.VirtualHost, h *virtualHost)
 			l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(i), Value: t.text,
 				Message: message, Related: &related})
 			continue // what it covers is covered by earlier ones
-		case r.nothing && t.kind == routeRegex && r.prefix[0] == '/':
+		case r.Nothing && t.kind == routeRegex && r.Prefix[0] == '/':
 			l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(i), Value: t.text,
 				Message: "no request gets here: no path is like this; it has no query, no fragment and no blanks"})
-		case r.nothing:
+		case r.Nothing:
 			l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(i), Value: t.text,
 				Message: "no request gets here: every path begins with a slash"})
 		default:
@@ -89,49 +88,20 @@ func matcher(r *corsprocv1.Route) (field string, ok bool) {
 
 func isPathKind(k routeKind) bool { return k == routePath || k == routePrefix || k == routeSegments }
 
-// pathReach is which paths a route covers, as far as that can be told by their beginning.
-type pathReach struct {
-	prefix  string // what each of them begins with
-	all     bool   // and all that begin so are covered
-	nothing bool   // no path is
-}
-
-func reach(t *route) pathReach {
+// reach returns which paths a route covers.
+func reach(t *route) regex.PathReach {
 	switch t.kind {
 	case routePath, routeSegments:
-		return pathReach{prefix: t.text}
+		return regex.PathReach{Prefix: t.text}
 	case routePrefix:
-		return pathReach{prefix: t.text, all: true}
+		return regex.PathReach{Prefix: t.text, All: true}
 	case routeRegex:
-		return regexReach(t.text)
+		return regex.ReachOf(t.text)
 	}
-	return pathReach{}
+	return regex.PathReach{}
 }
 
-// regexReach looks at the beginning of an expression for whole paths, and at whether the rest of it is ".*".
-func regexReach(text string) pathReach {
-	tree, err := syntax.Parse(text, syntax.Perl)
-	if err != nil {
-		return pathReach{prefix: "/"}
-	}
-	parts := regex.Parts(tree)
-	r := pathReach{}
-	if len(parts) > 0 && parts[0].Op == syntax.OpLiteral && parts[0].Flags&syntax.FoldCase == 0 {
-		r.prefix = string(parts[0].Rune)
-		parts = parts[1:]
-	}
-	// Every path has a slash, so that ".+" says the same as ".*" at the beginning.
-	if len(parts) == 1 && (parts[0].Op == syntax.OpStar || r.prefix == "" && parts[0].Op == syntax.OpPlus) {
-		r.all = regex.IsAnyChar(parts[0].Sub[0])
-	}
-	if r.prefix == "" {
-		r.prefix = "/"
-	}
-	r.nothing = r.prefix[0] != '/'
-	return r
-}
-
-func (b *routesBefore) add(i int, t *route, r pathReach) {
+func (b *routesBefore) add(i int, t *route, r regex.PathReach) {
 	put := func(m *map[string]int, key string) {
 		if *m == nil {
 			*m = map[string]int{}
@@ -140,7 +110,7 @@ func (b *routesBefore) add(i int, t *route, r pathReach) {
 			(*m)[key] = i
 		}
 	}
-	if t.kind != routeName && !r.nothing {
+	if t.kind != routeName && !r.Nothing {
 		b.reached = append(b.reached, reached{i, r})
 	}
 	switch {
@@ -148,10 +118,10 @@ func (b *routesBefore) add(i int, t *route, r pathReach) {
 		b.globs.Add(t.text, i)
 	case t.kind == routeName:
 		put(&b.names, t.text)
-	case r.nothing:
-	case r.all:
-		put(&b.prefixes, r.prefix)
-		b.addLength(len(r.prefix))
+	case r.Nothing:
+	case r.All:
+		put(&b.prefixes, r.Prefix)
+		b.addLength(len(r.Prefix))
 	case t.kind == routeSegments:
 		put(&b.segments, t.text)
 		b.addLength(len(t.text))
@@ -172,7 +142,7 @@ func (b *routesBefore) addLength(n int) {
 }
 
 // covering returns an earlier route that covers every request that t could cover.
-func (b *routesBefore) covering(h *virtualHost, t *route, r pathReach) (first int, ok bool) {
+func (b *routesBefore) covering(h *virtualHost, t *route, r regex.PathReach) (first int, ok bool) {
 	if i, ok := b.prefixes["/"]; ok {
 		return i, true
 	}
@@ -184,14 +154,14 @@ func (b *routesBefore) covering(h *virtualHost, t *route, r pathReach) (first in
 		return b.globs.Find(t.text)
 	}
 	for _, n := range b.lens {
-		if n > len(r.prefix) {
+		if n > len(r.Prefix) {
 			break
 		}
-		if i, ok := b.prefixes[r.prefix[:n]]; ok {
+		if i, ok := b.prefixes[r.Prefix[:n]]; ok {
 			return i, true
 		}
-		i, ok := b.segments[r.prefix[:n]]
-		if ok && (n < len(r.prefix) && r.prefix[n] == '/' || n == len(r.prefix) && (t.kind == routePath || t.kind == routeSegments)) {
+		i, ok := b.segments[r.Prefix[:n]]
+		if ok && (n < len(r.Prefix) && r.Prefix[n] == '/' || n == len(r.Prefix) && (t.kind == routePath || t.kind == routeSegments)) {
 			return i, true
 		}
 	}

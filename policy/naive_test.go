@@ -305,7 +305,7 @@ func FuzzDomains(f *testing.F) {
 		if i := naiveDomain(domains, authority); i >= 0 {
 			want = domains[i]
 		}
-		if got := set.virtualHost(&Request{Authority: authority}).label; got != want {
+		if got := set.Decide(&Request{Authority: authority}).VirtualHost; got != want {
 			t.Errorf("domains %q: %q belongs to %q, the naive search says %q", domains, authority, got, want)
 		}
 	})

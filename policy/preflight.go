@@ -11,7 +11,7 @@ import (
 const maxEmptyElements = 32
 
 // checkMethod decides about the method that a preflight asks for (Fetch, section 4.8, "CORS-preflight fetch", step 7).
-func (g *grant) checkMethod(f Field) Reason {
+func checkMethod(g *grant, f Field) Reason {
 	method := f.Value
 	switch {
 	case f.Lines != 1:
@@ -36,7 +36,7 @@ type headersCheck struct {
 }
 
 // checkHeaders decides about the request headers that a preflight asks for (Fetch, as above, steps 8 and 9).
-func (g *grant) checkHeaders(lines []string) headersCheck {
+func checkHeaders(g *grant, lines []string) headersCheck {
 	c := headersCheck{reason: ReasonAllowed, names: lines}
 	empty := 0
 	for list := (fetch.Elements{Lines: lines}); ; {
@@ -61,13 +61,13 @@ func (g *grant) checkHeaders(lines []string) headersCheck {
 				}
 			}
 		case c.reason == ReasonAllowed:
-			c.reason = g.checkHeader(name)
+			c.reason = checkHeader(g, name)
 		}
 	}
 }
 
 // checkHeader decides about one name.
-func (g *grant) checkHeader(name string) Reason {
+func checkHeader(g *grant, name string) Reason {
 	switch {
 	case g.listsHeader(name): // and so is a token
 		return ReasonAllowed
@@ -77,18 +77,4 @@ func (g *grant) checkHeader(name string) Reason {
 		return ReasonAllowed // as for methods
 	}
 	return ReasonHeaderNotAllowed
-}
-
-// listsHeader reports whether the policy lists a field name, ignoring case.
-func (g *grant) listsHeader(name string) bool {
-	if len(name) > g.maxHeader {
-		return false
-	}
-	if !fetch.HasUpperASCII(name) { // as browsers send them
-		_, ok := g.headers[name]
-		return ok
-	}
-	var buf [128]byte
-	_, ok := g.headers[string(fetch.LowerASCII(name, buf[:]))]
-	return ok
 }

@@ -41,7 +41,7 @@ func (k *credentialRisks) pattern(list finding.Location, i int, text string, p *
 
 // set looks at an origin set to which element i of a list refers, and reports each kind of danger once, with the first
 // pattern that has it as the second place.
-func (k *credentialRisks) set(list finding.Location, i int, set *originSet) {
+func (k *credentialRisks) set(list finding.Location, i int, set *writtenSet) {
 	if !k.on {
 		return
 	}
@@ -63,8 +63,8 @@ type setRisk struct {
 }
 
 // risksOf returns the kinds of danger in an origin set.
-func risksOf(set *originSet) (risks []setRisk) {
-	for p := range set.written() {
+func risksOf(set *writtenSet) (risks []setRisk) {
+	for p := range set.patterns() {
 		for _, danger := range p.Dangers() {
 			if !slices.ContainsFunc(risks, func(r setRisk) bool { return r.danger == danger }) {
 				risks = append(risks, setRisk{danger, *p})

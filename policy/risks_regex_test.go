@@ -8,16 +8,27 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/growth"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
+// blind observes nothing.
+type blind struct{}
+
+func (blind) Begin(*written)               {}
+func (blind) List([]string)                {}
+func (blind) Pattern(*origin.Pattern, int) {}
+func (blind) OriginSet(*patternList)       {}
+func (blind) Policy(*writtenPolicy)        {}
+func (blind) End()                         {}
+
 // judge compiles a policy of expressions with credentials, of which all together may take some steps beside those that
 // each brings along. It returns how many there are then, and how many errors of each kind.
 func judge(steps int, texts []string) (left int, errors map[finding.Code]int) {
-	c := newCompiler()
-	c.regexSteps = steps
-	c.compile([]Source{{Set: &corsprocv1.PolicySet{Policies: map[string]*corsprocv1.Policy{"p": {AllowOriginRegexes: texts, AllowCredentials: true}}}}})
+	c := newCompiler(&compiledSet{}, &finding.Collector{})
+	c.regexSteps, c.see = steps, blind{}
+	c.compile([]file{{set: &corsprocv1.PolicySet{Policies: map[string]*corsprocv1.Policy{"p": {AllowOriginRegexes: texts, AllowCredentials: true}}}}})
 	errors = map[finding.Code]int{}
 	for _, f := range c.found.Findings() {
 		if f.Severity == finding.Error {

@@ -30,9 +30,9 @@ type HostSurvey struct {
 // many.
 func (s *Set) Hosts(most int) iter.Seq[HostSurvey] {
 	return func(yield func(HostSurvey) bool) {
-		for i := range s.hosts {
-			h := &s.hosts[i]
-			if !yield(HostSurvey{Label: h.label, Survey: h.survey(i, noRoute, most), routes: h.routes, number: i, most: most}) {
+		for i := range s.set.hosts {
+			h := &s.set.hosts[i]
+			if !yield(HostSurvey{Label: h.label, Survey: surveyOf(&h.place, i, noRoute, most), routes: h.routes, number: i, most: most}) {
 				return
 			}
 		}
@@ -47,22 +47,22 @@ func (h *HostSurvey) Routes() iter.Seq[RouteSurvey] {
 	return func(yield func(RouteSurvey) bool) {
 		for i := range h.routes {
 			r := &h.routes[i]
-			if !yield(RouteSurvey{Kind: r.kind.String(), Match: r.text, Survey: r.survey(h.number, i, h.most)}) {
+			if !yield(RouteSurvey{Kind: r.kind.String(), Match: r.text, Survey: surveyOf(&r.place, h.number, i, h.most)}) {
 				return
 			}
 		}
 	}
 }
 
-func (p *place) survey(host, route, most int) Survey {
+func surveyOf(p *place, host, route, most int) Survey {
 	return Survey{
-		At: makeRule(rulePlace, host, route), Policies: p.policies.names(most), PoliciesAt: p.listRule,
-		Candidates: p.candidates.names(most), Reject: p.reject.String(),
+		At: makeRule(rulePlace, host, route), Policies: namesOf(p.policies, most), PoliciesAt: p.listRule,
+		Candidates: namesOf(p.candidates, most), Reject: p.reject.String(),
 	}
 }
 
-// names returns the names of a list's policies; none of no list.
-func (l *list) names(most int) (names Entries) {
+// namesOf returns the names of a list's policies; none of no list.
+func namesOf(l *list, most int) (names Entries) {
 	switch {
 	case l == nil:
 		return names

@@ -46,16 +46,16 @@ type Uses struct {
 // SurveyPolicies returns what the named policies of the set say and which places use them, of each list and of the places at
 // most so many.
 func (s *Set) SurveyPolicies(names []string, most int) []PolicySurvey {
-	sets := make(map[*match.Origins]string, len(s.originSets))
-	for _, set := range s.originSets {
+	sets := make(map[*match.Origins]string, len(s.set.originSets))
+	for _, set := range s.set.originSets {
 		sets[&set.Origins] = "@" + set.name
 	}
 	all := make([]PolicySurvey, 0, len(names))
 	number := make(map[*grant]int, len(names))
 	for _, name := range names {
-		if g := s.byName[name]; g != nil && !g.builtin {
+		if g := s.set.byName[name]; g != nil && !g.builtin {
 			number[g] = len(all)
-			all = append(all, g.survey(sets, most))
+			all = append(all, surveyPolicy(g, sets, most))
 		}
 	}
 	for l, use := range s.uses() {
@@ -73,7 +73,7 @@ func (s *Set) SurveyPolicies(names []string, most int) []PolicySurvey {
 	return all
 }
 
-func (g *grant) survey(sets map[*match.Origins]string, most int) PolicySurvey {
+func surveyPolicy(g *grant, sets map[*match.Origins]string, most int) PolicySurvey {
 	p := PolicySurvey{
 		Name: g.name, At: makeRule(rulePolicy, int(g.index), 0),
 		AllowCredentials: g.credentials, AllowPrivateNetwork: g.privateNetwork, MaxAge: g.maxAge, PreflightStatus: g.preflightStatus,
@@ -136,18 +136,18 @@ func originEntries(lists []*match.Origins, sets map[*match.Origins]string, most 
 func (s *Set) uses() iter.Seq2[*list, Use] {
 	return func(yield func(*list, Use) bool) {
 		none := new(place)
-		for i := range s.hosts {
-			h, outer := &s.hosts[i], &s.hosts[0].place
+		for i := range s.set.hosts {
+			h, outer := &s.set.hosts[i], &s.set.hosts[0].place
 			if i == 0 {
 				outer = none
 			}
-			if !h.uses(outer, Use{Host: h.label, At: makeRule(rulePlace, i, noRoute)}, s.inner(i), yield) {
+			if !usesOf(&h.place, outer, Use{Host: h.label, At: makeRule(rulePlace, i, noRoute)}, s.inner(i), yield) {
 				return
 			}
 			for k := range h.routes {
 				r := &h.routes[k]
 				use := Use{Host: h.label, Kind: r.kind.String(), Match: r.text, At: makeRule(rulePlace, i, k)}
-				if !r.uses(&h.place, use, func(func(*place) bool) {}, yield) {
+				if !usesOf(&r.place, &h.place, use, func(func(*place) bool) {}, yield) {
 					return
 				}
 			}
@@ -155,8 +155,8 @@ func (s *Set) uses() iter.Seq2[*list, Use] {
 	}
 }
 
-// uses yields the lists that a place does not have from the outer one. inner are the places that may have them from it.
-func (p *place) uses(outer *place, use Use, inner iter.Seq[*place], yield func(*list, Use) bool) bool {
+// usesOf yields the lists that a place does not have from the outer one. inner are the places that may have them from it.
+func usesOf(p, outer *place, use Use, inner iter.Seq[*place], yield func(*list, Use) bool) bool {
 	own := p.listRule != outer.listRule
 	if own {
 		for q := range inner {
@@ -183,9 +183,9 @@ func (p *place) uses(outer *place, use Use, inner iter.Seq[*place], yield func(*
 // inner yields the places inside a virtual host; inside default that is every other place.
 func (s *Set) inner(host int) iter.Seq[*place] {
 	return func(yield func(*place) bool) {
-		hosts := s.hosts[host : host+1]
+		hosts := s.set.hosts[host : host+1]
 		if host == 0 {
-			hosts = s.hosts
+			hosts = s.set.hosts
 		}
 		for i := range hosts {
 			h := &hosts[i]

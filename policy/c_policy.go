@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"regexp"
 	"slices"
 
@@ -12,8 +13,8 @@ import (
 // A grant is a compiled policy: what it says, as it is compared and as it is sent.
 type grant struct {
 	name    string
-	source  int32 // in Set.sources
-	index   int32 // in Set.policies
+	source  int32 // in compiledSet.sources
+	index   int32 // in compiledSet.policies
 	builtin bool  // none
 
 	// allow and deny hold the policy's own patterns, if any, and then the origin sets it refers to, which it shares with
@@ -54,11 +55,25 @@ type terms struct {
 	maxAge        string
 }
 
+// listsHeader reports whether the policy lists a field name, ignoring case.
+func (t *terms) listsHeader(name string) bool {
+	if len(name) > t.maxHeader {
+		return false
+	}
+	if !fetch.HasUpperASCII(name) { // as browsers send them
+		_, ok := t.headers[name]
+		return ok
+	}
+	var buf [128]byte
+	_, ok := t.headers[string(fetch.LowerASCII(name, buf[:]))]
+	return ok
+}
+
 // listsMethods reports whether the policy has a list of methods to show.
-func (g *grant) listsMethods() bool { return g.anyMethod || len(g.methods) > 0 }
+func (t *terms) listsMethods() bool { return t.anyMethod || len(t.methods) > 0 }
 
 // listsHeaders reports whether the policy has a list of request headers to show.
-func (g *grant) listsHeaders() bool { return g.anyHeader || len(g.headers) > 0 }
+func (t *terms) listsHeaders() bool { return t.anyHeader || len(t.headers) > 0 }
 
 // denies returns the rule that denies a well-formed origin, or 0.
 func (g *grant) denies(o *origin.Origin) Rule {

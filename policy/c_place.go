@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"github.com/corsproc/corsproc/policy/internal/match"
 )
 
@@ -30,28 +29,15 @@ const (
 	rejectAlways
 )
 
-// stops reports whether a cross-origin request of a page that is not allowed is stopped.
-func (j reject) stops(r *Request) bool {
-	switch j {
-	case rejectWebSockets:
-		return r.OpensWebSocket()
-	case rejectUnsafeMethods:
-		return r.OpensWebSocket() || !fetch.IsSafeMethod(r.Method)
-	case rejectAlways:
-		return true
-	}
-	return false
+// String returns the value as policy files write it.
+func (j reject) String() string {
+	return [...]string{"NEVER", "WEBSOCKETS", "UNSAFE_METHODS", "ALWAYS"}[j]
 }
 
-// OpensWebSocket reports whether a request opens a WebSocket: by Upgrade (RFC 6455) or by extended CONNECT (RFC 8441).
-func (r *Request) OpensWebSocket() bool {
-	return strings.EqualFold(r.Protocol, "websocket") || (r.Upgrade != "" && fetch.ListHas(r.Upgrade, "websocket"))
-}
-
-// A virtualHost is one of Set.hosts. The first of them is default.
+// A virtualHost is one of compiledSet.hosts. The first of them is default.
 type virtualHost struct {
 	label    string // by which metrics and messages call it
-	source   int32  // in Set.sources; -1: default, and no file says anything about it
+	source   int32  // in compiledSet.sources; -1: default, and no file says anything about it
 	position int32  // in its file's virtual_hosts
 	place
 	routes []route
@@ -75,6 +61,14 @@ const (
 	routeSegments // path_separated_prefix
 	routeRegex
 )
+
+// String returns the field of policy files that says what the route covers.
+func (k routeKind) String() string {
+	return [...]string{"route_name", "path", "prefix", "path_separated_prefix", "regex"}[k]
+}
+
+// says reports whether two routes cover the same, as far as that can be read.
+func (t *route) says(o *route) bool { return t.kind == o.kind && t.text == o.text }
 
 // covers reports whether a path, without query and fragment, belongs to the route (Envoy, RouteMatch).
 func (t *route) covers(name, path string) bool {
@@ -116,17 +110,17 @@ func (h *virtualHost) at(route int) *place {
 // find returns the place of a request in the virtual host as its path was received, and the places to which other
 // readings of the path lead, where they are different ones: an upstream may read it that way. Envoy's name for the route
 // stands for every reading.
-func (h *virtualHost) find(r *Request) (p *place, others []*place) {
+func (h *virtualHost) find(route, path string) (p *place, others []*place) {
 	if len(h.routes) == 0 {
 		return &h.place, nil
 	}
-	path, twofold := match.ReadPath(r.Path)
-	p = h.at(h.route(r.Route, path))
+	path, twofold := match.ReadPath(path)
+	p = h.at(h.route(route, path))
 	if !twofold {
 		return p, nil
 	}
 	for read := range match.OtherReadings(path) {
-		if also := h.at(h.route(r.Route, read)); also != p && !slices.Contains(others, also) {
+		if also := h.at(h.route(route, read)); also != p && !slices.Contains(others, also) {
 			others = append(others, also)
 		}
 	}
