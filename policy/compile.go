@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
@@ -16,7 +17,7 @@ import (
 
 // compileInto compiles files into an empty set. It reports everything that it finds in all of them, in no particular order: if
 // any of that is an error, the set is not to be used. The files are read only during the call.
-func compileInto(set *compiledSet, found *finding.Collector, see observer, files []file) {
+func compileInto(set *compiled.Set, found *finding.Collector, see observer, files []file) {
 	c := newCompiler(set, found)
 	c.see = see
 	c.compile(files)
@@ -30,12 +31,12 @@ type compiler struct {
 	suggestions finding.Suggestions
 
 	setRisks map[*writtenSet][]setRisk
-	lists    map[string]*list  // of several policies, by their names
-	terms    map[string]*terms // by what they were made of
-	key      []byte            // of either, used again and again
-	grants   []grant           // what compiledSet.policies points to
-	routes   []route           // what virtualHost.routes are parts of
-	origins  []match.Origins   // what grants point to, at the moment
+	lists    map[string]*compiled.List  // of several policies, by their names
+	terms    map[string]*compiled.Terms // by what they were made of
+	key      []byte                     // of either, used again and again
+	grants   []compiled.Policy          // what compiled.Set.policies points to
+	routes   []compiled.Route           // what virtualHost.routes are parts of
+	origins  []match.Origins            // what grants point to, at the moment
 
 	automatonSteps int // what is left of regex.MaxAutomataSteps
 	regexSteps     int // what is left of maxAllRegexSteps
@@ -44,16 +45,16 @@ type compiler struct {
 	allow, deny patternList // of the policy or origin set at hand
 }
 
-func newCompiler(set *compiledSet, found *finding.Collector) *compiler {
-	set.byName = map[string]*grant{}
+func newCompiler(set *compiled.Set, found *finding.Collector) *compiler {
+	set.ByName = map[string]*compiled.Policy{}
 	return &compiler{
 		written: written{
-			set: set, setsByName: map[string]*writtenSet{}, proposed: map[*grant]bool{}, proposedSets: map[*writtenSet]bool{},
+			set: set, setsByName: map[string]*writtenSet{}, proposed: map[*compiled.Policy]bool{}, proposedSets: map[*writtenSet]bool{},
 		},
 		found:    found,
 		setRisks: map[*writtenSet][]setRisk{},
-		lists:    map[string]*list{},
-		terms:    map[string]*terms{},
+		lists:    map[string]*compiled.List{},
+		terms:    map[string]*compiled.Terms{},
 
 		automatonSteps: regex.MaxAutomataSteps,
 		regexSteps:     maxAllRegexSteps,
@@ -64,7 +65,7 @@ func newCompiler(set *compiledSet, found *finding.Collector) *compiler {
 func (c *compiler) compile(files []file) {
 	c.files = files
 	for _, f := range files {
-		c.set.sources = append(c.set.sources, f.name)
+		c.set.Sources = append(c.set.Sources, f.name)
 	}
 	c.see.Begin(&c.written)
 	c.reserve()
@@ -75,9 +76,9 @@ func (c *compiler) compile(files []file) {
 	for i, f := range files {
 		c.compilePolicies(int32(i), f)
 	}
-	none := &grant{name: nameNone, builtin: true, terms: &terms{}}
-	none.alone = newList([]*grant{none})
-	c.set.byName[nameNone] = none
+	none := &compiled.Policy{Name: compiled.NameNone, Builtin: true, Terms: &compiled.Terms{}}
+	none.Alone = compiled.NewList([]*compiled.Policy{none})
+	c.set.ByName[compiled.NameNone] = none
 
 	c.compileDefault()
 	for i, f := range files {
@@ -114,13 +115,13 @@ func (c *compiler) reserve() {
 			domains.text += textSize(h.GetDomains())
 		}
 	}
-	c.set.policies = make([]*grant, 0, policies)
-	c.grants = make([]grant, 0, policies)
-	c.set.hosts = make([]virtualHost, 0, hosts)
-	c.routes = make([]route, 0, routes)
-	c.set.patterns.Reserve(patterns.n, patterns.text)
-	c.set.names.Reserve(names.n, names.text)
-	c.set.domains.Reserve(domains.n, domains.text)
+	c.set.Policies = make([]*compiled.Policy, 0, policies)
+	c.grants = make([]compiled.Policy, 0, policies)
+	c.set.Hosts = make([]compiled.VirtualHost, 0, hosts)
+	c.routes = make([]compiled.Route, 0, routes)
+	c.set.Patterns.Reserve(patterns.n, patterns.text)
+	c.set.Names.Reserve(names.n, names.text)
+	c.set.Domains.Reserve(domains.n, domains.text)
 }
 
 // textSize returns the length of all texts of a list.
@@ -149,19 +150,19 @@ func (c *compiler) compileOriginSets(source int32, f file) {
 	for _, name := range slices.Sorted(maps.Keys(sets)) {
 		path := finding.Path("").Name("origin_sets").Name(name)
 		c.checkName(c.in(source, path), name)
-		index := len(c.set.originSets)
-		set := &writtenSet{&originSet{name: name, source: source}, index, sets[name].GetOrigins()}
-		c.set.originSets = append(c.set.originSets, set.originSet)
+		index := len(c.set.OriginSets)
+		set := &writtenSet{&compiled.OriginSet{Name: name, Source: source}, index, sets[name].GetOrigins()}
+		c.set.OriginSets = append(c.set.OriginSets, set.OriginSet)
 		c.originSets = append(c.originSets, set)
 		if first, ok := c.setsByName[name]; ok {
-			at, other := c.in(source, path), c.in(first.source, path)
+			at, other := c.in(source, path), c.in(first.Source, path)
 			at.Key, other.Key = true, true
 			c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateName, Location: at, Value: name,
 				Message: "an origin set of this name is defined already", Related: &other})
 		} else {
 			c.setsByName[name] = set
 		}
-		set.Origins = c.set.patterns.List()
+		set.Origins = c.set.Patterns.List()
 		c.allow.begin(c.in(source, path), set.texts)
 		c.allow.compiled = &set.Origins
 		c.see.List(set.texts)
@@ -175,7 +176,7 @@ func (c *compiler) compileOriginSets(source int32, f file) {
 					Message: "an origin set cannot refer to another one"})
 				continue
 			}
-			c.allow.add(&p, i, makeRule(ruleSet, index, i))
+			c.allow.add(&p, i, compiled.MakeRule(compiled.RuleSet, index, i))
 			c.see.Pattern(&p, i)
 		}
 		c.see.OriginSet(&c.allow)
@@ -188,7 +189,7 @@ func (c *compiler) newOrigins() *match.Origins {
 	if len(c.origins) == cap(c.origins) {
 		c.origins = make([]match.Origins, 0, block)
 	}
-	c.origins = append(c.origins, c.set.patterns.List())
+	c.origins = append(c.origins, c.set.Patterns.List())
 	return &c.origins[len(c.origins)-1]
 }
 
@@ -210,39 +211,39 @@ func (c *compiler) parsePattern(list finding.Location, i int, text string) (orig
 
 // compileDefault makes the first virtual host of the set.
 func (c *compiler) compileDefault() {
-	host := virtualHost{label: defaultLabel, source: -1}
-	host.listRule = makeRule(rulePlace, 0, noRoute)
-	host.policies = &passthroughList
+	host := compiled.VirtualHost{Label: compiled.DefaultLabel, Source: -1}
+	host.ListRule = compiled.MakeRule(compiled.RulePlace, 0, compiled.NoRoute)
+	host.Active = &compiled.PassthroughList
 	for i, f := range c.files {
 		message := f.set.GetDefault()
 		if message == nil {
 			continue
 		}
 		at := c.in(int32(i), finding.Path("").Name("default"))
-		if host.source >= 0 {
-			second, first := at, c.in(host.source, finding.Path("").Name("default"))
+		if host.Source >= 0 {
+			second, first := at, c.in(host.Source, finding.Path("").Name("default"))
 			second.Key, first.Key = true, true
 			c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateDefault, Location: second,
 				Message: "default stands in another file already", Related: &first})
-			var nowhere place
-			c.compilePlace(&nowhere, message, at, 0, noRoute) // for its own faults
+			var nowhere compiled.Place
+			c.compilePlace(&nowhere, message, at, 0, compiled.NoRoute) // for its own faults
 			continue
 		}
-		host.source = int32(i)
-		c.compilePlace(&host.place, message, at, 0, noRoute)
+		host.Source = int32(i)
+		c.compilePlace(&host.Place, message, at, 0, compiled.NoRoute)
 	}
-	c.set.hosts = append(c.set.hosts, host)
+	c.set.Hosts = append(c.set.Hosts, host)
 }
 
 func (c *compiler) compileVirtualHost(source int32, index int, h *corsprocv1.VirtualHost) {
-	id := len(c.set.hosts)
+	id := len(c.set.Hosts)
 	at := c.in(source, position{index, -1}.path())
-	c.set.hosts = append(c.set.hosts, virtualHost{
-		source: source, position: int32(index), label: h.GetName(), place: c.set.hosts[0].place,
+	c.set.Hosts = append(c.set.Hosts, compiled.VirtualHost{
+		Source: source, Position: int32(index), Label: h.GetName(), Place: c.set.Hosts[0].Place,
 	})
-	host := &c.set.hosts[id]
-	if host.label == "" && len(h.GetDomains()) > 0 {
-		host.label = h.GetDomains()[0]
+	host := &c.set.Hosts[id]
+	if host.Label == "" && len(h.GetDomains()) > 0 {
+		host.Label = h.GetDomains()[0]
 	}
 	if h.GetName() == "" && len(h.GetDomains()) == 0 {
 		c.found.Fail(finding.Finding{Code: finding.CodeNoNameNoDomain, Location: at,
@@ -254,31 +255,31 @@ func (c *compiler) compileVirtualHost(source int32, index int, h *corsprocv1.Vir
 	for i, domain := range h.GetDomains() {
 		c.addDomain(at, i, domain, id)
 	}
-	c.compilePlace(&host.place, h, at, id, noRoute)
+	c.compilePlace(&host.Place, h, at, id, compiled.NoRoute)
 	first := len(c.routes)
 	for i, r := range h.GetRoutes() {
 		at := at.Field("routes").Index(i)
 		t := c.compileRoute(at, r)
-		t.place = host.place
-		c.compilePlace(&t.place, r, at, id, i)
+		t.Place = host.Place
+		c.compilePlace(&t.Place, r, at, id, i)
 		c.routes = append(c.routes, t)
 	}
-	host.routes = c.routes[first:len(c.routes):len(c.routes)]
-	host.index = indexRoutes(host.routes)
+	host.Routes = c.routes[first:len(c.routes):len(c.routes)]
+	host.Index = compiled.IndexRoutes(host.Routes)
 }
 
 func (c *compiler) addHostName(host finding.Location, name string, id int) {
-	space := uint64(nameExact)
+	space := uint64(compiled.NameExact)
 	if match.IsGlob(name) {
-		space = nameGlob
+		space = compiled.NameGlob
 	}
-	if had := c.set.names.Add(space, name, uint64(id)); had != 0 {
+	if had := c.set.Names.Add(space, name, uint64(id)); had != 0 {
 		c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateName, Location: host.Field("name"), Value: name,
 			Message: "another virtual host has this name already", Related: new(c.hostAt(int(had)).Field("name"))})
 		return
 	}
-	if space == nameGlob {
-		c.set.globs.Add(name, id)
+	if space == compiled.NameGlob {
+		c.set.Globs.Add(name, id)
 	}
 }
 
@@ -292,7 +293,7 @@ func (c *compiler) addDomain(host finding.Location, i int, domain string, id int
 	if fetch.HasUpperASCII(key) {
 		key = string(fetch.LowerASCII(key, nil))
 	}
-	if had := c.set.domains.Add(key, match.MakeHostKey(id, i)); had != 0 {
+	if had := c.set.Domains.Add(key, match.MakeHostKey(id, i)); had != 0 {
 		first := c.hostAt(had.Host()).Field("domains").Index(had.Domain())
 		c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateDomain, Location: host.Field("domains").Index(i), Value: domain,
 			Message: "this domain stands in the set already; Envoy does not allow that either", Related: &first})

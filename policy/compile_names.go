@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 )
 
 // isName reports whether s can name a policy or an origin set.
@@ -31,15 +32,15 @@ func (c *compiler) checkName(at finding.Location, name string) {
 
 // nearestPolicy returns the name that a mistyped one in a list of policies was meant to be.
 func (c *compiler) nearestPolicy(name string) string {
-	near := c.suggestions.Nearest(name, name, len(c.set.byName)+1, func(yield func(string) bool) {
-		for known := range c.set.byName { // with none
+	near := c.suggestions.Nearest(name, name, len(c.set.ByName)+1, func(yield func(string) bool) {
+		for known := range c.set.ByName { // with none
 			if !yield(known) {
 				return
 			}
 		}
-		yield(namePassthrough)
+		yield(compiled.NamePassthrough)
 	})
-	if g := c.set.byName[near]; g != nil {
+	if g := c.set.ByName[near]; g != nil {
 		c.proposed[g] = true
 	}
 	return near

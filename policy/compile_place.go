@@ -6,27 +6,28 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // compilePlace overwrites in p, which holds what is inherited, what a place sets itself.
-func (c *compiler) compilePlace(p *place, m placeMessage, at finding.Location, host, route int) {
+func (c *compiler) compilePlace(p *compiled.Place, m placeMessage, at finding.Location, host, route int) {
 	if m.GetPolicies() != nil {
-		p.policies = c.compileList(at, "policies", m.GetPolicies().GetNames())
-		p.listRule = makeRule(rulePolicies, host, route)
-		p.candidates = nil // those of the outer place were made for other policies
+		p.Active = c.compileList(at, "policies", m.GetPolicies().GetNames())
+		p.ListRule = compiled.MakeRule(compiled.RulePolicies, host, route)
+		p.Candidates = nil // those of the outer place were made for other policies
 	}
 	if m.GetCandidates() != nil {
-		p.candidates = c.compileList(at, "candidates", m.GetCandidates().GetNames())
+		p.Candidates = c.compileList(at, "candidates", m.GetCandidates().GetNames())
 	}
 	switch v := m.GetUnmatchedPreflights(); v {
 	case corsprocv1.UnmatchedPreflights_UNMATCHED_PREFLIGHTS_UNSPECIFIED:
 	case corsprocv1.UnmatchedPreflights_UNMATCHED_PREFLIGHTS_ANSWER:
-		p.refuse = false
+		p.Refuse = false
 	case corsprocv1.UnmatchedPreflights_UNMATCHED_PREFLIGHTS_REFUSE:
-		p.refuse = true
+		p.Refuse = true
 	default:
 		c.found.Fail(finding.Finding{Code: finding.CodeEnumUnspecified, Location: at.Field("unmatched_preflights"),
 			Message: enumFault(int32(v))})
@@ -34,30 +35,30 @@ func (c *compiler) compilePlace(p *place, m placeMessage, at finding.Location, h
 	switch v := m.GetReject(); v {
 	case corsprocv1.Reject_REJECT_UNSPECIFIED:
 	case corsprocv1.Reject_REJECT_NEVER:
-		p.reject = rejectNever
+		p.Reject = compiled.RejectNever
 	case corsprocv1.Reject_REJECT_WEBSOCKETS:
-		p.reject = rejectWebSockets
+		p.Reject = compiled.RejectWebSockets
 	case corsprocv1.Reject_REJECT_UNSAFE_METHODS:
-		p.reject = rejectUnsafeMethods
+		p.Reject = compiled.RejectUnsafeMethods
 	case corsprocv1.Reject_REJECT_ALWAYS:
-		p.reject = rejectAlways
+		p.Reject = compiled.RejectAlways
 	default:
 		c.found.Fail(finding.Finding{Code: finding.CodeEnumUnspecified, Location: at.Field("reject"),
 			Message: enumFault(int32(v))})
 	}
 	if m.GetTimingAllowOrigins() != nil {
-		p.timing = c.compileTiming(at.Field("timing_allow_origins"), m.GetTimingAllowOrigins().GetOrigins())
+		p.Timing = c.compileTiming(at.Field("timing_allow_origins"), m.GetTimingAllowOrigins().GetOrigins())
 	}
 }
 
 // compileList compiles a list of policy names. Lists that are the same are one.
-func (c *compiler) compileList(at finding.Location, field string, names []string) *list {
+func (c *compiler) compileList(at finding.Location, field string, names []string) *compiled.List {
 	if len(names) == 1 {
-		if names[0] == namePassthrough {
-			return &passthroughList
+		if names[0] == compiled.NamePassthrough {
+			return &compiled.PassthroughList
 		}
-		if g := c.set.byName[names[0]]; g != nil {
-			return &g.alone
+		if g := c.set.ByName[names[0]]; g != nil {
+			return &g.Alone
 		}
 	}
 	c.key = appendKey(c.key[:0], names)
@@ -70,10 +71,10 @@ func (c *compiler) compileList(at finding.Location, field string, names []string
 		c.found.Fail(finding.Finding{Code: finding.CodeEmptyList, Location: at,
 			Message: "an empty list says nothing; write [none] to allow nobody, or leave the field out"})
 	}
-	var grants []*grant
+	var grants []*compiled.Policy
 	for i, name := range names {
-		switch g, ok := c.set.byName[name]; {
-		case (name == nameNone || name == namePassthrough) && len(names) > 1:
+		switch g, ok := c.set.ByName[name]; {
+		case (name == compiled.NameNone || name == compiled.NamePassthrough) && len(names) > 1:
 			c.found.Fail(finding.Finding{Code: finding.CodeBuiltinNotAlone, Location: at.Index(i), Value: name,
 				Message: name + " stands alone in a list"})
 		case ok:
@@ -83,7 +84,7 @@ func (c *compiler) compileList(at finding.Location, field string, names []string
 				Message: "there is no policy of this name", Fix: c.nearestPolicy(name)})
 		}
 	}
-	l := newList(grants)
+	l := compiled.NewList(grants)
 	if c.found.Errors() == faults {
 		c.lists[string(c.key)] = &l
 	}
@@ -110,29 +111,29 @@ func (c *compiler) compileTiming(at finding.Location, origins []string) string {
 }
 
 // compileRoute compiles what a route covers.
-func (c *compiler) compileRoute(at finding.Location, r *corsprocv1.Route) route {
+func (c *compiler) compileRoute(at finding.Location, r *corsprocv1.Route) compiled.Route {
 	fields := []struct {
 		name, value string
-		kind        routeKind
+		kind        compiled.RouteKind
 	}{
-		{"route_name", r.GetRouteName(), routeName},
-		{"path", r.GetPath(), routePath},
-		{"prefix", r.GetPrefix(), routePrefix},
-		{"path_separated_prefix", r.GetPathSeparatedPrefix(), routeSegments},
-		{"regex", r.GetRegex(), routeRegex},
+		{"route_name", r.GetRouteName(), compiled.RouteName},
+		{"path", r.GetPath(), compiled.RoutePath},
+		{"prefix", r.GetPrefix(), compiled.RoutePrefix},
+		{"path_separated_prefix", r.GetPathSeparatedPrefix(), compiled.RouteSegments},
+		{"regex", r.GetRegex(), compiled.RouteRegex},
 	}
-	t, set := route{}, 0
+	t, set := compiled.Route{}, 0
 	for _, f := range fields {
 		if f.value == "" {
 			continue
 		}
 		set++
-		t.kind, t.text = f.kind, f.value
+		t.Kind, t.Text = f.kind, f.value
 		place := at.Field(f.name)
 		switch f.kind {
-		case routeName:
-		case routeRegex:
-			t.pattern = c.compileRegex(place, f.value)
+		case compiled.RouteName:
+		case compiled.RouteRegex:
+			t.Pattern = c.compileRegex(place, f.value)
 		default:
 			c.checkPath(place, f.value, f.kind)
 		}
@@ -145,7 +146,7 @@ func (c *compiler) compileRoute(at finding.Location, r *corsprocv1.Route) route 
 }
 
 // checkPath reports a path that no request can have.
-func (c *compiler) checkPath(at finding.Location, s string, kind routeKind) {
+func (c *compiler) checkPath(at finding.Location, s string, kind compiled.RouteKind) {
 	fix, why, guess := s, "", false
 	if _, rest, ok := strings.Cut(s, "://"); ok {
 		slash := strings.IndexByte(rest, '/')
@@ -161,7 +162,7 @@ func (c *compiler) checkPath(at finding.Location, s string, kind routeKind) {
 		guess = guess || !startsLikeAPath(fix)
 		fix, why = "/"+fix, "a path begins with a slash"
 	}
-	if kind == routeSegments && strings.HasSuffix(fix, "/") {
+	if kind == compiled.RouteSegments && strings.HasSuffix(fix, "/") {
 		fix, why = strings.TrimRight(fix, "/"), "a path_separated_prefix ends before the slash that parts the segments"
 		if fix == "" {
 			why += "; for every path write prefix: /"
@@ -174,7 +175,7 @@ func (c *compiler) checkPath(at finding.Location, s string, kind routeKind) {
 		}
 	}
 	if s == "*" {
-		if why, fix, guess = "a path begins with a slash, and for every path stands prefix: /", "", false; kind == routePrefix {
+		if why, fix, guess = "a path begins with a slash, and for every path stands prefix: /", "", false; kind == compiled.RoutePrefix {
 			fix = "/"
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
@@ -28,80 +29,80 @@ func (c *compiler) compilePolicies(source int32, f file) {
 		key.Key = true
 		// A policy that cannot be under its name is compiled all the same, for its own faults.
 		g := c.compilePolicy(at, source, name, policies[name])
-		if name == nameNone || name == namePassthrough {
+		if name == compiled.NameNone || name == compiled.NamePassthrough {
 			c.found.Fail(finding.Finding{Code: finding.CodeReservedName, Location: key, Value: name,
 				Message: name + " is built in and cannot be defined"})
 			continue
 		}
 		c.checkName(at, name)
-		if first := c.set.byName[name]; first != nil {
-			other := c.in(first.source, finding.Path("").Name("policies").Name(name))
+		if first := c.set.ByName[name]; first != nil {
+			other := c.in(first.Source, finding.Path("").Name("policies").Name(name))
 			other.Key = true
 			c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateName, Location: key, Value: name,
 				Message: "a policy of this name is defined already", Related: &other})
 			continue
 		}
-		c.set.byName[name] = g
-		c.see.Policy(&writtenPolicy{grant: g, at: at, message: policies[name], allow: &c.allow, deny: &c.deny})
+		c.set.ByName[name] = g
+		c.see.Policy(&writtenPolicy{Policy: g, at: at, message: policies[name], allow: &c.allow, deny: &c.deny})
 	}
 }
 
-func (c *compiler) compilePolicy(at finding.Location, source int32, name string, p *corsprocv1.Policy) *grant {
-	c.grants = append(c.grants, grant{
-		name:            name,
-		source:          source,
-		index:           int32(len(c.set.policies)),
-		credentials:     p.GetAllowCredentials(),
-		privateNetwork:  p.GetAllowPrivateNetwork(),
-		preflightStatus: statusNoContent,
+func (c *compiler) compilePolicy(at finding.Location, source int32, name string, p *corsprocv1.Policy) *compiled.Policy {
+	c.grants = append(c.grants, compiled.Policy{
+		Name:            name,
+		Source:          source,
+		Index:           int32(len(c.set.Policies)),
+		Credentials:     p.GetAllowCredentials(),
+		PrivateNetwork:  p.GetAllowPrivateNetwork(),
+		PreflightStatus: statusNoContent,
 	})
 	g := &c.grants[len(c.grants)-1]
-	c.set.policies = append(c.set.policies, g)
+	c.set.Policies = append(c.set.Policies, g)
 
 	lifted := c.dangers(at, p.GetDangerouslyAllow())
-	risks := credentialRisks{compiler: c, lifted: lifted, on: g.credentials}
+	risks := credentialRisks{compiler: c, lifted: lifted, on: g.Credentials}
 	c.see.List(p.GetAllowOrigins())
 	c.allow.begin(at.Field("allow_origins"), p.GetAllowOrigins())
-	g.allow = c.compilePatterns(&c.allow, ruleAllow, g, &risks)
+	g.Allow = c.compilePatterns(&c.allow, compiled.RuleAllow, g, &risks)
 	risks.on = false
 	if len(p.GetDenyOrigins()) > 0 {
 		c.deny.begin(at.Field("deny_origins"), p.GetDenyOrigins())
-		g.deny = c.compilePatterns(&c.deny, ruleDeny, g, &risks)
+		g.Deny = c.compilePatterns(&c.deny, compiled.RuleDeny, g, &risks)
 	} else {
 		c.deny.begin(finding.Location{}, nil)
 	}
-	risks.on = g.credentials
+	risks.on = g.Credentials
 	for i, text := range p.GetAllowOriginRegexes() {
 		place := at.Field("allow_origin_regexes").Index(i)
 		if re := c.compileRegex(place, text); re != nil {
 			risks.regex(place, text, re)
-			g.regexes = append(g.regexes, re)
-			g.regexTexts = append(g.regexTexts, strings.Clone(text))
+			g.Regexes = append(g.Regexes, re)
+			g.RegexTexts = append(g.RegexTexts, strings.Clone(text))
 		}
 	}
-	g.many = c.compileExpressions(p.GetAllowOriginRegexes(), g.regexes)
-	for _, set := range g.allow {
+	g.Many = c.compileExpressions(p.GetAllowOriginRegexes(), g.Regexes)
+	for _, set := range g.Allow {
 		if set.Any != 0 {
-			g.anybody = Rule(set.Any)
+			g.Anybody = compiled.Rule(set.Any)
 			break
 		}
 	}
-	g.star = g.anybody != 0 && !g.credentials
+	g.Star = g.Anybody != 0 && !g.Credentials
 
-	g.terms = c.compileTerms(at, p)
+	g.Terms = c.compileTerms(at, p)
 	if p.PreflightStatus != nil {
-		g.preflightStatus = int(p.GetPreflightStatus())
-		if g.preflightStatus != 200 && g.preflightStatus != statusNoContent {
-			c.found.Fail(finding.Finding{Code: finding.CodePreflightStatus, Location: at.Field("preflight_status"), Value: strconv.Itoa(g.preflightStatus),
+		g.PreflightStatus = int(p.GetPreflightStatus())
+		if g.PreflightStatus != 200 && g.PreflightStatus != statusNoContent {
+			c.found.Fail(finding.Finding{Code: finding.CodePreflightStatus, Location: at.Field("preflight_status"), Value: strconv.Itoa(g.PreflightStatus),
 				Message: "a preflight is answered with 204 or with 200"})
 		}
 	}
-	g.alone = newList([]*grant{g})
+	g.Alone = compiled.NewList([]*compiled.Policy{g})
 	return g
 }
 
 // compilePatterns compiles allow_origins or deny_origins: the policy's own patterns, then the sets it refers to.
-func (c *compiler) compilePatterns(list *patternList, kind ruleKind, g *grant, risks *credentialRisks) []*match.Origins {
+func (c *compiler) compilePatterns(list *patternList, kind compiled.RuleKind, g *compiled.Policy, risks *credentialRisks) []*match.Origins {
 	var all []*match.Origins
 	for i, text := range list.texts {
 		p, ok := c.parsePattern(list.at, i, text)
@@ -129,8 +130,8 @@ func (c *compiler) compilePatterns(list *patternList, kind ruleKind, g *grant, r
 			list.compiled = c.newOrigins()
 			all = append(all, list.compiled)
 		}
-		list.add(&p, i, makeRule(kind, int(g.index), i))
-		if kind == ruleAllow {
+		list.add(&p, i, compiled.MakeRule(kind, int(g.Index), i))
+		if kind == compiled.RuleAllow {
 			c.see.Pattern(&p, i)
 		}
 	}
@@ -195,7 +196,7 @@ const (
 )
 
 // compileTerms compiles what a policy says of methods and headers. Policies that say the same get the same.
-func (c *compiler) compileTerms(at finding.Location, p *corsprocv1.Policy) *terms {
+func (c *compiler) compileTerms(at finding.Location, p *corsprocv1.Policy) *compiled.Terms {
 	c.key = appendKey(c.key[:0], p.GetAllowMethods())
 	c.key = appendKey(c.key, p.GetAllowHeaders())
 	c.key = appendKey(c.key, p.GetExposeHeaders())
@@ -208,12 +209,12 @@ func (c *compiler) compileTerms(at finding.Location, p *corsprocv1.Policy) *term
 	if t := c.terms[string(c.key)]; t != nil {
 		return t
 	}
-	t, faults := &terms{}, c.found.Errors()
+	t, faults := &compiled.Terms{}, c.found.Errors()
 	c.compileMethods(t, at.Field("allow_methods"), p.GetAllowMethods())
 	c.compileHeaders(t, at.Field("allow_headers"), p.GetAllowHeaders())
 	c.compileExposed(t, at.Field("expose_headers"), p.GetExposeHeaders(), p.GetAllowCredentials())
 	if p.MaxAge != nil {
-		t.maxAge = c.compileMaxAge(at.Field("max_age"), p.GetMaxAge())
+		t.MaxAge = c.compileMaxAge(at.Field("max_age"), p.GetMaxAge())
 	}
 	if c.found.Errors() == faults { // else the next one that says the same is to hear of it too
 		c.terms[string(c.key)] = t
@@ -221,31 +222,31 @@ func (c *compiler) compileTerms(at finding.Location, p *corsprocv1.Policy) *term
 	return t
 }
 
-func (c *compiler) compileMethods(t *terms, at finding.Location, list []string) {
-	t.methods, t.anyMethod = c.tokens(at, list, finding.CodeMethodMalformed, methodFault)
-	t.allowMethods = strings.Join(t.methods, ", ")
-	if t.anyMethod {
-		t.allowMethods = "*"
+func (c *compiler) compileMethods(t *compiled.Terms, at finding.Location, list []string) {
+	t.Methods, t.AnyMethod = c.tokens(at, list, finding.CodeMethodMalformed, methodFault)
+	t.AllowMethods = strings.Join(t.Methods, ", ")
+	if t.AnyMethod {
+		t.AllowMethods = "*"
 	}
 }
 
-func (c *compiler) compileHeaders(t *terms, at finding.Location, list []string) {
+func (c *compiler) compileHeaders(t *compiled.Terms, at finding.Location, list []string) {
 	names, star := c.tokens(at, list, finding.CodeHeaderMalformed, headerFault)
-	t.anyHeader = star
+	t.AnyHeader = star
 	for _, name := range names {
 		lower := string(fetch.LowerASCII(name, nil))
-		if t.headers == nil {
-			t.headers = make(map[string]struct{}, len(names))
+		if t.Headers == nil {
+			t.Headers = make(map[string]struct{}, len(names))
 		}
-		t.headers[lower] = struct{}{}
-		t.maxHeader = max(t.maxHeader, len(lower))
+		t.Headers[lower] = struct{}{}
+		t.MaxHeader = max(t.MaxHeader, len(lower))
 	}
-	t.allowHeaders = headerList(names, star)
+	t.AllowHeaders = headerList(names, star)
 }
 
-func (c *compiler) compileExposed(t *terms, at finding.Location, list []string, credentials bool) {
+func (c *compiler) compileExposed(t *compiled.Terms, at finding.Location, list []string, credentials bool) {
 	names, star := c.tokens(at, list, finding.CodeHeaderMalformed, headerFault)
-	t.exposeHeaders = headerList(names, star)
+	t.ExposeHeaders = headerList(names, star)
 	if star && credentials {
 		i := slices.Index(list, "*")
 		c.found.Fail(finding.Finding{Code: finding.CodeExposeAnyCreds, Location: at.Index(i), Value: "*",

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 )
 
 // compareSets says who gains and who loses what, and where, when the set after takes the place of before. It returns nothing
@@ -18,18 +20,18 @@ import (
 // Envoy at its word: requests whose name belongs to one virtual host of a set and whose authority to another are not
 // looked at. Nor are paths that can be read in more than one way: what they are granted is what their places grant, unless
 // those name other policies that say the same.
-func compareSets(before, after *compiledSet) []*difference {
+func compareSets(before, after *compiled.Set) []*difference {
 	d := differ{
 		before: before, after: after,
-		granted: map[*grant]*granted{},
+		granted: map[*compiled.Policy]*granted{},
 		changes: map[placesKey]*placesChange{},
 		groups:  map[string]*difference{},
 
-		expressions: map[*grant]map[string]int{},
+		expressions: map[*compiled.Policy]map[string]int{},
 	}
 	for _, h := range d.hostPairs() {
-		for _, r := range routePairs(&before.hosts[h.before], &after.hosts[h.after]) {
-			c := d.compare(before.hosts[h.before].at(r.before), after.hosts[h.after].at(r.after))
+		for _, r := range routePairs(&before.Hosts[h.before], &after.Hosts[h.after]) {
+			c := d.compare(before.Hosts[h.before].PlaceOf(r.before), after.Hosts[h.after].PlaceOf(r.after))
 			if len(c.changes) > 0 {
 				d.add(h, r.label, c)
 			}
@@ -47,14 +49,14 @@ func compareSets(before, after *compiledSet) []*difference {
 
 // differ compares two sets.
 type differ struct {
-	before, after *compiledSet
-	granted       map[*grant]*granted         // what policies grant, made when it is asked for
-	changes       map[placesKey]*placesChange // places that say the same are compared once
+	before, after *compiled.Set
+	granted       map[*compiled.Policy]*granted // what policies grant, made when it is asked for
+	changes       map[placesKey]*placesChange   // places that say the same are compared once
 	groups        map[string]*difference
 	differences   []*difference
 
-	expressions map[*grant]map[string]int // of policies, by their text
-	tries       int                       // towards maxExpressionTries
+	expressions map[*compiled.Policy]map[string]int // of policies, by their text
+	tries       int                                 // towards maxExpressionTries
 }
 
 // placesKey is what of two places decides about the difference between them.
@@ -65,7 +67,7 @@ type placeEffect struct {
 	list        string // which policies, in their order
 	passthrough bool
 	refuse      bool
-	reject      reject
+	reject      compiled.Reject
 	timing      string
 }
 
@@ -76,21 +78,21 @@ type placesChange struct {
 }
 
 // effectOf returns what a place does. What has no effect there counts as not set.
-func effectOf(p *place) placeEffect {
-	if p.policies.passthrough {
+func effectOf(p *compiled.Place) placeEffect {
+	if p.Active.Passthrough {
 		return placeEffect{passthrough: true}
 	}
 	var b strings.Builder
 	allows := false
-	for _, g := range p.policies.grants {
+	for _, g := range p.Active.Policies {
 		fmt.Fprintf(&b, "%p ", g)
-		allows = allows || len(g.allow) > 0 || len(g.regexes) > 0
+		allows = allows || len(g.Allow) > 0 || len(g.Regexes) > 0
 	}
-	return placeEffect{list: b.String(), refuse: p.refuse && allows, reject: p.reject, timing: p.timing}
+	return placeEffect{list: b.String(), refuse: p.Refuse && allows, reject: p.Reject, timing: p.Timing}
 }
 
 // compare returns the difference between a place of the old set and one of the new.
-func (d *differ) compare(before, after *place) *placesChange {
+func (d *differ) compare(before, after *compiled.Place) *placesChange {
 	b, a := effectOf(before), effectOf(after)
 	key := placesKey{b, a}
 	if c, ok := d.changes[key]; ok {
@@ -101,7 +103,7 @@ func (d *differ) compare(before, after *place) *placesChange {
 		c.changes = append(c.changes, &grantChange{Effect: other, What: whatPassthrough,
 			Old: fmt.Sprint(b.passthrough), New: fmt.Sprint(a.passthrough)})
 	}
-	c.changes = append(c.changes, d.compareOrigins(before.policies.grants, after.policies.grants)...)
+	c.changes = append(c.changes, d.compareOrigins(before.Active.Policies, after.Active.Policies)...)
 	c.changes = append(c.changes, comparePlaceFields(b, a)...)
 	for _, change := range c.changes {
 		change.Text = changeText(change)

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 )
@@ -15,7 +16,7 @@ const maxExpressionTries = 1_000_000
 // asked is a list of policies that is asked about many origins.
 type asked struct {
 	*differ
-	list []*grant
+	list []*compiled.Policy
 
 	// Of a long list: which policy is the first to name what matches an origin, counted from 1.
 	patterns        match.Origins
@@ -23,7 +24,7 @@ type asked struct {
 	withExpressions []int          // the policies that have expressions
 }
 
-func (d *differ) newAsked(list []*grant) *asked {
+func (d *differ) newAsked(list []*compiled.Policy) *asked {
 	a := &asked{differ: d, list: list}
 	if len(list) < manyPolicies {
 		return a
@@ -32,7 +33,7 @@ func (d *differ) newAsked(list []*grant) *asked {
 	a.expressions = map[string]int{}
 	seen := map[*match.Origins]bool{}
 	for i, g := range list {
-		for _, sets := range [...][]*match.Origins{g.allow, g.deny} {
+		for _, sets := range [...][]*match.Origins{g.Allow, g.Deny} {
 			for _, set := range sets {
 				if seen[set] {
 					continue // an origin set that an earlier policy refers to
@@ -46,12 +47,12 @@ func (d *differ) newAsked(list []*grant) *asked {
 				}
 			}
 		}
-		for _, re := range g.regexes {
+		for _, re := range g.Regexes {
 			if a.expressions[re.String()] == 0 {
 				a.expressions[re.String()] = i + 1
 			}
 		}
-		if len(g.regexes) > 0 {
+		if len(g.Regexes) > 0 {
 			a.withExpressions = append(a.withExpressions, i+1)
 		}
 	}
@@ -61,7 +62,7 @@ func (d *differ) newAsked(list []*grant) *asked {
 // ask returns what the list grants to a subject; nil: nothing.
 func (a *asked) ask(s *subject) *granted {
 	for _, g := range a.concerned(s) {
-		rule, denied := g.match(&s.origin)
+		rule, denied := g.Match(&s.origin)
 		if s.regex != "" {
 			rule, denied = a.matchRegex(g, s)
 		}
@@ -76,7 +77,7 @@ func (a *asked) ask(s *subject) *granted {
 }
 
 // concerned returns the policies among which the first that says something of a subject is the first of the list to do so.
-func (a *asked) concerned(s *subject) []*grant {
+func (a *asked) concerned(s *subject) []*compiled.Policy {
 	if len(a.list) < manyPolicies || s.origin.Null {
 		return a.list
 	}
@@ -93,7 +94,7 @@ func (a *asked) concerned(s *subject) []*grant {
 			if a.tries++; a.tries > maxExpressionTries {
 				break
 			}
-			if a.list[i-1].matchingRegex(s.origin.Text) >= 0 {
+			if a.list[i-1].MatchingRegex(s.origin.Text) >= 0 {
 				first = i
 			}
 		}
@@ -105,29 +106,29 @@ func (a *asked) concerned(s *subject) []*grant {
 }
 
 // matchRegex is match for the origins that an expression matches: other expressions are taken not to match them.
-func (d *differ) matchRegex(g *grant, s *subject) (rule Rule, denied bool) {
-	if rule := g.denies(&s.origin); rule != 0 {
+func (d *differ) matchRegex(g *compiled.Policy, s *subject) (rule compiled.Rule, denied bool) {
+	if rule := g.Denies(&s.origin); rule != 0 {
 		return rule, true
 	}
 	if i, ok := d.expressionsOf(g)[s.regex]; ok {
-		return makeRule(ruleRegex, int(g.index), i), false
+		return compiled.MakeRule(compiled.RuleRegex, int(g.Index), i), false
 	}
-	for _, set := range g.allow {
+	for _, set := range g.Allow {
 		if rule := set.Match(&s.origin); rule != 0 {
-			return Rule(rule), false
+			return compiled.Rule(rule), false
 		}
 	}
 	return 0, false
 }
 
 // expressionsOf returns which of a policy's expressions a text is.
-func (d *differ) expressionsOf(g *grant) map[string]int {
-	if len(g.regexes) == 0 {
+func (d *differ) expressionsOf(g *compiled.Policy) map[string]int {
+	if len(g.Regexes) == 0 {
 		return nil
 	}
 	if d.expressions[g] == nil {
-		list := make(map[string]int, len(g.regexes))
-		for i, re := range g.regexes {
+		list := make(map[string]int, len(g.Regexes))
+		for i, re := range g.Regexes {
 			if _, had := list[re.String()]; !had {
 				list[re.String()] = i
 			}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
@@ -48,22 +49,22 @@ type granted struct {
 const defaultMaxAge = 5
 
 // grantedBy returns what a policy grants.
-func (d *differ) grantedBy(g *grant) *granted {
+func (d *differ) grantedBy(g *compiled.Policy) *granted {
 	if n := d.granted[g]; n != nil {
 		return n
 	}
 	n := &granted{
-		credentials: g.credentials, privateNetwork: g.privateNetwork, maxAge: defaultMaxAge, preflightStatus: g.preflightStatus,
+		credentials: g.Credentials, privateNetwork: g.PrivateNetwork, maxAge: defaultMaxAge, preflightStatus: g.PreflightStatus,
 	}
-	if seconds, err := strconv.Atoi(g.maxAge); err == nil {
+	if seconds, err := strconv.Atoi(g.MaxAge); err == nil {
 		n.maxAge = seconds
 	}
-	n.methods = newNames(slices.DeleteFunc(slices.Clone(g.methods), isIdleMethod), g.anyMethod)
-	n.headers = newNames(slices.DeleteFunc(slices.Collect(maps.Keys(g.headers)), isIdleRequestHeader), g.anyHeader)
-	if _, ok := g.headers["authorization"]; ok && g.anyHeader {
+	n.methods = newNames(slices.DeleteFunc(slices.Clone(g.Methods), isIdleMethod), g.AnyMethod)
+	n.headers = newNames(slices.DeleteFunc(slices.Collect(maps.Keys(g.Headers)), isIdleRequestHeader), g.AnyHeader)
+	if _, ok := g.Headers["authorization"]; ok && g.AnyHeader {
 		n.headers.list = []string{"authorization"}
 	}
-	n.exposed = exposedNames(g.exposeHeaders)
+	n.exposed = exposedNames(g.ExposeHeaders)
 	n.key = fmt.Sprint(n.methods, n.headers, n.exposed, n.credentials, n.privateNetwork, n.maxAge, n.preflightStatus)
 	d.granted[g] = n
 	return n

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/match"
 )
 
@@ -25,7 +26,7 @@ const maxNameTries = 20_000_000
 
 // hostPair is a virtual host of the old set and one of the new to which the same requests belong.
 type hostPair struct {
-	before, after int // in compiledSet.hosts
+	before, after int // in compiled.Set.hosts
 	label         string
 	only          []string // which requests of the virtual host; empty: all of them
 }
@@ -45,12 +46,12 @@ func (k hostKeys) nameKey() string {
 }
 
 // keysOf returns what stands for each virtual host.
-func keysOf(s *compiledSet) []hostKeys {
-	all := make([]hostKeys, len(s.hosts))
-	for r := range s.names.All() {
+func keysOf(s *compiled.Set) []hostKeys {
+	all := make([]hostKeys, len(s.Hosts))
+	for r := range s.Names.All() {
 		all[r.Value].name = string(r.Text)
 	}
-	for r := range s.domains.All() {
+	for r := range s.Domains.All() {
 		domain := string(r.Text)
 		switch r.Space {
 		case match.DomainSuffix:
@@ -61,7 +62,7 @@ func keysOf(s *compiledSet) []hostKeys {
 		id := match.HostKey(r.Value).Host()
 		all[id].domains = append(all[id].domains, domain)
 	}
-	if id := s.domains.Everything.Host(); id != 0 {
+	if id := s.Domains.Everything.Host(); id != 0 {
 		all[id].domains = append(all[id].domains, "*")
 	}
 	for i := range all {
@@ -99,7 +100,7 @@ func (d *differ) hostPairs() []hostPair {
 
 	found := map[[2]int]map[string]bool{}
 	for p, key := range probes {
-		pair := [2]int{d.before.hostIndex(p.name, p.authority), d.after.hostIndex(p.name, p.authority)}
+		pair := [2]int{d.before.HostIndex(p.name, p.authority), d.after.HostIndex(p.name, p.authority)}
 		if found[pair] == nil {
 			found[pair] = map[string]bool{}
 		}
@@ -130,8 +131,8 @@ func leadingStars(keys [2][]hostKeys) (n int) {
 // anyName reports whether one of the sets has a virtual host for every name. Then a request with a name may belong to
 // another one than a request without.
 func (d *differ) anyName() bool {
-	_, before := d.before.globs.Find(fresh)
-	_, after := d.after.globs.Find(fresh)
+	_, before := d.before.Globs.Find(fresh)
+	_, after := d.after.Globs.Find(fresh)
 	return before || after
 }
 
@@ -147,7 +148,7 @@ func (d *differ) probeDomain(probes map[hostProbe]string, name, domain string, n
 		probes[hostProbe{sample(name), authority}] = key
 	}
 	// Before the port is cut off, a wildcard may match the whole of what it stands in.
-	if len(d.before.domains.PrefixLens)+len(d.after.domains.PrefixLens) > 0 && !strings.Contains(domain, "*") {
+	if len(d.before.Domains.PrefixLens)+len(d.after.Domains.PrefixLens) > 0 && !strings.Contains(domain, "*") {
 		if _, has := match.CutPort(domain); !has {
 			probes[hostProbe{"", authority + freshPort}] = key
 		}
@@ -159,13 +160,13 @@ func (d *differ) probeDomain(probes map[hostProbe]string, name, domain string, n
 func (d *differ) probeIntersections(probes map[hostProbe]string) {
 	var suffixes []string
 	prefixes := map[string]bool{}
-	for _, sets := range [2][2]*compiledSet{{d.before, d.after}, {d.after, d.before}} {
-		for r := range sets[0].domains.All() {
+	for _, sets := range [2][2]*compiled.Set{{d.before, d.after}, {d.after, d.before}} {
+		for r := range sets[0].Domains.All() {
 			text := string(r.Text)
 			switch {
 			case r.Space == match.DomainPrefix:
 				prefixes[text] = true
-			case r.Space == match.DomainSuffix && sets[1].domains.Index.Find(match.DomainSuffix, text) == 0:
+			case r.Space == match.DomainSuffix && sets[1].Domains.Index.Find(match.DomainSuffix, text) == 0:
 				suffixes = append(suffixes, text)
 			}
 		}
@@ -183,13 +184,13 @@ func (d *differ) probeIntersections(probes map[hostProbe]string) {
 // hostPair names a pair after the virtual host of the new set, or that of the old one where the new set has none, and
 // says which of its requests it is about, where the others go elsewhere.
 func (d *differ) hostPair(pair [2]int, covered map[string]bool, keys [2][]hostKeys) hostPair {
-	p := hostPair{before: pair[0], after: pair[1], label: defaultLabel}
+	p := hostPair{before: pair[0], after: pair[1], label: compiled.DefaultLabel}
 	var own hostKeys
 	switch {
 	case p.after != 0:
-		p.label, own = d.after.hosts[p.after].label, keys[1][p.after]
+		p.label, own = d.after.Hosts[p.after].Label, keys[1][p.after]
 	case p.before != 0:
-		p.label, own = d.before.hosts[p.before].label, keys[0][p.before]
+		p.label, own = d.before.Hosts[p.before].Label, keys[0][p.before]
 	default:
 		return p
 	}

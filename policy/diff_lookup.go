@@ -1,8 +1,10 @@
 package policy
 
 import (
-	"github.com/corsproc/corsproc/policy/internal/regex"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/compiled"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 
 	"github.com/corsproc/corsproc/policy/internal/match"
 )
@@ -10,11 +12,11 @@ import (
 // A routeLookUp finds the first route of a virtual host that covers a name, or a path, alone. Its time grows with what it
 // is asked about and not with the number of routes, but for patterns that begin alike.
 type routeLookUp struct {
-	routes      []route
-	texts       routeIndex     // every route but those of the following
-	globs       byBeginning    // names with a star
-	expressions byBeginning    // by what every path begins with that one of them matches
-	same        map[string]int // the first expression of each text
+	routes      []compiled.Route
+	texts       compiled.RouteIndex // every route but those of the following
+	globs       byBeginning         // names with a star
+	expressions byBeginning         // by what every path begins with that one of them matches
+	same        map[string]int      // the first expression of each text
 }
 
 // byBeginning are routes by what all that they cover begins with.
@@ -31,20 +33,20 @@ func (b *byBeginning) add(beginning string, i int) {
 	match.AddLength(&b.lens, len(beginning))
 }
 
-func newRouteLookUp(h *virtualHost) *routeLookUp {
-	l := &routeLookUp{routes: h.routes, same: map[string]int{}}
-	for i := range h.routes {
-		switch t := &h.routes[i]; {
-		case t.kind == routeRegex:
-			l.expressions.add(regex.ReachOf(t.text).Prefix, i)
-			if _, had := l.same[t.text]; !had {
-				l.same[t.text] = i
+func newRouteLookUp(h *compiled.VirtualHost) *routeLookUp {
+	l := &routeLookUp{routes: h.Routes, same: map[string]int{}}
+	for i := range h.Routes {
+		switch t := &h.Routes[i]; {
+		case t.Kind == compiled.RouteRegex:
+			l.expressions.add(regex.ReachOf(t.Text).Prefix, i)
+			if _, had := l.same[t.Text]; !had {
+				l.same[t.Text] = i
 			}
-		case t.kind == routeName && match.IsGlob(t.text):
-			beginning, _, _ := strings.Cut(t.text, "*")
+		case t.Kind == compiled.RouteName && match.IsGlob(t.Text):
+			beginning, _, _ := strings.Cut(t.Text, "*")
 			l.globs.add(beginning, i)
 		default:
-			l.texts.addText(t, i)
+			l.texts.AddText(t, i)
 		}
 	}
 	return l
@@ -53,15 +55,15 @@ func newRouteLookUp(h *virtualHost) *routeLookUp {
 // name returns the first route that covers a name.
 func (l *routeLookUp) name(name string) int {
 	best := noneCovers
-	if i := l.texts.Index.Find(uint64(routeName), name); i != 0 {
+	if i := l.texts.Index.Find(uint64(compiled.RouteName), name); i != 0 {
 		best = int(i) - 1
 	}
-	return l.first(&l.globs, name, best, func(t *route) bool { return t.covers(name, "") })
+	return l.first(&l.globs, name, best, func(t *compiled.Route) bool { return t.Covers(name, "") })
 }
 
 // path returns the first route that covers a path.
 func (l *routeLookUp) path(path string) int {
-	return l.first(&l.expressions, path, l.text(path), func(t *route) bool { return t.covers("", path) })
+	return l.first(&l.expressions, path, l.text(path), func(t *compiled.Route) bool { return t.Covers("", path) })
 }
 
 // pathOf returns the first route that covers a path which stands for all that an expression matches. Expressions are
@@ -76,14 +78,14 @@ func (l *routeLookUp) pathOf(expression, path string) int {
 
 // text returns the first route without an expression that covers a path.
 func (l *routeLookUp) text(path string) int {
-	if i := l.texts.find(l.routes, "", path); i >= 0 {
+	if i := l.texts.Find(l.routes, "", path); i >= 0 {
 		return i
 	}
 	return noneCovers
 }
 
 // first returns the first of some routes that covers a text, or best if that comes before it.
-func (l *routeLookUp) first(some *byBeginning, text string, best int, covers func(*route) bool) int {
+func (l *routeLookUp) first(some *byBeginning, text string, best int, covers func(*compiled.Route) bool) int {
 	for _, n := range some.lens {
 		if n > len(text) {
 			continue

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	"github.com/corsproc/corsproc/policy/internal/regex"
@@ -38,7 +39,7 @@ type originChange struct {
 }
 
 // compareOrigins returns what changes for whom between two lists of policies.
-func (d *differ) compareOrigins(before, after []*grant) []*grantChange {
+func (d *differ) compareOrigins(before, after []*compiled.Policy) []*grantChange {
 	all := subjectsOf(before, after)
 	found := map[string]*originChange{}
 	asked, askedAfter := d.newAsked(before), d.newAsked(after)
@@ -82,14 +83,14 @@ func changeKey(c *grantChange) string {
 }
 
 // subjectsOf returns the origins that two lists of policies can tell apart.
-func subjectsOf(lists ...[]*grant) []subject {
+func subjectsOf(lists ...[]*compiled.Policy) []subject {
 	all := subjects{seen: map[string]bool{}}
 	var written []*match.Origins
 	seen := map[*match.Origins]bool{}
 	regexes := map[string]*regexp.Regexp{}
 	for _, list := range lists {
 		for _, g := range list {
-			for _, sets := range [...][]*match.Origins{g.allow, g.deny} {
+			for _, sets := range [...][]*match.Origins{g.Allow, g.Deny} {
 				for _, set := range sets {
 					if !seen[set] {
 						seen[set] = true
@@ -97,7 +98,7 @@ func subjectsOf(lists ...[]*grant) []subject {
 					}
 				}
 			}
-			for _, re := range g.regexes {
+			for _, re := range g.Regexes {
 				regexes[re.String()] = re
 			}
 		}

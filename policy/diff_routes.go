@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/regex"
 )
 
@@ -22,33 +23,33 @@ type routeMatch struct{ before, after int }
 
 // foundRoutes are which routes cover requests, each with the routes that the requests were made of; nil: the request that
 // no route was made for.
-type foundRoutes map[routeMatch][]*route
+type foundRoutes map[routeMatch][]*compiled.Route
 
 // routePairs returns the pairs of places to which the requests of a virtual host belong. It tries paths and names of
 // routes that stand for all that the routes of both can tell apart.
 //
 // A request's place is the first route that covers its name or its path. So names and paths are looked up on their own,
 // and every combination that makes a difference is told from the two answers (diff_combine.go).
-func routePairs(before, after *virtualHost) []routePair {
-	hosts := [2]*virtualHost{before, after}
+func routePairs(before, after *compiled.VirtualHost) []routePair {
+	hosts := [2]*compiled.VirtualHost{before, after}
 	lookUps := [2]*routeLookUp{newRouteLookUp(before), newRouteLookUp(after)}
 	names, paths := foundRoutes{{noneCovers, noneCovers}: {nil}}, foundRoutes{}
-	note := func(found foundRoutes, by *route, covering func(*routeLookUp) int) {
+	note := func(found foundRoutes, by *compiled.Route, covering func(*routeLookUp) int) {
 		m := routeMatch{covering(lookUps[0]), covering(lookUps[1])}
 		found[m] = append(found[m], by)
 	}
 	note(paths, nil, func(l *routeLookUp) int { return l.path("/" + fresh) })
 	for _, h := range hosts {
-		for i := range h.routes {
-			t := &h.routes[i]
-			if t.kind == routeName {
-				note(names, t, func(l *routeLookUp) int { return l.name(sample(t.text)) })
+		for i := range h.Routes {
+			t := &h.Routes[i]
+			if t.Kind == compiled.RouteName {
+				note(names, t, func(l *routeLookUp) int { return l.name(sample(t.Text)) })
 				continue
 			}
 			for _, path := range samplePaths(t) {
 				note(paths, t, func(l *routeLookUp) int {
-					if t.kind == routeRegex {
-						return l.pathOf(t.text, path)
+					if t.Kind == compiled.RouteRegex {
+						return l.pathOf(t.Text, path)
 					}
 					return l.path(path)
 				})
@@ -93,20 +94,20 @@ func routePairs(before, after *virtualHost) []routePair {
 
 // offerLabels offers the routes that probes were made of as the name of a pair of places: best the very route that
 // covers them in the new set, then that of the old one, then whichever it was.
-func offerLabels(r *ranked, hosts [2]*virtualHost, found routeMatch, by []*route, with string) {
+func offerLabels(r *ranked, hosts [2]*compiled.VirtualHost, found routeMatch, by []*compiled.Route, with string) {
 	for _, t := range by {
 		rank, label := labelRank(2), with
 		if t != nil {
-			label += t.kind.String() + " " + t.text
+			label += t.Kind.String() + " " + t.Text
 		}
 		switch {
 		case t == nil && found == (routeMatch{noneCovers, noneCovers}):
 			rank = 0
 		case t == nil:
 			rank = 3
-		case found.after != noneCovers && hosts[1].routes[found.after].says(t):
+		case found.after != noneCovers && hosts[1].Routes[found.after].Says(t):
 			rank = 0
-		case found.before != noneCovers && hosts[0].routes[found.before].says(t):
+		case found.before != noneCovers && hosts[0].Routes[found.before].Says(t):
 			rank = 1
 		}
 		if with != "" {
@@ -120,16 +121,16 @@ func offerLabels(r *ranked, hosts [2]*virtualHost, found routeMatch, by []*route
 // those of every route they reach every place: what covers a path is decided by the longest text of a route that the
 // path begins with, and by what follows only where the path ends there. Those of an expression are some that it matches;
 // whether another expression matches them says nothing about the rest.
-func samplePaths(t *route) []string {
-	switch t.kind {
-	case routePath:
-		return []string{t.text}
-	case routePrefix:
-		return []string{t.text, t.text + fresh}
-	case routeSegments:
-		return []string{t.text, t.text + "/" + fresh}
+func samplePaths(t *compiled.Route) []string {
+	switch t.Kind {
+	case compiled.RoutePath:
+		return []string{t.Text}
+	case compiled.RoutePrefix:
+		return []string{t.Text, t.Text + fresh}
+	case compiled.RouteSegments:
+		return []string{t.Text, t.Text + "/" + fresh}
 	}
-	paths := regex.SamplePaths(t.text, t.pattern)
+	paths := regex.SamplePaths(t.Text, t.Pattern)
 	if len(paths) == 0 {
 		paths = []string{"/" + fresh}
 	}

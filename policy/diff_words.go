@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 )
 
 // maxListed is how many of a list's entries stand in a sentence.
@@ -23,8 +25,8 @@ func listed(list []string) string {
 // placeText says in words where something changes.
 func placeText(p *diffPlace) string {
 	text := "virtual host " + p.VirtualHost
-	if p.VirtualHost == defaultLabel {
-		text = defaultLabel
+	if p.VirtualHost == compiled.DefaultLabel {
+		text = compiled.DefaultLabel
 	}
 	if len(p.Only) > 0 {
 		text += " (only requests of " + listed(p.Only) + ")"

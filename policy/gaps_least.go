@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
@@ -13,7 +14,7 @@ import (
 // A change is what to change in one policy, and what it grants beyond the request that it is for.
 type change struct {
 	gaps  []Gap
-	grant *grant
+	grant *compiled.Policy
 
 	// What is compared, the weightiest first: the smaller, the less is granted. A policy that knows the origin already is
 	// rather changed than one that does not: to let partners delete is less than to make them the shop. But what opens a
@@ -39,7 +40,7 @@ func (t *trial) compare(a, b change) int {
 const everything = 1000
 
 // change weighs what gaps in a policy grant when they are closed.
-func (t *trial) change(g *grant, gaps []Gap) change {
+func (t *trial) change(g *compiled.Policy, gaps []Gap) change {
 	c := change{gaps: gaps, grant: g}
 	terms, credentials := 0, false
 	for _, gap := range gaps {
@@ -62,7 +63,7 @@ func (t *trial) change(g *grant, gaps []Gap) change {
 		c.opens = 1
 	}
 	if c.unknown > 0 {
-		if g.credentials && !t.credentials {
+		if g.Credentials && !t.credentials {
 			c.opens = 1
 		}
 		c.surplus = surplus(g, t.request)
@@ -71,9 +72,9 @@ func (t *trial) change(g *grant, gaps []Gap) change {
 }
 
 // surplus counts what a policy allows or exposes beside what a request asks for.
-func surplus(g *grant, r *Request) int {
-	n := len(g.headers)
-	for _, m := range g.methods {
+func surplus(g *compiled.Policy, r *Request) int {
+	n := len(g.Headers)
+	for _, m := range g.Methods {
 		if !fetch.IsSafelistedMethod(m) && m != r.RequestMethod.Value { // browsers may use the former anyway
 			n++
 		}
@@ -83,17 +84,17 @@ func surplus(g *grant, r *Request) int {
 		if !more {
 			break
 		}
-		if name != "" && g.listsHeader(name) {
+		if name != "" && g.ListsHeader(name) {
 			n--
 		}
 	}
-	if g.exposeHeaders != "" {
-		exposed := fetch.Elements{Lines: []string{g.exposeHeaders}}
+	if g.ExposeHeaders != "" {
+		exposed := fetch.Elements{Lines: []string{g.ExposeHeaders}}
 		for _, more := exposed.Next(); more; _, more = exposed.Next() {
 			n++
 		}
 	}
-	for _, star := range []bool{g.anyMethod, g.anyHeader, strings.HasPrefix(g.exposeHeaders, "*")} {
+	for _, star := range []bool{g.AnyMethod, g.AnyHeader, strings.HasPrefix(g.ExposeHeaders, "*")} {
 		if star {
 			n += everything
 		}
@@ -102,16 +103,16 @@ func surplus(g *grant, r *Request) int {
 }
 
 // isOpen reports whether a policy allows everybody, or every host.
-func isOpen(g *grant) bool {
-	return g.anybody != 0 || slices.ContainsFunc(g.allow, (*match.Origins).HasAnyHost)
+func isOpen(g *compiled.Policy) bool {
+	return g.Anybody != 0 || slices.ContainsFunc(g.Allow, (*match.Origins).HasAnyHost)
 }
 
 // allowsOthers reports whether a policy allows somebody beside an origin.
-func allowsOthers(g *grant, o *origin.Origin) bool {
-	if len(g.regexes) > 0 {
+func allowsOthers(g *compiled.Policy, o *origin.Origin) bool {
+	if len(g.Regexes) > 0 {
 		return true
 	}
-	for _, set := range g.allow {
+	for _, set := range g.Allow {
 		if set.Any != 0 || set.Null != 0 && !o.Null || set.HasWildcards() {
 			return true
 		}
@@ -125,16 +126,16 @@ func allowsOthers(g *grant, o *origin.Origin) bool {
 }
 
 // reach counts the places in whose lists a policy is.
-func (t *trial) reach(g *grant) (n int) {
-	count := func(p *place) {
-		if slices.Contains(p.policies.grants, g) {
+func (t *trial) reach(g *compiled.Policy) (n int) {
+	count := func(p *compiled.Place) {
+		if slices.Contains(p.Active.Policies, g) {
 			n++
 		}
 	}
-	for i := range t.set.hosts {
-		count(&t.set.hosts[i].place)
-		for j := range t.set.hosts[i].routes {
-			count(&t.set.hosts[i].routes[j].place)
+	for i := range t.set.Hosts {
+		count(&t.set.Hosts[i].Place)
+		for j := range t.set.Hosts[i].Routes {
+			count(&t.set.Hosts[i].Routes[j].Place)
 		}
 	}
 	return n

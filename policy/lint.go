@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
@@ -19,9 +20,9 @@ type linter struct {
 
 	families    families // of the list at hand
 	allow, deny lintedList
-	denying     map[*grant]*lintedList // what policies deny
-	faultless   map[*terms]bool
-	setUses     []setUse // as compiledSet.originSets
+	denying     map[*compiled.Policy]*lintedList // what policies deny
+	faultless   map[*compiled.Terms]bool
+	setUses     []setUse // as compiled.Set.originSets
 
 	setLooks, regexTries int // towards maxSetLooks and maxRegexTries
 	inclusion            regex.Inclusion
@@ -34,7 +35,7 @@ type linter struct {
 // newLinter returns a linter of one compilation, which adds to what is found.
 func newLinter(found *finding.Collector) *linter {
 	return &linter{
-		found: found, denying: map[*grant]*lintedList{}, faultless: map[*terms]bool{},
+		found: found, denying: map[*compiled.Policy]*lintedList{}, faultless: map[*compiled.Terms]bool{},
 		inclusion: regex.Inclusion{Steps: regex.MaxInclusionSteps},
 	}
 }
@@ -77,8 +78,8 @@ type lintedList struct {
 // entry is a pattern in a list.
 type entry struct {
 	origin.Pattern
-	same    Rule // an earlier element that says the same
-	covered bool // by another one
+	same    compiled.Rule // an earlier element that says the same
+	covered bool          // by another one
 }
 
 // lintedSet is a reference to an origin set.
@@ -140,22 +141,22 @@ func (l *linter) Policy(of *writtenPolicy) {
 	for _, set := range p.deny.sets {
 		l.setUses[set.index].used = true
 	}
-	if len(p.grant.deny) > 0 {
+	if len(p.Policy.Deny) > 0 {
 		kept := *l.deny.patternList // which is used again, as the rest is
-		l.denying[p.grant] = &lintedList{patternList: &kept, entries: slices.Clone(l.deny.parse()), sets: slices.Clone(l.deny.sets), parsed: true}
+		l.denying[p.Policy] = &lintedList{patternList: &kept, entries: slices.Clone(l.deny.parse()), sets: slices.Clone(l.deny.sets), parsed: true}
 	}
 }
 
 // lintTerms looks at what the policy says of methods and headers. Many say the same.
 func (l *linter) lintTerms(p *lintedPolicy) {
-	if l.faultless[p.terms] {
+	if l.faultless[p.Terms] {
 		return
 	}
 	before := l.found.Added()
 	l.lintMethods(p)
 	l.lintHeaders(p)
 	l.lintMaxAge(p)
-	l.faultless[p.terms] = l.found.Added() == before
+	l.faultless[p.Terms] = l.found.Added() == before
 }
 
 // End implements [observer]: it looks at what can be said only when all is compiled.
@@ -170,7 +171,7 @@ func (l *linter) End() {
 	for i, f := range l.files {
 		for j, h := range f.set.GetVirtualHosts() {
 			if len(h.GetRoutes()) > 0 {
-				l.lintRoutes(i, j, h, &l.set.hosts[id])
+				l.lintRoutes(i, j, h, &l.set.Hosts[id])
 			}
 			id++
 		}
@@ -200,22 +201,22 @@ func (l *linter) dropBesideErrors() {
 
 // collectNames notes which policies and origin sets are referred to. What an error proposes in place of a name counts too.
 func (l *linter) collectNames() {
-	l.usedPolicies = make([]bool, len(l.set.policies))
+	l.usedPolicies = make([]bool, len(l.set.Policies))
 	for _, f := range l.files {
 		for _, m := range places(f.set) {
 			l.hasPlaces = true
 			for _, list := range [...]*corsprocv1.PolicyList{m.GetPolicies(), m.GetCandidates()} {
 				for _, name := range list.GetNames() {
-					if g := l.set.byName[name]; g != nil && !g.builtin {
-						l.usedPolicies[g.index] = true
+					if g := l.set.ByName[name]; g != nil && !g.Builtin {
+						l.usedPolicies[g.Index] = true
 					}
 				}
 			}
 		}
 	}
 	for g := range l.proposed {
-		if !g.builtin {
-			l.usedPolicies[g.index] = true
+		if !g.Builtin {
+			l.usedPolicies[g.Index] = true
 		}
 	}
 	for set := range l.proposedSets {
@@ -226,20 +227,20 @@ func (l *linter) collectNames() {
 // lintUnused finds policies and origin sets that nothing refers to. In a set without any place, policies wait for Envoy
 // to name them; in one without policies, origin sets wait for the files that have them.
 func (l *linter) lintUnused() {
-	for i, p := range l.set.policies {
-		if l.hasPlaces && !l.usedPolicies[i] && l.set.byName[p.name] == p {
-			at := l.in(p.source, finding.Path("").Name("policies").Name(p.name))
+	for i, p := range l.set.Policies {
+		if l.hasPlaces && !l.usedPolicies[i] && l.set.ByName[p.Name] == p {
+			at := l.in(p.Source, finding.Path("").Name("policies").Name(p.Name))
 			at.Key = true
-			l.found.Warn(finding.Finding{Code: finding.CodeUnusedPolicy, Location: at, Value: p.name,
+			l.found.Warn(finding.Finding{Code: finding.CodeUnusedPolicy, Location: at, Value: p.Name,
 				Message: "no place of these files uses this policy, so it is in force only where Envoy's metadata names it"})
 		}
 	}
 	for i, set := range l.originSets {
-		if l.anyPolicy && l.setsByName[set.name] == set && !l.setUses[i].used {
-			at := l.in(set.source, finding.Path("").Name("origin_sets").Name(set.name))
+		if l.anyPolicy && l.setsByName[set.Name] == set && !l.setUses[i].used {
+			at := l.in(set.Source, finding.Path("").Name("origin_sets").Name(set.Name))
 			at.Key = true
-			l.found.Warn(finding.Finding{Code: finding.CodeUnusedOriginSet, Location: at, Value: set.name,
-				Message: "no policy refers to this origin set (with \"@" + set.name + "\")"})
+			l.found.Warn(finding.Finding{Code: finding.CodeUnusedOriginSet, Location: at, Value: set.Name,
+				Message: "no policy refers to this origin set (with \"@" + set.Name + "\")"})
 		}
 	}
 }

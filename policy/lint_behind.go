@@ -4,24 +4,25 @@ import (
 	"regexp/syntax"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/regex"
 )
 
 // language returns what a route takes as an expression for whole paths; nil for an expression that cannot be parsed.
-func language(t *route) *syntax.Regexp {
-	literal := &syntax.Regexp{Op: syntax.OpLiteral, Rune: []rune(t.text)}
+func language(t *compiled.Route) *syntax.Regexp {
+	literal := &syntax.Regexp{Op: syntax.OpLiteral, Rune: []rune(t.Text)}
 	rest := &syntax.Regexp{Op: syntax.OpStar, Sub: []*syntax.Regexp{{Op: syntax.OpAnyChar}}}
-	switch t.kind {
-	case routePath:
+	switch t.Kind {
+	case compiled.RoutePath:
 		return literal
-	case routePrefix:
+	case compiled.RoutePrefix:
 		return &syntax.Regexp{Op: syntax.OpConcat, Sub: []*syntax.Regexp{literal, rest}}
-	case routeSegments:
+	case compiled.RouteSegments:
 		slash := &syntax.Regexp{Op: syntax.OpLiteral, Rune: []rune("/")}
 		below := &syntax.Regexp{Op: syntax.OpConcat, Sub: []*syntax.Regexp{slash, rest}}
 		return &syntax.Regexp{Op: syntax.OpConcat, Sub: []*syntax.Regexp{literal, {Op: syntax.OpQuest, Sub: []*syntax.Regexp{below}}}}
 	}
-	tree, err := syntax.Parse(t.text, syntax.Perl)
+	tree, err := syntax.Parse(t.Text, syntax.Perl)
 	if err != nil {
 		return nil
 	}
@@ -29,7 +30,7 @@ func language(t *route) *syntax.Regexp {
 }
 
 // union returns an expression for what any of some routes takes.
-func union(routes []*route) *syntax.Regexp {
+func union(routes []*compiled.Route) *syntax.Regexp {
 	if len(routes) == 0 {
 		return &syntax.Regexp{Op: syntax.OpNoMatch}
 	}
@@ -49,23 +50,23 @@ func union(routes []*route) *syntax.Regexp {
 
 // coveredBefore looks at whether routes of a virtual host that come before t take every path that t could. Where they do it
 // returns one that does so alone, or the first of those that do so together.
-func coveredBefore(x *regex.Inclusion, h *virtualHost, before []reached, t *route, r regex.PathReach) (how regex.Extent, first int, alone bool) {
-	if t.kind != routeRegex && t.kind != routePrefix && t.kind != routeSegments {
+func coveredBefore(x *regex.Inclusion, h *compiled.VirtualHost, before []reached, t *compiled.Route, r regex.PathReach) (how regex.Extent, first int, alone bool) {
+	if t.Kind != compiled.RouteRegex && t.Kind != compiled.RoutePrefix && t.Kind != compiled.RouteSegments {
 		return regex.ExtentUnknown, 0, false // a single path was tried already
 	}
 	var indexes []int
-	var routes []*route
-	worthwhile := t.kind != routePrefix // many paths do not make a prefix
+	var routes []*compiled.Route
+	worthwhile := t.Kind != compiled.RoutePrefix // many paths do not make a prefix
 	for _, b := range before {
 		if x.Steps--; x.Steps < 0 {
 			return regex.ExtentUnknown, 0, false
 		}
-		if e := &h.routes[b.route]; strings.HasPrefix(b.Prefix, r.Prefix) || strings.HasPrefix(r.Prefix, b.Prefix) {
+		if e := &h.Routes[b.route]; strings.HasPrefix(b.Prefix, r.Prefix) || strings.HasPrefix(r.Prefix, b.Prefix) {
 			indexes, routes = append(indexes, b.route), append(routes, e)
-			worthwhile = worthwhile || e.kind == routeRegex
+			worthwhile = worthwhile || e.Kind == compiled.RouteRegex
 		}
 	}
-	if !worthwhile || len(routes) > regex.MaxIncluding || t.kind != routeRegex && len(routes) == 0 {
+	if !worthwhile || len(routes) > regex.MaxIncluding || t.Kind != compiled.RouteRegex && len(routes) == 0 {
 		return regex.ExtentUnknown, 0, false
 	}
 	how = x.Compare(language(t), union(routes))

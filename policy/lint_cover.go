@@ -2,6 +2,7 @@ package policy
 
 import (
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
@@ -38,7 +39,7 @@ func (l *linter) lintSetReferences(list *lintedList) {
 		}
 		if words != "" {
 			set.covered = true
-			l.covered(list.at.Index(set.element), "@"+set.name, first, words)
+			l.covered(list.at.Index(set.element), "@"+set.Name, first, words)
 		}
 	}
 }
@@ -50,17 +51,17 @@ func (l *linter) coveringEntry(list *lintedList, of *lintedSet, p *origin.Patter
 	}
 	if list.compiled != nil {
 		// What is said to be covered itself does not count.
-		if by := Rule(list.compiled.CoveringPattern(p, func(r uint64) bool { return list.entry(Rule(r)).covered })); by != 0 {
-			return list.at.Index(by.element()), list.textAt(by), true
+		if by := compiled.Rule(list.compiled.CoveringPattern(p, func(r uint64) bool { return list.entry(compiled.Rule(r)).covered })); by != 0 {
+			return list.at.Index(by.Element()), list.textAt(by), true
 		}
 	}
 	for i := range list.sets[:min(len(list.sets), maxSetsLookedAt)] {
 		set := &list.sets[i]
-		if set.originSet == of.originSet || set.covered {
+		if set.OriginSet == of.OriginSet || set.covered {
 			continue
 		}
-		if by := Rule(set.CoveringPattern(p, nil)); by != 0 {
-			return list.at.Index(set.element), "@" + set.name, true
+		if by := compiled.Rule(set.CoveringPattern(p, nil)); by != 0 {
+			return list.at.Index(set.element), "@" + set.Name, true
 		}
 	}
 	return finding.Location{}, "", false
@@ -73,9 +74,9 @@ func (l *linter) lintRegexCover(p *lintedPolicy) {
 	}
 	at := p.at.Field("allow_origin_regexes")
 	first := map[string]int{}
-	star := Rule(0)
+	star := compiled.Rule(0)
 	if p.allow.compiled != nil {
-		star = Rule(p.allow.compiled.Any)
+		star = compiled.Rule(p.allow.compiled.Any)
 	}
 	for i, text := range p.message.GetAllowOriginRegexes() {
 		switch earlier, again := first[text]; {
@@ -83,11 +84,11 @@ func (l *linter) lintRegexCover(p *lintedPolicy) {
 			l.covered(at.Index(i), text, at.Index(earlier), text)
 			continue
 		case star != 0:
-			l.covered(at.Index(i), text, p.allow.at.Index(star.element()), "*")
+			l.covered(at.Index(i), text, p.allow.at.Index(star.Element()), "*")
 		}
 		first[text] = i
 	}
-	if star != 0 || len(p.regexes) != len(p.message.GetAllowOriginRegexes()) {
+	if star != 0 || len(p.Regexes) != len(p.message.GetAllowOriginRegexes()) {
 		return // that says all, or there is an error about one of them
 	}
 	for i, text := range p.message.GetAllowOriginRegexes() {
@@ -103,7 +104,7 @@ func (l *linter) lintRegexCover(p *lintedPolicy) {
 			if l.regexTries++; l.regexTries > maxRegexTries {
 				return
 			}
-			if p.regexes[i].MatchString(own.Origin.Text) {
+			if p.Regexes[i].MatchString(own.Origin.Text) {
 				own.covered = true
 				l.covered(p.allow.at.Index(own.Index), own.Origin.Text, at.Index(i), text)
 			}

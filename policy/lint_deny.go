@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -18,17 +19,17 @@ const (
 
 // denies are the entries of deny_origins of which it is not known yet that they take something away.
 type denies struct {
-	open  map[*grant][]*origin.Pattern
-	sets  map[*grant][]lintedSet // the same of references
-	asked map[[2]*grant]bool
+	open  map[*compiled.Policy][]*origin.Pattern
+	sets  map[*compiled.Policy][]lintedSet // the same of references
+	asked map[[2]*compiled.Policy]bool
 	looks int // what is left of maxDenyLooks
 }
 
 // lintDenies finds entries of deny_origins that take nothing away: neither from what the policy itself allows nor,
 // because a deny ends the search, from what a policy allows that is tried after it.
 func (l *linter) lintDenies() {
-	d := denies{map[*grant][]*origin.Pattern{}, map[*grant][]lintedSet{}, map[[2]*grant]bool{}, maxDenyLooks}
-	for _, p := range l.set.policies {
+	d := denies{map[*compiled.Policy][]*origin.Pattern{}, map[*compiled.Policy][]lintedSet{}, map[[2]*compiled.Policy]bool{}, maxDenyLooks}
+	for _, p := range l.set.Policies {
 		list := l.denying[p]
 		if list == nil {
 			continue
@@ -50,7 +51,7 @@ func (l *linter) lintDenies() {
 	}
 	for list := range l.lists() {
 		for i, name := range list {
-			p := l.set.byName[name]
+			p := l.set.ByName[name]
 			if len(d.open[p]) == 0 && len(d.sets[p]) == 0 {
 				continue
 			}
@@ -59,26 +60,26 @@ func (l *linter) lintDenies() {
 				continue
 			}
 			for _, later := range list[i+1:] {
-				if q := l.set.byName[later]; q != nil && !q.builtin {
+				if q := l.set.ByName[later]; q != nil && !q.Builtin {
 					d.dropUseful(p, q)
 				}
 			}
 		}
 	}
-	for _, p := range l.set.policies {
+	for _, p := range l.set.Policies {
 		for _, deny := range d.open[p] {
 			l.found.Warn(finding.Finding{Code: finding.CodeDenyOutsideAllow, Location: l.denying[p].at.Index(deny.Index), Value: text(deny),
 				Message: "nothing here allows this origin, neither this policy nor one that is tried after it: there is nothing to deny"})
 		}
 		for _, set := range d.sets[p] {
-			l.found.Warn(finding.Finding{Code: finding.CodeDenyOutsideAllow, Location: l.denying[p].at.Index(set.element), Value: "@" + set.name,
+			l.found.Warn(finding.Finding{Code: finding.CodeDenyOutsideAllow, Location: l.denying[p].at.Index(set.element), Value: "@" + set.Name,
 				Message: "nothing here allows an origin of this set, neither this policy nor one that is tried after it: there is nothing to deny"})
 		}
 	}
 }
 
 // drop says that nothing is known of the denies of a policy.
-func (d *denies) drop(p *grant) {
+func (d *denies) drop(p *compiled.Policy) {
 	delete(d.open, p)
 	delete(d.sets, p)
 }
@@ -99,11 +100,11 @@ func (l *linter) lists() iter.Seq[[]string] {
 }
 
 // dropUseful drops those open denies of p that take something from what q allows.
-func (d *denies) dropUseful(p, q *grant) {
-	if len(d.open[p]) == 0 && len(d.sets[p]) == 0 || d.asked[[2]*grant{p, q}] {
+func (d *denies) dropUseful(p, q *compiled.Policy) {
+	if len(d.open[p]) == 0 && len(d.sets[p]) == 0 || d.asked[[2]*compiled.Policy{p, q}] {
 		return
 	}
-	d.asked[[2]*grant{p, q}] = true
+	d.asked[[2]*compiled.Policy{p, q}] = true
 	rest := d.useless(slices.Values(d.open[p]), q, false)
 	var sets []lintedSet
 	for _, set := range d.sets[p] {
@@ -122,7 +123,7 @@ func (d *denies) dropUseful(p, q *grant) {
 
 // useless returns those of some denies that take nothing from what q allows; none if all of them are asked for and one
 // does.
-func (d *denies) useless(list iter.Seq[*origin.Pattern], q *grant, all bool) (rest []*origin.Pattern) {
+func (d *denies) useless(list iter.Seq[*origin.Pattern], q *compiled.Policy, all bool) (rest []*origin.Pattern) {
 	var wild []*origin.Pattern
 	for deny := range list {
 		if d.looks--; d.looks < 0 {
@@ -131,7 +132,7 @@ func (d *denies) useless(list iter.Seq[*origin.Pattern], q *grant, all bool) (re
 		switch {
 		case deny.Kind != origin.PatternNull && !deny.IsExact():
 			wild = append(wild, deny)
-		case q.allows(&origin.Origin{
+		case q.Allows(&origin.Origin{
 			Text: deny.Origin.Text, Scheme: deny.Origin.Scheme, Host: deny.Origin.Host, Port: deny.Origin.Port,
 			Null: deny.Kind == origin.PatternNull,
 		}) == 0:
@@ -152,8 +153,8 @@ func (d *denies) useless(list iter.Seq[*origin.Pattern], q *grant, all bool) (re
 
 // outside returns those wildcards that match nothing that q allows. What an expression may accept is not guessed: beside
 // one, nothing is outside.
-func (d *denies) outside(wild []*origin.Pattern, q *grant) (rest []*origin.Pattern) {
-	if q.anybody != 0 || len(q.regexes) > 0 {
+func (d *denies) outside(wild []*origin.Pattern, q *compiled.Policy) (rest []*origin.Pattern) {
+	if q.Anybody != 0 || len(q.Regexes) > 0 {
 		return nil
 	}
 	denied := map[origin.Scope][]*origin.Pattern{} // by what they match, whatever the port
@@ -164,7 +165,7 @@ func (d *denies) outside(wild []*origin.Pattern, q *grant) (rest []*origin.Patte
 	useful := map[*origin.Pattern]bool{}
 	allowed := map[origin.Scope][]int32{} // the ports of allowed wildcards
 	any := false
-	for _, set := range q.allow {
+	for _, set := range q.Allow {
 		any = any || set.Null != 0 // "*" does not get here
 		for a := range set.All() {
 			any = true

@@ -13,7 +13,7 @@ import (
 // lintExtensions finds patterns and expressions that let in every browser extension, or every host of another scheme that
 // is not the web's, with credentials. Anybody can publish an extension; what reads the answers then is any that the user has.
 func (l *linter) lintExtensions(p *lintedPolicy) {
-	if !p.credentials || slices.Contains(p.message.GetDangerouslyAllow(), corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_ANY_ORIGIN_WITH_CREDENTIALS) {
+	if !p.Credentials || slices.Contains(p.message.GetDangerouslyAllow(), corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_ANY_ORIGIN_WITH_CREDENTIALS) {
 		return
 	}
 	if p.allow.hasAnyHost() {
@@ -29,17 +29,17 @@ func (l *linter) lintExtensions(p *lintedPolicy) {
 		}
 		for q := range set.patterns() {
 			if isEveryHost(q) {
-				entry := l.in(set.source, finding.Path("").Name("origin_sets").Name(set.name).Index(q.Index))
-				l.everyExtension(p.allow.at.Index(set.element), "@"+set.name, q.Origin.Scheme, &entry)
+				entry := l.in(set.Source, finding.Path("").Name("origin_sets").Name(set.Name).Index(q.Index))
+				l.everyExtension(p.allow.at.Index(set.element), "@"+set.Name, q.Origin.Scheme, &entry)
 				break
 			}
 		}
 	}
 	texts := p.message.GetAllowOriginRegexes()
-	if len(p.regexes) != len(texts) {
+	if len(p.Regexes) != len(texts) {
 		return // one of them does not compile, which is an error
 	}
-	for i, re := range p.regexes {
+	for i, re := range p.Regexes {
 		for _, scheme := range extensionSchemes {
 			if regex.AcceptsAll(re, probeExtensions(scheme)) && !regex.AcceptsAll(re, regex.ProbeOrigins("https")) && !regex.AcceptsAll(re, regex.ProbeOrigins("http")) {
 				l.everyExtension(p.at.Field("allow_origin_regexes").Index(i), texts[i], scheme, nil)

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
@@ -21,7 +22,7 @@ func (l *linter) lintOrigins(p *lintedPolicy) {
 		}
 	}
 	// A literal "*" allows null, an echoed one never does.
-	l.lintList(p.allow, !p.credentials)
+	l.lintList(p.allow, !p.Credentials)
 	l.lintList(p.deny, true)
 	l.hintWildcard(p.allow)
 }
@@ -41,13 +42,13 @@ func (l *linter) lintList(list *lintedList, starCoversNull bool) {
 		p := &entries[i]
 		if by := coveringElement(list.compiled, p); by != 0 {
 			p.covered = true
-			l.covered(list.at.Index(p.Index), text(&p.Pattern), list.at.Index(by.element()), list.textAt(by))
+			l.covered(list.at.Index(p.Index), text(&p.Pattern), list.at.Index(by.Element()), list.textAt(by))
 			continue
 		}
 		for _, set := range list.sets[:min(len(list.sets), maxSetsLookedAt)] {
-			if by := Rule(set.CoveringPattern(&p.Pattern, nil)); by != 0 {
+			if by := compiled.Rule(set.CoveringPattern(&p.Pattern, nil)); by != 0 {
 				p.covered = true
-				l.covered(list.at.Index(p.Index), text(&p.Pattern), l.setEntry(set.writtenSet, by), set.texts[by.element()])
+				l.covered(list.at.Index(p.Index), text(&p.Pattern), l.setEntry(set.writtenSet, by), set.texts[by.Element()])
 				break
 			}
 		}
@@ -58,13 +59,13 @@ func (l *linter) lintList(list *lintedList, starCoversNull bool) {
 		at := list.at.Index(set.element)
 		if first, ok := seen[set.writtenSet]; ok {
 			set.covered = true
-			l.covered(at, "@"+set.name, list.at.Index(first), "@"+set.name)
+			l.covered(at, "@"+set.Name, list.at.Index(first), "@"+set.Name)
 			continue
 		}
 		seen[set.writtenSet] = set.element
 		if list.compiled != nil && list.compiled.Any != 0 && (set.Null == 0 || starCoversNull) {
 			set.covered = true
-			l.covered(at, "@"+set.name, list.at.Index(Rule(list.compiled.Any).element()), "*")
+			l.covered(at, "@"+set.Name, list.at.Index(compiled.Rule(list.compiled.Any).Element()), "*")
 		}
 	}
 	l.lintSetReferences(list)
@@ -91,17 +92,17 @@ func text(p *origin.Pattern) string {
 }
 
 // entry returns the element that a rule of the list is.
-func (list *lintedList) entry(r Rule) *entry {
+func (list *lintedList) entry(r compiled.Rule) *entry {
 	entries := list.parse()
-	i, _ := slices.BinarySearchFunc(entries, r.element(), func(p entry, index int) int { return cmp.Compare(p.Index, index) })
+	i, _ := slices.BinarySearchFunc(entries, r.Element(), func(p entry, index int) int { return cmp.Compare(p.Index, index) })
 	return &entries[i]
 }
 
 // textAt returns it as written.
-func (list *lintedList) textAt(r Rule) string { return list.texts[r.element()] }
+func (list *lintedList) textAt(r compiled.Rule) string { return list.texts[r.Element()] }
 
-func (l *linter) setEntry(set *writtenSet, r Rule) finding.Location {
-	return l.in(set.source, finding.Path("").Name("origin_sets").Name(set.name).Index(r.element()))
+func (l *linter) setEntry(set *writtenSet, r compiled.Rule) finding.Location {
+	return l.in(set.Source, finding.Path("").Name("origin_sets").Name(set.Name).Index(r.Element()))
 }
 
 // lintNullInSets finds "null" in origin sets that a policy allows.
@@ -110,7 +111,7 @@ func (l *linter) lintNullInSets() {
 		if !l.setUses[i].allowed || set.Null == 0 {
 			continue
 		}
-		at := l.in(set.source, finding.Path("").Name("origin_sets").Name(set.name))
+		at := l.in(set.Source, finding.Path("").Name("origin_sets").Name(set.Name))
 		for i, text := range set.texts {
 			if text == "null" {
 				l.warnNull(at.Index(i))

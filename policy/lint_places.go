@@ -2,6 +2,7 @@ package policy
 
 import (
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/match"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -24,8 +25,8 @@ func (l *linter) lintLists() {
 func (l *linter) lintPolicyList(at finding.Location, names []string) {
 	first, everybody := map[string]int{}, -1
 	for i, name := range names {
-		p := l.set.byName[name]
-		if p == nil || p.builtin {
+		p := l.set.ByName[name]
+		if p == nil || p.Builtin {
 			continue // it is built in, or there is an error about it
 		}
 		earlier, again := first[name]
@@ -38,7 +39,7 @@ func (l *linter) lintPolicyList(at finding.Location, names []string) {
 				Message: "this is never tried here: " + names[everybody] + " allows every origin, and the first policy that matches ends the search", Related: new(at.Index(everybody))})
 		default:
 			first[name] = i
-			if p.star { // which covers null too
+			if p.Star { // which covers null too
 				everybody = i
 			}
 		}
@@ -65,19 +66,19 @@ func (l *linter) lintHostNames() {
 				}
 			}
 			at := l.in(int32(i), finding.Path("").Name("virtual_hosts").Index(j)).Field("name")
-			if l.hostAt(int(l.set.names.Find(nameGlob, name))).Field("name") != at {
+			if l.hostAt(int(l.set.Names.Find(compiled.NameGlob, name))).Field("name") != at {
 				continue // there is an error about it
 			}
 			// A pattern that matches the text of another one, its stars included, matches all that the other one does.
-			id, ok := l.set.globs.Find(name)
+			id, ok := l.set.Globs.Find(name)
 			if !ok {
 				continue
 			}
-			winner := l.set.hosts[id]
-			first := l.in(winner.source, finding.Path("").Name("virtual_hosts").Index(int(winner.position))).Field("name")
+			winner := l.set.Hosts[id]
+			first := l.in(winner.Source, finding.Path("").Name("virtual_hosts").Index(int(winner.Position))).Field("name")
 			if first != at {
 				l.found.Warn(finding.Finding{Code: finding.CodeUnreachableHost, Location: at, Value: name,
-					Message: "no request belongs here: the pattern " + winner.label + " matches every such name too, and the longer pattern wins", Related: &first})
+					Message: "no request belongs here: the pattern " + winner.Label + " matches every such name too, and the longer pattern wins", Related: &first})
 			}
 		}
 	}
@@ -89,13 +90,13 @@ func (l *linter) lintTiming() {
 	id, inherited := 1, false // inherited: default's list has an effect somewhere
 	for i, f := range l.files {
 		for j, h := range f.set.GetVirtualHosts() {
-			host := &l.set.hosts[id]
+			host := &l.set.Hosts[id]
 			id++
-			effect := !host.policies.passthrough
+			effect := !host.Active.Passthrough
 			for k, r := range h.GetRoutes() {
 				if r.GetTimingAllowOrigins() == nil {
-					effect = effect || !host.routes[k].policies.passthrough
-				} else if host.routes[k].policies.passthrough {
+					effect = effect || !host.Routes[k].Active.Passthrough
+				} else if host.Routes[k].Active.Passthrough {
 					l.warnTiming(l.in(int32(i), position{j, k}.path()), r.GetTimingAllowOrigins())
 				}
 			}
@@ -106,9 +107,9 @@ func (l *linter) lintTiming() {
 			}
 		}
 	}
-	d := &l.set.hosts[0]
-	if d.source >= 0 && d.policies.passthrough && !inherited {
-		l.warnTiming(l.in(d.source, finding.Path("").Name("default")), l.files[d.source].set.GetDefault().GetTimingAllowOrigins())
+	d := &l.set.Hosts[0]
+	if d.Source >= 0 && d.Active.Passthrough && !inherited {
+		l.warnTiming(l.in(d.Source, finding.Path("").Name("default")), l.files[d.Source].set.GetDefault().GetTimingAllowOrigins())
 	}
 }
 

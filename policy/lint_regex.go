@@ -27,7 +27,7 @@ func (l *linter) lintRegexes(p *lintedPolicy) {
 			continue // it is too large, and there is an error about that
 		}
 		if regex.AcceptsAll(whole, regex.ProbeOrigins("https")) || regex.AcceptsAll(whole, regex.ProbeOrigins("http")) {
-			if !p.credentials { // with them it is an error, or allowed on purpose
+			if !p.Credentials { // with them it is an error, or allowed on purpose
 				l.found.Warn(finding.Finding{Code: finding.CodeRegexNeighbour, Location: at, Value: text,
 					Message: "this accepts every site, " + regex.ProbeOrigins("https")[1] + " too; to allow anybody, write \"*\" in allow_origins"})
 			}

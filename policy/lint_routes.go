@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
@@ -31,38 +32,38 @@ type reached struct {
 }
 
 // lintRoutes finds routes of virtual host j of source i that no request can reach.
-func (l *linter) lintRoutes(i, j int, m *corsprocv1.VirtualHost, h *virtualHost) {
+func (l *linter) lintRoutes(i, j int, m *corsprocv1.VirtualHost, h *compiled.VirtualHost) {
 	at := func(route int) finding.Location {
 		field, _ := matcher(m.GetRoutes()[route])
 		return l.in(int32(i), position{j, route}.path()).Field(field)
 	}
 	var before routesBefore
-	for i := range h.routes {
-		t := &h.routes[i]
-		if _, ok := matcher(m.GetRoutes()[i]); !ok || t.kind == routeRegex && t.pattern == nil || isPathKind(t.kind) && !strings.HasPrefix(t.text, "/") {
+	for i := range h.Routes {
+		t := &h.Routes[i]
+		if _, ok := matcher(m.GetRoutes()[i]); !ok || t.Kind == compiled.RouteRegex && t.Pattern == nil || isPathKind(t.Kind) && !strings.HasPrefix(t.Text, "/") {
 			continue // there is an error about it
 		}
 		r := reach(t)
 		first, behind := before.covering(h, t, r)
 		message := "no request gets here: an earlier route takes all of them, and the first that matches is the place"
-		if worthwhile := t.kind != routePrefix || len(before.tried) > 0; worthwhile && !behind && !r.Nothing {
+		if worthwhile := t.Kind != compiled.RoutePrefix || len(before.tried) > 0; worthwhile && !behind && !r.Nothing {
 			how, by, alone := coveredBefore(&l.inclusion, h, before.reached, t, r)
 			if first, behind = by, how == regex.ExtentCovered; !alone {
 				message = "no request gets here: earlier routes together take all of them, and the first that matches is the place"
 			}
-			r.Nothing = how == regex.ExtentNothing && t.kind == routeRegex
+			r.Nothing = how == regex.ExtentNothing && t.Kind == compiled.RouteRegex
 		}
 		switch {
 		case behind:
 			related := at(first)
-			l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(i), Value: t.text,
+			l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(i), Value: t.Text,
 				Message: message, Related: &related})
 			continue // what it covers is covered by earlier ones
-		case r.Nothing && t.kind == routeRegex && r.Prefix[0] == '/':
-			l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(i), Value: t.text,
+		case r.Nothing && t.Kind == compiled.RouteRegex && r.Prefix[0] == '/':
+			l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(i), Value: t.Text,
 				Message: "no request gets here: no path is like this; it has no query, no fragment and no blanks"})
 		case r.Nothing:
-			l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(i), Value: t.text,
+			l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(i), Value: t.Text,
 				Message: "no request gets here: every path begins with a slash"})
 		default:
 			l.lintPath(func() finding.Location { return at(i) }, h, i)
@@ -86,22 +87,24 @@ func matcher(r *corsprocv1.Route) (field string, ok bool) {
 	return field, n == 1
 }
 
-func isPathKind(k routeKind) bool { return k == routePath || k == routePrefix || k == routeSegments }
+func isPathKind(k compiled.RouteKind) bool {
+	return k == compiled.RoutePath || k == compiled.RoutePrefix || k == compiled.RouteSegments
+}
 
 // reach returns which paths a route covers.
-func reach(t *route) regex.PathReach {
-	switch t.kind {
-	case routePath, routeSegments:
-		return regex.PathReach{Prefix: t.text}
-	case routePrefix:
-		return regex.PathReach{Prefix: t.text, All: true}
-	case routeRegex:
-		return regex.ReachOf(t.text)
+func reach(t *compiled.Route) regex.PathReach {
+	switch t.Kind {
+	case compiled.RoutePath, compiled.RouteSegments:
+		return regex.PathReach{Prefix: t.Text}
+	case compiled.RoutePrefix:
+		return regex.PathReach{Prefix: t.Text, All: true}
+	case compiled.RouteRegex:
+		return regex.ReachOf(t.Text)
 	}
 	return regex.PathReach{}
 }
 
-func (b *routesBefore) add(i int, t *route, r regex.PathReach) {
+func (b *routesBefore) add(i int, t *compiled.Route, r regex.PathReach) {
 	put := func(m *map[string]int, key string) {
 		if *m == nil {
 			*m = map[string]int{}
@@ -110,25 +113,25 @@ func (b *routesBefore) add(i int, t *route, r regex.PathReach) {
 			(*m)[key] = i
 		}
 	}
-	if t.kind != routeName && !r.Nothing {
+	if t.Kind != compiled.RouteName && !r.Nothing {
 		b.reached = append(b.reached, reached{i, r})
 	}
 	switch {
-	case t.kind == routeName && match.IsGlob(t.text):
-		b.globs.Add(t.text, i)
-	case t.kind == routeName:
-		put(&b.names, t.text)
+	case t.Kind == compiled.RouteName && match.IsGlob(t.Text):
+		b.globs.Add(t.Text, i)
+	case t.Kind == compiled.RouteName:
+		put(&b.names, t.Text)
 	case r.Nothing:
 	case r.All:
 		put(&b.prefixes, r.Prefix)
 		b.addLength(len(r.Prefix))
-	case t.kind == routeSegments:
-		put(&b.segments, t.text)
-		b.addLength(len(t.text))
-	case t.kind == routePath:
-		put(&b.paths, t.text)
-	case t.kind == routeRegex:
-		put(&b.regexes, t.text)
+	case t.Kind == compiled.RouteSegments:
+		put(&b.segments, t.Text)
+		b.addLength(len(t.Text))
+	case t.Kind == compiled.RoutePath:
+		put(&b.paths, t.Text)
+	case t.Kind == compiled.RouteRegex:
+		put(&b.regexes, t.Text)
 		if len(b.tried) < maxRegexesTried {
 			b.tried = append(b.tried, i)
 		}
@@ -142,16 +145,16 @@ func (b *routesBefore) addLength(n int) {
 }
 
 // covering returns an earlier route that covers every request that t could cover.
-func (b *routesBefore) covering(h *virtualHost, t *route, r regex.PathReach) (first int, ok bool) {
+func (b *routesBefore) covering(h *compiled.VirtualHost, t *compiled.Route, r regex.PathReach) (first int, ok bool) {
 	if i, ok := b.prefixes["/"]; ok {
 		return i, true
 	}
-	if t.kind == routeName {
-		if i, ok := b.names[t.text]; ok {
+	if t.Kind == compiled.RouteName {
+		if i, ok := b.names[t.Text]; ok {
 			return i, true
 		}
 		// As for virtual hosts: a pattern that matches the text of another one covers it.
-		return b.globs.Find(t.text)
+		return b.globs.Find(t.Text)
 	}
 	for _, n := range b.lens {
 		if n > len(r.Prefix) {
@@ -161,22 +164,22 @@ func (b *routesBefore) covering(h *virtualHost, t *route, r regex.PathReach) (fi
 			return i, true
 		}
 		i, ok := b.segments[r.Prefix[:n]]
-		if ok && (n < len(r.Prefix) && r.Prefix[n] == '/' || n == len(r.Prefix) && (t.kind == routePath || t.kind == routeSegments)) {
+		if ok && (n < len(r.Prefix) && r.Prefix[n] == '/' || n == len(r.Prefix) && (t.Kind == compiled.RoutePath || t.Kind == compiled.RouteSegments)) {
 			return i, true
 		}
 	}
-	switch t.kind {
-	case routePath:
-		if i, ok := b.paths[t.text]; ok {
+	switch t.Kind {
+	case compiled.RoutePath:
+		if i, ok := b.paths[t.Text]; ok {
 			return i, true
 		}
 		for _, i := range b.tried {
-			if h.routes[i].pattern.MatchString(t.text) {
+			if h.Routes[i].Pattern.MatchString(t.Text) {
 				return i, true
 			}
 		}
-	case routeRegex:
-		i, ok := b.regexes[t.text]
+	case compiled.RouteRegex:
+		i, ok := b.regexes[t.Text]
 		return i, ok
 	}
 	return 0, false

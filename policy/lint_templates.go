@@ -3,6 +3,8 @@ package policy
 import (
 	"regexp"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 )
 
 // templateSegment is a segment that other routers let stand for any: :id, {id}, {id:[0-9]+}, <id>, <int:id>.
@@ -22,8 +24,8 @@ func isTemplate(path string) bool {
 }
 
 // templateRegex returns the expression that says what a template means.
-func templateRegex(t *route) string {
-	segments := strings.Split(t.text, "/")
+func templateRegex(t *compiled.Route) string {
+	segments := strings.Split(t.Text, "/")
 	for i, segment := range segments {
 		if templateSegment.MatchString(segment) {
 			segments[i] = "[^/]+"
@@ -32,10 +34,10 @@ func templateRegex(t *route) string {
 		}
 	}
 	rest := ""
-	switch t.kind {
-	case routePrefix:
+	switch t.Kind {
+	case compiled.RoutePrefix:
 		rest = ".*"
-	case routeSegments:
+	case compiled.RouteSegments:
 		rest = "(/.*)?"
 	}
 	return strings.Join(segments, "/") + rest

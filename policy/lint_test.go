@@ -8,14 +8,15 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/growth"
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // compileLinted compiles a set and looks at it, as Compile does.
-func compileLinted(set *corsprocv1.PolicySet) (*compiledSet, []finding.Finding) {
-	compiled, found := &compiledSet{}, &finding.Collector{}
+func compileLinted(set *corsprocv1.PolicySet) (*compiled.Set, []finding.Finding) {
+	compiled, found := &compiled.Set{}, &finding.Collector{}
 	compileInto(compiled, found, newLinter(found), []file{{name: "x", set: set}})
 	return compiled, found.Findings()
 }
@@ -76,7 +77,7 @@ func TestCoverage(t *testing.T) {
 	for i := range patterns {
 		one := new(match.OriginIndex).List()
 		one.Add(&patterns[i], 1)
-		allow := &grant{allow: []*match.Origins{&one}, anybody: Rule(one.Any)}
+		allow := &compiled.Policy{Allow: []*match.Origins{&one}, Anybody: compiled.Rule(one.Any)}
 		for j := range patterns {
 			covers, meets := true, false
 			for k := range all {
@@ -126,7 +127,7 @@ func TestReach(t *testing.T) {
 				}
 				said++
 				for _, path := range paths {
-					if compiled.hosts[1].route("", path) == 1 {
+					if compiled.Hosts[1].RouteOf("", path) == 1 {
 						t.Errorf("%v behind %v: %s gets there", second, first, path)
 					}
 				}
@@ -193,7 +194,7 @@ func TestInclusion(t *testing.T) {
 		compiled, findings := compileLinted(&corsprocv1.PolicySet{VirtualHosts: []*corsprocv1.VirtualHost{h}})
 		reached := map[int]string{}
 		for _, path := range paths {
-			reached[compiled.hosts[1].route("", path)] = path
+			reached[compiled.Hosts[1].RouteOf("", path)] = path
 		}
 		behind := map[int]bool{}
 		for _, f := range findings {

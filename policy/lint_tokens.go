@@ -85,7 +85,7 @@ func (l *linter) lintHeaders(p *lintedPolicy) {
 const maxHonouredAge = 7200
 
 func (l *linter) lintMaxAge(p *lintedPolicy) {
-	if seconds, err := strconv.Atoi(p.maxAge); err == nil && seconds > maxHonouredAge {
+	if seconds, err := strconv.Atoi(p.MaxAge); err == nil && seconds > maxHonouredAge {
 		l.found.Hint(finding.Finding{Code: finding.CodeMaxAgeCapped, Location: p.at.Field("max_age"), Value: p.message.GetMaxAge(),
 			Message: "browsers cut this: Chromium keeps a preflight for at most 2h, Firefox for 24h, Safari for 10m"})
 	}

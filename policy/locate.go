@@ -1,56 +1,63 @@
 package policy
 
-import "github.com/corsproc/corsproc/policy/finding"
+import (
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compiled"
+)
+
+// Rule is a small reference to the part of a [Set] that made a decision. It costs nothing per request, and says nothing by
+// itself: [Set.Locate] knows where it stands. The zero value refers to nothing.
+type Rule = compiled.Rule
 
 // Locate returns where a rule of this set stands. It reports false for the zero rule, and for what no file says (the
 // default place of a set without default).
 func (s *Set) Locate(r Rule) (finding.Location, bool) {
-	kind, a, b := r.parts()
+	kind, a, b := r.Parts()
 	switch kind {
-	case ruleAllow, ruleRegex, ruleDeny, ruleMethods, ruleHeaders, ruleField, rulePolicy:
-		p := s.set.policies[a]
-		path := finding.Path("").Name("policies").Name(p.name)
+	case compiled.RuleAllow, compiled.RuleRegex, compiled.RuleDeny, compiled.RuleMethods, compiled.RuleHeaders, compiled.RuleField, compiled.RulePolicy:
+		p := s.set.Policies[a]
+		path := finding.Path("").Name("policies").Name(p.Name)
 		switch kind {
-		case ruleAllow:
+		case compiled.RuleAllow:
 			path = path.Name("allow_origins").Index(b)
-		case ruleRegex:
+		case compiled.RuleRegex:
 			path = path.Name("allow_origin_regexes").Index(b)
-		case ruleDeny:
+		case compiled.RuleDeny:
 			path = path.Name("deny_origins").Index(b)
-		case ruleMethods:
+		case compiled.RuleMethods:
 			// Where nothing is listed there is no list to show, only the policy that lacks it.
-			if p.listsMethods() {
+			if p.ListsMethods() {
 				path = path.Name("allow_methods")
 			}
-		case ruleHeaders:
-			if p.listsHeaders() {
+		case compiled.RuleHeaders:
+			if p.ListsHeaders() {
 				path = path.Name("allow_headers")
 			}
-		case rulePolicy:
-			return finding.Location{Source: s.set.sources[p.source], Path: path, Key: true}, true
-		case ruleField:
-			path = path.Name(fieldNames[b])
+		case compiled.RulePolicy:
+			return finding.Location{Source: s.set.Sources[p.Source], Path: path, Key: true}, true
+		case compiled.RuleField:
+			path = path.Name(compiled.FieldNames[b])
 		}
-		return finding.Location{Source: s.set.sources[p.source], Path: path}, true
-	case ruleSet:
-		set := s.set.originSets[a]
-		return finding.Location{Source: s.set.sources[set.source], Path: finding.Path("").Name("origin_sets").Name(set.name).Index(b)}, true
-	case rulePolicies, rulePlace:
-		h := &s.set.hosts[a]
-		if h.source < 0 {
+		return finding.Location{Source: s.set.Sources[p.Source], Path: path}, true
+	case compiled.RuleSet:
+		set := s.set.OriginSets[a]
+		return finding.Location{Source: s.set.Sources[set.Source], Path: finding.Path("").Name("origin_sets").Name(set.Name).Index(b)}, true
+	case compiled.RulePolicies, compiled.RulePlace:
+		h := &s.set.Hosts[a]
+		if h.Source < 0 {
 			return finding.Location{}, false
 		}
 		path := finding.Path("").Name("default")
 		if a > 0 {
-			path = finding.Path("").Name("virtual_hosts").Index(int(h.position))
+			path = finding.Path("").Name("virtual_hosts").Index(int(h.Position))
 		}
-		if b != noRoute {
+		if b != compiled.NoRoute {
 			path = path.Name("routes").Index(b)
 		}
-		if kind == rulePolicies {
+		if kind == compiled.RulePolicies {
 			path = path.Name("policies")
 		}
-		return finding.Location{Source: s.set.sources[h.source], Path: path}, true
+		return finding.Location{Source: s.set.Sources[h.Source], Path: path}, true
 	}
 	return finding.Location{}, false
 }

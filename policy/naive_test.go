@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
@@ -301,7 +302,7 @@ func FuzzDomains(f *testing.F) {
 		if set == nil {
 			t.Fatalf("%q: %v", domains, findings)
 		}
-		want := defaultLabel
+		want := compiled.DefaultLabel
 		if i := naiveDomain(domains, authority); i >= 0 {
 			want = domains[i]
 		}

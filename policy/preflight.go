@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
@@ -11,16 +12,16 @@ import (
 const maxEmptyElements = 32
 
 // checkMethod decides about the method that a preflight asks for (Fetch, section 4.8, "CORS-preflight fetch", step 7).
-func checkMethod(g *grant, f Field) Reason {
+func checkMethod(g *compiled.Policy, f Field) Reason {
 	method := f.Value
 	switch {
 	case f.Lines != 1:
 		return ReasonMethodMalformed
-	case fetch.IsSafelistedMethod(method), slices.Contains(g.methods, method):
+	case fetch.IsSafelistedMethod(method), slices.Contains(g.Methods, method):
 		return ReasonAllowed
 	case !fetch.IsToken(method):
 		return ReasonMethodMalformed
-	case g.anyMethod && !fetch.IsForbiddenMethod(method) && !(g.credentials && method == "*"):
+	case g.AnyMethod && !fetch.IsForbiddenMethod(method) && !(g.Credentials && method == "*"):
 		return ReasonAllowed // "*" itself is not echoed: to a request without credentials it would mean all
 	}
 	return ReasonMethodNotAllowed
@@ -36,7 +37,7 @@ type headersCheck struct {
 }
 
 // checkHeaders decides about the request headers that a preflight asks for (Fetch, as above, steps 8 and 9).
-func checkHeaders(g *grant, lines []string) headersCheck {
+func checkHeaders(g *compiled.Policy, lines []string) headersCheck {
 	c := headersCheck{reason: ReasonAllowed, names: lines}
 	empty := 0
 	for list := (fetch.Elements{Lines: lines}); ; {
@@ -50,11 +51,11 @@ func checkHeaders(g *grant, lines []string) headersCheck {
 				if c.reason == ReasonAllowed {
 					c.reason = ReasonHeaderMalformed
 				}
-				c.names, c.bareAuthorization = nil, !g.listsHeader("authorization")
+				c.names, c.bareAuthorization = nil, !g.ListsHeader("authorization")
 				return c
 			}
 		case fetch.IsNonWildcardRequestHeader(name):
-			if !g.listsHeader(name) {
+			if !g.ListsHeader(name) {
 				c.bareAuthorization = true
 				if c.reason == ReasonAllowed {
 					c.reason = ReasonHeaderNotAllowed
@@ -67,13 +68,13 @@ func checkHeaders(g *grant, lines []string) headersCheck {
 }
 
 // checkHeader decides about one name.
-func checkHeader(g *grant, name string) Reason {
+func checkHeader(g *compiled.Policy, name string) Reason {
 	switch {
-	case g.listsHeader(name): // and so is a token
+	case g.ListsHeader(name): // and so is a token
 		return ReasonAllowed
 	case !fetch.IsToken(name):
 		return ReasonHeaderMalformed
-	case g.anyHeader && !fetch.IsNonWildcardRequestHeader(name) && !(g.credentials && name == "*"):
+	case g.AnyHeader && !fetch.IsNonWildcardRequestHeader(name) && !(g.Credentials && name == "*"):
 		return ReasonAllowed // as for methods
 	}
 	return ReasonHeaderNotAllowed

@@ -51,8 +51,8 @@ func (k *credentialRisks) set(list finding.Location, i int, set *writtenSet) {
 		k.setRisks[set] = risks
 	}
 	for _, r := range risks {
-		entry := k.in(set.source, finding.Path("").Name("origin_sets").Name(set.name).Index(r.pattern.Index))
-		k.danger(list.Index(i), "@"+set.name, r.danger, &r.pattern, &entry)
+		entry := k.in(set.Source, finding.Path("").Name("origin_sets").Name(set.Name).Index(r.pattern.Index))
+		k.danger(list.Index(i), "@"+set.Name, r.danger, &r.pattern, &entry)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -15,7 +16,7 @@ type Source struct {
 }
 
 // Set is a compiled policy set: immutable, and safe for use by any number of goroutines.
-type Set struct{ set compiledSet }
+type Set struct{ set compiled.Set }
 
 // Compile compiles the sources into one set. It reports everything it finds in all of them, in no particular order; if
 // any of it is a [finding.Error], there is no set. The sources are read only during the call. No source at all makes an empty
@@ -43,8 +44,8 @@ func CompileAll(each func(finding.Finding), sources ...Source) (*Set, []finding.
 // host's name, else its first domain.
 func (s *Set) VirtualHosts() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for i := range s.set.hosts {
-			if !yield(s.set.hosts[i].label) {
+		for i := range s.set.Hosts {
+			if !yield(s.set.Hosts[i].Label) {
 				return
 			}
 		}
@@ -54,8 +55,8 @@ func (s *Set) VirtualHosts() iter.Seq[string] {
 // Policies yields the names of the set's policies, without the built-in ones, in alphabetical order per source.
 func (s *Set) Policies() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for _, g := range s.set.policies {
-			if !yield(g.name) {
+		for _, g := range s.set.Policies {
+			if !yield(g.Name) {
 				return
 			}
 		}

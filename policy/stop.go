@@ -3,17 +3,18 @@ package policy
 import (
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // stops reports whether a cross-origin request of a page that is not allowed is stopped.
-func stops(j reject, r *Request) bool {
+func stops(j compiled.Reject, r *Request) bool {
 	switch j {
-	case rejectWebSockets:
+	case compiled.RejectWebSockets:
 		return r.OpensWebSocket()
-	case rejectUnsafeMethods:
+	case compiled.RejectUnsafeMethods:
 		return r.OpensWebSocket() || !fetch.IsSafeMethod(r.Method)
-	case rejectAlways:
+	case compiled.RejectAlways:
 		return true
 	}
 	return false

@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
@@ -17,32 +18,32 @@ type file struct {
 
 // written is what is compiled, beside the files that it comes from. What it has of the set is what is compiled so far.
 type written struct {
-	set   *compiledSet
+	set   *compiled.Set
 	files []file
 
-	originSets []*writtenSet          // as in compiledSet.originSets
+	originSets []*writtenSet          // as in compiled.Set.originSets
 	setsByName map[string]*writtenSet // the first of each name
 
 	// What errors propose in place of a name that does not exist: who refers to it most likely meant that.
-	proposed     map[*grant]bool
+	proposed     map[*compiled.Policy]bool
 	proposedSets map[*writtenSet]bool
 }
 
 // in returns where something stands in a file.
 func (w *written) in(source int32, p finding.Path) finding.Location {
-	return finding.Location{Source: w.set.sources[source], Path: p}
+	return finding.Location{Source: w.set.Sources[source], Path: p}
 }
 
 // hostAt returns where a virtual host other than default stands.
 func (w *written) hostAt(id int) finding.Location {
-	h := &w.set.hosts[id]
-	return w.in(h.source, position{int(h.position), -1}.path())
+	h := &w.set.Hosts[id]
+	return w.in(h.Source, position{int(h.Position), -1}.path())
 }
 
 // writtenSet is an origin set with its elements as they are written.
 type writtenSet struct {
-	*originSet
-	index int // in compiledSet.originSets
+	*compiled.OriginSet
+	index int // in compiled.Set.originSets
 	texts []string
 }
 
@@ -61,7 +62,7 @@ func (s *writtenSet) patterns() iter.Seq[*origin.Pattern] {
 
 // writtenPolicy is a policy as it is written, and what it is compiled to.
 type writtenPolicy struct {
-	*grant
+	*compiled.Policy
 	at      finding.Location
 	message *corsprocv1.Policy
 	allow   *patternList // also where it has no element
@@ -81,7 +82,7 @@ type patternList struct {
 // repetition is an element that says the same as an earlier one.
 type repetition struct {
 	index   int
-	earlier Rule
+	earlier compiled.Rule
 }
 
 // setReference is a reference to a set that exists.
@@ -95,9 +96,9 @@ func (list *patternList) begin(at finding.Location, texts []string) {
 	*list = patternList{at: at, texts: texts, repeated: list.repeated[:0], sets: list.sets[:0]}
 }
 
-func (list *patternList) add(p *origin.Pattern, i int, rule Rule) {
+func (list *patternList) add(p *origin.Pattern, i int, rule compiled.Rule) {
 	if had := list.compiled.Add(p, uint64(rule)); had != 0 {
-		list.repeated = append(list.repeated, repetition{i, Rule(had)})
+		list.repeated = append(list.repeated, repetition{i, compiled.Rule(had)})
 	}
 }
 

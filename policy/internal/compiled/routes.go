@@ -1,4 +1,4 @@
-package policy
+package compiled
 
 import (
 	"math"
@@ -6,10 +6,10 @@ import (
 	"github.com/corsproc/corsproc/policy/internal/match"
 )
 
-// A routeIndex finds the first route of a virtual host that covers a request, for virtual hosts with so many routes that
+// A RouteIndex finds the first route of a virtual host that covers a request, for virtual hosts with so many routes that
 // trying one after the other costs more than a look-up for each length that the text of a prefix has. Routes with an
 // expression or with a star in their name are still tried, as far as they stand before what is found otherwise.
-type routeIndex struct {
+type RouteIndex struct {
 	match.Index
 	longest int   // the length of the longest path
 	lens    []int // of prefixes and of path_separated_prefixes, longest first
@@ -19,66 +19,66 @@ type routeIndex struct {
 // manyRoutes is from how many routes on a virtual host has an index.
 const manyRoutes = 16
 
-// indexRoutes returns the index of many routes, and nil for few.
-func indexRoutes(routes []route) *routeIndex {
+// IndexRoutes returns the index of many routes, and nil for few.
+func IndexRoutes(routes []Route) *RouteIndex {
 	if len(routes) < manyRoutes {
 		return nil
 	}
-	x := &routeIndex{}
+	x := &RouteIndex{}
 	text := 0
 	for i := range routes {
-		text += len(routes[i].text)
+		text += len(routes[i].Text)
 	}
 	x.Reserve(len(routes), text)
 	for i := range routes {
-		if t := &routes[i]; t.kind == routeRegex || t.kind == routeName && match.IsGlob(t.text) {
+		if t := &routes[i]; t.Kind == RouteRegex || t.Kind == RouteName && match.IsGlob(t.Text) {
 			x.tried = append(x.tried, i)
 		} else {
-			x.addText(t, i)
+			x.AddText(t, i)
 		}
 	}
 	return x
 }
 
-// addText adds a route that has neither an expression nor a star in its name.
-func (x *routeIndex) addText(t *route, i int) {
-	switch t.kind {
-	case routePrefix, routeSegments:
-		match.AddLength(&x.lens, len(t.text))
-	case routePath:
-		x.longest = max(x.longest, len(t.text))
+// AddText adds a route that has neither an expression nor a star in its name.
+func (x *RouteIndex) AddText(t *Route, i int) {
+	switch t.Kind {
+	case RoutePrefix, RouteSegments:
+		match.AddLength(&x.lens, len(t.Text))
+	case RoutePath:
+		x.longest = max(x.longest, len(t.Text))
 	}
-	x.Add(uint64(t.kind), t.text, uint64(i+1)) // the first of two that are the same stays
+	x.Add(uint64(t.Kind), t.Text, uint64(i+1)) // the first of two that are the same stays
 }
 
-// find is virtualHost.route.
-func (x *routeIndex) find(routes []route, name, path string) int {
+// Find is virtualHost.route.
+func (x *RouteIndex) Find(routes []Route, name, path string) int {
 	best := math.MaxInt
-	at := func(kind routeKind, text string) {
+	at := func(kind RouteKind, text string) {
 		if i := int(x.Index.Find(uint64(kind), text)); i > 0 {
 			best = min(best, i-1)
 		}
 	}
 	if name != "" {
-		at(routeName, name)
+		at(RouteName, name)
 	}
 	if len(path) <= x.longest {
-		at(routePath, path)
+		at(RoutePath, path)
 	}
 	for _, n := range x.lens {
 		if n > len(path) {
 			continue
 		}
-		at(routePrefix, path[:n])
+		at(RoutePrefix, path[:n])
 		if n == len(path) || path[n] == '/' {
-			at(routeSegments, path[:n])
+			at(RouteSegments, path[:n])
 		}
 	}
 	for _, i := range x.tried {
 		if i > best {
 			break
 		}
-		if routes[i].covers(name, path) {
+		if routes[i].Covers(name, path) {
 			return i
 		}
 	}
