@@ -33,10 +33,7 @@ const (
 	varyPrivate   = "Access-Control-Request-Private-Network"
 )
 
-const (
-	statusNoContent = 204
-	statusForbidden = 403
-)
+const statusForbidden = 403
 
 // rejectedBody is what someone reads who opens the answer to a rejected request.
 const rejectedBody = "This request was refused: pages of its origin may not send it here.\n"

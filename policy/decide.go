@@ -40,7 +40,7 @@ func (s *Set) Decide(r *Request) (d Decision) {
 	return d
 }
 
-// namedBy returns the list that Envoy names for a request (compiled.Set.named). Two lines of the attribute name none.
+// namedBy returns the list that Envoy names for a request (compiled.Set.Named). Two lines of the attribute name none.
 func namedBy(set *compiled.Set, f Field) (l *compiled.List, names string, ok bool) {
 	if f.Lines != 1 {
 		return &compiled.NamedList, "", false

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compile"
 	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	"github.com/corsproc/corsproc/policy/internal/regex"
@@ -15,7 +16,7 @@ import (
 // compilation ends. The work of every lint grows with the size of the files and not faster: where a question has no cheap
 // answer it is left open, and nothing is said. An origin costs some microseconds, an expression some tens.
 type linter struct {
-	*written
+	*compile.Written
 	found *finding.Collector
 
 	families    families // of the list at hand
@@ -41,7 +42,7 @@ func newLinter(found *finding.Collector) *linter {
 }
 
 // Begin implements [observer].
-func (l *linter) Begin(w *written) { l.written = w }
+func (l *linter) Begin(w *compile.Written) { l.Written = w }
 
 // List implements [observer].
 func (l *linter) List(texts []string) { l.families.begin(texts) }
@@ -50,7 +51,7 @@ func (l *linter) List(texts []string) { l.families.begin(texts) }
 func (l *linter) Pattern(p *origin.Pattern, index int) { l.families.add(p, index) }
 
 // OriginSet implements [observer].
-func (l *linter) OriginSet(list *patternList) {
+func (l *linter) OriginSet(list *compile.List) {
 	l.setUses = append(l.setUses, setUse{})
 	l.allow.begin(list)
 	l.lintList(&l.allow, true)
@@ -62,14 +63,14 @@ type setUse struct{ used, allowed bool }
 
 // lintedPolicy is a policy whose lists are taken apart.
 type lintedPolicy struct {
-	*writtenPolicy
+	*compile.Policy
 	allow, deny *lintedList
 }
 
 // lintedList is a list of patterns with what is found out about its elements. Most lists have nothing but exact origins,
 // of which the compiled list says enough; of the others there is entries.
 type lintedList struct {
-	*patternList
+	*compile.List
 	sets    []lintedSet
 	entries []entry // the patterns of the list's own; filled by parse
 	parsed  bool
@@ -84,15 +85,15 @@ type entry struct {
 
 // lintedSet is a reference to an origin set.
 type lintedSet struct {
-	setReference
+	compile.SetReference
 	covered bool // by what else is in the list
 }
 
 // begin takes up another list; the memory is used again.
-func (list *lintedList) begin(of *patternList) {
-	*list = lintedList{patternList: of, sets: list.sets[:0], entries: list.entries[:0]}
-	for _, set := range of.sets {
-		list.sets = append(list.sets, lintedSet{setReference: set})
+func (list *lintedList) begin(of *compile.List) {
+	*list = lintedList{List: of, sets: list.sets[:0], entries: list.entries[:0]}
+	for _, set := range of.Sets {
+		list.sets = append(list.sets, lintedSet{SetReference: set})
 	}
 }
 
@@ -102,17 +103,17 @@ func (list *lintedList) parse() []entry {
 		return list.entries
 	}
 	list.parsed = true
-	list.entries = slices.Grow(list.entries, len(list.texts))
-	repeated := list.repeated
-	for i, text := range list.texts {
+	list.entries = slices.Grow(list.entries, len(list.Texts))
+	repeated := list.Repeated
+	for i, text := range list.Texts {
 		p, why := origin.ParsePattern(text)
 		if why != "" || p.Kind == origin.PatternSet {
 			continue
 		}
 		p.Index = i
 		e := entry{Pattern: p}
-		if len(repeated) > 0 && repeated[0].index == i {
-			e.same, repeated = repeated[0].earlier, repeated[1:]
+		if len(repeated) > 0 && repeated[0].Index == i {
+			e.same, repeated = repeated[0].Earlier, repeated[1:]
 		}
 		list.entries = append(list.entries, e)
 	}
@@ -121,14 +122,14 @@ func (list *lintedList) parse() []entry {
 
 // isPlain reports whether no element of the list's own can cover another one.
 func (list *lintedList) isPlain() bool {
-	return list.compiled == nil || len(list.repeated) == 0 && list.compiled.Any == 0 && !list.compiled.HasWildcards()
+	return list.Compiled == nil || len(list.Repeated) == 0 && list.Compiled.Any == 0 && !list.Compiled.HasWildcards()
 }
 
 // Policy implements [observer].
-func (l *linter) Policy(of *writtenPolicy) {
+func (l *linter) Policy(of *compile.Policy) {
 	l.anyPolicy = true
-	l.allow.begin(of.allow)
-	l.deny.begin(of.deny)
+	l.allow.begin(of.Allow)
+	l.deny.begin(of.Deny)
 	p := &lintedPolicy{of, &l.allow, &l.deny}
 	l.lintOrigins(p)
 	l.lintExtensions(p)
@@ -136,27 +137,27 @@ func (l *linter) Policy(of *writtenPolicy) {
 	l.lintRegexCover(p)
 	l.lintTerms(p)
 	for _, set := range p.allow.sets {
-		l.setUses[set.index] = setUse{true, true}
+		l.setUses[set.Index] = setUse{true, true}
 	}
 	for _, set := range p.deny.sets {
-		l.setUses[set.index].used = true
+		l.setUses[set.Index].used = true
 	}
-	if len(p.Policy.Deny) > 0 {
-		kept := *l.deny.patternList // which is used again, as the rest is
-		l.denying[p.Policy] = &lintedList{patternList: &kept, entries: slices.Clone(l.deny.parse()), sets: slices.Clone(l.deny.sets), parsed: true}
+	if len(p.Compiled.Deny) > 0 {
+		kept := *l.deny.List // which is used again, as the rest is
+		l.denying[p.Compiled] = &lintedList{List: &kept, entries: slices.Clone(l.deny.parse()), sets: slices.Clone(l.deny.sets), parsed: true}
 	}
 }
 
 // lintTerms looks at what the policy says of methods and headers. Many say the same.
 func (l *linter) lintTerms(p *lintedPolicy) {
-	if l.faultless[p.Terms] {
+	if l.faultless[p.Compiled.Terms] {
 		return
 	}
 	before := l.found.Added()
 	l.lintMethods(p)
 	l.lintHeaders(p)
 	l.lintMaxAge(p)
-	l.faultless[p.Terms] = l.found.Added() == before
+	l.faultless[p.Compiled.Terms] = l.found.Added() == before
 }
 
 // End implements [observer]: it looks at what can be said only when all is compiled.
@@ -168,10 +169,10 @@ func (l *linter) End() {
 	l.lintLists()
 	l.lintHostNames()
 	id := 1 // the first virtual host is default
-	for i, f := range l.files {
-		for j, h := range f.set.GetVirtualHosts() {
+	for i, f := range l.Files {
+		for j, h := range f.Set.GetVirtualHosts() {
 			if len(h.GetRoutes()) > 0 {
-				l.lintRoutes(i, j, h, &l.set.Hosts[id])
+				l.lintRoutes(i, j, h, &l.Set.Hosts[id])
 			}
 			id++
 		}
@@ -201,43 +202,43 @@ func (l *linter) dropBesideErrors() {
 
 // collectNames notes which policies and origin sets are referred to. What an error proposes in place of a name counts too.
 func (l *linter) collectNames() {
-	l.usedPolicies = make([]bool, len(l.set.Policies))
-	for _, f := range l.files {
-		for _, m := range places(f.set) {
+	l.usedPolicies = make([]bool, len(l.Set.Policies))
+	for _, f := range l.Files {
+		for _, m := range compile.Places(f.Set) {
 			l.hasPlaces = true
 			for _, list := range [...]*corsprocv1.PolicyList{m.GetPolicies(), m.GetCandidates()} {
 				for _, name := range list.GetNames() {
-					if g := l.set.ByName[name]; g != nil && !g.Builtin {
+					if g := l.Set.ByName[name]; g != nil && !g.Builtin {
 						l.usedPolicies[g.Index] = true
 					}
 				}
 			}
 		}
 	}
-	for g := range l.proposed {
+	for g := range l.Proposed {
 		if !g.Builtin {
 			l.usedPolicies[g.Index] = true
 		}
 	}
-	for set := range l.proposedSets {
-		l.setUses[set.index].used = true
+	for set := range l.ProposedSets {
+		l.setUses[set.Index].used = true
 	}
 }
 
 // lintUnused finds policies and origin sets that nothing refers to. In a set without any place, policies wait for Envoy
 // to name them; in one without policies, origin sets wait for the files that have them.
 func (l *linter) lintUnused() {
-	for i, p := range l.set.Policies {
-		if l.hasPlaces && !l.usedPolicies[i] && l.set.ByName[p.Name] == p {
-			at := l.in(p.Source, finding.Path("").Name("policies").Name(p.Name))
+	for i, p := range l.Set.Policies {
+		if l.hasPlaces && !l.usedPolicies[i] && l.Set.ByName[p.Name] == p {
+			at := l.In(p.Source, finding.Path("").Name("policies").Name(p.Name))
 			at.Key = true
 			l.found.Warn(finding.Finding{Code: finding.CodeUnusedPolicy, Location: at, Value: p.Name,
 				Message: "no place of these files uses this policy, so it is in force only where Envoy's metadata names it"})
 		}
 	}
-	for i, set := range l.originSets {
-		if l.anyPolicy && l.setsByName[set.Name] == set && !l.setUses[i].used {
-			at := l.in(set.Source, finding.Path("").Name("origin_sets").Name(set.Name))
+	for i, set := range l.OriginSets {
+		if l.anyPolicy && l.SetsByName[set.Name] == set && !l.setUses[i].used {
+			at := l.In(set.Source, finding.Path("").Name("origin_sets").Name(set.Name))
 			at.Key = true
 			l.found.Warn(finding.Finding{Code: finding.CodeUnusedOriginSet, Location: at, Value: set.Name,
 				Message: "no policy refers to this origin set (with \"@" + set.Name + "\")"})

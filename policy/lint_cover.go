@@ -23,7 +23,7 @@ func (l *linter) lintSetReferences(list *lintedList) {
 		}
 		var first finding.Location
 		var words string
-		for p := range set.patterns() {
+		for p := range set.Patterns() {
 			by, text, ok := l.coveringEntry(list, set, p)
 			if !ok {
 				words = ""
@@ -39,7 +39,7 @@ func (l *linter) lintSetReferences(list *lintedList) {
 		}
 		if words != "" {
 			set.covered = true
-			l.covered(list.at.Index(set.element), "@"+set.Name, first, words)
+			l.covered(list.At.Index(set.Element), "@"+set.Name, first, words)
 		}
 	}
 }
@@ -49,10 +49,10 @@ func (l *linter) coveringEntry(list *lintedList, of *lintedSet, p *origin.Patter
 	if l.setLooks++; l.setLooks > maxSetLooks {
 		return finding.Location{}, "", false
 	}
-	if list.compiled != nil {
+	if list.Compiled != nil {
 		// What is said to be covered itself does not count.
-		if by := compiled.Rule(list.compiled.CoveringPattern(p, func(r uint64) bool { return list.entry(compiled.Rule(r)).covered })); by != 0 {
-			return list.at.Index(by.Element()), list.textAt(by), true
+		if by := compiled.Rule(list.Compiled.CoveringPattern(p, func(r uint64) bool { return list.entry(compiled.Rule(r)).covered })); by != 0 {
+			return list.At.Index(by.Element()), list.textAt(by), true
 		}
 	}
 	for i := range list.sets[:min(len(list.sets), maxSetsLookedAt)] {
@@ -61,7 +61,7 @@ func (l *linter) coveringEntry(list *lintedList, of *lintedSet, p *origin.Patter
 			continue
 		}
 		if by := compiled.Rule(set.CoveringPattern(p, nil)); by != 0 {
-			return list.at.Index(set.element), "@" + set.Name, true
+			return list.At.Index(set.Element), "@" + set.Name, true
 		}
 	}
 	return finding.Location{}, "", false
@@ -69,29 +69,29 @@ func (l *linter) coveringEntry(list *lintedList, of *lintedSet, p *origin.Patter
 
 // lintRegexCover finds expressions that stand twice or beside "*", and exact origins that an expression accepts.
 func (l *linter) lintRegexCover(p *lintedPolicy) {
-	if len(p.message.GetAllowOriginRegexes()) == 0 {
+	if len(p.Message.GetAllowOriginRegexes()) == 0 {
 		return
 	}
-	at := p.at.Field("allow_origin_regexes")
+	at := p.At.Field("allow_origin_regexes")
 	first := map[string]int{}
 	star := compiled.Rule(0)
-	if p.allow.compiled != nil {
-		star = compiled.Rule(p.allow.compiled.Any)
+	if p.allow.Compiled != nil {
+		star = compiled.Rule(p.allow.Compiled.Any)
 	}
-	for i, text := range p.message.GetAllowOriginRegexes() {
+	for i, text := range p.Message.GetAllowOriginRegexes() {
 		switch earlier, again := first[text]; {
 		case again:
 			l.covered(at.Index(i), text, at.Index(earlier), text)
 			continue
 		case star != 0:
-			l.covered(at.Index(i), text, p.allow.at.Index(star.Element()), "*")
+			l.covered(at.Index(i), text, p.allow.At.Index(star.Element()), "*")
 		}
 		first[text] = i
 	}
-	if star != 0 || len(p.Regexes) != len(p.message.GetAllowOriginRegexes()) {
+	if star != 0 || len(p.Compiled.Regexes) != len(p.Message.GetAllowOriginRegexes()) {
 		return // that says all, or there is an error about one of them
 	}
-	for i, text := range p.message.GetAllowOriginRegexes() {
+	for i, text := range p.Message.GetAllowOriginRegexes() {
 		if first[text] != i {
 			continue
 		}
@@ -104,9 +104,9 @@ func (l *linter) lintRegexCover(p *lintedPolicy) {
 			if l.regexTries++; l.regexTries > maxRegexTries {
 				return
 			}
-			if p.Regexes[i].MatchString(own.Origin.Text) {
+			if p.Compiled.Regexes[i].MatchString(own.Origin.Text) {
 				own.covered = true
-				l.covered(p.allow.at.Index(own.Index), own.Origin.Text, at.Index(i), text)
+				l.covered(p.allow.At.Index(own.Index), own.Origin.Text, at.Index(i), text)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compile"
 	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
@@ -29,7 +30,7 @@ type denies struct {
 // because a deny ends the search, from what a policy allows that is tried after it.
 func (l *linter) lintDenies() {
 	d := denies{map[*compiled.Policy][]*origin.Pattern{}, map[*compiled.Policy][]lintedSet{}, map[[2]*compiled.Policy]bool{}, maxDenyLooks}
-	for _, p := range l.set.Policies {
+	for _, p := range l.Set.Policies {
 		list := l.denying[p]
 		if list == nil {
 			continue
@@ -51,7 +52,7 @@ func (l *linter) lintDenies() {
 	}
 	for list := range l.lists() {
 		for i, name := range list {
-			p := l.set.ByName[name]
+			p := l.Set.ByName[name]
 			if len(d.open[p]) == 0 && len(d.sets[p]) == 0 {
 				continue
 			}
@@ -60,19 +61,19 @@ func (l *linter) lintDenies() {
 				continue
 			}
 			for _, later := range list[i+1:] {
-				if q := l.set.ByName[later]; q != nil && !q.Builtin {
+				if q := l.Set.ByName[later]; q != nil && !q.Builtin {
 					d.dropUseful(p, q)
 				}
 			}
 		}
 	}
-	for _, p := range l.set.Policies {
+	for _, p := range l.Set.Policies {
 		for _, deny := range d.open[p] {
-			l.found.Warn(finding.Finding{Code: finding.CodeDenyOutsideAllow, Location: l.denying[p].at.Index(deny.Index), Value: text(deny),
+			l.found.Warn(finding.Finding{Code: finding.CodeDenyOutsideAllow, Location: l.denying[p].At.Index(deny.Index), Value: text(deny),
 				Message: "nothing here allows this origin, neither this policy nor one that is tried after it: there is nothing to deny"})
 		}
 		for _, set := range d.sets[p] {
-			l.found.Warn(finding.Finding{Code: finding.CodeDenyOutsideAllow, Location: l.denying[p].at.Index(set.element), Value: "@" + set.Name,
+			l.found.Warn(finding.Finding{Code: finding.CodeDenyOutsideAllow, Location: l.denying[p].At.Index(set.Element), Value: "@" + set.Name,
 				Message: "nothing here allows an origin of this set, neither this policy nor one that is tried after it: there is nothing to deny"})
 		}
 	}
@@ -87,8 +88,8 @@ func (d *denies) drop(p *compiled.Policy) {
 // lists yields every list of policies of every place.
 func (l *linter) lists() iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
-		for _, f := range l.files {
-			for _, m := range places(f.set) {
+		for _, f := range l.Files {
+			for _, m := range compile.Places(f.Set) {
 				for _, list := range [...]*corsprocv1.PolicyList{m.GetPolicies(), m.GetCandidates()} {
 					if len(list.GetNames()) > 0 && !yield(list.GetNames()) {
 						return
@@ -108,7 +109,7 @@ func (d *denies) dropUseful(p, q *compiled.Policy) {
 	rest := d.useless(slices.Values(d.open[p]), q, false)
 	var sets []lintedSet
 	for _, set := range d.sets[p] {
-		if d.useless(set.patterns(), q, true) != nil {
+		if d.useless(set.Patterns(), q, true) != nil {
 			sets = append(sets, set)
 		}
 	}

@@ -13,13 +13,13 @@ import (
 // lintExtensions finds patterns and expressions that let in every browser extension, or every host of another scheme that
 // is not the web's, with credentials. Anybody can publish an extension; what reads the answers then is any that the user has.
 func (l *linter) lintExtensions(p *lintedPolicy) {
-	if !p.Credentials || slices.Contains(p.message.GetDangerouslyAllow(), corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_ANY_ORIGIN_WITH_CREDENTIALS) {
+	if !p.Compiled.Credentials || slices.Contains(p.Message.GetDangerouslyAllow(), corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_ANY_ORIGIN_WITH_CREDENTIALS) {
 		return
 	}
 	if p.allow.hasAnyHost() {
 		for i := range p.allow.parse() {
 			if e := &p.allow.entries[i]; isEveryHost(&e.Pattern) {
-				l.everyExtension(p.allow.at.Index(e.Index), text(&e.Pattern), e.Origin.Scheme, nil)
+				l.everyExtension(p.allow.At.Index(e.Index), text(&e.Pattern), e.Origin.Scheme, nil)
 			}
 		}
 	}
@@ -27,22 +27,22 @@ func (l *linter) lintExtensions(p *lintedPolicy) {
 		if !set.HasAnyHost() {
 			continue
 		}
-		for q := range set.patterns() {
+		for q := range set.Patterns() {
 			if isEveryHost(q) {
-				entry := l.in(set.Source, finding.Path("").Name("origin_sets").Name(set.Name).Index(q.Index))
-				l.everyExtension(p.allow.at.Index(set.element), "@"+set.Name, q.Origin.Scheme, &entry)
+				entry := l.In(set.Source, finding.Path("").Name("origin_sets").Name(set.Name).Index(q.Index))
+				l.everyExtension(p.allow.At.Index(set.Element), "@"+set.Name, q.Origin.Scheme, &entry)
 				break
 			}
 		}
 	}
-	texts := p.message.GetAllowOriginRegexes()
-	if len(p.Regexes) != len(texts) {
+	texts := p.Message.GetAllowOriginRegexes()
+	if len(p.Compiled.Regexes) != len(texts) {
 		return // one of them does not compile, which is an error
 	}
-	for i, re := range p.Regexes {
+	for i, re := range p.Compiled.Regexes {
 		for _, scheme := range extensionSchemes {
 			if regex.AcceptsAll(re, probeExtensions(scheme)) && !regex.AcceptsAll(re, regex.ProbeOrigins("https")) && !regex.AcceptsAll(re, regex.ProbeOrigins("http")) {
-				l.everyExtension(p.at.Field("allow_origin_regexes").Index(i), texts[i], scheme, nil)
+				l.everyExtension(p.At.Field("allow_origin_regexes").Index(i), texts[i], scheme, nil)
 				break
 			}
 		}
@@ -75,7 +75,7 @@ func probeExtensions(scheme string) []string {
 }
 
 // hasAnyHost reports whether a list has patterns of any host.
-func (list *lintedList) hasAnyHost() bool { return list.compiled != nil && list.compiled.HasAnyHost() }
+func (list *lintedList) hasAnyHost() bool { return list.Compiled != nil && list.Compiled.HasAnyHost() }
 
 // isEveryHost reports whether a pattern covers every host of a scheme that is not the web's.
 func isEveryHost(p *origin.Pattern) bool {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compile"
 	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 )
@@ -14,15 +15,15 @@ import (
 const maxSetsLookedAt = 64
 
 func (l *linter) lintOrigins(p *lintedPolicy) {
-	if p.allow.compiled != nil && p.allow.compiled.Null != 0 {
-		for i, text := range p.allow.texts {
+	if p.allow.Compiled != nil && p.allow.Compiled.Null != 0 {
+		for i, text := range p.allow.Texts {
 			if text == "null" {
-				l.warnNull(p.allow.at.Index(i))
+				l.warnNull(p.allow.At.Index(i))
 			}
 		}
 	}
 	// A literal "*" allows null, an echoed one never does.
-	l.lintList(p.allow, !p.Credentials)
+	l.lintList(p.allow, !p.Compiled.Credentials)
 	l.lintList(p.deny, true)
 	l.hintWildcard(p.allow)
 }
@@ -40,32 +41,32 @@ func (l *linter) lintList(list *lintedList, starCoversNull bool) {
 	entries := list.parse()
 	for i := range entries {
 		p := &entries[i]
-		if by := coveringElement(list.compiled, p); by != 0 {
+		if by := coveringElement(list.Compiled, p); by != 0 {
 			p.covered = true
-			l.covered(list.at.Index(p.Index), text(&p.Pattern), list.at.Index(by.Element()), list.textAt(by))
+			l.covered(list.At.Index(p.Index), text(&p.Pattern), list.At.Index(by.Element()), list.textAt(by))
 			continue
 		}
 		for _, set := range list.sets[:min(len(list.sets), maxSetsLookedAt)] {
 			if by := compiled.Rule(set.CoveringPattern(&p.Pattern, nil)); by != 0 {
 				p.covered = true
-				l.covered(list.at.Index(p.Index), text(&p.Pattern), l.setEntry(set.writtenSet, by), set.texts[by.Element()])
+				l.covered(list.At.Index(p.Index), text(&p.Pattern), l.setEntry(set.OriginSet, by), set.Texts[by.Element()])
 				break
 			}
 		}
 	}
-	seen := map[*writtenSet]int{}
+	seen := map[*compile.OriginSet]int{}
 	for i := range list.sets {
 		set := &list.sets[i]
-		at := list.at.Index(set.element)
-		if first, ok := seen[set.writtenSet]; ok {
+		at := list.At.Index(set.Element)
+		if first, ok := seen[set.OriginSet]; ok {
 			set.covered = true
-			l.covered(at, "@"+set.Name, list.at.Index(first), "@"+set.Name)
+			l.covered(at, "@"+set.Name, list.At.Index(first), "@"+set.Name)
 			continue
 		}
-		seen[set.writtenSet] = set.element
-		if list.compiled != nil && list.compiled.Any != 0 && (set.Null == 0 || starCoversNull) {
+		seen[set.OriginSet] = set.Element
+		if list.Compiled != nil && list.Compiled.Any != 0 && (set.Null == 0 || starCoversNull) {
 			set.covered = true
-			l.covered(at, "@"+set.Name, list.at.Index(compiled.Rule(list.compiled.Any).Element()), "*")
+			l.covered(at, "@"+set.Name, list.At.Index(compiled.Rule(list.Compiled.Any).Element()), "*")
 		}
 	}
 	l.lintSetReferences(list)
@@ -99,20 +100,20 @@ func (list *lintedList) entry(r compiled.Rule) *entry {
 }
 
 // textAt returns it as written.
-func (list *lintedList) textAt(r compiled.Rule) string { return list.texts[r.Element()] }
+func (list *lintedList) textAt(r compiled.Rule) string { return list.Texts[r.Element()] }
 
-func (l *linter) setEntry(set *writtenSet, r compiled.Rule) finding.Location {
-	return l.in(set.Source, finding.Path("").Name("origin_sets").Name(set.Name).Index(r.Element()))
+func (l *linter) setEntry(set *compile.OriginSet, r compiled.Rule) finding.Location {
+	return l.In(set.Source, finding.Path("").Name("origin_sets").Name(set.Name).Index(r.Element()))
 }
 
 // lintNullInSets finds "null" in origin sets that a policy allows.
 func (l *linter) lintNullInSets() {
-	for i, set := range l.originSets {
+	for i, set := range l.OriginSets {
 		if !l.setUses[i].allowed || set.Null == 0 {
 			continue
 		}
-		at := l.in(set.Source, finding.Path("").Name("origin_sets").Name(set.Name))
-		for i, text := range set.texts {
+		at := l.In(set.Source, finding.Path("").Name("origin_sets").Name(set.Name))
+		for i, text := range set.Texts {
 			if text == "null" {
 				l.warnNull(at.Index(i))
 			}
@@ -144,10 +145,10 @@ func (l *linter) hintWildcard(list *lintedList) {
 		if f.port != 0 {
 			wildcard += fmt.Sprintf(":%d", f.port)
 		}
-		if p, _ := origin.ParsePattern(wildcard); list.compiled.CoveringPattern(&p, nil) != 0 {
+		if p, _ := origin.ParsePattern(wildcard); list.Compiled.CoveringPattern(&p, nil) != 0 {
 			continue // it stands there, and the others are said to be covered
 		}
-		l.found.Hint(finding.Finding{Code: finding.CodeManyExactOrigins, Location: list.at.Index(f.first), Value: list.texts[f.first],
+		l.found.Hint(finding.Finding{Code: finding.CodeManyExactOrigins, Location: list.At.Index(f.first), Value: list.Texts[f.first],
 			Message: fmt.Sprintf("with this, %d origins of the list are subdomains of %s: if all of them may be trusted, %s covers them", f.count, f.domain, wildcard)})
 	}
 }

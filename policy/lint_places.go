@@ -2,6 +2,7 @@ package policy
 
 import (
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compile"
 	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/match"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
@@ -10,13 +11,13 @@ import (
 // lintLists finds policies that are never tried where they are listed: they stand there already, or behind one that
 // answers every origin.
 func (l *linter) lintLists() {
-	for i, f := range l.files {
-		for at, m := range places(f.set) {
+	for i, f := range l.Files {
+		for at, m := range compile.Places(f.Set) {
 			if names := m.GetPolicies().GetNames(); len(names) > 1 {
-				l.lintPolicyList(l.in(int32(i), at.path()).Field("policies"), names)
+				l.lintPolicyList(l.In(int32(i), at.Path()).Field("policies"), names)
 			}
 			if names := m.GetCandidates().GetNames(); len(names) > 1 {
-				l.lintPolicyList(l.in(int32(i), at.path()).Field("candidates"), names)
+				l.lintPolicyList(l.In(int32(i), at.Path()).Field("candidates"), names)
 			}
 		}
 	}
@@ -25,7 +26,7 @@ func (l *linter) lintLists() {
 func (l *linter) lintPolicyList(at finding.Location, names []string) {
 	first, everybody := map[string]int{}, -1
 	for i, name := range names {
-		p := l.set.ByName[name]
+		p := l.Set.ByName[name]
 		if p == nil || p.Builtin {
 			continue // it is built in, or there is an error about it
 		}
@@ -54,8 +55,8 @@ const maxLeadingStars = 5000
 // belongs to a longer pattern. Domains can always be reached: they stand once, and the longest wins.
 func (l *linter) lintHostNames() {
 	leading := 0
-	for i, f := range l.files {
-		for j, h := range f.set.GetVirtualHosts() {
+	for i, f := range l.Files {
+		for j, h := range f.Set.GetVirtualHosts() {
 			name := h.GetName()
 			if !match.IsGlob(name) || len(h.GetDomains()) > 0 {
 				continue
@@ -65,17 +66,17 @@ func (l *linter) lintHostNames() {
 					continue
 				}
 			}
-			at := l.in(int32(i), finding.Path("").Name("virtual_hosts").Index(j)).Field("name")
-			if l.hostAt(int(l.set.Names.Find(compiled.NameGlob, name))).Field("name") != at {
+			at := l.In(int32(i), finding.Path("").Name("virtual_hosts").Index(j)).Field("name")
+			if l.HostAt(int(l.Set.Names.Find(compiled.NameGlob, name))).Field("name") != at {
 				continue // there is an error about it
 			}
 			// A pattern that matches the text of another one, its stars included, matches all that the other one does.
-			id, ok := l.set.Globs.Find(name)
+			id, ok := l.Set.Globs.Find(name)
 			if !ok {
 				continue
 			}
-			winner := l.set.Hosts[id]
-			first := l.in(winner.Source, finding.Path("").Name("virtual_hosts").Index(int(winner.Position))).Field("name")
+			winner := l.Set.Hosts[id]
+			first := l.In(winner.Source, finding.Path("").Name("virtual_hosts").Index(int(winner.Position))).Field("name")
 			if first != at {
 				l.found.Warn(finding.Finding{Code: finding.CodeUnreachableHost, Location: at, Value: name,
 					Message: "no request belongs here: the pattern " + winner.Label + " matches every such name too, and the longer pattern wins", Related: &first})
@@ -88,28 +89,28 @@ func (l *linter) lintHostNames() {
 // other one.
 func (l *linter) lintTiming() {
 	id, inherited := 1, false // inherited: default's list has an effect somewhere
-	for i, f := range l.files {
-		for j, h := range f.set.GetVirtualHosts() {
-			host := &l.set.Hosts[id]
+	for i, f := range l.Files {
+		for j, h := range f.Set.GetVirtualHosts() {
+			host := &l.Set.Hosts[id]
 			id++
 			effect := !host.Active.Passthrough
 			for k, r := range h.GetRoutes() {
 				if r.GetTimingAllowOrigins() == nil {
 					effect = effect || !host.Routes[k].Active.Passthrough
 				} else if host.Routes[k].Active.Passthrough {
-					l.warnTiming(l.in(int32(i), position{j, k}.path()), r.GetTimingAllowOrigins())
+					l.warnTiming(l.In(int32(i), compile.Position{Host: j, Route: k}.Path()), r.GetTimingAllowOrigins())
 				}
 			}
 			if h.GetTimingAllowOrigins() == nil {
 				inherited = inherited || effect
 			} else if !effect {
-				l.warnTiming(l.in(int32(i), position{j, -1}.path()), h.GetTimingAllowOrigins())
+				l.warnTiming(l.In(int32(i), compile.Position{Host: j, Route: -1}.Path()), h.GetTimingAllowOrigins())
 			}
 		}
 	}
-	d := &l.set.Hosts[0]
+	d := &l.Set.Hosts[0]
 	if d.Source >= 0 && d.Active.Passthrough && !inherited {
-		l.warnTiming(l.in(d.Source, finding.Path("").Name("default")), l.files[d.Source].set.GetDefault().GetTimingAllowOrigins())
+		l.warnTiming(l.In(d.Source, finding.Path("").Name("default")), l.Files[d.Source].Set.GetDefault().GetTimingAllowOrigins())
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 // lintRegexes looks for expressions that accept more than was meant: by their syntax tree, and by trying them on origins
 // of somebody else that are near to those they are made for.
 func (l *linter) lintRegexes(p *lintedPolicy) {
-	for i, text := range p.message.GetAllowOriginRegexes() {
-		at := p.at.Field("allow_origin_regexes").Index(i)
+	for i, text := range p.Message.GetAllowOriginRegexes() {
+		at := p.At.Field("allow_origin_regexes").Index(i)
 		tree, err := syntax.Parse(text, syntax.Perl)
 		if err != nil || regex.IsTooLarge(tree, text) {
 			continue // there is an error about it
@@ -27,7 +27,7 @@ func (l *linter) lintRegexes(p *lintedPolicy) {
 			continue // it is too large, and there is an error about that
 		}
 		if regex.AcceptsAll(whole, regex.ProbeOrigins("https")) || regex.AcceptsAll(whole, regex.ProbeOrigins("http")) {
-			if !p.Credentials { // with them it is an error, or allowed on purpose
+			if !p.Compiled.Credentials { // with them it is an error, or allowed on purpose
 				l.found.Warn(finding.Finding{Code: finding.CodeRegexNeighbour, Location: at, Value: text,
 					Message: "this accepts every site, " + regex.ProbeOrigins("https")[1] + " too; to allow anybody, write \"*\" in allow_origins"})
 			}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compile"
 	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/regex"
@@ -35,7 +36,7 @@ type reached struct {
 func (l *linter) lintRoutes(i, j int, m *corsprocv1.VirtualHost, h *compiled.VirtualHost) {
 	at := func(route int) finding.Location {
 		field, _ := matcher(m.GetRoutes()[route])
-		return l.in(int32(i), position{j, route}.path()).Field(field)
+		return l.In(int32(i), compile.Position{Host: j, Route: route}.Path()).Field(field)
 	}
 	var before routesBefore
 	for i := range h.Routes {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/growth"
+	"github.com/corsproc/corsproc/policy/internal/compile"
 	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
@@ -17,7 +18,7 @@ import (
 // compileLinted compiles a set and looks at it, as Compile does.
 func compileLinted(set *corsprocv1.PolicySet) (*compiled.Set, []finding.Finding) {
 	compiled, found := &compiled.Set{}, &finding.Collector{}
-	compileInto(compiled, found, newLinter(found), []file{{name: "x", set: set}})
+	compile.Compile(compiled, found, newLinter(found), []compile.File{{Name: "x", Set: set}})
 	return compiled, found.Findings()
 }
 

@@ -10,8 +10,8 @@ import (
 )
 
 func (l *linter) lintMethods(p *lintedPolicy) {
-	list := p.message.GetAllowMethods()
-	at := p.at.Field("allow_methods")
+	list := p.Message.GetAllowMethods()
+	at := p.At.Field("allow_methods")
 	listed := make(map[string]bool, len(list))
 	for _, m := range list {
 		listed[m] = true
@@ -50,8 +50,8 @@ func fixUnless(there bool, fix string) string {
 }
 
 func (l *linter) lintHeaders(p *lintedPolicy) {
-	at := p.at.Field("allow_headers")
-	for i, name := range p.message.GetAllowHeaders() {
+	at := p.At.Field("allow_headers")
+	for i, name := range p.Message.GetAllowHeaders() {
 		switch lower := strings.ToLower(name); {
 		case strings.HasPrefix(lower, fetch.CORSPrefix):
 			l.found.Warn(finding.Finding{Code: finding.CodeCORSHeader, Location: at.Index(i), Value: name,
@@ -64,8 +64,8 @@ func (l *linter) lintHeaders(p *lintedPolicy) {
 				Message: "every page may send this header without being allowed to"})
 		}
 	}
-	at = p.at.Field("expose_headers")
-	for i, name := range p.message.GetExposeHeaders() {
+	at = p.At.Field("expose_headers")
+	for i, name := range p.Message.GetExposeHeaders() {
 		switch lower := strings.ToLower(name); {
 		case fetch.IsForbiddenResponseHeader(lower):
 			l.found.Warn(finding.Finding{Code: finding.CodeResponseHeader, Location: at.Index(i), Value: name,
@@ -85,8 +85,8 @@ func (l *linter) lintHeaders(p *lintedPolicy) {
 const maxHonouredAge = 7200
 
 func (l *linter) lintMaxAge(p *lintedPolicy) {
-	if seconds, err := strconv.Atoi(p.MaxAge); err == nil && seconds > maxHonouredAge {
-		l.found.Hint(finding.Finding{Code: finding.CodeMaxAgeCapped, Location: p.at.Field("max_age"), Value: p.message.GetMaxAge(),
+	if seconds, err := strconv.Atoi(p.Compiled.MaxAge); err == nil && seconds > maxHonouredAge {
+		l.found.Hint(finding.Finding{Code: finding.CodeMaxAgeCapped, Location: p.At.Field("max_age"), Value: p.Message.GetMaxAge(),
 			Message: "browsers cut this: Chromium keeps a preflight for at most 2h, Firefox for 24h, Safari for 10m"})
 	}
 }

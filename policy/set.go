@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/compile"
 	"github.com/corsproc/corsproc/policy/internal/compiled"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -28,11 +29,11 @@ func Compile(sources ...Source) (*Set, []finding.Finding) { return CompileAll(ni
 func CompileAll(each func(finding.Finding), sources ...Source) (*Set, []finding.Finding) {
 	set := &Set{}
 	found := &finding.Collector{Each: each}
-	files := make([]file, len(sources))
+	files := make([]compile.File, len(sources))
 	for i, src := range sources {
-		files[i] = file{src.Name, src.Set}
+		files[i] = compile.File(src)
 	}
-	compileInto(&set.set, found, newLinter(found), files)
+	compile.Compile(&set.set, found, newLinter(found), files)
 	findings := found.Findings()
 	if slices.ContainsFunc(findings, func(f finding.Finding) bool { return f.Severity == finding.Error }) {
 		return nil, findings

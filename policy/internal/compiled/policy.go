@@ -56,6 +56,9 @@ type Terms struct {
 	MaxAge        string
 }
 
+// StatusNoContent is the status of a positive preflight answer where the policy does not say otherwise.
+const StatusNoContent = 204
+
 // ListsHeader reports whether the policy lists a field name, ignoring case.
 func (t *Terms) ListsHeader(name string) bool {
 	if len(name) > t.MaxHeader {

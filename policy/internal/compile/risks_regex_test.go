@@ -1,4 +1,4 @@
-package policy
+package compile
 
 import (
 	"fmt"
@@ -17,11 +17,11 @@ import (
 // blind observes nothing.
 type blind struct{}
 
-func (blind) Begin(*written)               {}
+func (blind) Begin(*Written)               {}
 func (blind) List([]string)                {}
 func (blind) Pattern(*origin.Pattern, int) {}
-func (blind) OriginSet(*patternList)       {}
-func (blind) Policy(*writtenPolicy)        {}
+func (blind) OriginSet(*List)              {}
+func (blind) Policy(*Policy)               {}
 func (blind) End()                         {}
 
 // judge compiles a policy of expressions with credentials, of which all together may take some steps beside those that
@@ -29,7 +29,7 @@ func (blind) End()                         {}
 func judge(steps int, texts []string) (left int, errors map[finding.Code]int) {
 	c := newCompiler(&compiled.Set{}, &finding.Collector{})
 	c.regexSteps, c.see = steps, blind{}
-	c.compile([]file{{set: &corsprocv1.PolicySet{Policies: map[string]*corsprocv1.Policy{"p": {AllowOriginRegexes: texts, AllowCredentials: true}}}}})
+	c.compile([]File{{Set: &corsprocv1.PolicySet{Policies: map[string]*corsprocv1.Policy{"p": {AllowOriginRegexes: texts, AllowCredentials: true}}}}})
 	errors = map[finding.Code]int{}
 	for _, f := range c.found.Findings() {
 		if f.Severity == finding.Error {

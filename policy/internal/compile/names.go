@@ -1,4 +1,4 @@
-package policy
+package compile
 
 import (
 	"maps"
@@ -32,21 +32,21 @@ func (c *compiler) checkName(at finding.Location, name string) {
 
 // nearestPolicy returns the name that a mistyped one in a list of policies was meant to be.
 func (c *compiler) nearestPolicy(name string) string {
-	near := c.suggestions.Nearest(name, name, len(c.set.ByName)+1, func(yield func(string) bool) {
-		for known := range c.set.ByName { // with none
+	near := c.suggestions.Nearest(name, name, len(c.Set.ByName)+1, func(yield func(string) bool) {
+		for known := range c.Set.ByName { // with none
 			if !yield(known) {
 				return
 			}
 		}
 		yield(compiled.NamePassthrough)
 	})
-	if g := c.set.ByName[near]; g != nil {
-		c.proposed[g] = true
+	if g := c.Set.ByName[near]; g != nil {
+		c.Proposed[g] = true
 	}
 	return near
 }
 
 // nearestOriginSet returns the origin set that a mistyped reference was meant to be.
 func (c *compiler) nearestOriginSet(name string) string {
-	return c.suggestions.Nearest("@"+name, name, len(c.setsByName), maps.Keys(c.setsByName))
+	return c.suggestions.Nearest("@"+name, name, len(c.SetsByName), maps.Keys(c.SetsByName))
 }

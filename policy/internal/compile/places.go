@@ -1,4 +1,4 @@
-package policy
+package compile
 
 import (
 	"regexp"
@@ -13,7 +13,7 @@ import (
 )
 
 // compilePlace overwrites in p, which holds what is inherited, what a place sets itself.
-func (c *compiler) compilePlace(p *compiled.Place, m placeMessage, at finding.Location, host, route int) {
+func (c *compiler) compilePlace(p *compiled.Place, m Place, at finding.Location, host, route int) {
 	if m.GetPolicies() != nil {
 		p.Active = c.compileList(at, "policies", m.GetPolicies().GetNames())
 		p.ListRule = compiled.MakeRule(compiled.RulePolicies, host, route)
@@ -57,7 +57,7 @@ func (c *compiler) compileList(at finding.Location, field string, names []string
 		if names[0] == compiled.NamePassthrough {
 			return &compiled.PassthroughList
 		}
-		if g := c.set.ByName[names[0]]; g != nil {
+		if g := c.Set.ByName[names[0]]; g != nil {
 			return &g.Alone
 		}
 	}
@@ -73,7 +73,7 @@ func (c *compiler) compileList(at finding.Location, field string, names []string
 	}
 	var grants []*compiled.Policy
 	for i, name := range names {
-		switch g, ok := c.set.ByName[name]; {
+		switch g, ok := c.Set.ByName[name]; {
 		case (name == compiled.NameNone || name == compiled.NamePassthrough) && len(names) > 1:
 			c.found.Fail(finding.Finding{Code: finding.CodeBuiltinNotAlone, Location: at.Index(i), Value: name,
 				Message: name + " stands alone in a list"})

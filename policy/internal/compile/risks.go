@@ -1,4 +1,4 @@
-package policy
+package compile
 
 import (
 	"slices"
@@ -41,7 +41,7 @@ func (k *credentialRisks) pattern(list finding.Location, i int, text string, p *
 
 // set looks at an origin set to which element i of a list refers, and reports each kind of danger once, with the first
 // pattern that has it as the second place.
-func (k *credentialRisks) set(list finding.Location, i int, set *writtenSet) {
+func (k *credentialRisks) set(list finding.Location, i int, set *OriginSet) {
 	if !k.on {
 		return
 	}
@@ -51,7 +51,7 @@ func (k *credentialRisks) set(list finding.Location, i int, set *writtenSet) {
 		k.setRisks[set] = risks
 	}
 	for _, r := range risks {
-		entry := k.in(set.Source, finding.Path("").Name("origin_sets").Name(set.Name).Index(r.pattern.Index))
+		entry := k.In(set.Source, finding.Path("").Name("origin_sets").Name(set.Name).Index(r.pattern.Index))
 		k.danger(list.Index(i), "@"+set.Name, r.danger, &r.pattern, &entry)
 	}
 }
@@ -63,8 +63,8 @@ type setRisk struct {
 }
 
 // risksOf returns the kinds of danger in an origin set.
-func risksOf(set *writtenSet) (risks []setRisk) {
-	for p := range set.patterns() {
+func risksOf(set *OriginSet) (risks []setRisk) {
+	for p := range set.Patterns() {
 		for _, danger := range p.Dangers() {
 			if !slices.ContainsFunc(risks, func(r setRisk) bool { return r.danger == danger }) {
 				risks = append(risks, setRisk{danger, *p})

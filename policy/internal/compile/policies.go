@@ -1,4 +1,4 @@
-package policy
+package compile
 
 import (
 	"fmt"
@@ -20,11 +20,11 @@ import (
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
-func (c *compiler) compilePolicies(source int32, f file) {
-	policies := f.set.GetPolicies()
+func (c *compiler) compilePolicies(source int32, f File) {
+	policies := f.Set.GetPolicies()
 	all := finding.Path("").Name("policies")
 	for _, name := range slices.Sorted(maps.Keys(policies)) {
-		at := c.in(source, all.Name(name))
+		at := c.In(source, all.Name(name))
 		key := at
 		key.Key = true
 		// A policy that cannot be under its name is compiled all the same, for its own faults.
@@ -35,15 +35,15 @@ func (c *compiler) compilePolicies(source int32, f file) {
 			continue
 		}
 		c.checkName(at, name)
-		if first := c.set.ByName[name]; first != nil {
-			other := c.in(first.Source, finding.Path("").Name("policies").Name(name))
+		if first := c.Set.ByName[name]; first != nil {
+			other := c.In(first.Source, finding.Path("").Name("policies").Name(name))
 			other.Key = true
 			c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateName, Location: key, Value: name,
 				Message: "a policy of this name is defined already", Related: &other})
 			continue
 		}
-		c.set.ByName[name] = g
-		c.see.Policy(&writtenPolicy{Policy: g, at: at, message: policies[name], allow: &c.allow, deny: &c.deny})
+		c.Set.ByName[name] = g
+		c.see.Policy(&Policy{Compiled: g, At: at, Message: policies[name], Allow: &c.allow, Deny: &c.deny})
 	}
 }
 
@@ -51,13 +51,13 @@ func (c *compiler) compilePolicy(at finding.Location, source int32, name string,
 	c.grants = append(c.grants, compiled.Policy{
 		Name:            name,
 		Source:          source,
-		Index:           int32(len(c.set.Policies)),
+		Index:           int32(len(c.Set.Policies)),
 		Credentials:     p.GetAllowCredentials(),
 		PrivateNetwork:  p.GetAllowPrivateNetwork(),
-		PreflightStatus: statusNoContent,
+		PreflightStatus: compiled.StatusNoContent,
 	})
 	g := &c.grants[len(c.grants)-1]
-	c.set.Policies = append(c.set.Policies, g)
+	c.Set.Policies = append(c.Set.Policies, g)
 
 	lifted := c.dangers(at, p.GetDangerouslyAllow())
 	risks := credentialRisks{compiler: c, lifted: lifted, on: g.Credentials}
@@ -92,7 +92,7 @@ func (c *compiler) compilePolicy(at finding.Location, source int32, name string,
 	g.Terms = c.compileTerms(at, p)
 	if p.PreflightStatus != nil {
 		g.PreflightStatus = int(p.GetPreflightStatus())
-		if g.PreflightStatus != 200 && g.PreflightStatus != statusNoContent {
+		if g.PreflightStatus != 200 && g.PreflightStatus != compiled.StatusNoContent {
 			c.found.Fail(finding.Finding{Code: finding.CodePreflightStatus, Location: at.Field("preflight_status"), Value: strconv.Itoa(g.PreflightStatus),
 				Message: "a preflight is answered with 204 or with 200"})
 		}
@@ -102,40 +102,40 @@ func (c *compiler) compilePolicy(at finding.Location, source int32, name string,
 }
 
 // compilePatterns compiles allow_origins or deny_origins: the policy's own patterns, then the sets it refers to.
-func (c *compiler) compilePatterns(list *patternList, kind compiled.RuleKind, g *compiled.Policy, risks *credentialRisks) []*match.Origins {
+func (c *compiler) compilePatterns(list *List, kind compiled.RuleKind, g *compiled.Policy, risks *credentialRisks) []*match.Origins {
 	var all []*match.Origins
-	for i, text := range list.texts {
-		p, ok := c.parsePattern(list.at, i, text)
+	for i, text := range list.Texts {
+		p, ok := c.parsePattern(list.At, i, text)
 		if !ok {
 			continue
 		}
 		if p.Kind == origin.PatternSet {
-			set, ok := c.setsByName[p.Origin.Host]
+			set, ok := c.SetsByName[p.Origin.Host]
 			if !ok {
 				fix := ""
 				if near := c.nearestOriginSet(p.Origin.Host); near != "" {
 					fix = "@" + near
-					c.proposedSets[c.setsByName[near]] = true
+					c.ProposedSets[c.SetsByName[near]] = true
 				}
-				c.found.Fail(finding.Finding{Code: finding.CodeUnknownOriginSet, Location: list.at.Index(i), Value: text,
+				c.found.Fail(finding.Finding{Code: finding.CodeUnknownOriginSet, Location: list.At.Index(i), Value: text,
 					Message: "there is no origin set of this name", Fix: fix})
 				continue
 			}
-			risks.set(list.at, i, set)
-			list.sets = append(list.sets, setReference{set, i})
+			risks.set(list.At, i, set)
+			list.Sets = append(list.Sets, SetReference{set, i})
 			continue
 		}
-		risks.pattern(list.at, i, text, &p)
-		if list.compiled == nil {
-			list.compiled = c.newOrigins()
-			all = append(all, list.compiled)
+		risks.pattern(list.At, i, text, &p)
+		if list.Compiled == nil {
+			list.Compiled = c.newOrigins()
+			all = append(all, list.Compiled)
 		}
 		list.add(&p, i, compiled.MakeRule(kind, int(g.Index), i))
 		if kind == compiled.RuleAllow {
 			c.see.Pattern(&p, i)
 		}
 	}
-	for _, set := range list.sets {
+	for _, set := range list.Sets {
 		all = append(all, &set.Origins)
 	}
 	return all

@@ -1,4 +1,4 @@
-package policy
+package compile
 
 import (
 	"encoding/binary"
@@ -15,9 +15,9 @@ import (
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
-// compileInto compiles files into an empty set. It reports everything that it finds in all of them, in no particular order: if
+// Compile compiles files into an empty set. It reports everything that it finds in all of them, in no particular order: if
 // any of that is an error, the set is not to be used. The files are read only during the call.
-func compileInto(set *compiled.Set, found *finding.Collector, see observer, files []file) {
+func Compile(set *compiled.Set, found *finding.Collector, see Observer, files []File) {
 	c := newCompiler(set, found)
 	c.see = see
 	c.compile(files)
@@ -25,12 +25,12 @@ func compileInto(set *compiled.Set, found *finding.Collector, see observer, file
 
 // compiler turns files into a set. Every step goes on after an error, so that one run reports all of them.
 type compiler struct {
-	written
+	Written
 	found       *finding.Collector
-	see         observer
+	see         Observer
 	suggestions finding.Suggestions
 
-	setRisks map[*writtenSet][]setRisk
+	setRisks map[*OriginSet][]setRisk
 	lists    map[string]*compiled.List  // of several policies, by their names
 	terms    map[string]*compiled.Terms // by what they were made of
 	key      []byte                     // of either, used again and again
@@ -42,17 +42,17 @@ type compiler struct {
 	regexSteps     int // what is left of maxAllRegexSteps
 	regexRisks     map[regexQuestion]regexRisk
 
-	allow, deny patternList // of the policy or origin set at hand
+	allow, deny List // of the policy or origin set at hand
 }
 
 func newCompiler(set *compiled.Set, found *finding.Collector) *compiler {
 	set.ByName = map[string]*compiled.Policy{}
 	return &compiler{
-		written: written{
-			set: set, setsByName: map[string]*writtenSet{}, proposed: map[*compiled.Policy]bool{}, proposedSets: map[*writtenSet]bool{},
+		Written: Written{
+			Set: set, SetsByName: map[string]*OriginSet{}, Proposed: map[*compiled.Policy]bool{}, ProposedSets: map[*OriginSet]bool{},
 		},
 		found:    found,
-		setRisks: map[*writtenSet][]setRisk{},
+		setRisks: map[*OriginSet][]setRisk{},
 		lists:    map[string]*compiled.List{},
 		terms:    map[string]*compiled.Terms{},
 
@@ -62,12 +62,12 @@ func newCompiler(set *compiled.Set, found *finding.Collector) *compiler {
 	}
 }
 
-func (c *compiler) compile(files []file) {
-	c.files = files
+func (c *compiler) compile(files []File) {
+	c.Files = files
 	for _, f := range files {
-		c.set.Sources = append(c.set.Sources, f.name)
+		c.Set.Sources = append(c.Set.Sources, f.Name)
 	}
-	c.see.Begin(&c.written)
+	c.see.Begin(&c.Written)
 	c.reserve()
 	for i, f := range files {
 		c.compileOriginSets(int32(i), f)
@@ -78,11 +78,11 @@ func (c *compiler) compile(files []file) {
 	}
 	none := &compiled.Policy{Name: compiled.NameNone, Builtin: true, Terms: &compiled.Terms{}}
 	none.Alone = compiled.NewList([]*compiled.Policy{none})
-	c.set.ByName[compiled.NameNone] = none
+	c.Set.ByName[compiled.NameNone] = none
 
 	c.compileDefault()
 	for i, f := range files {
-		for j, h := range f.set.GetVirtualHosts() {
+		for j, h := range f.Set.GetVirtualHosts() {
 			c.compileVirtualHost(int32(i), j, h)
 		}
 	}
@@ -94,18 +94,18 @@ func (c *compiler) compile(files []file) {
 func (c *compiler) reserve() {
 	policies, hosts, routes := 0, 1, 0
 	var patterns, names, domains struct{ n, text int }
-	for _, f := range c.files {
-		policies += len(f.set.GetPolicies())
-		hosts += len(f.set.GetVirtualHosts())
-		for _, set := range f.set.GetOriginSets() {
+	for _, f := range c.Files {
+		policies += len(f.Set.GetPolicies())
+		hosts += len(f.Set.GetVirtualHosts())
+		for _, set := range f.Set.GetOriginSets() {
 			patterns.n += len(set.GetOrigins())
 			patterns.text += textSize(set.GetOrigins())
 		}
-		for _, p := range f.set.GetPolicies() {
+		for _, p := range f.Set.GetPolicies() {
 			patterns.n += len(p.GetAllowOrigins()) + len(p.GetDenyOrigins())
 			patterns.text += textSize(p.GetAllowOrigins()) + textSize(p.GetDenyOrigins())
 		}
-		for _, h := range f.set.GetVirtualHosts() {
+		for _, h := range f.Set.GetVirtualHosts() {
 			routes += len(h.GetRoutes())
 			if h.GetName() != "" {
 				names.n++
@@ -115,13 +115,13 @@ func (c *compiler) reserve() {
 			domains.text += textSize(h.GetDomains())
 		}
 	}
-	c.set.Policies = make([]*compiled.Policy, 0, policies)
+	c.Set.Policies = make([]*compiled.Policy, 0, policies)
 	c.grants = make([]compiled.Policy, 0, policies)
-	c.set.Hosts = make([]compiled.VirtualHost, 0, hosts)
+	c.Set.Hosts = make([]compiled.VirtualHost, 0, hosts)
 	c.routes = make([]compiled.Route, 0, routes)
-	c.set.Patterns.Reserve(patterns.n, patterns.text)
-	c.set.Names.Reserve(names.n, names.text)
-	c.set.Domains.Reserve(domains.n, domains.text)
+	c.Set.Patterns.Reserve(patterns.n, patterns.text)
+	c.Set.Names.Reserve(names.n, names.text)
+	c.Set.Domains.Reserve(domains.n, domains.text)
 }
 
 // textSize returns the length of all texts of a list.
@@ -145,34 +145,34 @@ func appendKey(key []byte, list []string) []byte {
 // maxName is the length of the longest name of a policy or an origin set.
 const maxName = 200
 
-func (c *compiler) compileOriginSets(source int32, f file) {
-	sets := f.set.GetOriginSets()
+func (c *compiler) compileOriginSets(source int32, f File) {
+	sets := f.Set.GetOriginSets()
 	for _, name := range slices.Sorted(maps.Keys(sets)) {
 		path := finding.Path("").Name("origin_sets").Name(name)
-		c.checkName(c.in(source, path), name)
-		index := len(c.set.OriginSets)
-		set := &writtenSet{&compiled.OriginSet{Name: name, Source: source}, index, sets[name].GetOrigins()}
-		c.set.OriginSets = append(c.set.OriginSets, set.OriginSet)
-		c.originSets = append(c.originSets, set)
-		if first, ok := c.setsByName[name]; ok {
-			at, other := c.in(source, path), c.in(first.Source, path)
+		c.checkName(c.In(source, path), name)
+		index := len(c.Set.OriginSets)
+		set := &OriginSet{&compiled.OriginSet{Name: name, Source: source}, index, sets[name].GetOrigins()}
+		c.Set.OriginSets = append(c.Set.OriginSets, set.OriginSet)
+		c.OriginSets = append(c.OriginSets, set)
+		if first, ok := c.SetsByName[name]; ok {
+			at, other := c.In(source, path), c.In(first.Source, path)
 			at.Key, other.Key = true, true
 			c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateName, Location: at, Value: name,
 				Message: "an origin set of this name is defined already", Related: &other})
 		} else {
-			c.setsByName[name] = set
+			c.SetsByName[name] = set
 		}
-		set.Origins = c.set.Patterns.List()
-		c.allow.begin(c.in(source, path), set.texts)
-		c.allow.compiled = &set.Origins
-		c.see.List(set.texts)
-		for i, text := range set.texts {
-			p, ok := c.parsePattern(c.allow.at, i, text)
+		set.Origins = c.Set.Patterns.List()
+		c.allow.begin(c.In(source, path), set.Texts)
+		c.allow.Compiled = &set.Origins
+		c.see.List(set.Texts)
+		for i, text := range set.Texts {
+			p, ok := c.parsePattern(c.allow.At, i, text)
 			if !ok {
 				continue
 			}
 			if p.Kind == origin.PatternSet {
-				c.found.Fail(finding.Finding{Code: finding.CodeNestedOriginSet, Location: c.allow.at.Index(i), Value: text,
+				c.found.Fail(finding.Finding{Code: finding.CodeNestedOriginSet, Location: c.allow.At.Index(i), Value: text,
 					Message: "an origin set cannot refer to another one"})
 				continue
 			}
@@ -189,7 +189,7 @@ func (c *compiler) newOrigins() *match.Origins {
 	if len(c.origins) == cap(c.origins) {
 		c.origins = make([]match.Origins, 0, block)
 	}
-	c.origins = append(c.origins, c.set.Patterns.List())
+	c.origins = append(c.origins, c.Set.Patterns.List())
 	return &c.origins[len(c.origins)-1]
 }
 
@@ -214,14 +214,14 @@ func (c *compiler) compileDefault() {
 	host := compiled.VirtualHost{Label: compiled.DefaultLabel, Source: -1}
 	host.ListRule = compiled.MakeRule(compiled.RulePlace, 0, compiled.NoRoute)
 	host.Active = &compiled.PassthroughList
-	for i, f := range c.files {
-		message := f.set.GetDefault()
+	for i, f := range c.Files {
+		message := f.Set.GetDefault()
 		if message == nil {
 			continue
 		}
-		at := c.in(int32(i), finding.Path("").Name("default"))
+		at := c.In(int32(i), finding.Path("").Name("default"))
 		if host.Source >= 0 {
-			second, first := at, c.in(host.Source, finding.Path("").Name("default"))
+			second, first := at, c.In(host.Source, finding.Path("").Name("default"))
 			second.Key, first.Key = true, true
 			c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateDefault, Location: second,
 				Message: "default stands in another file already", Related: &first})
@@ -232,16 +232,16 @@ func (c *compiler) compileDefault() {
 		host.Source = int32(i)
 		c.compilePlace(&host.Place, message, at, 0, compiled.NoRoute)
 	}
-	c.set.Hosts = append(c.set.Hosts, host)
+	c.Set.Hosts = append(c.Set.Hosts, host)
 }
 
 func (c *compiler) compileVirtualHost(source int32, index int, h *corsprocv1.VirtualHost) {
-	id := len(c.set.Hosts)
-	at := c.in(source, position{index, -1}.path())
-	c.set.Hosts = append(c.set.Hosts, compiled.VirtualHost{
-		Source: source, Position: int32(index), Label: h.GetName(), Place: c.set.Hosts[0].Place,
+	id := len(c.Set.Hosts)
+	at := c.In(source, Position{index, -1}.Path())
+	c.Set.Hosts = append(c.Set.Hosts, compiled.VirtualHost{
+		Source: source, Position: int32(index), Label: h.GetName(), Place: c.Set.Hosts[0].Place,
 	})
-	host := &c.set.Hosts[id]
+	host := &c.Set.Hosts[id]
 	if host.Label == "" && len(h.GetDomains()) > 0 {
 		host.Label = h.GetDomains()[0]
 	}
@@ -273,13 +273,13 @@ func (c *compiler) addHostName(host finding.Location, name string, id int) {
 	if match.IsGlob(name) {
 		space = compiled.NameGlob
 	}
-	if had := c.set.Names.Add(space, name, uint64(id)); had != 0 {
+	if had := c.Set.Names.Add(space, name, uint64(id)); had != 0 {
 		c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateName, Location: host.Field("name"), Value: name,
-			Message: "another virtual host has this name already", Related: new(c.hostAt(int(had)).Field("name"))})
+			Message: "another virtual host has this name already", Related: new(c.HostAt(int(had)).Field("name"))})
 		return
 	}
 	if space == compiled.NameGlob {
-		c.set.Globs.Add(name, id)
+		c.Set.Globs.Add(name, id)
 	}
 }
 
@@ -293,8 +293,8 @@ func (c *compiler) addDomain(host finding.Location, i int, domain string, id int
 	if fetch.HasUpperASCII(key) {
 		key = string(fetch.LowerASCII(key, nil))
 	}
-	if had := c.set.Domains.Add(key, match.MakeHostKey(id, i)); had != 0 {
-		first := c.hostAt(had.Host()).Field("domains").Index(had.Domain())
+	if had := c.Set.Domains.Add(key, match.MakeHostKey(id, i)); had != 0 {
+		first := c.HostAt(had.Host()).Field("domains").Index(had.Domain())
 		c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateDomain, Location: host.Field("domains").Index(i), Value: domain,
 			Message: "this domain stands in the set already; Envoy does not allow that either", Related: &first})
 	}
