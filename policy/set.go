@@ -7,6 +7,7 @@ import (
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/compile"
 	"github.com/corsproc/corsproc/policy/internal/compiled"
+	"github.com/corsproc/corsproc/policy/internal/lint"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -33,7 +34,7 @@ func CompileAll(each func(finding.Finding), sources ...Source) (*Set, []finding.
 	for i, src := range sources {
 		files[i] = compile.File(src)
 	}
-	compile.Compile(&set.set, found, newLinter(found), files)
+	compile.Compile(&set.set, found, lint.New(found), files)
 	findings := found.Findings()
 	if slices.ContainsFunc(findings, func(f finding.Finding) bool { return f.Severity == finding.Error }) {
 		return nil, findings

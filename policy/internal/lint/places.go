@@ -1,4 +1,4 @@
-package policy
+package lint
 
 import (
 	"github.com/corsproc/corsproc/policy/finding"
@@ -10,7 +10,7 @@ import (
 
 // lintLists finds policies that are never tried where they are listed: they stand there already, or behind one that
 // answers every origin.
-func (l *linter) lintLists() {
+func (l *Linter) lintLists() {
 	for i, f := range l.Files {
 		for at, m := range compile.Places(f.Set) {
 			if names := m.GetPolicies().GetNames(); len(names) > 1 {
@@ -23,7 +23,7 @@ func (l *linter) lintLists() {
 	}
 }
 
-func (l *linter) lintPolicyList(at finding.Location, names []string) {
+func (l *Linter) lintPolicyList(at finding.Location, names []string) {
 	first, everybody := map[string]int{}, -1
 	for i, name := range names {
 		p := l.Set.ByName[name]
@@ -53,7 +53,7 @@ const maxLeadingStars = 5000
 
 // lintHostNames finds virtual hosts that have nothing but a pattern for a name, of which every name that it matches
 // belongs to a longer pattern. Domains can always be reached: they stand once, and the longest wins.
-func (l *linter) lintHostNames() {
+func (l *Linter) lintHostNames() {
 	leading := 0
 	for i, f := range l.Files {
 		for j, h := range f.Set.GetVirtualHosts() {
@@ -87,7 +87,7 @@ func (l *linter) lintHostNames() {
 
 // lintTiming finds timing_allow_origins where nothing is ever changed: at a passthrough place that hands them down to no
 // other one.
-func (l *linter) lintTiming() {
+func (l *Linter) lintTiming() {
 	id, inherited := 1, false // inherited: default's list has an effect somewhere
 	for i, f := range l.Files {
 		for j, h := range f.Set.GetVirtualHosts() {
@@ -114,7 +114,7 @@ func (l *linter) lintTiming() {
 	}
 }
 
-func (l *linter) warnTiming(at finding.Location, list *corsprocv1.OriginList) {
+func (l *Linter) warnTiming(at finding.Location, list *corsprocv1.OriginList) {
 	if origins := list.GetOrigins(); len(origins) > 0 {
 		l.found.Warn(finding.Finding{Code: finding.CodeTimingNoEffect, Location: at.Field("timing_allow_origins").Index(0), Value: origins[0],
 			Message: "this place is passthrough, where no response is changed: the list has no effect"})

@@ -1,4 +1,4 @@
-package policy
+package lint
 
 import (
 	"cmp"
@@ -14,7 +14,7 @@ import (
 // maxSetsLookedAt is how many of the origin sets that a list refers to are looked at for what covers its own patterns.
 const maxSetsLookedAt = 64
 
-func (l *linter) lintOrigins(p *lintedPolicy) {
+func (l *Linter) lintOrigins(p *policy) {
 	if p.allow.Compiled != nil && p.allow.Compiled.Null != 0 {
 		for i, text := range p.allow.Texts {
 			if text == "null" {
@@ -28,13 +28,13 @@ func (l *linter) lintOrigins(p *lintedPolicy) {
 	l.hintWildcard(p.allow)
 }
 
-func (l *linter) warnNull(at finding.Location) {
+func (l *Linter) warnNull(at finding.Location) {
 	l.found.Warn(finding.Finding{Code: finding.CodeNullOrigin, Location: at, Value: "null",
 		Message: "any page can have the origin null, in a sandboxed frame, so this allows every site that tries"})
 }
 
 // lintList finds the entries of a list that another one covers. starCoversNull says what "*" means there.
-func (l *linter) lintList(list *lintedList, starCoversNull bool) {
+func (l *Linter) lintList(list *patterns, starCoversNull bool) {
 	if len(list.sets) == 0 && list.isPlain() {
 		return
 	}
@@ -72,7 +72,7 @@ func (l *linter) lintList(list *lintedList, starCoversNull bool) {
 	l.lintSetReferences(list)
 }
 
-func (l *linter) covered(at finding.Location, value string, by finding.Location, coveredBy string) {
+func (l *Linter) covered(at finding.Location, value string, by finding.Location, coveredBy string) {
 	message := "this says nothing new: " + coveredBy + " covers it"
 	if value == coveredBy {
 		message = "this stands in the list already"
@@ -93,21 +93,21 @@ func text(p *origin.Pattern) string {
 }
 
 // entry returns the element that a rule of the list is.
-func (list *lintedList) entry(r compiled.Rule) *entry {
+func (list *patterns) entry(r compiled.Rule) *entry {
 	entries := list.parse()
 	i, _ := slices.BinarySearchFunc(entries, r.Element(), func(p entry, index int) int { return cmp.Compare(p.Index, index) })
 	return &entries[i]
 }
 
 // textAt returns it as written.
-func (list *lintedList) textAt(r compiled.Rule) string { return list.Texts[r.Element()] }
+func (list *patterns) textAt(r compiled.Rule) string { return list.Texts[r.Element()] }
 
-func (l *linter) setEntry(set *compile.OriginSet, r compiled.Rule) finding.Location {
+func (l *Linter) setEntry(set *compile.OriginSet, r compiled.Rule) finding.Location {
 	return l.In(set.Source, finding.Path("").Name("origin_sets").Name(set.Name).Index(r.Element()))
 }
 
 // lintNullInSets finds "null" in origin sets that a policy allows.
-func (l *linter) lintNullInSets() {
+func (l *Linter) lintNullInSets() {
 	for i, set := range l.OriginSets {
 		if !l.setUses[i].allowed || set.Null == 0 {
 			continue
@@ -126,7 +126,7 @@ const manyExact = 10
 
 // hintWildcard finds exact origins that are the subdomains of one domain that is nobody else's. The families are those
 // of the list.
-func (l *linter) hintWildcard(list *lintedList) {
+func (l *Linter) hintWildcard(list *patterns) {
 	found := l.families.atLeast(manyExact)
 	found = slices.DeleteFunc(found, func(f family) bool { return origin.IsPublicSuffix(f.domain) })
 	slices.SortFunc(found, func(a, b family) int {

@@ -1,4 +1,4 @@
-package policy
+package lint
 
 import (
 	"slices"
@@ -33,7 +33,7 @@ type reached struct {
 }
 
 // lintRoutes finds routes of virtual host j of source i that no request can reach.
-func (l *linter) lintRoutes(i, j int, m *corsprocv1.VirtualHost, h *compiled.VirtualHost) {
+func (l *Linter) lintRoutes(i, j int, m *corsprocv1.VirtualHost, h *compiled.VirtualHost) {
 	at := func(route int) finding.Location {
 		field, _ := matcher(m.GetRoutes()[route])
 		return l.In(int32(i), compile.Position{Host: j, Route: route}.Path()).Field(field)

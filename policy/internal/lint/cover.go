@@ -1,8 +1,9 @@
-package policy
+package lint
 
 import (
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/compiled"
+	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
@@ -15,7 +16,7 @@ const (
 
 // lintSetReferences finds references to origin sets of which the rest of the list covers every entry. The last one goes
 // first: of two sets that say the same the first is kept.
-func (l *linter) lintSetReferences(list *lintedList) {
+func (l *Linter) lintSetReferences(list *patterns) {
 	for i := len(list.sets) - 1; i >= 0; i-- {
 		set := &list.sets[i]
 		if set.covered {
@@ -45,7 +46,7 @@ func (l *linter) lintSetReferences(list *lintedList) {
 }
 
 // coveringEntry returns what in a list covers an entry of an origin set that the list refers to, other than that set.
-func (l *linter) coveringEntry(list *lintedList, of *lintedSet, p *origin.Pattern) (by finding.Location, words string, ok bool) {
+func (l *Linter) coveringEntry(list *patterns, of *setReference, p *origin.Pattern) (by finding.Location, words string, ok bool) {
 	if l.setLooks++; l.setLooks > maxSetLooks {
 		return finding.Location{}, "", false
 	}
@@ -68,7 +69,7 @@ func (l *linter) coveringEntry(list *lintedList, of *lintedSet, p *origin.Patter
 }
 
 // lintRegexCover finds expressions that stand twice or beside "*", and exact origins that an expression accepts.
-func (l *linter) lintRegexCover(p *lintedPolicy) {
+func (l *Linter) lintRegexCover(p *policy) {
 	if len(p.Message.GetAllowOriginRegexes()) == 0 {
 		return
 	}
@@ -110,4 +111,17 @@ func (l *linter) lintRegexCover(p *lintedPolicy) {
 			}
 		}
 	}
+}
+
+// coveringElement returns the rule of a list that covers an element of it: matches, that is, every origin that the
+// element matches. Of two that say the same the second is covered by the first. Its time grows with the labels of a host,
+// not with the list.
+func coveringElement(s *match.Origins, p *entry) (by compiled.Rule) {
+	switch {
+	case p.same != 0:
+		return p.same
+	case p.Kind != origin.PatternOrigin:
+		return 0 // whether "*" covers null depends on the policy
+	}
+	return compiled.Rule(s.CoveringWider(&p.Pattern, nil))
 }

@@ -1,4 +1,4 @@
-package policy
+package lint
 
 import (
 	"slices"
@@ -12,7 +12,7 @@ import (
 
 // lintExtensions finds patterns and expressions that let in every browser extension, or every host of another scheme that
 // is not the web's, with credentials. Anybody can publish an extension; what reads the answers then is any that the user has.
-func (l *linter) lintExtensions(p *lintedPolicy) {
+func (l *Linter) lintExtensions(p *policy) {
 	if !p.Compiled.Credentials || slices.Contains(p.Message.GetDangerouslyAllow(), corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_ANY_ORIGIN_WITH_CREDENTIALS) {
 		return
 	}
@@ -49,7 +49,7 @@ func (l *linter) lintExtensions(p *lintedPolicy) {
 	}
 }
 
-func (l *linter) everyExtension(at finding.Location, value, scheme string, related *finding.Location) {
+func (l *Linter) everyExtension(at finding.Location, value, scheme string, related *finding.Location) {
 	message := "every page of the scheme " + scheme + " would read answers made for the user's credentials, whoever made it: list the origins"
 	if slices.Contains(extensionSchemes, scheme) {
 		message = "every extension that the user has would read answers made for the user's credentials, whoever published it: list the extensions by their identifiers"
@@ -75,7 +75,7 @@ func probeExtensions(scheme string) []string {
 }
 
 // hasAnyHost reports whether a list has patterns of any host.
-func (list *lintedList) hasAnyHost() bool { return list.Compiled != nil && list.Compiled.HasAnyHost() }
+func (list *patterns) hasAnyHost() bool { return list.Compiled != nil && list.Compiled.HasAnyHost() }
 
 // isEveryHost reports whether a pattern covers every host of a scheme that is not the web's.
 func isEveryHost(p *origin.Pattern) bool {

@@ -1,4 +1,4 @@
-package policy
+package lint
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 
 // lintPath finds paths of route i that no browser sends, such as are never granted anything, and such in which a star was
 // meant to stand for something.
-func (l *linter) lintPath(at func() finding.Location, h *compiled.VirtualHost, i int) {
+func (l *Linter) lintPath(at func() finding.Location, h *compiled.VirtualHost, i int) {
 	t := &h.Routes[i]
 	if neverGrants(h, i) {
 		l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(), Value: t.Text,

@@ -1,4 +1,4 @@
-package policy
+package lint
 
 import (
 	"regexp"
@@ -15,7 +15,7 @@ import (
 
 // lintRegexes looks for expressions that accept more than was meant: by their syntax tree, and by trying them on origins
 // of somebody else that are near to those they are made for.
-func (l *linter) lintRegexes(p *lintedPolicy) {
+func (l *Linter) lintRegexes(p *policy) {
 	for i, text := range p.Message.GetAllowOriginRegexes() {
 		at := p.At.Field("allow_origin_regexes").Index(i)
 		tree, err := syntax.Parse(text, syntax.Perl)

@@ -1,4 +1,4 @@
-package policy
+package lint
 
 import (
 	"slices"
@@ -11,17 +11,17 @@ import (
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
-// A linter finds what loads and is still most likely not what its author meant. It observes every compilation, so that a
+// A Linter finds what loads and is still most likely not what its author meant. It observes every compilation, so that a
 // reload says the same as a check; what it needs beside the set (the patterns as they are written) is gone when the
 // compilation ends. The work of every lint grows with the size of the files and not faster: where a question has no cheap
 // answer it is left open, and nothing is said. An origin costs some microseconds, an expression some tens.
-type linter struct {
+type Linter struct {
 	*compile.Written
 	found *finding.Collector
 
 	families    families // of the list at hand
-	allow, deny lintedList
-	denying     map[*compiled.Policy]*lintedList // what policies deny
+	allow, deny patterns
+	denying     map[*compiled.Policy]*patterns // what policies deny
 	faultless   map[*compiled.Terms]bool
 	setUses     []setUse // as compiled.Set.originSets
 
@@ -33,25 +33,25 @@ type linter struct {
 	usedPolicies []bool // by their index
 }
 
-// newLinter returns a linter of one compilation, which adds to what is found.
-func newLinter(found *finding.Collector) *linter {
-	return &linter{
-		found: found, denying: map[*compiled.Policy]*lintedList{}, faultless: map[*compiled.Terms]bool{},
+// New returns a linter of one compilation, which adds to what is found.
+func New(found *finding.Collector) *Linter {
+	return &Linter{
+		found: found, denying: map[*compiled.Policy]*patterns{}, faultless: map[*compiled.Terms]bool{},
 		inclusion: regex.Inclusion{Steps: regex.MaxInclusionSteps},
 	}
 }
 
 // Begin implements [observer].
-func (l *linter) Begin(w *compile.Written) { l.Written = w }
+func (l *Linter) Begin(w *compile.Written) { l.Written = w }
 
 // List implements [observer].
-func (l *linter) List(texts []string) { l.families.begin(texts) }
+func (l *Linter) List(texts []string) { l.families.begin(texts) }
 
 // Pattern implements [observer].
-func (l *linter) Pattern(p *origin.Pattern, index int) { l.families.add(p, index) }
+func (l *Linter) Pattern(p *origin.Pattern, index int) { l.families.add(p, index) }
 
 // OriginSet implements [observer].
-func (l *linter) OriginSet(list *compile.List) {
+func (l *Linter) OriginSet(list *compile.List) {
 	l.setUses = append(l.setUses, setUse{})
 	l.allow.begin(list)
 	l.lintList(&l.allow, true)
@@ -61,17 +61,17 @@ func (l *linter) OriginSet(list *compile.List) {
 // setUse is who refers to an origin set: a policy, and one that allows it.
 type setUse struct{ used, allowed bool }
 
-// lintedPolicy is a policy whose lists are taken apart.
-type lintedPolicy struct {
+// policy is a policy whose lists are taken apart.
+type policy struct {
 	*compile.Policy
-	allow, deny *lintedList
+	allow, deny *patterns
 }
 
-// lintedList is a list of patterns with what is found out about its elements. Most lists have nothing but exact origins,
+// patterns is a list of patterns with what is found out about its elements. Most lists have nothing but exact origins,
 // of which the compiled list says enough; of the others there is entries.
-type lintedList struct {
+type patterns struct {
 	*compile.List
-	sets    []lintedSet
+	sets    []setReference
 	entries []entry // the patterns of the list's own; filled by parse
 	parsed  bool
 }
@@ -83,22 +83,22 @@ type entry struct {
 	covered bool          // by another one
 }
 
-// lintedSet is a reference to an origin set.
-type lintedSet struct {
+// setReference is a reference to an origin set.
+type setReference struct {
 	compile.SetReference
 	covered bool // by what else is in the list
 }
 
 // begin takes up another list; the memory is used again.
-func (list *lintedList) begin(of *compile.List) {
-	*list = lintedList{List: of, sets: list.sets[:0], entries: list.entries[:0]}
+func (list *patterns) begin(of *compile.List) {
+	*list = patterns{List: of, sets: list.sets[:0], entries: list.entries[:0]}
 	for _, set := range of.Sets {
-		list.sets = append(list.sets, lintedSet{SetReference: set})
+		list.sets = append(list.sets, setReference{SetReference: set})
 	}
 }
 
 // parse returns the patterns of the list's own, without what is malformed.
-func (list *lintedList) parse() []entry {
+func (list *patterns) parse() []entry {
 	if list.parsed {
 		return list.entries
 	}
@@ -121,16 +121,16 @@ func (list *lintedList) parse() []entry {
 }
 
 // isPlain reports whether no element of the list's own can cover another one.
-func (list *lintedList) isPlain() bool {
+func (list *patterns) isPlain() bool {
 	return list.Compiled == nil || len(list.Repeated) == 0 && list.Compiled.Any == 0 && !list.Compiled.HasWildcards()
 }
 
 // Policy implements [observer].
-func (l *linter) Policy(of *compile.Policy) {
+func (l *Linter) Policy(of *compile.Policy) {
 	l.anyPolicy = true
 	l.allow.begin(of.Allow)
 	l.deny.begin(of.Deny)
-	p := &lintedPolicy{of, &l.allow, &l.deny}
+	p := &policy{of, &l.allow, &l.deny}
 	l.lintOrigins(p)
 	l.lintExtensions(p)
 	l.lintRegexes(p)
@@ -144,12 +144,12 @@ func (l *linter) Policy(of *compile.Policy) {
 	}
 	if len(p.Compiled.Deny) > 0 {
 		kept := *l.deny.List // which is used again, as the rest is
-		l.denying[p.Compiled] = &lintedList{List: &kept, entries: slices.Clone(l.deny.parse()), sets: slices.Clone(l.deny.sets), parsed: true}
+		l.denying[p.Compiled] = &patterns{List: &kept, entries: slices.Clone(l.deny.parse()), sets: slices.Clone(l.deny.sets), parsed: true}
 	}
 }
 
 // lintTerms looks at what the policy says of methods and headers. Many say the same.
-func (l *linter) lintTerms(p *lintedPolicy) {
+func (l *Linter) lintTerms(p *policy) {
 	if l.faultless[p.Compiled.Terms] {
 		return
 	}
@@ -161,7 +161,7 @@ func (l *linter) lintTerms(p *lintedPolicy) {
 }
 
 // End implements [observer]: it looks at what can be said only when all is compiled.
-func (l *linter) End() {
+func (l *Linter) End() {
 	l.collectNames()
 	l.lintNullInSets()
 	l.lintDenies()
@@ -183,7 +183,7 @@ func (l *linter) End() {
 
 // dropBesideErrors drops what is said of a value about which there is an error, and what such a value is said to cover:
 // what it should be comes first.
-func (l *linter) dropBesideErrors() {
+func (l *Linter) dropBesideErrors() {
 	errors := map[finding.Location]bool{}
 	for _, f := range l.found.Findings() {
 		if f.Severity == finding.Error {
@@ -201,7 +201,7 @@ func (l *linter) dropBesideErrors() {
 }
 
 // collectNames notes which policies and origin sets are referred to. What an error proposes in place of a name counts too.
-func (l *linter) collectNames() {
+func (l *Linter) collectNames() {
 	l.usedPolicies = make([]bool, len(l.Set.Policies))
 	for _, f := range l.Files {
 		for _, m := range compile.Places(f.Set) {
@@ -227,7 +227,7 @@ func (l *linter) collectNames() {
 
 // lintUnused finds policies and origin sets that nothing refers to. In a set without any place, policies wait for Envoy
 // to name them; in one without policies, origin sets wait for the files that have them.
-func (l *linter) lintUnused() {
+func (l *Linter) lintUnused() {
 	for i, p := range l.Set.Policies {
 		if l.hasPlaces && !l.usedPolicies[i] && l.Set.ByName[p.Name] == p {
 			at := l.In(p.Source, finding.Path("").Name("policies").Name(p.Name))

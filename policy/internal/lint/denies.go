@@ -1,4 +1,4 @@
-package policy
+package lint
 
 import (
 	"iter"
@@ -21,15 +21,15 @@ const (
 // denies are the entries of deny_origins of which it is not known yet that they take something away.
 type denies struct {
 	open  map[*compiled.Policy][]*origin.Pattern
-	sets  map[*compiled.Policy][]lintedSet // the same of references
+	sets  map[*compiled.Policy][]setReference // the same of references
 	asked map[[2]*compiled.Policy]bool
 	looks int // what is left of maxDenyLooks
 }
 
 // lintDenies finds entries of deny_origins that take nothing away: neither from what the policy itself allows nor,
 // because a deny ends the search, from what a policy allows that is tried after it.
-func (l *linter) lintDenies() {
-	d := denies{map[*compiled.Policy][]*origin.Pattern{}, map[*compiled.Policy][]lintedSet{}, map[[2]*compiled.Policy]bool{}, maxDenyLooks}
+func (l *Linter) lintDenies() {
+	d := denies{map[*compiled.Policy][]*origin.Pattern{}, map[*compiled.Policy][]setReference{}, map[[2]*compiled.Policy]bool{}, maxDenyLooks}
 	for _, p := range l.Set.Policies {
 		list := l.denying[p]
 		if list == nil {
@@ -86,7 +86,7 @@ func (d *denies) drop(p *compiled.Policy) {
 }
 
 // lists yields every list of policies of every place.
-func (l *linter) lists() iter.Seq[[]string] {
+func (l *Linter) lists() iter.Seq[[]string] {
 	return func(yield func([]string) bool) {
 		for _, f := range l.Files {
 			for _, m := range compile.Places(f.Set) {
@@ -107,7 +107,7 @@ func (d *denies) dropUseful(p, q *compiled.Policy) {
 	}
 	d.asked[[2]*compiled.Policy{p, q}] = true
 	rest := d.useless(slices.Values(d.open[p]), q, false)
-	var sets []lintedSet
+	var sets []setReference
 	for _, set := range d.sets[p] {
 		if d.useless(set.Patterns(), q, true) != nil {
 			sets = append(sets, set)

@@ -1,4 +1,4 @@
-package policy
+package lint
 
 import (
 	"slices"
@@ -9,7 +9,7 @@ import (
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
-func (l *linter) lintMethods(p *lintedPolicy) {
+func (l *Linter) lintMethods(p *policy) {
 	list := p.Message.GetAllowMethods()
 	at := p.At.Field("allow_methods")
 	listed := make(map[string]bool, len(list))
@@ -49,7 +49,7 @@ func fixUnless(there bool, fix string) string {
 	return fix
 }
 
-func (l *linter) lintHeaders(p *lintedPolicy) {
+func (l *Linter) lintHeaders(p *policy) {
 	at := p.At.Field("allow_headers")
 	for i, name := range p.Message.GetAllowHeaders() {
 		switch lower := strings.ToLower(name); {
@@ -84,7 +84,7 @@ func (l *linter) lintHeaders(p *lintedPolicy) {
 // are no reason for a hint: who writes 2h for the others loses nothing there.
 const maxHonouredAge = 7200
 
-func (l *linter) lintMaxAge(p *lintedPolicy) {
+func (l *Linter) lintMaxAge(p *policy) {
 	if seconds, err := strconv.Atoi(p.Compiled.MaxAge); err == nil && seconds > maxHonouredAge {
 		l.found.Hint(finding.Finding{Code: finding.CodeMaxAgeCapped, Location: p.At.Field("max_age"), Value: p.Message.GetMaxAge(),
 			Message: "browsers cut this: Chromium keeps a preflight for at most 2h, Firefox for 24h, Safari for 10m"})

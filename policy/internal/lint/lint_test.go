@@ -1,4 +1,4 @@
-package policy
+package lint
 
 import (
 	"fmt"
@@ -18,7 +18,7 @@ import (
 // compileLinted compiles a set and looks at it, as Compile does.
 func compileLinted(set *corsprocv1.PolicySet) (*compiled.Set, []finding.Finding) {
 	compiled, found := &compiled.Set{}, &finding.Collector{}
-	compile.Compile(compiled, found, newLinter(found), []compile.File{{Name: "x", Set: set}})
+	compile.Compile(compiled, found, New(found), []compile.File{{Name: "x", Set: set}})
 	return compiled, found.Findings()
 }
 
