@@ -1,4 +1,4 @@
-package policy
+package diff
 
 import (
 	"cmp"
@@ -34,12 +34,12 @@ type subjects struct {
 
 // originChange is a change with those for whom it is the same.
 type originChange struct {
-	change  *grantChange
+	change  *Change
 	members []int
 }
 
 // compareOrigins returns what changes for whom between two lists of policies.
-func (d *differ) compareOrigins(before, after []*compiled.Policy) []*grantChange {
+func (d *differ) compareOrigins(before, after []*compiled.Policy) []*Change {
 	all := subjectsOf(before, after)
 	found := map[string]*originChange{}
 	asked, askedAfter := d.newAsked(before), d.newAsked(after)
@@ -56,12 +56,12 @@ func (d *differ) compareOrigins(before, after []*compiled.Policy) []*grantChange
 			found[key].members = append(found[key].members, i)
 		}
 	}
-	changes := make([]*grantChange, 0, len(found))
+	changes := make([]*Change, 0, len(found))
 	for _, f := range found {
 		f.change.Origins, f.change.Except = summarise(all, f.members)
 		changes = append(changes, f.change)
 	}
-	slices.SortFunc(changes, func(a, b *grantChange) int {
+	slices.SortFunc(changes, func(a, b *Change) int {
 		return cmp.Or(
 			cmp.Compare(a.What, b.What),
 			cmp.Compare(a.Effect, b.Effect),
@@ -73,8 +73,8 @@ func (d *differ) compareOrigins(before, after []*compiled.Policy) []*grantChange
 }
 
 // changeKey is equal for changes that are the same, whomever they are about.
-func changeKey(c *grantChange) string {
-	var g grantTold
+func changeKey(c *Change) string {
+	var g Grant
 	if c.Grant != nil {
 		g = *c.Grant
 	}

@@ -1,4 +1,4 @@
-package policy
+package diff
 
 import (
 	"github.com/corsproc/corsproc/policy/internal/compiled"

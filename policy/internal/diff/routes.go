@@ -1,4 +1,4 @@
-package policy
+package diff
 
 import (
 	"math"
@@ -29,7 +29,7 @@ type foundRoutes map[routeMatch][]*compiled.Route
 // routes that stand for all that the routes of both can tell apart.
 //
 // A request's place is the first route that covers its name or its path. So names and paths are looked up on their own,
-// and every combination that makes a difference is told from the two answers (diff_combine.go).
+// and every combination that makes a difference is told from the two answers (combine.go).
 func routePairs(before, after *compiled.VirtualHost) []routePair {
 	hosts := [2]*compiled.VirtualHost{before, after}
 	lookUps := [2]*routeLookUp{newRouteLookUp(before), newRouteLookUp(after)}

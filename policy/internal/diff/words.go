@@ -1,4 +1,4 @@
-package policy
+package diff
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ func listed(list []string) string {
 }
 
 // placeText says in words where something changes.
-func placeText(p *diffPlace) string {
+func placeText(p *Place) string {
 	text := "virtual host " + p.VirtualHost
 	if p.VirtualHost == compiled.DefaultLabel {
 		text = compiled.DefaultLabel
@@ -38,7 +38,7 @@ func placeText(p *diffPlace) string {
 }
 
 // changeText says in one sentence what changes for whom.
-func changeText(c *grantChange) string {
+func changeText(c *Change) string {
 	who := listed(c.Origins)
 	if slices.Contains(c.Origins, "*") {
 		who = "every origin" // whatever else is among them
@@ -47,12 +47,12 @@ func changeText(c *grantChange) string {
 		who += " (other than " + listed(c.Except) + ")"
 	}
 	may := who + " may "
-	if c.Effect == loss {
+	if c.Effect == Loss {
 		may += "no longer "
 	}
 	switch c.What {
 	case whatOrigin:
-		if c.Effect == gain {
+		if c.Effect == Gain {
 			return may + "read responses, " + grantText(c.Grant)
 		}
 		return may + "read responses (before: " + grantText(c.Grant) + ")"
@@ -87,7 +87,7 @@ func changeText(c *grantChange) string {
 }
 
 // grantText says what an origin is granted that may read responses.
-func grantText(g *grantTold) string {
+func grantText(g *Grant) string {
 	parts := []string{"without credentials"}
 	if g.Credentials {
 		parts[0] = "with credentials"
@@ -123,21 +123,21 @@ func allRequestHeaders(list []string) string {
 }
 
 // valuesText names what is gained or lost. Where all take the place of some, or some of all, it says which.
-func valuesText(c *grantChange, what, all string) string {
+func valuesText(c *Change, what, all string) string {
 	if !slices.Contains(c.Values, "*") {
 		return counted(what, c.Values)
 	}
 	switch {
-	case c.Effect == gain && c.Old != "":
+	case c.Effect == Gain && c.Old != "":
 		return all + ", not only " + c.Old
-	case c.Effect == loss && c.New != "":
+	case c.Effect == Loss && c.New != "":
 		return all + ", only " + c.New
 	}
 	return all
 }
 
 // rejectText says what is stopped of the requests of pages that are not allowed.
-func rejectText(c *grantChange) string {
+func rejectText(c *Change) string {
 	stopped := map[string]string{
 		"NEVER":          "nothing",
 		"WEBSOCKETS":     "WebSocket handshakes",
@@ -148,13 +148,13 @@ func rejectText(c *grantChange) string {
 }
 
 // timingText says who may see how long a response took.
-func timingText(c *grantChange) string {
+func timingText(c *Change) string {
 	who := "every page"
 	if !slices.Contains(c.Values, "*") {
 		who = listed(c.Values)
 	}
 	switch {
-	case c.Effect == gain:
+	case c.Effect == Gain:
 		return who + " may see detailed timing"
 	case c.New != "" && slices.Contains(c.Values, "*"):
 		return who + " may no longer see detailed timing, only " + c.New

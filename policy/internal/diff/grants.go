@@ -1,4 +1,4 @@
-package policy
+package diff
 
 import (
 	"fmt"
@@ -98,20 +98,20 @@ func exposedNames(value string) names {
 }
 
 // told returns what a change that is about the origin itself says of it.
-func (n *granted) told() *grantTold {
-	return &grantTold{
+func (n *granted) told() *Grant {
+	return &Grant{
 		Methods: n.methods.all(), Headers: n.headers.all(), Exposed: n.exposed.all(), Credentials: n.credentials, MaxAge: n.maxAge,
 	}
 }
 
 // compareGrants returns what changes for origins that are granted one thing by the old set and another by the new; nil:
 // they may not read anything.
-func compareGrants(before, after *granted) (changes []*grantChange) {
+func compareGrants(before, after *granted) (changes []*Change) {
 	switch {
 	case before == nil:
-		return []*grantChange{{Effect: gain, What: whatOrigin, Grant: after.told()}}
+		return []*Change{{Effect: Gain, What: whatOrigin, Grant: after.told()}}
 	case after == nil:
-		return []*grantChange{{Effect: loss, What: whatOrigin, Grant: before.told()}}
+		return []*Change{{Effect: Loss, What: whatOrigin, Grant: before.told()}}
 	}
 	changes = append(changes, compareNames(whatMethods, before.methods, after.methods)...)
 	changes = append(changes, compareNames(whatHeaders, before.headers, after.headers)...)
@@ -119,11 +119,11 @@ func compareGrants(before, after *granted) (changes []*grantChange) {
 	changes = append(changes, compareFlag(whatCredentials, before.credentials, after.credentials)...)
 	changes = append(changes, compareFlag(whatPrivateNetwork, before.privateNetwork, after.privateNetwork)...)
 	if before.maxAge != after.maxAge {
-		changes = append(changes, &grantChange{Effect: other, What: whatMaxAge,
+		changes = append(changes, &Change{Effect: Neither, What: whatMaxAge,
 			Old: formatSeconds(before.maxAge), New: formatSeconds(after.maxAge)})
 	}
 	if before.preflightStatus != after.preflightStatus {
-		changes = append(changes, &grantChange{Effect: other, What: whatPreflightStatus,
+		changes = append(changes, &Change{Effect: Neither, What: whatPreflightStatus,
 			Old: strconv.Itoa(before.preflightStatus), New: strconv.Itoa(after.preflightStatus)})
 	}
 	return changes
@@ -131,12 +131,12 @@ func compareGrants(before, after *granted) (changes []*grantChange) {
 
 // compareNames returns which names are gained and which are lost. Where all take the place of some, or some that of all,
 // old and new have the lists.
-func compareNames(what changed, before, after names) (changes []*grantChange) {
-	add := func(effect effect, values []string) {
+func compareNames(what What, before, after names) (changes []*Change) {
+	add := func(effect Effect, values []string) {
 		if len(values) == 0 {
 			return
 		}
-		c := &grantChange{Effect: effect, What: what, Values: values}
+		c := &Change{Effect: effect, What: what, Values: values}
 		if before.any != after.any {
 			c.Old, c.New = strings.Join(before.all(), ", "), strings.Join(after.all(), ", ")
 		}
@@ -152,8 +152,8 @@ func compareNames(what changed, before, after names) (changes []*grantChange) {
 		gained = slices.DeleteFunc(gained, func(name string) bool { return what != whatHeaders || name != "authorization" })
 		lost = append([]string{"*"}, lost...)
 	}
-	add(gain, gained)
-	add(loss, lost)
+	add(Gain, gained)
+	add(Loss, lost)
 	return changes
 }
 
@@ -167,12 +167,12 @@ func without(list, other []string) (rest []string) {
 	return rest
 }
 
-func compareFlag(what changed, before, after bool) []*grantChange {
+func compareFlag(what What, before, after bool) []*Change {
 	switch {
 	case !before && after:
-		return []*grantChange{{Effect: gain, What: what}}
+		return []*Change{{Effect: Gain, What: what}}
 	case before && !after:
-		return []*grantChange{{Effect: loss, What: what}}
+		return []*Change{{Effect: Loss, What: what}}
 	}
 	return nil
 }

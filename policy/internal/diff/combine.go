@@ -1,4 +1,4 @@
-package policy
+package diff
 
 import (
 	"cmp"
