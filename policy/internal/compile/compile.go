@@ -42,7 +42,9 @@ type compiler struct {
 	regexSteps     int // what is left of maxAllRegexSteps
 	regexRisks     map[regexQuestion]regexRisk
 
-	allow, deny List // of the policy or origin set at hand
+	allow, deny List           // of the policy or origin set at hand
+	pattern     origin.Pattern // the element at hand, here so that an observer's look at it costs no allocation
+	policy      Policy         // likewise
 }
 
 func newCompiler(set *compiled.Set, found *finding.Collector) *compiler {
@@ -176,8 +178,8 @@ func (c *compiler) compileOriginSets(source int32, f File) {
 					Message: "an origin set cannot refer to another one"})
 				continue
 			}
-			c.allow.add(&p, i, compiled.MakeRule(compiled.RuleSet, index, i))
-			c.see.Pattern(&p, i)
+			c.allow.add(p, i, compiled.MakeRule(compiled.RuleSet, index, i))
+			c.see.Pattern(p, i)
 		}
 		c.see.OriginSet(&c.allow)
 	}
@@ -193,11 +195,12 @@ func (c *compiler) newOrigins() *match.Origins {
 	return &c.origins[len(c.origins)-1]
 }
 
-// parsePattern takes element i of a list apart or reports why that cannot be done.
-func (c *compiler) parsePattern(list finding.Location, i int, text string) (origin.Pattern, bool) {
-	p, why := origin.ParsePattern(text)
-	if why == "" {
-		return p, true
+// parsePattern takes element i of a list apart or reports why that cannot be done. What it returns is
+// there until the next.
+func (c *compiler) parsePattern(list finding.Location, i int, text string) (*origin.Pattern, bool) {
+	var why string
+	if c.pattern, why = origin.ParsePattern(text); why == "" {
+		return &c.pattern, true
 	}
 	why, fix, spelling := origin.Fault(text, list.Path.LastName(), why)
 	code := finding.CodeOriginMalformed
@@ -206,7 +209,7 @@ func (c *compiler) parsePattern(list finding.Location, i int, text string) (orig
 	}
 	c.found.Fail(finding.Finding{Code: code, Location: list.Index(i), Value: text,
 		Message: why, Fix: fix})
-	return origin.Pattern{}, false
+	return nil, false
 }
 
 // compileDefault makes the first virtual host of the set.

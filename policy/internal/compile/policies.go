@@ -43,7 +43,8 @@ func (c *compiler) compilePolicies(source int32, f File) {
 			continue
 		}
 		c.Set.ByName[name] = g
-		c.see.Policy(&Policy{Compiled: g, At: at, Message: policies[name], Allow: &c.allow, Deny: &c.deny})
+		c.policy = Policy{Compiled: g, At: at, Message: policies[name], Allow: &c.allow, Deny: &c.deny}
+		c.see.Policy(&c.policy)
 	}
 }
 
@@ -125,14 +126,14 @@ func (c *compiler) compilePatterns(list *List, kind compiled.RuleKind, g *compil
 			list.Sets = append(list.Sets, SetReference{set, i})
 			continue
 		}
-		risks.pattern(list.At, i, text, &p)
+		risks.pattern(list.At, i, text, p)
 		if list.Compiled == nil {
 			list.Compiled = c.newOrigins()
 			all = append(all, list.Compiled)
 		}
-		list.add(&p, i, compiled.MakeRule(kind, int(g.Index), i))
+		list.add(p, i, compiled.MakeRule(kind, int(g.Index), i))
 		if kind == compiled.RuleAllow {
-			c.see.Pattern(&p, i)
+			c.see.Pattern(p, i)
 		}
 	}
 	for _, set := range list.Sets {

@@ -16,7 +16,7 @@ const deepest = 8
 // families counts, for each domain, how many exact origins of a list are subdomains of it on the same scheme and port.
 type families struct {
 	size  int // of the list
-	found map[familyKey]*family
+	found map[familyKey]members
 }
 
 // familyKey is a domain with its subdomains.
@@ -25,10 +25,13 @@ type familyKey struct {
 	port           int32
 }
 
-// family is what of a list is a subdomain of a domain.
+// members are what of a list is a subdomain of a domain.
+type members struct{ count, first int } // first is the element
+
+// family is a domain with them.
 type family struct {
 	familyKey
-	count, first int // first is the element
+	members
 }
 
 // begin forgets all and takes up a list.
@@ -38,7 +41,7 @@ func (f *families) begin(texts []string) {
 		return // it has no large family
 	}
 	if f.found == nil || len(f.found) > 1000 { // to clear a map costs what its largest size did
-		f.found = map[familyKey]*family{}
+		f.found = map[familyKey]members{}
 	}
 	clear(f.found)
 }
@@ -51,15 +54,15 @@ func (f *families) add(p *origin.Pattern, i int) {
 	o := &p.Origin
 	for parent := range parents(o.Host) {
 		key := familyKey{o.Scheme, parent, o.Port}
-		had := f.found[key]
-		if had == nil {
-			if len(f.found) == maxFamilies {
-				continue
-			}
-			had = &family{familyKey: key, first: i}
-			f.found[key] = had
+		had, known := f.found[key]
+		switch {
+		case !known && len(f.found) == maxFamilies:
+			continue
+		case !known:
+			had.first = i
 		}
 		had.count++
+		f.found[key] = had
 	}
 }
 
@@ -68,9 +71,9 @@ func (f *families) atLeast(n int) (found []family) {
 	if f.size < manyExact {
 		return nil
 	}
-	for _, family := range f.found {
-		if family.count >= n {
-			found = append(found, *family)
+	for key, m := range f.found {
+		if m.count >= n {
+			found = append(found, family{key, m})
 		}
 	}
 	return found
