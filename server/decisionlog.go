@@ -15,7 +15,6 @@ import (
 	"github.com/corsproc/corsproc/policy"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 	"github.com/corsproc/corsproc/server/admin"
-	"github.com/corsproc/corsproc/server/extproc"
 )
 
 const (
@@ -31,7 +30,7 @@ const (
 // is logged of it; a goroutine of its own writes that, so that a reader of the log that stops reading delays no request.
 type decisionLog struct {
 	log    *slog.Logger // of all levels
-	locate func(*extproc.Prepared, policy.Rule) string
+	locate func(*policy.Set, policy.Rule) string
 	lines  chan decisionLine
 
 	on atomic.Pointer[[]decisionWatch] // nil: nothing
@@ -53,13 +52,13 @@ type decisionWatch struct {
 
 // decisionLine is a line to be logged: a decision, or how many were not.
 type decisionLine struct {
-	prepared *extproc.Prepared
+	set      *policy.Set
 	decision policy.Decision // what names and rules of the set say of it
 	attrs    []slog.Attr     // what is copied of the request
 	dropped  int
 }
 
-func newDecisionLog(log *slog.Logger, locate func(*extproc.Prepared, policy.Rule) string) *decisionLog {
+func newDecisionLog(log *slog.Logger, locate func(*policy.Set, policy.Rule) string) *decisionLog {
 	return &decisionLog{
 		log: log, locate: locate, lines: make(chan decisionLine, 2*maxLoggedDecisions), timers: map[decisionSubject]*time.Timer{},
 	}
@@ -129,7 +128,7 @@ func (l *decisionLog) messages() (on []*corsprocv1.DecisionLog) {
 }
 
 // decided logs a decision if somebody wants to see it. It keeps nothing of r, nor of what d refers to in r.
-func (l *decisionLog) decided(p *extproc.Prepared, r *policy.Request, d *policy.Decision, took time.Duration) {
+func (l *decisionLog) decided(set *policy.Set, r *policy.Request, d *policy.Decision, took time.Duration) {
 	on := l.on.Load()
 	if on == nil {
 		return
@@ -137,13 +136,13 @@ func (l *decisionLog) decided(p *extproc.Prepared, r *policy.Request, d *policy.
 	for i := range *on {
 		w := &(*on)[i]
 		if (w.virtualHost == "" || w.virtualHost == d.VirtualHost) && (w.origin == "" || w.origin == r.Origin.Value) {
-			l.add(p, r, d, took)
+			l.add(set, r, d, took)
 			return
 		}
 	}
 }
 
-func (l *decisionLog) add(p *extproc.Prepared, r *policy.Request, d *policy.Decision, took time.Duration) {
+func (l *decisionLog) add(set *policy.Set, r *policy.Request, d *policy.Decision, took time.Duration) {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -156,7 +155,7 @@ func (l *decisionLog) add(p *extproc.Prepared, r *policy.Request, d *policy.Deci
 		return
 	}
 	l.logged++
-	if !l.send(decisionLine{prepared: p, decision: namesOf(d), attrs: factsOf(r, d, took)}) {
+	if !l.send(decisionLine{set: set, decision: namesOf(d), attrs: factsOf(r, d, took)}) {
 		l.dropped++
 	}
 }
@@ -252,7 +251,7 @@ func (l *decisionLog) write(line decisionLine) {
 		attrs = append(attrs, slog.String("candidate_verdict", d.Candidate.Verdict.String()),
 			slog.String("candidate_reason", d.Candidate.Reason.String()))
 	}
-	if where := l.locate(line.prepared, d.Rule); where != "" {
+	if where := l.locate(line.set, d.Rule); where != "" {
 		attrs = append(attrs, slog.String("rule", where))
 	}
 	if advice := d.Reason.Advice(); advice != "" {

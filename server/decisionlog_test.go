@@ -12,7 +12,6 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/server/admin"
-	"github.com/corsproc/corsproc/server/extproc"
 )
 
 // watched is a log of decisions that is running.
@@ -24,7 +23,7 @@ type watched struct {
 
 func watch(t *testing.T) *watched {
 	w := &watched{t: t}
-	locate := func(*extproc.Prepared, policy.Rule) string { return "policies.yaml:7:1" }
+	locate := func(*policy.Set, policy.Rule) string { return "policies.yaml:7:1" }
 	log := slog.New(leveled{slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}), slog.LevelError})
 	w.decisionLog = newDecisionLog(unleveled(log), locate)
 	ctx, cancel := context.WithCancel(t.Context())

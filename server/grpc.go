@@ -12,6 +12,7 @@ import (
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 
+	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/server/extproc"
 	"github.com/corsproc/corsproc/server/loop"
 )
@@ -38,7 +39,7 @@ type transport interface {
 
 // newTransport returns the transport that the settings name. conns is told how far connections are, ended of those that we end;
 // of grpc-go we do not hear when it does.
-func newTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended func(loop.Ended), current func() *extproc.Prepared) (transport, error) {
+func newTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended func(loop.Ended), current func() *policy.Set) (transport, error) {
 	if s.Transport == TransportGRPC {
 		return newGRPCTransport(s, conns, hooks, current), nil
 	}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/server/extproc"
 	"github.com/corsproc/corsproc/server/loop"
 )
@@ -24,7 +25,7 @@ type loopTransport struct {
 	conn   *grpc.ClientConn
 }
 
-func newLoopTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended func(loop.Ended), current func() *extproc.Prepared) (*loopTransport, error) {
+func newLoopTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended func(loop.Ended), current func() *policy.Set) (*loopTransport, error) {
 	g := grpc.NewServer(grpc.MaxRecvMsgSize(s.MaxMessageBytes))
 	h := register(g, s)
 	listener := bufconn.Listen(pipeBytes)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/policy"
-	"github.com/corsproc/corsproc/server/extproc"
 )
 
 const (
@@ -31,7 +30,7 @@ const (
 // and what is logged is written by a goroutine of its own: a reader of the log that stops reading delays no request.
 type refusals struct {
 	log    *slog.Logger
-	locate func(*extproc.Prepared, policy.Rule) string
+	locate func(*policy.Set, policy.Rule) string
 	lines  chan refusal
 
 	mu      sync.Mutex
@@ -56,14 +55,14 @@ type expiry struct {
 
 // refusal is a line to be logged.
 type refusal struct {
-	prepared *extproc.Prepared
+	set      *policy.Set
 	decision policy.Decision // what names and rules of the set say of it
 	origin   string
 	method   string
 	asked    string // the method or the headers that a preflight asks for, where they are what is refused
 }
 
-func newRefusals(log *slog.Logger, locate func(*extproc.Prepared, policy.Rule) string) *refusals {
+func newRefusals(log *slog.Logger, locate func(*policy.Set, policy.Rule) string) *refusals {
 	return &refusals{
 		log:    log,
 		locate: locate,
@@ -74,7 +73,7 @@ func newRefusals(log *slog.Logger, locate func(*extproc.Prepared, policy.Rule) s
 
 // refused takes note of a refused or rejected request. It keeps nothing of r, nor of what d refers to in r: their text is
 // overwritten by the next request.
-func (t *refusals) refused(p *extproc.Prepared, r *policy.Request, d *policy.Decision) {
+func (t *refusals) refused(set *policy.Set, r *policy.Request, d *policy.Decision) {
 	key := refusalKey{d.VirtualHost, d.Rule, d.Reason, cut(r.Origin.Value, maxLoggedOrigin)}
 	if d.Reason == policy.ReasonOriginMalformed {
 		key.origin = cut(key.origin, maxLoggedValue)
@@ -83,7 +82,7 @@ func (t *refusals) refused(p *extproc.Prepared, r *policy.Request, d *policy.Dec
 		return
 	}
 	line := refusal{
-		prepared: p,
+		set:      set,
 		decision: policy.Decision{Kind: d.Kind, Outcome: d.Outcome, VirtualHost: d.VirtualHost, Policy: d.Policy, Rule: d.Rule},
 		origin:   strings.Clone(key.origin), method: strings.Clone(cut(r.Method, maxLoggedValue)),
 	}
@@ -162,7 +161,7 @@ func (t *refusals) write(line refusal) {
 	if line.asked != "" {
 		attrs = append(attrs, slog.String("asked", shown(line.asked, false)))
 	}
-	if where := t.locate(line.prepared, d.Rule); where != "" {
+	if where := t.locate(line.set, d.Rule); where != "" {
 		attrs = append(attrs, slog.String("rule", where))
 	}
 	if advice := d.Reason.Advice(); advice != "" {

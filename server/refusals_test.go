@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/policy"
-	"github.com/corsproc/corsproc/server/extproc"
 )
 
 func TestRefusals(t *testing.T) {
@@ -19,7 +18,7 @@ func TestRefusals(t *testing.T) {
 			Kind: policy.Actual, Outcome: policy.Outcome{Verdict: policy.Refused, Reason: reason}, VirtualHost: "api", Rule: rule,
 		}
 	}
-	locate := func(_ *extproc.Prepared, r policy.Rule) string {
+	locate := func(_ *policy.Set, r policy.Rule) string {
 		if r == 0 {
 			return ""
 		}

@@ -11,7 +11,6 @@ import (
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 	"github.com/corsproc/corsproc/server/admin"
-	"github.com/corsproc/corsproc/server/extproc"
 )
 
 // policies holds the policy set in force, and replaces it when the files hold another good one.
@@ -29,9 +28,8 @@ type policies struct {
 
 // inForce is a set in force. It is immutable, and replaced as a whole.
 type inForce struct {
-	prepared *extproc.Prepared
-	result   *policyfile.Result
-	since    time.Time
+	result *policyfile.Result
+	since  time.Time
 }
 
 func newPolicies(path string, metrics *admin.Metrics, log *slog.Logger) *policies {
@@ -42,14 +40,14 @@ func newPolicies(path string, metrics *admin.Metrics, log *slog.Logger) *policie
 
 // apply puts a good set in force. The loader calls it, one call at a time.
 func (p *policies) apply(r *policyfile.Result) {
-	next := &inForce{prepared: extproc.Prepare(r.Set), result: r, since: time.Now()}
+	next := &inForce{result: r, since: time.Now()}
 	// The metrics learn the new names first, so that no decision of the new set goes uncounted.
 	p.metrics.InForce(r.Set, r.Hash)
 	p.current.Store(next)
 }
 
-// prepared returns the set in force, for a stream that begins.
-func (p *policies) prepared() *extproc.Prepared { return p.current.Load().prepared }
+// set returns the set in force, for a stream that begins.
+func (p *policies) set() *policy.Set { return p.current.Load().result.Set }
 
 // load looks at the files now.
 func (p *policies) load() policyfile.Attempt {
@@ -83,10 +81,10 @@ func (p *policies) status() admin.Status {
 	return admin.Status{InForce: now.result, Since: now.since, Last: p.last}
 }
 
-// locate returns where a rule stands, or "" where that cannot be said: the files have changed since, or no file says it.
-func (p *policies) locate(prepared *extproc.Prepared, rule policy.Rule) string {
+// locate returns where a rule of a set stands, or "" where that cannot be said: the files have changed since, or no file says it.
+func (p *policies) locate(set *policy.Set, rule policy.Rule) string {
 	now := p.current.Load()
-	if now.prepared != prepared {
+	if now.result.Set != set {
 		return ""
 	}
 	l := now.result.Location(rule)

@@ -165,7 +165,7 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	p.startTLS(background)
 
 	p.conns = p.newConnLimit()
-	transport, err := newTransport(p.settings, p.conns, p.hooks(), p.connectionEnded(), p.policies.prepared)
+	transport, err := newTransport(p.settings, p.conns, p.hooks(), p.connectionEnded(), p.policies.set)
 	if err != nil {
 		return err
 	}
@@ -257,14 +257,14 @@ func (p *process) hooks() extproc.Hooks {
 		StreamStarted: p.metrics.StreamStarted,
 		StreamEnded:   p.metrics.StreamEnded,
 		Received:      p.metrics.MessageReceived,
-		Decided: func(prepared *extproc.Prepared, r *policy.Request, d *policy.Decision, took time.Duration) {
+		Decided: func(set *policy.Set, r *policy.Request, d *policy.Decision, took time.Duration) {
 			p.metrics.Decided(d, took)
-			p.logged.decided(prepared, r, d, took)
+			p.logged.decided(set, r, d, took)
 			if d.Verdict != policy.Refused && d.Verdict != policy.Rejected {
 				return
 			}
 			if logRefusals {
-				p.refusals.refused(prepared, r, d)
+				p.refusals.refused(set, r, d)
 			}
 			if p.recent != nil {
 				p.recent.Add(r, d)

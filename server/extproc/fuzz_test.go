@@ -91,11 +91,11 @@ func FuzzStream(f *testing.F) {
 		}
 		f.Add(wire.Bytes())
 	}
-	prepared := prepare(f, shopPolicies())
+	set := compiled(f, shopPolicies())
 	f.Fuzz(func(t *testing.T, wire []byte) {
 		decisions, metadata := 0, 0
-		s := New(always(prepared), Hooks{
-			Decided:  func(*Prepared, *policy.Request, *policy.Decision, time.Duration) { decisions++ },
+		s := New(always(set), Hooks{
+			Decided:  func(*policy.Set, *policy.Request, *policy.Decision, time.Duration) { decisions++ },
 			Panicked: func(recovered any, stack []byte) { t.Fatalf("%v\n%s", recovered, stack) },
 		}).Begin("", "")
 		defer s.End(codes.OK)

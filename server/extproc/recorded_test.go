@@ -48,7 +48,7 @@ func TestStepAllocations(t *testing.T) {
 	if raced {
 		t.Skip("pools lose things under the race detector")
 	}
-	s := New(always(prepare(t, shopPolicies())), Hooks{})
+	s := New(always(compiled(t, shopPolicies())), Hooks{})
 	for _, exchange := range exchanges(t) {
 		out := make([]byte, 0, 4096)
 		allocations := testing.AllocsPerRun(100, func() {
@@ -69,7 +69,7 @@ func TestStepAllocations(t *testing.T) {
 
 // BenchmarkStep is the price of whole streams: reading, deciding and writing, without anything of gRPC.
 func BenchmarkStep(b *testing.B) {
-	s := New(always(prepare(b, shopPolicies())), Hooks{})
+	s := New(always(compiled(b, shopPolicies())), Hooks{})
 	for _, exchange := range exchanges(b) {
 		b.Run(exchange.name, func(b *testing.B) {
 			b.ReportAllocs()

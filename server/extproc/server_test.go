@@ -38,7 +38,7 @@ func (w *witness) hooks() Hooks {
 	return Hooks{
 		StreamStarted: func() { w.started.Add(1) },
 		StreamEnded:   func(code codes.Code) { w.ends <- code },
-		Decided: func(_ *Prepared, _ *policy.Request, d *policy.Decision, took time.Duration) {
+		Decided: func(_ *policy.Set, _ *policy.Request, d *policy.Decision, took time.Duration) {
 			if took < 0 {
 				panic("a decision that took less than no time")
 			}
@@ -116,7 +116,7 @@ func testSequences(t *testing.T, connect connector) {
 		{"watching nonsense", []*message{watched(get()), watched(get())}, nil, codes.InvalidArgument, 1},
 	}
 	w := newWitness()
-	conn := connect(t, New(always(prepare(t, shopPolicies())), w.hooks()))
+	conn := connect(t, New(always(compiled(t, shopPolicies())), w.hooks()))
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			rpc, err := extprocv3.NewExternalProcessorClient(conn).Process(t.Context())
@@ -171,11 +171,11 @@ func codeOf(err error) codes.Code {
 func TestStreamKeepsItsSet(t *testing.T) { overEach(t, testStreamKeepsItsSet) }
 
 func testStreamKeepsItsSet(t *testing.T, connect connector) {
-	granting, empty := prepare(t, shopPolicies()), prepare(t, nil)
-	var now atomic.Pointer[Prepared]
+	granting, empty := compiled(t, shopPolicies()), compiled(t, nil)
+	var now atomic.Pointer[policy.Set]
 	now.Store(granting)
 	var taken atomic.Int32
-	conn := connect(t, New(func() *Prepared { taken.Add(1); return now.Load() }, Hooks{}))
+	conn := connect(t, New(func() *policy.Set { taken.Add(1); return now.Load() }, Hooks{}))
 
 	rpc, err := extprocv3.NewExternalProcessorClient(conn).Process(t.Context())
 	if err != nil {
@@ -212,20 +212,20 @@ func testStreamKeepsItsSet(t *testing.T, connect connector) {
 func TestDecidedHook(t *testing.T) { overEach(t, testDecidedHook) }
 
 func testDecidedHook(t *testing.T, connect connector) {
-	p := prepare(t, shopPolicies())
+	p := compiled(t, shopPolicies())
 	type told struct {
 		request policy.Request
 		details string
 		set     *policy.Set
 	}
 	got := make(chan told, 1)
-	conn := connect(t, New(always(p), Hooks{Decided: func(p *Prepared, r *policy.Request, d *policy.Decision, _ time.Duration) {
-		got <- told{*r, d.Details(), p.Set()}
+	conn := connect(t, New(always(p), Hooks{Decided: func(set *policy.Set, r *policy.Request, d *policy.Decision, _ time.Duration) {
+		got <- told{*r, d.Details(), set}
 	}}))
 	twoPhase.run(t, conn, exchange{request: request("GET", "/", "origin: https://shop.example"), response: plain})
 	g := <-got
 	if g.request.Origin != policy.Line("https://shop.example") || g.request.Authority != "api.example" ||
-		g.details != "cors_allowed" || g.set != p.Set() {
+		g.details != "cors_allowed" || g.set != p {
 		t.Errorf("told %+v", g)
 	}
 }
@@ -236,13 +236,13 @@ func testPanic(t *testing.T, connect connector) {
 	w := newWitness()
 	hooks := w.hooks()
 	first := true
-	hooks.Decided = func(*Prepared, *policy.Request, *policy.Decision, time.Duration) {
+	hooks.Decided = func(*policy.Set, *policy.Request, *policy.Decision, time.Duration) {
 		if first {
 			first = false
 			panic("secret")
 		}
 	}
-	conn := connect(t, New(always(prepare(t, shopPolicies())), hooks))
+	conn := connect(t, New(always(compiled(t, shopPolicies())), hooks))
 	rpc, err := extprocv3.NewExternalProcessorClient(conn).Process(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -271,7 +271,7 @@ func TestNormalEnds(t *testing.T) { overEach(t, testNormalEnds) }
 
 func testNormalEnds(t *testing.T, connect connector) {
 	w := newWitness()
-	conn := connect(t, New(always(prepare(t, shopPolicies())), w.hooks()))
+	conn := connect(t, New(always(compiled(t, shopPolicies())), w.hooks()))
 	for _, test := range []struct {
 		name string
 		end  func(cancel context.CancelFunc, rpc extprocv3.ExternalProcessor_ProcessClient)
@@ -336,7 +336,7 @@ func testHostileBytes(t *testing.T, connect connector) {
 		{"empty", nil, codes.InvalidArgument},
 	}
 	w := newWitness()
-	conn := connect(t, New(always(prepare(t, shopPolicies())), w.hooks()), 4096)
+	conn := connect(t, New(always(compiled(t, shopPolicies())), w.hooks()), 4096)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true},

@@ -19,7 +19,7 @@ import (
 // a stream but this.
 type Stream struct {
 	server   *Server
-	prepared *Prepared
+	set      *policy.Set
 	observer *Observer // nil: nobody looks at this stream
 
 	opened   bool // the first message was seen
@@ -54,7 +54,7 @@ var streams = sync.Pool{New: func() any { return new(Stream) }}
 func (s *Server) Begin(traceparent, tracestate string) *Stream {
 	s.hooks.StreamStarted()
 	st := streams.Get().(*Stream)
-	st.server, st.prepared = s, s.current()
+	st.server, st.set = s, s.current()
 	if s.hooks.Observe != nil {
 		st.observer = s.hooks.Observe(traceparent, tracestate)
 	}
@@ -214,9 +214,9 @@ func (s *Stream) open(relay relay) {
 }
 
 func (s *Stream) decide(start time.Time) {
-	s.decision = s.prepared.set.Decide(&s.facts.request)
+	s.decision = s.set.Decide(&s.facts.request)
 	took := time.Since(start)
-	s.server.hooks.Decided(s.prepared, &s.facts.request, &s.decision, took)
+	s.server.hooks.Decided(s.set, &s.facts.request, &s.decision, took)
 	if s.observer != nil {
 		s.observer.Decided(&s.decision, took)
 	}
