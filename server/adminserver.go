@@ -47,8 +47,8 @@ func (p *process) serveAdmin(failed chan<- error) {
 			Connections: func() (int64, int64) {
 				return p.conns.placed(), int64(p.conns.max)
 			},
-			LogDecisions: p.logged.set,
-			Logging:      p.logged.messages,
+			LogDecisions: p.logged.Set,
+			Logging:      p.logged.Messages,
 			Hosts:        p.settings.AdminHosts,
 			Pprof:        p.settings.Pprof,
 			Version:      p.version,

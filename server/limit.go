@@ -140,8 +140,8 @@ func (l *connLimit) used(nc net.Conn) {
 
 // limitedOf returns the connection that counts: nc, or what it speaks TLS over.
 func limitedOf(nc net.Conn) *limitedConn {
-	if secured, ok := nc.(*tlsConn); ok {
-		nc = secured.raw
+	if secured, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = secured.NetConn()
 	}
 	return nc.(*limitedConn)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/corsproc/corsproc/server"
+	"github.com/corsproc/corsproc/server/logs"
 )
 
 // configFlag names the settings file. It is no setting itself: a file cannot name another.
@@ -65,7 +66,7 @@ func addSettings(cmd *cobra.Command) {
 
 // readSettings reads the settings from flags, environment and settings file, in this order of precedence. Everything
 // that is wrong with them is one error, which carries the exit status: usage if any flag is to blame.
-func readSettings(flags *pflag.FlagSet, format server.LogFormat) (server.Settings, error) {
+func readSettings(flags *pflag.FlagSet, format logs.Format) (server.Settings, error) {
 	settings := server.Settings{LogFormat: format}
 	status := exitFailure
 	name, _ := flags.GetString(configFlag)

@@ -1,9 +1,8 @@
-package server
+package logs
 
 import (
 	"context"
 	"log/slog"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -17,39 +16,29 @@ const (
 	// maxRefusals is how many different refusals are logged in a period. It bounds what a client that makes up origins
 	// can do to the log and to our memory.
 	maxRefusals = 1024
-	// maxLoggedValue is how many bytes of a client's text are logged. An origin that is well-formed is never longer than
-	// maxLoggedOrigin.
-	maxLoggedValue  = 128
-	maxLoggedOrigin = 326
+	// maxLoggedValue is how many bytes are logged of a client's text that is no origin, path or list.
+	maxLoggedValue = 128
 )
 
-// refusals logs refused requests so that someone can act: each (place, reason, origin) at most once a period, as many
+// Refusals logs refused requests so that someone can act: each (place, reason, origin) at most once a period, as many
 // as the table holds, and how many more there were.
 //
 // Anybody can cause refusals, as many as they like. So one costs a look-up under a lock that is held for nothing else,
 // and what is logged is written by a goroutine of its own: a reader of the log that stops reading delays no request.
-type refusals struct {
+type Refusals struct {
 	log    *slog.Logger
 	locate func(*policy.Set, policy.Rule) string
 	lines  chan refusal
 
 	mu      sync.Mutex
-	known   map[refusalKey]struct{}
+	known   map[RefusalKey]struct{}
 	ring    [maxRefusals]expiry // of the keys in known, the oldest at first
 	first   int
 	dropped int // refusals that the table, or the log, had no place for
 }
 
-// refusalKey is what makes two refusals the same. The place is the virtual host and the rule, which is of one place.
-type refusalKey struct {
-	virtualHost string
-	rule        policy.Rule
-	reason      policy.Reason
-	origin      string
-}
-
 type expiry struct {
-	key refusalKey
+	key RefusalKey
 	at  time.Time
 }
 
@@ -62,35 +51,34 @@ type refusal struct {
 	asked    string // the method or the headers that a preflight asks for, where they are what is refused
 }
 
-func newRefusals(log *slog.Logger, locate func(*policy.Set, policy.Rule) string) *refusals {
-	return &refusals{
+// NewRefusals returns a log of refusals that writes to log, once [Refusals.Run] runs. locate says where a rule of a set
+// stands, or nothing where that cannot be said.
+func NewRefusals(log *slog.Logger, locate func(*policy.Set, policy.Rule) string) *Refusals {
+	return &Refusals{
 		log:    log,
 		locate: locate,
 		lines:  make(chan refusal, maxRefusals),
-		known:  make(map[refusalKey]struct{}, maxRefusals),
+		known:  make(map[RefusalKey]struct{}, maxRefusals),
 	}
 }
 
-// refused takes note of a refused or rejected request. It keeps nothing of r, nor of what d refers to in r: their text is
+// Refused takes note of a refused or rejected request. It keeps nothing of r, nor of what d refers to in r: their text is
 // overwritten by the next request.
-func (t *refusals) refused(set *policy.Set, r *policy.Request, d *policy.Decision) {
-	key := refusalKey{d.VirtualHost, d.Rule, d.Reason, cut(r.Origin.Value, maxLoggedOrigin)}
-	if d.Reason == policy.ReasonOriginMalformed {
-		key.origin = cut(key.origin, maxLoggedValue)
-	}
+func (t *Refusals) Refused(set *policy.Set, r *policy.Request, d *policy.Decision) {
+	key := KeyOf(r, d)
 	if !t.admit(key, time.Now()) {
 		return
 	}
 	line := refusal{
 		set:      set,
 		decision: policy.Decision{Kind: d.Kind, Outcome: d.Outcome, VirtualHost: d.VirtualHost, Policy: d.Policy, Rule: d.Rule},
-		origin:   strings.Clone(key.origin), method: strings.Clone(cut(r.Method, maxLoggedValue)),
+		origin:   strings.Clone(key.Origin), method: keep(r.Method, maxLoggedValue),
 	}
 	switch d.Reason {
 	case policy.ReasonMethodNotAllowed, policy.ReasonMethodMalformed:
-		line.asked = strings.Clone(cut(r.RequestMethod.Value, maxLoggedValue))
+		line.asked = keep(r.RequestMethod.Value, maxLoggedValue)
 	case policy.ReasonHeaderNotAllowed, policy.ReasonHeaderMalformed:
-		line.asked = strings.Clone(cut(strings.Join(r.RequestHeaders, ", "), maxLoggedValue))
+		line.asked = keep(strings.Join(r.RequestHeaders, ", "), maxLoggedValue)
 	}
 	select {
 	case t.lines <- line:
@@ -102,7 +90,7 @@ func (t *refusals) refused(set *policy.Set, r *policy.Request, d *policy.Decisio
 }
 
 // admit reports whether a refusal is to be logged now.
-func (t *refusals) admit(key refusalKey, now time.Time) bool {
+func (t *Refusals) admit(key RefusalKey, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for len(t.known) > 0 && !t.ring[t.first].at.After(now) {
@@ -117,14 +105,14 @@ func (t *refusals) admit(key refusalKey, now time.Time) bool {
 		t.dropped++
 		return false
 	}
-	key.virtualHost, key.origin = strings.Clone(key.virtualHost), strings.Clone(key.origin)
+	key = key.Clone()
 	t.ring[(t.first+len(t.known))%maxRefusals] = expiry{key, now.Add(refusalPeriod)}
 	t.known[key] = struct{}{}
 	return true
 }
 
-// run writes the log until ctx is done, and then what is left.
-func (t *refusals) run(ctx context.Context) {
+// Run writes the log until ctx is done, and then what is left.
+func (t *Refusals) Run(ctx context.Context) {
 	period := time.NewTicker(refusalPeriod)
 	defer period.Stop()
 	for {
@@ -147,7 +135,7 @@ func (t *refusals) run(ctx context.Context) {
 	}
 }
 
-func (t *refusals) write(line refusal) {
+func (t *Refusals) write(line refusal) {
 	d := &line.decision
 	attrs := []slog.Attr{
 		slog.String("virtual_host", d.VirtualHost),
@@ -155,11 +143,11 @@ func (t *refusals) write(line refusal) {
 		slog.String("kind", d.Kind.String()),
 		slog.String("verdict", d.Verdict.String()),
 		slog.String("reason", d.Reason.String()),
-		slog.String("origin", shown(line.origin, d.Reason == policy.ReasonOriginMalformed)),
-		slog.String("method", shown(line.method, false)),
+		slog.String("origin", shownOrigin(line.origin, d.Reason)),
+		slog.String("method", line.method),
 	}
 	if line.asked != "" {
-		attrs = append(attrs, slog.String("asked", shown(line.asked, false)))
+		attrs = append(attrs, slog.String("asked", line.asked))
 	}
 	if where := t.locate(line.set, d.Rule); where != "" {
 		attrs = append(attrs, slog.String("rule", where))
@@ -170,7 +158,7 @@ func (t *refusals) write(line refusal) {
 	t.log.LogAttrs(context.Background(), slog.LevelInfo, "refused", attrs...)
 }
 
-func (t *refusals) writeDropped() {
+func (t *Refusals) writeDropped() {
 	t.mu.Lock()
 	n := t.dropped
 	t.dropped = 0
@@ -178,24 +166,4 @@ func (t *refusals) writeDropped() {
 	if n > 0 {
 		t.log.Warn("refusals not logged: there were too many different ones", "count", n)
 	}
-}
-
-// cut returns the first bytes of s.
-func cut(s string, most int) string {
-	if len(s) > most {
-		return s[:most]
-	}
-	return s
-}
-
-// shown returns a client's text as it is logged: in quotes and escaped where asked for, or where it holds anything but
-// printable ASCII.
-func shown(s string, quoted bool) string {
-	for i := 0; i < len(s) && !quoted; i++ {
-		quoted = s[i] < ' ' || s[i] > '~'
-	}
-	if quoted {
-		return strconv.QuoteToASCII(s)
-	}
-	return s
 }

@@ -1,4 +1,4 @@
-package server
+package logs
 
 import (
 	"context"
@@ -9,33 +9,33 @@ import (
 	"github.com/corsproc/corsproc/policy/printable"
 )
 
-// LogFormat is how log records are written.
-type LogFormat string
+// Format is how log records are written.
+type Format string
 
 const (
-	// LogText is for people: key=value.
-	LogText LogFormat = "text"
-	// LogJSON is for programs: one object a line.
-	LogJSON LogFormat = "json"
+	// Text is for people: key=value.
+	Text Format = "text"
+	// JSON is for programs: one object a line.
+	JSON Format = "json"
 )
 
-// ParseLogFormat reads text or json.
-func ParseLogFormat(s string) (LogFormat, error) {
-	switch f := LogFormat(s); f {
-	case LogText, LogJSON:
+// ParseFormat reads text or json.
+func ParseFormat(s string) (Format, error) {
+	switch f := Format(s); f {
+	case Text, JSON:
 		return f, nil
 	}
 	return "", fmt.Errorf("%q is no log format; write text or json", s)
 }
 
-// newLogger returns a logger that writes to w.
-func newLogger(w io.Writer, s *Settings) *slog.Logger {
+// New returns a logger that writes to w the records of a level and those above it.
+func New(w io.Writer, format Format, level slog.Level) *slog.Logger {
 	options := &slog.HandlerOptions{Level: slog.LevelDebug}
 	var h slog.Handler = slog.NewTextHandler(w, options)
-	if s.LogFormat == LogJSON {
+	if format == JSON {
 		h = slog.NewJSONHandler(printable.JSONWriter{W: w}, options)
 	}
-	return slog.New(leveled{h, s.LogLevel})
+	return slog.New(leveled{h, level})
 }
 
 // leveled passes on the records of a level and those above it.
@@ -54,7 +54,7 @@ func (h leveled) WithGroup(name string) slog.Handler {
 	return leveled{h.Handler.WithGroup(name), h.level}
 }
 
-// unleveled returns a logger that writes records of all levels where log writes.
+// unleveled returns a logger that writes records of all levels where log, made by [New], writes.
 func unleveled(log *slog.Logger) *slog.Logger {
 	if h, ok := log.Handler().(leveled); ok {
 		return slog.New(h.Handler)
