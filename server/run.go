@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 	"github.com/corsproc/corsproc/server/admin"
 	"github.com/corsproc/corsproc/server/certs"
@@ -125,14 +126,14 @@ func (p *process) awaitFirst(ctx context.Context, signals <-chan os.Signal) (sto
 
 // loadFirst loads the policy files. A process never starts without a good set.
 func (p *process) loadFirst() error {
-	a := p.policies.loader.Load()
+	a := p.policies.read()
 	switch {
 	case a.Err != nil:
 		return fmt.Errorf("policies: %w", a.Err)
 	case !a.Good():
 		return &PolicyError{Findings: a.Result.Findings}
 	}
-	p.policies.attempted(a)
+	p.policies.take(a)
 	return nil
 }
 
@@ -163,6 +164,7 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	if p.recent != nil {
 		p.workers.Go(func() { p.activity.Run(background) })
 	}
+	p.workers.Go(func() { p.policies.run(background) })
 	p.workers.Go(func() { p.watch(background) })
 	p.startTLS(background)
 
@@ -220,8 +222,7 @@ func (p *process) untilStop(ctx context.Context, signals <-chan os.Signal, faile
 		case s := <-signals:
 			switch s {
 			case syscall.SIGHUP:
-				// Loading a large set takes seconds, in which a signal to stop must be heard.
-				p.workers.Go(func() { p.policies.load() })
+				p.policies.hangUp()
 			case os.Interrupt:
 				return 0, nil
 			default:
@@ -231,9 +232,9 @@ func (p *process) untilStop(ctx context.Context, signals <-chan os.Signal, faile
 	}
 }
 
-// watch takes up changed files.
+// watch has changed files loaded.
 func (p *process) watch(ctx context.Context) {
-	err := p.policies.loader.Watch(ctx, p.settings.ReloadInterval, p.policies.attempted)
+	err := policyfile.Watch(ctx, p.settings.Policies, p.settings.ReloadInterval, func() { p.policies.load() })
 	if err != nil && ctx.Err() == nil {
 		p.log.Error("the policy files are no longer watched; SIGHUP and /-/reload still work", "error", err)
 	}

@@ -199,21 +199,14 @@ func (m *Metrics) InForce(set *policy.Set, hash string) {
 }
 
 // Attempted counts an attempt to load the policy files that found new content, or for the first time none that it could
-// read.
-func (m *Metrics) Attempted(successful bool) {
-	result := resultFailure
-	if successful {
-		result = resultSuccess
-	}
-	m.reloads.WithLabelValues(result).Inc()
-}
-
-// LastAttempt tells what became of the last such attempt.
-func (m *Metrics) LastAttempt(at time.Time, successful bool) {
+// read. Attempts are told in the order in which they were made.
+func (m *Metrics) Attempted(at time.Time, successful bool) {
 	if !successful {
+		m.reloads.WithLabelValues(resultFailure).Inc()
 		m.lastGood.Set(0)
 		return
 	}
+	m.reloads.WithLabelValues(resultSuccess).Inc()
 	m.lastGood.Set(1)
 	m.lastGoodAt.Set(float64(at.UnixMilli()) / 1e3)
 }
