@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"server/logtest":          {}, // for tests
 	"server/certs":            {"policy/printable", "internal/disk", "server/logs"},
 	// Of the rooms of server that it imports, it knows the words for what it counts and keeps.
-	"server/admin":   {"server/logs", "server/certs", "policy", "policy/printable", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
+	"server/admin":   {"server/extproc", "server/logs", "server/certs", "policy", "policy/printable", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
 	"server/tlstest": {},
 	"server":         {"server/extproc", "server/loop", "server/grpcgo", "server/tracing", "server/admin", "server/logs", "server/certs", "policy", "policy/policyfile", "proto/corsproc/v1"},
 	"cmd/corsproc":   {"server", "server/logs", "server/certs", "internal/disk", "policy", "policy/policyfile", "policy/browser", "policy/policytest", "policy/printable", "proto/corsproc/v1"},

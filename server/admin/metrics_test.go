@@ -18,6 +18,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/server/extproc"
 )
 
 var update = flag.Bool("update", false, "write testdata/metrics.txt")
@@ -33,7 +34,7 @@ func everything(t *testing.T) *Metrics {
 	m.TLS().Loaded(time.Unix(2e9, 0), time.Unix(3e9, 0))
 	m.WatchTraces(func() (uint64, uint64, uint64) { return 3, 2, 1 })
 	m.StreamStarted()
-	m.MessageReceived("request_headers")
+	m.MessageReceived(extproc.PhaseRequestHeaders)
 	d := r.Set.Decide(request("docs.example.com", "https://desk.example.com"))
 	m.Decided(&d, time.Microsecond)
 	m.Traced(time.Microsecond, "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
@@ -176,9 +177,9 @@ func TestCountingAllocatesNothing(t *testing.T) {
 	d := policy.Decision{VirtualHost: "api", Policy: "shop"}
 	count := func() {
 		m.StreamStarted()
-		m.MessageReceived("request_headers")
+		m.MessageReceived(extproc.PhaseRequestHeaders)
 		m.Decided(&d, 700*time.Nanosecond)
-		m.MessageReceived("response_headers")
+		m.MessageReceived(extproc.PhaseResponseHeaders)
 		m.StreamEnded(codes.OK)
 	}
 	if n := testing.AllocsPerRun(1000, count); n > 0 {

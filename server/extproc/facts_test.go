@@ -233,7 +233,7 @@ func TestVaryLines(t *testing.T) {
 
 // reading is what is read of a message about headers.
 type reading struct {
-	kind    kind
+	phase   Phase
 	request policy.Request // of a message about response headers, as if nothing had come before it
 	vary    []string
 	usual   bool // the generated types were not needed
@@ -272,10 +272,10 @@ func readUsual(wire []byte) (reading, error) {
 	if err := in.read(wire); err != nil {
 		return reading{}, err
 	}
-	r := reading{kind: in.kind}
+	r := reading{phase: in.phase}
 	f := new(facts)
 	var err error
-	if in.kind == requestHeaders {
+	if in.phase == PhaseRequestHeaders {
 		err = f.readRequest(&in)
 	} else if err = f.readAnswered(&in); err == nil {
 		r.vary, err = f.varyLines(nil, &in)

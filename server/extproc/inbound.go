@@ -28,18 +28,6 @@ const (
 	valueText                  = 3
 )
 
-// kind is what a message is about.
-type kind uint8
-
-const (
-	other kind = iota // a body, trailers, or nothing
-	requestHeaders
-	responseHeaders
-)
-
-// String returns the name that [Hooks] gives to the phase.
-func (k kind) String() string { return [...]string{"other", "request_headers", "response_headers"}[k] }
-
 // relay says of which bodies Envoy keeps no copy, so that what we do not hand back is lost.
 type relay struct{ request, response bool }
 
@@ -53,7 +41,7 @@ func handsOver(mode modev3.ProcessingMode_BodySendMode) bool {
 // other messages, and these two where they are written in any other way that protobuf allows, go through the generated
 // types.
 type inbound struct {
-	kind       kind
+	phase      Phase
 	observed   bool   // Envoy only lets us watch
 	relay      relay  // which bodies Envoy hands over; the first message of a stream announces it
 	headers    []byte // the HeaderMap
@@ -70,9 +58,9 @@ func (in *inbound) read(wire []byte) error {
 	for f.next() {
 		switch {
 		case f.is(processingRequestHeaders) && headers == nil:
-			in.kind, headers = requestHeaders, f.value
+			in.phase, headers = PhaseRequestHeaders, f.value
 		case f.is(processingResponseHeaders) && headers == nil:
-			in.kind, headers = responseHeaders, f.value
+			in.phase, headers = PhaseResponseHeaders, f.value
 		case f.number <= processingResponseTrailers:
 			return errUnusual // another phase, or a second one
 		case f.is(processingMetadata) && len(f.value) == 0:

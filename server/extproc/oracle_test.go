@@ -160,10 +160,10 @@ func plainNamed(a map[string]*structpb.Value) policy.Field {
 func plainReading(m *message) (r reading) {
 	switch {
 	case m.GetRequestHeaders() != nil:
-		r.kind = requestHeaders
+		r.phase = PhaseRequestHeaders
 		plainRequest(m, &r.request)
 	case m.GetResponseHeaders() != nil:
-		r.kind = responseHeaders
+		r.phase = PhaseResponseHeaders
 		plainAnswered(m, &r.request)
 		r.vary = plainVary(m)
 	}

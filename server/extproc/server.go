@@ -16,9 +16,8 @@ type Hooks struct {
 	// StreamEnded is told the status that a stream ended with. Every normal end is [codes.OK]: Envoy closes, resets or
 	// times out a stream whose HTTP request is over, and we end one as soon as there is nothing left to say.
 	StreamEnded func(code codes.Code)
-	// Received is called for every message that could be read, with the phase of the HTTP request that it is about:
-	// request_headers, response_headers, or other.
-	Received func(phase string)
+	// Received is called for every message that could be read.
+	Received func(Phase)
 	// Decided is called once per HTTP request, before Envoy is answered. It is told the set that decided, and how long it
 	// took to read the facts and to decide.
 	Decided func(set *policy.Set, r *policy.Request, d *policy.Decision, took time.Duration)
@@ -55,7 +54,7 @@ func New(current func() *policy.Set, hooks Hooks) *Server {
 		hooks.StreamEnded = func(codes.Code) {}
 	}
 	if hooks.Received == nil {
-		hooks.Received = func(string) {}
+		hooks.Received = func(Phase) {}
 	}
 	if hooks.Decided == nil {
 		hooks.Decided = func(*policy.Set, *policy.Request, *policy.Decision, time.Duration) {}

@@ -115,7 +115,7 @@ func (s *Stream) step(wire, out []byte) ([]byte, next, error) {
 
 // headers takes a message about headers. Nothing has happened yet where it returns errUnusual.
 func (s *Stream) headers(in *inbound, out []byte, start time.Time) (replied []byte, next next, err error) {
-	if in.kind == requestHeaders {
+	if in.phase == PhaseRequestHeaders {
 		replied, next, err = s.onRequestHeaders(in, out, start)
 	} else {
 		replied, next, err = s.onResponseHeaders(in, out, start)
@@ -123,7 +123,7 @@ func (s *Stream) headers(in *inbound, out []byte, start time.Time) (replied []by
 	if err == errUnusual {
 		return out, end, err
 	}
-	s.server.hooks.Received(in.kind.String())
+	s.server.hooks.Received(in.phase)
 	if in.observed {
 		// In observability mode Envoy goes on without waiting and ignores replies. The request is decided and counted,
 		// which is what a dry run of a roll-out is for, and nothing is sent.
@@ -192,7 +192,7 @@ func (s *Stream) onResponseHeaders(in *inbound, out []byte, start time.Time) ([]
 
 // rest takes a message about anything but headers.
 func (s *Stream) rest(m *message, out []byte) ([]byte, next, error) {
-	s.server.hooks.Received(other.String())
+	s.server.hooks.Received(PhaseOther)
 	c := m.GetProtocolConfig()
 	s.open(relay{request: handsOver(c.GetRequestBodyMode()), response: handsOver(c.GetResponseBodyMode())})
 	r := unchanged(m, s.relay)
