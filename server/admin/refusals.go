@@ -24,8 +24,8 @@ const (
 	refusalAge = time.Hour
 	// maxExample is how many bytes of a request are kept. Real ones have a few hundred.
 	maxExample = 4 << 10
-	// maxShownText is how many bytes of a method, or of a policy's name, are kept.
-	maxShownText = 128
+	// maxMethod is how many bytes of a method are kept.
+	maxMethod = 128
 )
 
 // Refusals remembers refused requests: each (virtual host, rule, reason, origin) once, with how often it came, and with the
@@ -44,9 +44,7 @@ type Refusals struct {
 // refusal is one entry. All but count and last never changes.
 type refusal struct {
 	key         logs.RefusalKey
-	kind        policy.Kind
-	verdict     policy.Verdict
-	policy      string
+	decision    policy.Decision // without its rule, which is one of a set that may be gone
 	method      string
 	example     *policy.Request // nil: it was too long
 	byNow       *perSet[outcome]
@@ -104,9 +102,10 @@ func (t *Refusals) shrink(half *list.List) {
 
 func newRefusal(key logs.RefusalKey, r *policy.Request, d *policy.Decision, now time.Time) *refusal {
 	method := askedMethod(r, d.Kind)
+	key = key.Clone()
 	n := &refusal{
-		key: key.Clone(), kind: d.Kind, verdict: d.Verdict, policy: strings.Clone(d.Policy[:min(len(d.Policy), maxShownText)]),
-		method: strings.Clone(method[:min(len(method), maxShownText)]), first: now, last: now, count: 1,
+		decision: policy.Decision{Kind: d.Kind, Outcome: d.Outcome, VirtualHost: key.VirtualHost, Policy: strings.Clone(d.Policy)},
+		key:      key, method: strings.Clone(method[:min(len(method), maxMethod)]), first: now, last: now, count: 1,
 	}
 	n.example = exampleOf(r)
 	n.byNow = &perSet[outcome]{make: n.outcome}
@@ -167,11 +166,8 @@ func (t *Refusals) latest(most int) (latest []refusal, dropped uint64) {
 // message returns an entry as the API tells it. What a client sent is escaped.
 func (r *refusal) message(now *policyfile.Result) *corsprocv1.RecentRefusal {
 	m := &corsprocv1.RecentRefusal{
-		Decision: &corsprocv1.Decision{
-			VirtualHost: r.key.VirtualHost, Policy: shown(r.policy), Kind: r.kind.String(),
-			Verdict: r.verdict.String(), Reason: r.key.Reason.String(),
-		},
-		Origin: r.key.ShownOrigin(), Method: shown(r.method), Count: r.count,
+		Decision: browser.DecisionMessage(&r.decision, nil),
+		Origin:   r.key.ShownOrigin(), Method: shown(r.method), Count: r.count,
 		FirstSeen: timestamppb.New(r.first), LastSeen: timestamppb.New(r.last), Advice: r.key.Reason.Advice(),
 	}
 	e := r.example

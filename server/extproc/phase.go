@@ -11,4 +11,6 @@ const (
 )
 
 // String returns the phase as it stands in metrics.
-func (p Phase) String() string { return [Phases]string{"other", "request_headers", "response_headers"}[p] }
+func (p Phase) String() string {
+	return [Phases]string{"other", "request_headers", "response_headers"}[p]
+}

@@ -57,7 +57,7 @@ type decisionWatch struct {
 // decisionLine is a line to be logged: a decision, or how many were not.
 type decisionLine struct {
 	set      *policy.Set
-	decision policy.Decision // what names and rules of the set say of it
+	decision policy.Decision // its names and rules, which are the set's
 	attrs    []slog.Attr     // what is copied of the request
 	dropped  int
 }
@@ -162,7 +162,7 @@ func (l *Decisions) add(set *policy.Set, r *policy.Request, d *policy.Decision, 
 		return
 	}
 	l.logged++
-	if !l.send(decisionLine{set: set, decision: namesOf(d), attrs: factsOf(r, d, took)}) {
+	if !l.send(decisionLine{set: set, decision: namesOf(d), attrs: requestOf(r, d, took)}) {
 		l.dropped++
 	}
 }
@@ -186,13 +186,13 @@ func (l *Decisions) send(line decisionLine) bool {
 // namesOf copies what a decision has of the set.
 func namesOf(d *policy.Decision) policy.Decision {
 	return policy.Decision{
-		Kind: d.Kind, Outcome: d.Outcome, HasCandidate: d.HasCandidate, Candidate: d.Candidate, VirtualHost: d.VirtualHost, Rule: d.Rule,
+		Kind: d.Kind, Outcome: d.Outcome, HasCandidate: d.HasCandidate, Candidate: d.Candidate, VirtualHost: d.VirtualHost, Policy: d.Policy, Rule: d.Rule,
 	}
 }
 
-// factsOf copies what a request says. Nothing of it has been validated; what is no printable ASCII is escaped.
-func factsOf(r *policy.Request, d *policy.Decision, took time.Duration) []slog.Attr {
-	attrs := []slog.Attr{slog.String("policy", keep(d.Policy, policy.MaxOriginBytes))}
+// requestOf copies what a request says. Nothing of it has been validated; what is no printable ASCII is escaped.
+func requestOf(r *policy.Request, d *policy.Decision, took time.Duration) []slog.Attr {
+	var attrs []slog.Attr
 	add := func(key, value string, most int) {
 		if value != "" {
 			attrs = append(attrs, slog.String(key, keep(value, most)))
@@ -250,14 +250,7 @@ func (l *Decisions) write(line decisionLine) {
 		return
 	}
 	d := &line.decision
-	attrs := []slog.Attr{
-		slog.String("virtual_host", d.VirtualHost), slog.String("kind", d.Kind.String()),
-		slog.String("verdict", d.Verdict.String()), slog.String("reason", d.Reason.String()),
-	}
-	if d.HasCandidate {
-		attrs = append(attrs, slog.String("candidate_verdict", d.Candidate.Verdict.String()),
-			slog.String("candidate_reason", d.Candidate.Reason.String()))
-	}
+	attrs := facts(d)
 	if where := l.locate(line.set, d.Rule); where != "" {
 		attrs = append(attrs, slog.String("rule", where))
 	}

@@ -164,6 +164,15 @@ func TestDecisionLogRecord(t *testing.T) {
 		if len(r) > 0 {
 			t.Errorf("and %v", r)
 		}
+
+		// Candidates that come to the same are nothing to tell.
+		same := policy.Outcome{Verdict: policy.Refused, Reason: policy.ReasonOriginDenied}
+		w.Decided(nil, &policy.Request{}, &policy.Decision{VirtualHost: "api", Outcome: same, HasCandidate: true, Candidate: same}, 0)
+		for key := range w.records()[0] {
+			if strings.HasPrefix(key, "candidate_") {
+				t.Errorf("%s where candidates do not differ", key)
+			}
+		}
 	})
 }
 

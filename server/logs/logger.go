@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 
+	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/printable"
 )
 
@@ -36,6 +37,16 @@ func New(w io.Writer, format Format, level slog.Level) *slog.Logger {
 		h = slog.NewJSONHandler(printable.JSONWriter{W: w}, options)
 	}
 	return slog.New(leveled{h, level})
+}
+
+// facts returns the facts of a decision as they are logged.
+func facts(d *policy.Decision) []slog.Attr {
+	var scratch [policy.MaxFacts]policy.Fact
+	var attrs []slog.Attr
+	for _, fact := range d.AppendFacts(scratch[:0]) {
+		attrs = append(attrs, slog.String(fact.Name, fact.Text))
+	}
+	return attrs
 }
 
 // leveled passes on the records of a level and those above it.

@@ -45,7 +45,7 @@ type expiry struct {
 // refusal is a line to be logged.
 type refusal struct {
 	set      *policy.Set
-	decision policy.Decision // what names and rules of the set say of it
+	decision policy.Decision // its names and rules, which are the set's
 	origin   string
 	method   string
 	asked    string // the method or the headers that a preflight asks for, where they are what is refused
@@ -137,15 +137,7 @@ func (t *Refusals) Run(ctx context.Context) {
 
 func (t *Refusals) write(line refusal) {
 	d := &line.decision
-	attrs := []slog.Attr{
-		slog.String("virtual_host", d.VirtualHost),
-		slog.String("policy", d.Policy),
-		slog.String("kind", d.Kind.String()),
-		slog.String("verdict", d.Verdict.String()),
-		slog.String("reason", d.Reason.String()),
-		slog.String("origin", shownOrigin(line.origin, d.Reason)),
-		slog.String("method", line.method),
-	}
+	attrs := append(facts(d), slog.String("origin", shownOrigin(line.origin, d.Reason)), slog.String("method", line.method))
 	if line.asked != "" {
 		attrs = append(attrs, slog.String("asked", line.asked))
 	}
