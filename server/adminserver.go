@@ -45,7 +45,7 @@ func (p *process) serveAdmin(failed chan<- error) {
 			Activity: p.activity,
 			Refusals: p.recent,
 			Connections: func() (int64, int64) {
-				return p.conns.placed(), int64(p.conns.max)
+				return p.conns.slots(), int64(p.conns.max)
 			},
 			LogDecisions: p.logged.Set,
 			Logging:      p.logged.Messages,

@@ -20,7 +20,7 @@ import (
 // healthServices are the names that gRPC health answers for: the process as a whole, and the one service it has.
 var healthServices = []string{"", extprocv3.ExternalProcessor_ServiceDesc.ServiceName}
 
-// handshakeTimeout is how long a new connection may take to say HTTP/2. Without one it could hold its place for ever.
+// handshakeTimeout is how long a new connection may take to say HTTP/2. Without one it could hold its slot for ever.
 const handshakeTimeout = 10 * time.Second
 
 // transport is what answers on the listeners: ext_proc, health and reflection.

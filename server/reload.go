@@ -118,7 +118,7 @@ func (p *policies) locate(set *policy.Set, rule policy.Rule) string {
 	if l == nil {
 		return ""
 	}
-	return place(l.GetFile(), l.GetLine(), l.GetColumn())
+	return position(l.GetFile(), l.GetLine(), l.GetColumn())
 }
 
 // maxLoggedFindings bounds the records that one bad content writes to the log. All of its findings are on the admin
@@ -153,12 +153,12 @@ func (p *policies) report(a policyfile.Attempt) {
 			p.log.Error("further policy errors are not logged", "count", len(faults)-i)
 			return
 		}
-		p.log.Error("policy error", "place", place(f.GetFile(), f.GetLine(), f.GetColumn()),
+		p.log.Error("policy error", "place", position(f.GetFile(), f.GetLine(), f.GetColumn()),
 			"code", f.GetCode(), "field", f.GetField(), "message", f.GetMessage(), "fix", f.GetFix())
 	}
 }
 
-// place writes a place in a file as compilers do.
-func place(file string, line, column int32) string {
+// position writes a position in a file as compilers do.
+func position(file string, line, column int32) string {
 	return fmt.Sprintf("%s:%d:%d", file, line, column)
 }

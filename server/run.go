@@ -329,6 +329,6 @@ func (p *process) newConnLimit() *connLimit {
 			p.log.Warn("connections that ask for nothing are closed to make room for others", "max", p.settings.MaxConnections)
 		}
 	})
-	p.metrics.WatchConnections(p.settings.MaxConnections, conns.placed, conns.greeting)
+	p.metrics.WatchConnections(p.settings.MaxConnections, conns.slots, conns.greeting)
 	return conns
 }

@@ -87,9 +87,9 @@ func readSettings(flags *pflag.FlagSet, format logs.Format) (server.Settings, er
 
 	for i := range allSettings {
 		s := &allSettings[i]
-		place, value := find(s.name, flags, file.Viper, name)
+		source, value := find(s.name, flags, file.Viper, name)
 		switch {
-		case place != "":
+		case source != "":
 		case s.name == "policies":
 			if !file.says(s.name) {
 				missing = true
@@ -106,7 +106,7 @@ func readSettings(flags *pflag.FlagSet, format logs.Format) (server.Settings, er
 			err = s.set(&settings, values)
 		}
 		if err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", place, err))
+			problems = append(problems, fmt.Errorf("%s: %w", source, err))
 			if flags.Changed(s.name) {
 				status = exitUsage
 			} else if !isSet(envName(s.name)) {
@@ -128,18 +128,18 @@ func readSettings(flags *pflag.FlagSet, format logs.Format) (server.Settings, er
 	return settings, &exitError{status: status, err: errors.Join(problems...)}
 }
 
-// find returns the value of a setting and the place that it comes from; no place: nothing sets it. Flags are looked at
+// find returns the value of a setting and the source that it comes from; no source: nothing sets it. Flags are looked at
 // before viper is, because viper turns a malformed boolean into false.
-func find(name string, flags *pflag.FlagSet, v *viper.Viper, file string) (place string, value any) {
+func find(name string, flags *pflag.FlagSet, v *viper.Viper, file string) (source string, value any) {
 	if f := flags.Lookup(name); f.Changed {
 		return "--" + name, f.Value.String()
 	}
 	if v.BindEnv(name, envName(name)); v.IsSet(name) {
-		place = envName(name)
-		if !isSet(place) {
-			place = file + ": " + name
+		source = envName(name)
+		if !isSet(source) {
+			source = file + ": " + name
 		}
-		return place, v.Get(name)
+		return source, v.Get(name)
 	}
 	return "", nil
 }

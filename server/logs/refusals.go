@@ -34,7 +34,7 @@ type Refusals struct {
 	known   map[RefusalKey]struct{}
 	ring    [maxRefusals]expiry // of the keys in known, the oldest at first
 	first   int
-	dropped int // refusals that the table, or the log, had no place for
+	dropped int // refusals that the table, or the log, had no room for
 }
 
 type expiry struct {

@@ -166,6 +166,6 @@ func sign(t testing.TB, cert, signer *x509.Certificate, key, signerKey *ecdsa.Pr
 	return der
 }
 
-func encode(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+func encode(label string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der})
 }
