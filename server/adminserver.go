@@ -1,5 +1,7 @@
 package server
 
+// Tested by adminapi_test.go and hostile_test.go.
+
 import (
 	"context"
 	"errors"

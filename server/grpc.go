@@ -1,5 +1,7 @@
 package server
 
+// Tested by transports_test.go.
+
 import (
 	"net"
 	"time"

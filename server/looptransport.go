@@ -1,5 +1,7 @@
 package server
 
+// Tested by transports_test.go and differential_test.go.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package main
 
+// Tested by settings_test.go and settings_fuzz_test.go.
+
 import (
 	"encoding/json"
 	"errors"

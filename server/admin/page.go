@@ -1,5 +1,7 @@
 package admin
 
+// Tested by handler_test.go and server/adminpage_test.go.
+
 import (
 	"embed"
 	"html/template"

@@ -1,5 +1,7 @@
 package admin
 
+// Tested by handler_test.go.
+
 import "github.com/corsproc/corsproc/policy/printable"
 
 // shown returns a client's text as people see it.

@@ -1,5 +1,7 @@
 package admin
 
+// Tested by metrics_test.go.
+
 import (
 	"time"
 

@@ -1,5 +1,7 @@
 package certs
 
+// Tested by files_test.go and server/tls_test.go.
+
 import (
 	"context"
 	"crypto/sha256"

@@ -1,5 +1,7 @@
 package certs
 
+// Tested by names_test.go and server/tls_test.go.
+
 import (
 	"crypto/tls"
 	"errors"

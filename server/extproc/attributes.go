@@ -1,5 +1,7 @@
 package extproc
 
+// Tested by facts_test.go and oracle_test.go.
+
 import (
 	"strings"
 	"unicode/utf8"

@@ -1,5 +1,7 @@
 package extproc
 
+// Tested by facts_test.go and fuzz_test.go.
+
 import (
 	modev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	"google.golang.org/protobuf/encoding/protowire"

@@ -1,5 +1,7 @@
 package extproc
 
+// Tested by exchange_test.go.
+
 import "github.com/corsproc/corsproc/policy"
 
 // namespace is where Envoy keeps our dynamic metadata, if its configuration lists it in receiving_namespaces; if not,

@@ -1,5 +1,7 @@
 package extproc
 
+// Tested by server_test.go and server/admin/metrics_test.go.
+
 // Phase is the phase of an HTTP request that a message of Envoy's is about.
 type Phase uint8
 

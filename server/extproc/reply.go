@@ -1,5 +1,7 @@
 package extproc
 
+// Tested by exchange_test.go and envoy_test.go.
+
 import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	modev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"

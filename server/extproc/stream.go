@@ -1,5 +1,7 @@
 package extproc
 
+// Tested by server_test.go and exchange_test.go.
+
 import (
 	"runtime/debug"
 	"sync"

@@ -1,5 +1,7 @@
 package grpcgo
 
+// Tested by server/transports_test.go.
+
 import (
 	"io"
 	"net"

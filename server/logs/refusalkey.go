@@ -1,5 +1,7 @@
 package logs
 
+// Tested by refusals_test.go and server/admin/refusals_test.go.
+
 import (
 	"strings"
 

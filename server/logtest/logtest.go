@@ -1,6 +1,8 @@
 // Package logtest has a log for tests to read.
 package logtest
 
+// Tested by server/logs/decisions_test.go.
+
 import (
 	"bytes"
 	"encoding/json"

@@ -1,6 +1,8 @@
 // Package tlstest makes certificate authorities and certificates for tests. It knows nothing of who uses them.
 package tlstest
 
+// Tested by server/certs/names_test.go and server/tls_test.go.
+
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
