@@ -38,11 +38,15 @@ var mayImport = map[string][]string{
 	"server/loop":              {"server/extproc"},
 	"server/grpcgo":            {"server/extproc", "server/loop"},
 	"server/tracing":           {"policy", "server/extproc"},
-	"server/admin":             {"policy", "policy/finding", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
-	"server/tlstest":           {},
-	"server":                   {"server/extproc", "server/loop", "server/grpcgo", "server/tracing", "server/admin", "policy", "policy/finding", "policy/policyfile", "policy/printable", "proto/corsproc/v1", "internal/disk"},
-	"cmd/corsproc":             {"server", "internal/disk", "policy", "policy/finding", "policy/policyfile", "policy/browser", "policy/policytest", "policy/printable", "proto/corsproc/v1"},
-	"envoy":                    {}, // and every room below it; they drive the built program and know nothing of its inside
+	"server/logs":              {"policy", "policy/printable", "proto/corsproc/v1"},
+	"server/logtest":           {}, // for tests
+	"server/certs":             {"policy/printable", "internal/disk", "server/logs"},
+	// Of the rooms of server that it imports, it knows the words for what it counts and keeps.
+	"server/admin":   {"server/extproc", "server/logs", "server/certs", "policy", "policy/finding", "policy/printable", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
+	"server/tlstest": {},
+	"server":         {"server/extproc", "server/loop", "server/grpcgo", "server/tracing", "server/admin", "server/logs", "server/certs", "policy", "policy/finding", "policy/policyfile", "proto/corsproc/v1"},
+	"cmd/corsproc":   {"server", "server/logs", "server/certs", "internal/disk", "policy", "policy/finding", "policy/policyfile", "policy/browser", "policy/policytest", "policy/printable", "proto/corsproc/v1"},
+	"envoy":          {}, // and every room below it; they drive the built program and know nothing of its inside
 }
 
 // mayDepend says what else rooms may import beside the standard library, where that is held.

@@ -1,8 +1,9 @@
-package server
+package logs
 
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -13,9 +14,8 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
-	"github.com/corsproc/corsproc/server/admin"
-	"github.com/corsproc/corsproc/server/extproc"
 )
 
 const (
@@ -25,13 +25,13 @@ const (
 	maxLoggedDecisions = 100
 )
 
-// decisionLog logs single decisions of virtual hosts and origins, for as long as somebody asked for it.
+// Decisions logs single decisions of virtual hosts and origins, for as long as somebody asked for it.
 //
 // While nobody did, it costs a request one atomic load. Otherwise a request pays for the comparison, and for a copy of what
 // is logged of it; a goroutine of its own writes that, so that a reader of the log that stops reading delays no request.
-type decisionLog struct {
+type Decisions struct {
 	log    *slog.Logger // of all levels
-	locate func(*extproc.Prepared, policy.Rule) string
+	locate func(*policy.Set, policy.Rule) string
 	lines  chan decisionLine
 
 	on atomic.Pointer[[]decisionWatch] // nil: nothing
@@ -43,6 +43,9 @@ type decisionLog struct {
 	dropped int       // decisions that were not logged
 }
 
+// ErrTooMany is what [Decisions.Set] returns where no more can be switched on.
+var ErrTooMany = errors.New("as much as can be logged at once is being logged already; end something with a duration of 0s")
+
 // decisionSubject is whose decisions are logged; empty is anybody's.
 type decisionSubject struct{ virtualHost, origin string }
 
@@ -53,26 +56,29 @@ type decisionWatch struct {
 
 // decisionLine is a line to be logged: a decision, or how many were not.
 type decisionLine struct {
-	prepared *extproc.Prepared
-	decision policy.Decision // what names and rules of the set say of it
+	set      *policy.Set
+	decision policy.Decision // its names and rules, which are the set's
 	attrs    []slog.Attr     // what is copied of the request
 	dropped  int
 }
 
-func newDecisionLog(log *slog.Logger, locate func(*extproc.Prepared, policy.Rule) string) *decisionLog {
-	return &decisionLog{
-		log: log, locate: locate, lines: make(chan decisionLine, 2*maxLoggedDecisions), timers: map[decisionSubject]*time.Timer{},
+// NewDecisions returns a log of decisions that writes to log, made by [New] and whatever its level, once [Decisions.Run]
+// runs. locate says where a rule of a set stands, or nothing where that cannot be said.
+func NewDecisions(log *slog.Logger, locate func(*policy.Set, policy.Rule) string) *Decisions {
+	return &Decisions{
+		log: unleveled(log), locate: locate, lines: make(chan decisionLine, 2*maxLoggedDecisions), timers: map[decisionSubject]*time.Timer{},
 	}
 }
 
-// set switches on the logging of a subject for so long, from now; 0 ends it.
-func (l *decisionLog) set(virtualHost, origin string, duration time.Duration) error {
+// Set switches on the logging of a virtual host, an origin, or one on the other, for so long from now; 0 ends it. An empty
+// text is any. It returns [ErrTooMany] where no more can be switched on.
+func (l *Decisions) Set(virtualHost, origin string, duration time.Duration) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := decisionSubject{virtualHost, origin}
 	old := l.timers[s]
 	if old == nil && duration > 0 && len(l.timers) == maxDecisionLogs {
-		return admin.ErrTooManyLogs
+		return ErrTooMany
 	}
 	if old != nil {
 		old.Stop()
@@ -95,21 +101,21 @@ func (l *decisionLog) set(virtualHost, origin string, duration time.Duration) er
 }
 
 // remove ends the logging of a subject. The lock is held.
-func (l *decisionLog) remove(s decisionSubject) {
+func (l *Decisions) remove(s decisionSubject) {
 	delete(l.timers, s)
 	l.replace(slices.DeleteFunc(l.watches(), func(w decisionWatch) bool { return w.decisionSubject == s }))
 	l.sayDropped()
 }
 
 // watches returns a copy of what is on.
-func (l *decisionLog) watches() []decisionWatch {
+func (l *Decisions) watches() []decisionWatch {
 	if on := l.on.Load(); on != nil {
 		return slices.Clone(*on)
 	}
 	return nil
 }
 
-func (l *decisionLog) replace(on []decisionWatch) {
+func (l *Decisions) replace(on []decisionWatch) {
 	if len(on) == 0 {
 		l.on.Store(nil)
 		return
@@ -120,16 +126,16 @@ func (l *decisionLog) replace(on []decisionWatch) {
 	l.on.Store(&on)
 }
 
-// messages returns what is on, in the order in which it ends.
-func (l *decisionLog) messages() (on []*corsprocv1.DecisionLog) {
+// Messages returns what is on, in the order in which it ends.
+func (l *Decisions) Messages() (on []*corsprocv1.DecisionLog) {
 	for _, w := range l.watches() {
 		on = append(on, &corsprocv1.DecisionLog{VirtualHost: w.virtualHost, Origin: w.origin, Until: timestamppb.New(w.until)})
 	}
 	return on
 }
 
-// decided logs a decision if somebody wants to see it. It keeps nothing of r, nor of what d refers to in r.
-func (l *decisionLog) decided(p *extproc.Prepared, r *policy.Request, d *policy.Decision, took time.Duration) {
+// Decided logs a decision if somebody wants to see it. It keeps nothing of r, nor of what d refers to in r.
+func (l *Decisions) Decided(set *policy.Set, r *policy.Request, d *policy.Decision, took time.Duration) {
 	on := l.on.Load()
 	if on == nil {
 		return
@@ -137,13 +143,13 @@ func (l *decisionLog) decided(p *extproc.Prepared, r *policy.Request, d *policy.
 	for i := range *on {
 		w := &(*on)[i]
 		if (w.virtualHost == "" || w.virtualHost == d.VirtualHost) && (w.origin == "" || w.origin == r.Origin.Value) {
-			l.add(p, r, d, took)
+			l.add(set, r, d, took)
 			return
 		}
 	}
 }
 
-func (l *decisionLog) add(p *extproc.Prepared, r *policy.Request, d *policy.Decision, took time.Duration) {
+func (l *Decisions) add(set *policy.Set, r *policy.Request, d *policy.Decision, took time.Duration) {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -156,19 +162,19 @@ func (l *decisionLog) add(p *extproc.Prepared, r *policy.Request, d *policy.Deci
 		return
 	}
 	l.logged++
-	if !l.send(decisionLine{prepared: p, decision: namesOf(d), attrs: factsOf(r, d, took)}) {
+	if !l.send(decisionLine{set: set, decision: namesOf(d), attrs: requestOf(r, d, took)}) {
 		l.dropped++
 	}
 }
 
-func (l *decisionLog) sayDropped() {
+func (l *Decisions) sayDropped() {
 	if l.dropped > 0 && l.send(decisionLine{dropped: l.dropped}) {
 		l.dropped = 0
 	}
 }
 
 // send hands a line to the goroutine that writes. It reports false where that one does not keep up.
-func (l *decisionLog) send(line decisionLine) bool {
+func (l *Decisions) send(line decisionLine) bool {
 	select {
 	case l.lines <- line:
 		return true
@@ -180,13 +186,13 @@ func (l *decisionLog) send(line decisionLine) bool {
 // namesOf copies what a decision has of the set.
 func namesOf(d *policy.Decision) policy.Decision {
 	return policy.Decision{
-		Kind: d.Kind, Outcome: d.Outcome, HasCandidate: d.HasCandidate, Candidate: d.Candidate, VirtualHost: d.VirtualHost, Rule: d.Rule,
+		Kind: d.Kind, Outcome: d.Outcome, HasCandidate: d.HasCandidate, Candidate: d.Candidate, VirtualHost: d.VirtualHost, Policy: d.Policy, Rule: d.Rule,
 	}
 }
 
-// factsOf copies what a request says. Nothing of it has been validated; what is no printable ASCII is escaped.
-func factsOf(r *policy.Request, d *policy.Decision, took time.Duration) []slog.Attr {
-	attrs := []slog.Attr{slog.String("policy", keep(d.Policy, maxLoggedOrigin))}
+// requestOf copies what a request says. Nothing of it has been validated; what is no printable ASCII is escaped.
+func requestOf(r *policy.Request, d *policy.Decision, took time.Duration) []slog.Attr {
+	var attrs []slog.Attr
 	add := func(key, value string, most int) {
 		if value != "" {
 			attrs = append(attrs, slog.String(key, keep(value, most)))
@@ -194,15 +200,15 @@ func factsOf(r *policy.Request, d *policy.Decision, took time.Duration) []slog.A
 	}
 	path, _, _ := strings.Cut(r.Path, "?") // what follows may be a secret, and decides nothing
 	if r.Origin.Lines > 0 {
-		attrs = append(attrs, slog.String("origin", strings.Clone(shown(cut(r.Origin.Value, maxLoggedOrigin), d.Reason == policy.ReasonOriginMalformed))))
+		attrs = append(attrs, slog.String("origin", strings.Clone(shownOrigin(r.Origin.Value, d.Reason))))
 	}
 	add("method", r.Method, maxLoggedValue)
 	add("scheme", r.Scheme, maxLoggedValue)
-	add("authority", r.Authority, maxLoggedOrigin)
+	add("authority", r.Authority, policy.MaxOriginBytes)
 	add("path", path, maxLoggedPath)
-	add("envoy_virtual_host", r.VirtualHost, maxLoggedOrigin)
-	add("envoy_route", r.Route, maxLoggedOrigin)
-	add("named_policies", r.Named.Value, maxLoggedOrigin)
+	add("envoy_virtual_host", r.VirtualHost, policy.MaxOriginBytes)
+	add("envoy_route", r.Route, policy.MaxOriginBytes)
+	add("named_policies", r.Named.Value, policy.MaxOriginBytes)
 	add("request_method", r.RequestMethod.Value, maxLoggedValue)
 	add("request_headers", strings.Join(r.RequestHeaders, ", "), maxLoggedPath)
 	add("upgrade", r.Upgrade, maxLoggedValue)
@@ -217,10 +223,10 @@ func factsOf(r *policy.Request, d *policy.Decision, took time.Duration) []slog.A
 const maxLoggedPath = 1024
 
 // keep returns a copy of a client's text, cut and escaped.
-func keep(s string, most int) string { return strings.Clone(shown(cut(s, most), false)) }
+func keep(s string, most int) string { return strings.Clone(printable.ASCII(s, most)) }
 
-// run writes the log until ctx is done, and then what is left.
-func (l *decisionLog) run(ctx context.Context) {
+// Run writes the log until ctx is done, and then what is left.
+func (l *Decisions) Run(ctx context.Context) {
 	for {
 		select {
 		case line := <-l.lines:
@@ -238,21 +244,14 @@ func (l *decisionLog) run(ctx context.Context) {
 	}
 }
 
-func (l *decisionLog) write(line decisionLine) {
+func (l *Decisions) write(line decisionLine) {
 	if line.dropped > 0 {
 		l.log.Debug("decisions not logged", "count", line.dropped)
 		return
 	}
 	d := &line.decision
-	attrs := []slog.Attr{
-		slog.String("virtual_host", d.VirtualHost), slog.String("kind", d.Kind.String()),
-		slog.String("verdict", d.Verdict.String()), slog.String("reason", d.Reason.String()),
-	}
-	if d.HasCandidate {
-		attrs = append(attrs, slog.String("candidate_verdict", d.Candidate.Verdict.String()),
-			slog.String("candidate_reason", d.Candidate.Reason.String()))
-	}
-	if where := l.locate(line.prepared, d.Rule); where != "" {
+	attrs := facts(d)
+	if where := l.locate(line.set, d.Rule); where != "" {
 		attrs = append(attrs, slog.String("rule", where))
 	}
 	if advice := d.Reason.Advice(); advice != "" {

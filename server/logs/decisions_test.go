@@ -1,4 +1,4 @@
-package server
+package logs
 
 import (
 	"context"
@@ -11,25 +11,24 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/policy"
-	"github.com/corsproc/corsproc/server/admin"
-	"github.com/corsproc/corsproc/server/extproc"
+	"github.com/corsproc/corsproc/server/logtest"
 )
 
 // watched is a log of decisions that is running.
 type watched struct {
-	*decisionLog
+	*Decisions
 	t   *testing.T
-	log logBuffer
+	log logtest.Buffer
 }
 
 func watch(t *testing.T) *watched {
 	w := &watched{t: t}
-	locate := func(*extproc.Prepared, policy.Rule) string { return "policies.yaml:7:1" }
+	locate := func(*policy.Set, policy.Rule) string { return "policies.yaml:7:1" }
 	log := slog.New(leveled{slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}), slog.LevelError})
-	w.decisionLog = newDecisionLog(unleveled(log), locate)
+	w.Decisions = NewDecisions(log, locate)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { w.run(ctx); close(done) }()
+	go func() { w.Run(ctx); close(done) }()
 	t.Cleanup(func() { cancel(); <-done })
 	return w
 }
@@ -45,13 +44,13 @@ func (w *watched) decide(times int, virtualHost, origin string) {
 	r := &policy.Request{Method: "GET", Scheme: "https", Authority: "api.example.com", Path: "/orders?token=secret", Origin: policy.Line(origin)}
 	d := &policy.Decision{Kind: policy.Actual, Outcome: policy.Outcome{Verdict: policy.Allowed, Reason: policy.ReasonAllowed}, VirtualHost: virtualHost, Policy: "shop"}
 	for range times {
-		w.decided(nil, r, d, time.Microsecond)
+		w.Decided(nil, r, d, time.Microsecond)
 	}
 }
 
 func (w *watched) records() []map[string]any {
 	synctest.Wait()
-	return w.log.take(w.t)
+	return w.log.Take(w.t)
 }
 
 // logged returns how many decisions were logged, and how many are said to have been left out.
@@ -84,12 +83,12 @@ func TestDecisionLog(t *testing.T) {
 		}
 		set := func(host, origin string, d time.Duration) {
 			t.Helper()
-			if err := w.set(host, origin, d); err != nil {
+			if err := w.Set(host, origin, d); err != nil {
 				t.Fatal(err)
 			}
 		}
 		on := func() (text string) {
-			for _, m := range w.messages() {
+			for _, m := range w.Messages() {
 				text += fmt.Sprintf("[%s %s %v]", m.GetVirtualHost(), m.GetOrigin(), time.Until(m.GetUntil().AsTime()))
 			}
 			return text
@@ -133,10 +132,10 @@ func TestDecisionLog(t *testing.T) {
 func TestDecisionLogRecord(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watch(t)
-		if err := w.set("api", "", time.Minute); err != nil {
+		if err := w.Set("api", "", time.Minute); err != nil {
 			t.Fatal(err)
 		}
-		w.decided(nil, &policy.Request{
+		w.Decided(nil, &policy.Request{
 			VirtualHost: "local/api:80", Route: "orders", Method: "OPTIONS", Scheme: "https", Authority: "api.example.com", Path: "/orders/\x1b[31m?token=secret",
 			Origin: policy.Line("https://a.example\n" + strings.Repeat("x", 5000)), RequestMethod: policy.Line("PUT"), RequestHeaders: []string{"x-a", "x-b"}, Answered: true,
 		}, &policy.Decision{
@@ -145,7 +144,7 @@ func TestDecisionLogRecord(t *testing.T) {
 		}, 1500*time.Nanosecond)
 		r := w.records()[0]
 		origin := r["origin"].(string)
-		if !strings.HasPrefix(origin, `"https://a.example\nxxx`) || len(origin) > maxLoggedOrigin+10 {
+		if !strings.HasPrefix(origin, `"https://a.example\nxxx`) || len(origin) > policy.MaxOriginBytes+10 {
 			t.Errorf("origin %q", origin)
 		}
 		delete(r, "time")
@@ -165,13 +164,22 @@ func TestDecisionLogRecord(t *testing.T) {
 		if len(r) > 0 {
 			t.Errorf("and %v", r)
 		}
+
+		// Candidates that come to the same are nothing to tell.
+		same := policy.Outcome{Verdict: policy.Refused, Reason: policy.ReasonOriginDenied}
+		w.Decided(nil, &policy.Request{}, &policy.Decision{VirtualHost: "api", Outcome: same, HasCandidate: true, Candidate: same}, 0)
+		for key := range w.records()[0] {
+			if strings.HasPrefix(key, "candidate_") {
+				t.Errorf("%s where candidates do not differ", key)
+			}
+		}
 	})
 }
 
 func TestDecisionLogRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watch(t)
-		if err := w.set("api", "", time.Minute); err != nil {
+		if err := w.Set("api", "", time.Minute); err != nil {
 			t.Fatal(err)
 		}
 		pass(2 * time.Second)
@@ -191,18 +199,18 @@ func TestDecisionLogBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := watch(t)
 		for i := range maxDecisionLogs {
-			if err := w.set(fmt.Sprint("host", i), "", time.Minute); err != nil {
+			if err := w.Set(fmt.Sprint("host", i), "", time.Minute); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := w.set("another", "", time.Minute); !errors.Is(err, admin.ErrTooManyLogs) {
+		if err := w.Set("another", "", time.Minute); !errors.Is(err, ErrTooMany) {
 			t.Errorf("another: %v", err)
 		}
-		if err := w.set("host0", "", 2*time.Minute); err != nil {
+		if err := w.Set("host0", "", 2*time.Minute); err != nil {
 			t.Errorf("one of them again: %v", err)
 		}
 		pass(time.Minute)
-		if n := len(w.messages()); n != 1 {
+		if n := len(w.Messages()); n != 1 {
 			t.Errorf("%d are on", n)
 		}
 	})
@@ -210,9 +218,9 @@ func TestDecisionLogBounds(t *testing.T) {
 
 // A log that nobody reads holds up no request.
 func TestDecisionLogStalled(t *testing.T) {
-	l := newDecisionLog(slog.New(slog.DiscardHandler), nil)
-	w := &watched{t: t, decisionLog: l}
-	if err := l.set("api", "", time.Minute); err != nil {
+	l := NewDecisions(slog.New(slog.DiscardHandler), nil)
+	w := &watched{t: t, Decisions: l}
+	if err := l.Set("api", "", time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	for range 10 {
@@ -225,15 +233,15 @@ func TestDecisionLogStalled(t *testing.T) {
 	if l.dropped != 8*maxLoggedDecisions {
 		t.Errorf("%d dropped", l.dropped)
 	}
-	if err := l.set("api", "", 0); err != nil {
+	if err := l.Set("api", "", 0); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestDecisionLogOff(t *testing.T) {
-	w := &watched{decisionLog: newDecisionLog(slog.New(slog.DiscardHandler), nil)}
+	w := &watched{Decisions: NewDecisions(slog.New(slog.DiscardHandler), nil)}
 	r, d := &policy.Request{Origin: policy.Line("https://a.example")}, &policy.Decision{VirtualHost: "api"}
-	if n := testing.AllocsPerRun(100, func() { w.decided(nil, r, d, 0) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { w.Decided(nil, r, d, 0) }); n > 0 {
 		t.Errorf("while off, a decision allocates %v times", n)
 	}
 }

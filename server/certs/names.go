@@ -1,4 +1,4 @@
-package server
+package certs
 
 import (
 	"crypto/tls"
@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
-	"strconv"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/printable"
 )
 
 const spiffeScheme = "spiffe://"
@@ -75,13 +76,16 @@ func (e *clientNameError) Error() string {
 			quoted = append(quoted, "and others")
 			break
 		}
-		quoted = append(quoted, strconv.QuoteToASCII(cut(name, maxLoggedValue)))
+		quoted = append(quoted, printable.Quoted(name, maxToldName))
 	}
 	return "the client certificate carries none of tls-client-names: it has " + strings.Join(quoted, ", ")
 }
 
-// maxToldNames is how many names of a certificate a message says.
-const maxToldNames = 3
+const (
+	// maxToldNames is how many names of a certificate a message says, and maxToldName how many bytes of each.
+	maxToldNames = 3
+	maxToldName  = 128
+)
 
 // verifyNames returns the check that a client's own certificate carries one of names. It is one of the connection and not
 // of the certificate, so that it also holds where a session is resumed.

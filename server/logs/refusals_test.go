@@ -1,4 +1,4 @@
-package server
+package logs
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/policy"
-	"github.com/corsproc/corsproc/server/extproc"
+	"github.com/corsproc/corsproc/server/logtest"
 )
 
 func TestRefusals(t *testing.T) {
@@ -19,26 +19,26 @@ func TestRefusals(t *testing.T) {
 			Kind: policy.Actual, Outcome: policy.Outcome{Verdict: policy.Refused, Reason: reason}, VirtualHost: "api", Rule: rule,
 		}
 	}
-	locate := func(_ *extproc.Prepared, r policy.Rule) string {
+	locate := func(_ *policy.Set, r policy.Rule) string {
 		if r == 0 {
 			return ""
 		}
 		return fmt.Sprintf("policies.yaml:%d:1", r)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		var log logBuffer
-		table := newRefusals(slog.New(slog.NewJSONHandler(&log, nil)), locate)
+		var log logtest.Buffer
+		table := NewRefusals(slog.New(slog.NewJSONHandler(&log, nil)), locate)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
-		go func() { table.run(ctx); close(done) }()
+		go func() { table.Run(ctx); close(done) }()
 		add := func(origin string, reason policy.Reason, rule policy.Rule) {
 			r, d := refuse(origin, reason, rule)
-			table.refused(nil, r, d)
+			table.Refused(nil, r, d)
 		}
 		// read returns what was logged since the last read.
 		read := func() []map[string]any {
 			synctest.Wait()
-			return log.take(t)
+			return log.Take(t)
 		}
 
 		for range 100 {
@@ -119,10 +119,10 @@ func TestRefusals(t *testing.T) {
 
 // A client can cause refusals at will; those that are not logged must not cost memory.
 func TestRefusalsAllocations(t *testing.T) {
-	table := newRefusals(slog.New(slog.DiscardHandler), nil)
+	table := NewRefusals(slog.New(slog.DiscardHandler), nil)
 	r := &policy.Request{Method: "GET", Origin: policy.Line("https://a.example")}
 	d := &policy.Decision{Outcome: policy.Outcome{Verdict: policy.Refused, Reason: policy.ReasonOriginNotAllowed}, VirtualHost: "api"}
-	if n := testing.AllocsPerRun(100, func() { table.refused(nil, r, d) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { table.Refused(nil, r, d) }); n > 0 {
 		t.Errorf("a repeated refusal allocates %v times", n)
 	}
 }

@@ -1,7 +1,7 @@
-package server
+package certs
 
 import (
-	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,7 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/corsproc/corsproc/server/admin"
+	"github.com/corsproc/corsproc/server/logs"
+	"github.com/corsproc/corsproc/server/logtest"
 	"github.com/corsproc/corsproc/server/tlstest"
 )
 
@@ -21,7 +22,6 @@ func TestTLSStartErrors(t *testing.T) {
 	cert, key := pair.Write(t, dir, "s")
 	_, otherKey := ca.Issue(tlstest.Leaf{}).Write(t, dir, "other")
 	file := func(name, text string) string { return tlstest.WriteFile(t, dir, name, []byte(text)) }
-	clients := file("clients.pem", string(ca.PEM))
 	const begin, end = "-----BEGIN CERTIFICATE-----\n", "-----END CERTIFICATE-----\n"
 	fifo := filepath.Join(dir, "fifo")
 	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
@@ -31,7 +31,6 @@ func TestTLSStartErrors(t *testing.T) {
 	for _, test := range []struct {
 		name            string
 		cert, key, clCA string
-		listen          string
 		want            []string // a part of each line, in their order
 	}{
 		{name: "no such files", cert: missing, key: missing, clCA: missing, want: []string{"tls-cert: ", "tls-key: ", `tls-client-ca: "` + missing + `" does not exist; name a file in PEM form`}},
@@ -51,16 +50,11 @@ func TestTLSStartErrors(t *testing.T) {
 		{name: "a CA with a broken part", cert: cert, key: key, clCA: file("broken", strings.Replace(string(ca.PEM), "MII", "?II", 1)+string(ca.PEM)), want: []string{"does not end as such"}},
 		{name: "too large", cert: cert, key: key, clCA: file("large", strings.Repeat("x", maxPEMBytes+1)), want: []string{"is larger than 1048576 bytes"}},
 		{name: "pair and CA", cert: cert, key: otherKey, clCA: file("empty", ""), want: []string{"are no pair", "holds no certificate"}},
-		{name: "files and addresses", cert: missing, key: key, clCA: clients, listen: "nonsense", want: []string{`listen: "nonsense"`, `tls-cert: "` + missing + `" does not exist`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := Settings{Policies: missing, Listen: []string{"127.0.0.1:0"}, TLSCert: test.cert, TLSKey: test.key, TLSClientCA: test.clCA, MaxConnections: 1}
-			if test.listen != "" {
-				s.Listen = []string{test.listen}
-			}
-			err := Run(t.Context(), s, Environment{Log: io.Discard})
+			_, err := Load(&Files{Cert: test.cert, Key: test.key, ClientCA: test.clCA})
 			if err == nil {
-				t.Fatal("it started")
+				t.Fatal("they are loaded")
 			}
 			rest := err.Error()
 			if lines := strings.Count(rest, "\n") + 1; lines < len(test.want)-1 || lines > len(test.want) {
@@ -85,8 +79,8 @@ func TestTLSFilesThatAreFine(t *testing.T) {
 	dir := t.TempDir()
 	both := tlstest.WriteFile(t, dir, "both.pem", append(append([]byte("subject=/CN=leaf\n"), pair.Cert...), pair.Key...))
 	clients := tlstest.WriteFile(t, dir, "clients.pem", append(append([]byte("# old\n"), ca.PEM...), sub.PEM...))
-	files := &tlsFiles{cert: both, key: both, clientCA: clients}
-	state, err := files.parse(files.read(new(tlsReads)))
+	files := &Files{Cert: both, Key: both, ClientCA: clients}
+	state, err := files.parse(files.read(new(reads)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,16 +94,16 @@ func TestTLSFilesThatAreFine(t *testing.T) {
 func TestTLSLooks(t *testing.T) {
 	ca, dir := tlstest.NewCA(t, "ca"), t.TempDir()
 	first, second := ca.Issue(tlstest.Leaf{}), ca.Issue(tlstest.Leaf{})
-	files := new(tlsFiles)
-	files.cert, files.key = first.Write(t, dir, "s")
-	log := new(logBuffer)
+	files := new(Files)
+	files.Cert, files.Key = first.Write(t, dir, "s")
+	log := new(logtest.Buffer)
 	synctest.Test(t, func(t *testing.T) {
-		certs, err := newCertificates(files)
+		c, err := Load(files)
 		if err != nil {
 			t.Fatal(err)
 		}
-		certs.report(newLogger(log, &Settings{LogFormat: LogJSON}), admin.NewMetrics(admin.Build{}).TLS())
-		go certs.watch(t.Context())
+		c.Report(logs.New(log, logs.JSON, slog.LevelInfo), untold)
+		go c.Watch(t.Context())
 		for i, step := range []struct {
 			write tlstest.Pair // nil parts: the file is as it was
 			want  string       // what is logged in the second after it
@@ -135,11 +129,11 @@ func TestTLSLooks(t *testing.T) {
 				tlstest.WriteFile(t, dir, "s.key", step.write.Key)
 			}
 			if i > 0 {
-				time.Sleep(tlsLookInterval)
+				time.Sleep(lookInterval)
 				synctest.Wait()
 			}
 			var got []string
-			for _, record := range log.take(t) {
+			for _, record := range log.Take(t) {
 				if record["level"] != "WARN" { // that it is not valid, by the clock in here
 					got = append(got, record["msg"].(string))
 				}
@@ -149,52 +143,7 @@ func TestTLSLooks(t *testing.T) {
 			}
 		}
 	})
-	if err := os.Remove(files.cert); err != nil {
+	if err := os.Remove(files.Cert); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// An expired certificate is served, since only clients know what they make of it, and told of.
-func TestTLSExpired(t *testing.T) {
-	ca, dir := tlstest.NewCA(t, "ca"), t.TempDir()
-	cert, key := ca.Issue(tlstest.Leaf{Ends: -time.Hour}).Write(t, dir, "s")
-	r := start(t, somePolicies, func(s *Settings) { s.TLSCert, s.TLSKey = cert, key })
-	if _, metrics := r.http("GET", "/metrics"); !strings.Contains(metrics, `corsproc_tls_certificate_expiry_timestamp_seconds{setting="tls-cert"} `) || strings.Contains(metrics, `setting="tls-client-ca"`) {
-		t.Errorf("the metrics do not say when it ended:\n%s", metrics)
-	}
-}
-
-func TestCheckClientName(t *testing.T) {
-	for name, want := range map[string]string{
-		"envoy.example.org": "", "Envoy.Example.org": "", "localhost": "", "a_b.example": "",
-		"spiffe://example.org/ns/edge/sa/envoy": "", "spiffe://cluster.local/a": "",
-		"":                              "is empty",
-		"*.example.org":                 "wildcards are none",
-		"spiffe://example.org/*":        "wildcards are none",
-		"SPIFFE://example.org/a":        "write spiffe://example.org/a",
-		"spiffe://Example.org/a":        "lower-case letters",
-		"spiffe://a:8080/a":             "lower-case letters",
-		"spiffe://u@a/a":                "lower-case letters",
-		"spiffe:///a":                   "lower-case letters",
-		"spiffe://example.org":          "is a trust domain and no workload",
-		"spiffe://example.org/":         "is a trust domain and no workload",
-		"spiffe://a/b/":                 "between single slashes",
-		"spiffe://a/b//c":               "between single slashes",
-		"spiffe://a/../c":               "between single slashes",
-		"spiffe://a/b?c":                "between single slashes",
-		"spiffe://a/%62":                "between single slashes",
-		"https://example.org/":          "neither a SPIFFE URI nor a DNS name",
-		"10.0.0.1":                      "is an IP address",
-		"[::1]":                         "is an IP address",
-		"example.org:443":               "is no DNS name",
-		"example.org.":                  "is no DNS name",
-		"exam ple.org":                  "is no DNS name",
-		"-a.example.org":                "is no DNS name",
-		strings.Repeat("a.", 127) + "a": "is no DNS name",
-	} {
-		err := CheckClientName(name)
-		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want it to say %q", name, err, want)
-		}
 	}
 }

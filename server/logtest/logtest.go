@@ -1,4 +1,7 @@
-package server
+// Package logtest has a log for tests to read.
+package logtest
+
+// Tested by server/logs/decisions_test.go.
 
 import (
 	"bytes"
@@ -7,20 +10,21 @@ import (
 	"testing"
 )
 
-// logBuffer is a JSON log that tests read while it is written.
-type logBuffer struct {
+// Buffer is a JSON log that tests read while it is written.
+type Buffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
 
-func (b *logBuffer) Write(p []byte) (int, error) {
+// Write implements io.Writer.
+func (b *Buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.Write(p)
 }
 
-// take returns the records since the last take.
-func (b *logBuffer) take(t testing.TB) (records []map[string]any) {
+// Take returns the records since the last Take.
+func (b *Buffer) Take(t testing.TB) (records []map[string]any) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -1,4 +1,4 @@
-package server
+package certs
 
 import (
 	"bytes"
@@ -16,31 +16,35 @@ import (
 	"github.com/corsproc/corsproc/internal/disk"
 )
 
-// tlsFiles are the files that TLS needs, as they are named in the settings. An empty clientCA: clients need no certificate.
-type tlsFiles struct {
-	cert, key, clientCA string
-	clientNames         []string
+// Files are the files that TLS needs, as the settings name them.
+type Files struct {
+	// Cert and Key are a certificate, with those that it was signed with, and its private key: both or none.
+	Cert, Key string
+	// ClientCA holds the certificates that those of clients are signed with. Empty: clients need no certificate.
+	ClientCA string
+	// ClientNames are those of which a client's certificate carries one, as [CheckClientName] takes them. Empty: any will do.
+	ClientNames []string
 }
 
-// wanted reports whether TLS is asked for, if only by half a pair.
-func (f *tlsFiles) wanted() bool { return f.cert != "" || f.key != "" }
+// Wanted reports whether TLS is asked for, if only by half a pair.
+func (f *Files) Wanted() bool { return f.Cert != "" || f.Key != "" }
 
-// validate reports which settings are there without those that they need, and names that are none.
-func (f *tlsFiles) validate() (errs []error) {
+// Validate reports which settings are there without those that they need, and names that are none.
+func (f *Files) Validate() (errs []error) {
 	switch {
-	case f.cert != "" && f.key == "":
-		errs = append(errs, fmt.Errorf("tls-cert: %q is half a pair; set --tls-key to the file of its private key too", f.cert))
-	case f.cert == "" && f.key != "":
-		errs = append(errs, fmt.Errorf("tls-key: %q is half a pair; set --tls-cert to the file of its certificate too", f.key))
+	case f.Cert != "" && f.Key == "":
+		errs = append(errs, fmt.Errorf("tls-cert: %q is half a pair; set --tls-key to the file of its private key too", f.Cert))
+	case f.Cert == "" && f.Key != "":
+		errs = append(errs, fmt.Errorf("tls-key: %q is half a pair; set --tls-cert to the file of its certificate too", f.Key))
 	}
-	if f.clientCA != "" && !f.wanted() {
-		errs = append(errs, fmt.Errorf("tls-client-ca: %q is for TLS alone; set --tls-cert and --tls-key too", f.clientCA))
+	if f.ClientCA != "" && !f.Wanted() {
+		errs = append(errs, fmt.Errorf("tls-client-ca: %q is for TLS alone; set --tls-cert and --tls-key too", f.ClientCA))
 	}
-	if len(f.clientNames) > 0 && f.clientCA == "" {
+	if len(f.ClientNames) > 0 && f.ClientCA == "" {
 		errs = append(errs, fmt.Errorf("tls-client-names: %q are names in certificates, for which clients are asked only with a CA; set --tls-client-ca too",
-			strings.Join(f.clientNames, ",")))
+			strings.Join(f.ClientNames, ",")))
 	}
-	for _, name := range f.clientNames {
+	for _, name := range f.ClientNames {
 		if err := CheckClientName(name); err != nil {
 			errs = append(errs, fmt.Errorf("tls-client-names: %w", err))
 		}
@@ -48,29 +52,29 @@ func (f *tlsFiles) validate() (errs []error) {
 	return errs
 }
 
-// tlsContent is what the files held, or why they could not be read.
-type tlsContent struct {
+// content is what the files held, or why they could not be read.
+type content struct {
 	cert, key, clientCA []byte
 	err                 error
 	sum                 [sha256.Size]byte // tells contents, and errors, apart
 }
 
-// tlsReads are the reading of each of the files, again and again.
-type tlsReads [3]disk.Task
+// reads are the reading of each of the files, again and again.
+type reads [3]disk.Task
 
 // read reads the files. Nothing of them is looked at yet.
-func (f *tlsFiles) read(reads *tlsReads) tlsContent {
-	var c tlsContent
+func (f *Files) read(again *reads) content {
+	var c content
 	var errs []error
 	hash := sha256.New()
 	for i, file := range []struct {
 		setting, path string
 		into          *[]byte
-	}{{"tls-cert", f.cert, &c.cert}, {"tls-key", f.key, &c.key}, {"tls-client-ca", f.clientCA, &c.clientCA}} {
+	}{{"tls-cert", f.Cert, &c.cert}, {"tls-key", f.Key, &c.key}, {"tls-client-ca", f.ClientCA, &c.clientCA}} {
 		if file.path == "" {
 			continue
 		}
-		data, err := readPEMFile(&reads[i], file.path)
+		data, err := readPEMFile(&again[i], file.path)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", file.setting, err))
 			data = []byte(err.Error())
@@ -103,8 +107,8 @@ func readPEMFile(task *disk.Task, path string) ([]byte, error) {
 	return data, nil
 }
 
-// tlsState is what connections that begin are served with. It is immutable, and replaced as a whole.
-type tlsState struct {
+// state is what connections that begin are served with. It is immutable, and replaced as a whole.
+type state struct {
 	config *tls.Config
 	// leaf is the certificate that clients see.
 	leaf *x509.Certificate
@@ -114,24 +118,24 @@ type tlsState struct {
 }
 
 // parse makes of a content what connections are served with. Everything that is wrong is told.
-func (f *tlsFiles) parse(c tlsContent) (*tlsState, error) {
+func (f *Files) parse(c content) (*state, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	s := &tlsState{}
+	s := new(state)
 	chain, err := readCertificates(c.cert)
 	var errs []error
 	if err != nil {
-		errs = append(errs, fmt.Errorf("tls-cert: %q: %w", f.cert, err))
+		errs = append(errs, fmt.Errorf("tls-cert: %q: %w", f.Cert, err))
 	}
 	pair, err := tls.X509KeyPair(c.cert, c.key)
 	if err != nil && len(errs) == 0 { // otherwise it is said
 		errs = append(errs, f.pairError(c, err))
 	}
 	var clientCAs []*x509.Certificate
-	if f.clientCA != "" {
+	if f.ClientCA != "" {
 		if clientCAs, err = readCertificates(c.clientCA); err != nil {
-			errs = append(errs, fmt.Errorf("tls-client-ca: %q: %w", f.clientCA, err))
+			errs = append(errs, fmt.Errorf("tls-client-ca: %q: %w", f.ClientCA, err))
 		}
 	}
 	if len(errs) > 0 {
@@ -144,7 +148,7 @@ func (f *tlsFiles) parse(c tlsContent) (*tlsState, error) {
 		}
 	}
 	s.config = f.config(pair)
-	if f.clientCA != "" {
+	if f.ClientCA != "" {
 		s.config.ClientAuth, s.config.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
 		for _, ca := range clientCAs {
 			s.config.ClientCAs.AddCert(ca)
@@ -157,21 +161,21 @@ func (f *tlsFiles) parse(c tlsContent) (*tlsState, error) {
 }
 
 // pairError says of a pair that does not fit which of its files is to blame, if that can be said.
-func (f *tlsFiles) pairError(c tlsContent, err error) error {
+func (f *Files) pairError(c content, err error) error {
 	why := strings.TrimPrefix(err.Error(), "tls: ")
 	switch block, _ := pem.Decode(c.key); {
 	case block == nil:
-		return fmt.Errorf("tls-key: %q holds nothing in PEM form; name the file of the private key", f.key)
+		return fmt.Errorf("tls-key: %q holds nothing in PEM form; name the file of the private key", f.Key)
 	case strings.Contains(block.Type, "ENCRYPTED") || block.Headers["DEK-Info"] != "":
-		return fmt.Errorf("tls-key: %q is encrypted; name a private key without a passphrase", f.key)
+		return fmt.Errorf("tls-key: %q is encrypted; name a private key without a passphrase", f.Key)
 	case strings.Contains(why, "does not match"):
-		return fmt.Errorf("tls-cert, tls-key: %q and %q are no pair; name the private key that the certificate was made for", f.cert, f.key)
+		return fmt.Errorf("tls-cert, tls-key: %q and %q are no pair; name the private key that the certificate was made for", f.Cert, f.Key)
 	}
-	return fmt.Errorf("tls-key: %q: %s; name the file of an RSA, ECDSA or Ed25519 private key", f.key, why)
+	return fmt.Errorf("tls-key: %q: %s; name the file of an RSA, ECDSA or Ed25519 private key", f.Key, why)
 }
 
 // config returns how TLS is spoken with the pair.
-func (f *tlsFiles) config(pair tls.Certificate) *tls.Config {
+func (f *Files) config(pair tls.Certificate) *tls.Config {
 	c := &tls.Config{
 		Certificates: []tls.Certificate{pair},
 		MinVersion:   tls.VersionTLS12,
@@ -188,8 +192,8 @@ func (f *tlsFiles) config(pair tls.Certificate) *tls.Config {
 		// long: there is nothing to be won.
 		SessionTicketsDisabled: true,
 	}
-	if len(f.clientNames) > 0 {
-		c.VerifyConnection = verifyNames(f.clientNames)
+	if len(f.ClientNames) > 0 {
+		c.VerifyConnection = verifyNames(f.ClientNames)
 	}
 	return c
 }
