@@ -1,5 +1,7 @@
 package policy
 
+// Tested by server/admin/status_test.go.
+
 import (
 	"iter"
 

@@ -1,5 +1,7 @@
 package policy
 
+// Tested by gaps_test.go and policy/browser/changes_least_test.go.
+
 import (
 	"cmp"
 	"slices"

@@ -1,5 +1,7 @@
 package policy
 
+// Tested by findings_test.go and policy/browser/table_test.go.
+
 import (
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/compiled"

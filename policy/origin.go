@@ -1,5 +1,7 @@
 package policy
 
+// Tested by policy/internal/origin/page_test.go.
+
 import "github.com/corsproc/corsproc/policy/internal/origin"
 
 // CheckOrigin reports whether a browser sends s as the Origin of some page (Fetch, section 3.1): an origin as it is

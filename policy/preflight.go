@@ -1,5 +1,7 @@
 package policy
 
+// Tested by cases_test.go and policy/casetable/testdata/, and naive_test.go.
+
 import (
 	"slices"
 

@@ -1,5 +1,7 @@
 package policy
 
+// Tested by findings_test.go and cases_test.go.
+
 import (
 	"iter"
 	"slices"

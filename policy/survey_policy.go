@@ -1,5 +1,7 @@
 package policy
 
+// Tested by survey_test.go.
+
 import (
 	"iter"
 	"strings"

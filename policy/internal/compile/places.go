@@ -1,5 +1,7 @@
 package compile
 
+// Tested by policy/findings_test.go and policy/testdata/findings.yaml.
+
 import (
 	"regexp"
 	"regexp/syntax"

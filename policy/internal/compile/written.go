@@ -1,5 +1,7 @@
 package compile
 
+// Tested by policy/findings_test.go and policy/testdata/lints.yaml.
+
 import (
 	"iter"
 

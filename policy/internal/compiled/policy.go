@@ -1,5 +1,7 @@
 package compiled
 
+// Tested by policy/cases_test.go and policy/naive_test.go.
+
 import (
 	"regexp"
 	"slices"

@@ -1,5 +1,7 @@
 package compiled
 
+// Tested by policy/browser/table_test.go and policy/survey_test.go.
+
 // Rule is a small reference to the part of a set that made a decision: a kind and two numbers, packed, so that it costs
 // nothing per request and four bytes less than a pointer per pattern in sets with a million of them. The zero value
 // refers to nothing.

@@ -1,5 +1,7 @@
 package diff
 
+// Tested by policy/diff_test.go, policy/testdata/diff.yaml and policy/diff_random_test.go.
+
 import (
 	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/match"

@@ -1,5 +1,7 @@
 package diff
 
+// Tested by policy/diff_test.go and policy/growth_test.go.
+
 import (
 	"cmp"
 	"slices"

@@ -1,5 +1,7 @@
 package diff
 
+// Tested by policy/diff_test.go, policy/testdata/diff.yaml and policy/diff_random_test.go.
+
 import (
 	"cmp"
 	"maps"

@@ -1,5 +1,7 @@
 package diff
 
+// Tested by policy/diff_test.go and policy/testdata/diff.yaml.
+
 // Effect is what a change does to those whom it is about. Changes are told in this order.
 type Effect uint8
 

@@ -1,5 +1,7 @@
 package lint
 
+// Tested by lint_test.go and policy/testdata/lints.yaml.
+
 import (
 	"iter"
 	"slices"

@@ -1,5 +1,7 @@
 package lint
 
+// Tested by policy/findings_test.go and policy/testdata/lints.yaml.
+
 import (
 	"regexp"
 	"regexp/syntax"

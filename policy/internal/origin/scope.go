@@ -1,5 +1,7 @@
 package origin
 
+// Tested by policy/internal/lint/lint_test.go.
+
 import "iter"
 
 // Scope is what a pattern with a host matches, whatever its port. Patterns of one scope differ in their ports alone.
