@@ -131,13 +131,13 @@ func (c *compiler) compileRoute(at finding.Location, r *corsprocv1.Route) compil
 		}
 		set++
 		t.Kind, t.Text = f.kind, f.value
-		place := at.Field(f.name)
+		field := at.Field(f.name)
 		switch f.kind {
 		case compiled.RouteName:
 		case compiled.RouteRegex:
-			t.Pattern = c.compileRegex(place, f.value)
+			t.Pattern = c.compileRegex(field, f.value)
 		default:
-			c.checkPath(place, f.value, f.kind)
+			c.checkPath(field, f.value, f.kind)
 		}
 	}
 	if set != 1 {

@@ -76,9 +76,9 @@ func (c *compiler) compilePolicy(at finding.Location, source int32, name string,
 	}
 	risks.on = g.Credentials
 	for i, text := range p.GetAllowOriginRegexes() {
-		place := at.Field("allow_origin_regexes").Index(i)
-		if re := c.compileRegex(place, text); re != nil {
-			risks.regex(place, text, re)
+		entry := at.Field("allow_origin_regexes").Index(i)
+		if re := c.compileRegex(entry, text); re != nil {
+			risks.regex(entry, text, re)
 			g.Regexes = append(g.Regexes, re)
 			g.RegexTexts = append(g.RegexTexts, strings.Clone(text))
 		}
