@@ -35,12 +35,12 @@ type transport interface {
 	Stop()
 	// setServing says what health answers from now on. Until then it is NOT_SERVING.
 	setServing(bool)
-	// close ends what is left when nothing is served any more.
+	// close frees what is left after Stop or GracefulStop.
 	close()
 }
 
-// newTransport returns the transport that the settings name. conns is told how far connections are, ended of those that we end;
-// of grpc-go we do not hear when it does.
+// newTransport returns the transport that the settings name. It tells conns how far each connection has come. The loop calls
+// ended when it ends a connection; grpc-go does not tell.
 func newTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended func(loop.Ended), current func() *policy.Set) (transport, error) {
 	if s.Transport == TransportGRPC {
 		return newGRPCTransport(s, conns, hooks, current), nil
@@ -48,7 +48,7 @@ func newTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended func
 	return newLoopTransport(s, conns, hooks, ended, current)
 }
 
-// register adds to a gRPC server what is no ext_proc: health, whose state is returned, and reflection.
+// register adds health and, if the settings want it, reflection to a gRPC server. It returns the state of health.
 func register(g *grpc.Server, s *Settings) *health.Server {
 	h := health.NewServer()
 	setHealth(h, false)
@@ -61,7 +61,7 @@ func register(g *grpc.Server, s *Settings) *health.Server {
 	return h
 }
 
-// services are those that reflection tells of: ExternalProcessor too, which the gRPC server does not have.
+// services are what reflection lists: those of the gRPC server, and ExternalProcessor, which is served elsewhere.
 type services struct{ *grpc.Server }
 
 func (s services) GetServiceInfo() map[string]grpc.ServiceInfo {

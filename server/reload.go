@@ -26,7 +26,7 @@ type policies struct {
 	history *admin.Reloads
 
 	asked   chan chan<- policyfile.Attempt // who asks waits for the answer
-	hungUp  chan struct{}                  // holds one SIGHUP: those that come before it is heard are one
+	hungUp  chan struct{}                  // room for one SIGHUP; more, before it is heard, change nothing
 	stopped chan struct{}                  // closed when nobody loads any more
 
 	current atomic.Pointer[inForce]            // nil before the first good load
@@ -109,7 +109,8 @@ func (p *policies) status() admin.Status {
 	return admin.Status{InForce: now.result, Since: now.since, Last: *last}
 }
 
-// locate returns where a rule of a set stands, or "" where that cannot be said: the files have changed since, or no file says it.
+// locate returns where a rule of a set stands: file:line:column. It returns "" if the set is not in force any more, or if no
+// file says it.
 func (p *policies) locate(set *policy.Set, rule policy.Rule) string {
 	now := p.current.Load()
 	if now.result.Set != set {
@@ -122,12 +123,11 @@ func (p *policies) locate(set *policy.Set, rule policy.Rule) string {
 	return position(l.GetFile(), l.GetLine(), l.GetColumn())
 }
 
-// maxLoggedFindings bounds the records that one bad content writes to the log. All of its findings are on the admin
-// address, and what `corsproc check` prints.
+// maxLoggedFindings bounds how many errors of one bad content are logged. The admin address and `corsproc check` show all.
 const maxLoggedFindings = 100
 
-// report logs an attempt that found something new. Only errors are logged one by one: warnings are for those who write
-// policies, and check prints them.
+// report logs an attempt that found something new. Errors are logged one by one. Warnings are only counted: they are for
+// those who write policies, and check prints them.
 func (p *policies) report(a policyfile.Attempt) {
 	const bad = "policies not loaded; the last good set stays in force"
 	if a.Err != nil {

@@ -30,8 +30,8 @@ import (
 type Environment struct {
 	// Log is where log records go.
 	Log io.Writer
-	// Signals holds what the process is told from outside: SIGHUP looks at the policy files, SIGTERM drains, os.Interrupt
-	// drains without delay, and a second one of these two stops at once.
+	// Signals are those sent to the process. SIGHUP has the policy files looked at. SIGTERM drains, and os.Interrupt drains
+	// without the delay. A second one of these two stops at once.
 	Signals <-chan os.Signal
 	// Build is shown in metrics and on the admin page.
 	Build Build
@@ -45,9 +45,9 @@ type PolicyError struct{ Findings []*corsprocv1.Finding }
 
 func (e *PolicyError) Error() string { return "the policy files cannot be used" }
 
-// Run serves until a signal or the end of ctx, which counts as os.Interrupt, and returns nil after a stop, also one that
-// the drain timeout cut short, or that came during the first load: such a load is left behind. An error is why it could
-// not start, or go on: a [*PolicyError] if the policies are why.
+// Run serves until a signal to stop, or until ctx ends, which counts as os.Interrupt. It then returns nil, also if the drain
+// timeout cut streams short. A stop during the first load returns at once and leaves the load behind. An error says why the
+// process could not start or go on; it is a [*PolicyError] if the policies are why.
 func Run(ctx context.Context, s Settings, env Environment) error {
 	certificates, err := certs.Load(s.tls())
 	if err := errors.Join(s.Validate(), err); err != nil {
@@ -105,8 +105,8 @@ func newProcess(s *Settings, env Environment) *process {
 	return p
 }
 
-// awaitFirst loads the policy files, and reports whether it was told to stop in the meantime: a large set takes seconds,
-// and standard input may never end.
+// awaitFirst loads the policy files. A large set takes seconds, and standard input may never end: if a signal to stop comes
+// first, it returns true.
 func (p *process) awaitFirst(ctx context.Context, signals <-chan os.Signal) (stopped bool, err error) {
 	loaded := make(chan error, 1)
 	go func() { loaded <- p.loadFirst() }()
@@ -211,7 +211,7 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	return nil
 }
 
-// untilStop waits for the reason to stop. It returns how long to serve on, or the error because of which that cannot be.
+// untilStop waits for a reason to stop. It returns for how long new streams are still served, or the error of a listener.
 func (p *process) untilStop(ctx context.Context, signals <-chan os.Signal, failed <-chan error) (time.Duration, error) {
 	for {
 		select {
@@ -240,7 +240,7 @@ func (p *process) watch(ctx context.Context) {
 	}
 }
 
-// startTLS takes up files of TLS that have changed.
+// startTLS has changed TLS files taken up from now on, and logs what is in force.
 func (p *process) startTLS(ctx context.Context) {
 	if p.certificates == nil {
 		return
@@ -253,7 +253,7 @@ func (p *process) startTLS(ctx context.Context) {
 	}
 }
 
-// hooks joins the streams with what counts and logs them.
+// hooks returns what counts and logs streams.
 func (p *process) hooks() extproc.Hooks {
 	panics := &logs.Throttle{Interval: time.Second}
 	logRefusals := p.log.Enabled(context.Background(), slog.LevelInfo)
@@ -287,8 +287,8 @@ func (p *process) hooks() extproc.Hooks {
 	return hooks
 }
 
-// connectionEnded counts and logs connections that we ended. All streams of an Envoy's worker share one, so that each is worth
-// a look, but whoever reaches the port can make any number.
+// connectionEnded returns what counts and logs connections that we end. Each is worth a look, since all streams of an Envoy's
+// worker share one. But whoever reaches the port can cause any number, so few are logged.
 func (p *process) connectionEnded() func(loop.Ended) {
 	warnings := &logs.Throttle{Interval: 10 * time.Second}
 	return func(e loop.Ended) {
@@ -300,7 +300,7 @@ func (p *process) connectionEnded() func(loop.Ended) {
 	}
 }
 
-// finish waits for our goroutines, but not for ever: one may be reading a policy file from a disk that does not answer.
+// finish waits for our goroutines, for a second at most: one may be reading a policy file from a disk that does not answer.
 func (p *process) finish() {
 	const enough = time.Second
 	done := make(chan struct{})

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// What is left of traces is sent in the time that the drain timeout leaves, at most flushMost: no longer does a
-	// collector that is gone hold up a stop. At least flushLeast, for streams that took all of that time.
+	// At the end, the spans that are left are sent in what remains of the drain timeout: in flushMost at most, because a
+	// collector may be gone, and in flushLeast at least, because open streams may have taken all of the time.
 	flushMost  = 5 * time.Second
 	flushLeast = time.Second
 )

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// lookInterval is how often the files of TLS are read. A change is taken up when two looks have found the same: that
-// the certificate is replaced before its key must not be told as an error. There is no watch for events: these are three
-// small files, and their change has to be found on every file system, and through every symbolic link.
+// lookInterval is how often the TLS files are read. A change is taken up when two looks in a row find the same. Otherwise a
+// certificate that is replaced a moment before its key would be told as an error. There is no watch for events: the files
+// are three and small, and reading them finds every change, on every file system and behind every symbolic link.
 const lookInterval = time.Second
 
 // Certificates hold what TLS is spoken with, and replace it when the files hold something else that is good.
@@ -60,8 +60,8 @@ func Load(files *Files) (*Certificates, error) {
 	return c, nil
 }
 
-// Report tells log and hooks from now on what becomes of the files, and what is in force. It is called once, before [Certificates.Watch] and
-// [Certificates.Secure].
+// Report tells log and hooks what is in force, and from now on what becomes of the files. It is called once, before
+// [Certificates.Watch] and [Certificates.Secure].
 func (c *Certificates) Report(log *slog.Logger, hooks Hooks) {
 	c.log, c.hooks, c.failures = log, hooks, newFailures(log, hooks.HandshakeFailed)
 	c.adopted(c.current.Load())
@@ -81,7 +81,7 @@ func (c *Certificates) Watch(ctx context.Context) {
 	}
 }
 
-// look reads the files, and takes them up if they have changed and rest.
+// look reads the files, and takes them up if they differ from the last attempt and are as they were a look ago.
 func (c *Certificates) look() {
 	found := c.files.read(&c.reads)
 	rests := found.sum == c.seen
@@ -118,8 +118,8 @@ func (c *Certificates) adopted(s *state) {
 	}
 }
 
-// Secure returns the listener with TLS, and as it is where c is nil. A unix socket is left as it is, too: its permissions say who may connect, and no other machine
-// can.
+// Secure returns the listener with TLS. It returns l itself if c is nil or l is a unix socket: no other machine reaches that,
+// and its permissions say who may connect.
 func (c *Certificates) Secure(l net.Listener) net.Listener {
 	if c == nil || l.Addr().Network() == "unix" {
 		return l

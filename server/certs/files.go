@@ -112,12 +112,12 @@ type state struct {
 	config *tls.Config
 	// leaf is the certificate that clients see.
 	leaf *x509.Certificate
-	// expires is when the first of leaf and those sent with it ends, and clientCAsExpire when the last of the CAs does:
-	// a bundle may hold an old one beside its successor. Zero: there are none.
+	// expires is when the first of the sent certificates ends. clientCAsExpire is when the last of the client CAs ends, since
+	// a bundle may hold an old one beside its successor; zero: there are none.
 	expires, clientCAsExpire time.Time
 }
 
-// parse makes of a content what connections are served with. Everything that is wrong is told.
+// parse returns what connections are served with. Its error says everything that is wrong with the content.
 func (f *Files) parse(c content) (*state, error) {
 	if c.err != nil {
 		return nil, c.err
@@ -160,7 +160,7 @@ func (f *Files) parse(c content) (*state, error) {
 	return s, nil
 }
 
-// pairError says of a pair that does not fit which of its files is to blame, if that can be said.
+// pairError returns an error that names the file that is to blame for a pair that cannot be used.
 func (f *Files) pairError(c content, err error) error {
 	why := strings.TrimPrefix(err.Error(), "tls: ")
 	switch block, _ := pem.Decode(c.key); {
@@ -198,8 +198,8 @@ func (f *Files) config(pair tls.Certificate) *tls.Config {
 	return c
 }
 
-// readCertificates reads a file of certificates. It takes no part of one: what cannot be read is an error, where the
-// standard library would pass over it.
+// readCertificates reads a file of certificates. Unlike the standard library, it passes over nothing: what begins as a
+// certificate and cannot be read is an error.
 func readCertificates(data []byte) ([]*x509.Certificate, error) {
 	var certs []*x509.Certificate
 	blocks, begun := 0, bytes.Count(data, []byte("-----BEGIN "))

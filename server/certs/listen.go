@@ -47,15 +47,14 @@ func (c *conn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// lingering and lingerBytes are how long, and for how much of what it has sent meanwhile, a client is waited for whose
-// handshake has failed.
+// After a failed handshake, we wait for the client this long at most, and read this many bytes at most.
 const (
 	lingering   = time.Second
 	lingerBytes = 64 << 10
 )
 
-// linger lets the client read why its handshake failed: closing with something unread would take the alert away that
-// says so. It ends at once where the client is gone.
+// linger lets the client read the alert that says why its handshake failed. If we closed with something unread, TCP would
+// reset the connection, and the alert would be lost. It returns at once if the client is gone.
 func (c *conn) linger() {
 	half, ok := c.raw.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
@@ -65,9 +64,8 @@ func (c *conn) linger() {
 	_, _ = io.Copy(io.Discard, io.LimitReader(c.raw, lingerBytes))
 }
 
-// Close closes the connection without a word, which for TLS is an end that came too early. One that ends well has had
-// its CloseWrite before. The library's Close would wait up to 5 s for a client that does not read, of which a stop may
-// have a thousand.
+// Close closes the connection without TLS's closing alert. A connection that ends well has sent it by CloseWrite before. The
+// library's Close would wait up to 5 s for a client that does not read, and a stop may have a thousand of them.
 func (c *conn) Close() error { return c.raw.Close() }
 
 // CloseWrite tells the client that nothing more comes, in the words of TLS and then of TCP.

@@ -87,8 +87,8 @@ const (
 	maxToldName  = 128
 )
 
-// verifyNames returns the check that a client's own certificate carries one of names. It is one of the connection and not
-// of the certificate, so that it also holds where a session is resumed.
+// verifyNames returns a check that a client's own certificate carries one of names. It is made for each connection, also for
+// one that resumes a session.
 func verifyNames(names []string) func(tls.ConnectionState) error {
 	wanted := make(map[string]bool, len(names))
 	for _, name := range names {

@@ -39,9 +39,9 @@ func isFullDuplex(mode modev3.ProcessingMode_BodySendMode) bool {
 	return mode == modev3.ProcessingMode_FULL_DUPLEX_STREAMED || mode == modev3.ProcessingMode_GRPC
 }
 
-// inbound is one of the two messages that every request costs, as Envoy writes it: what is needed of it, not copied. All
-// other messages, and these two where they are written in any other way that protobuf allows, go through the generated
-// types.
+// inbound is what is needed of a message about headers that is written as Envoy writes it. Its slices point into the message.
+// All other messages go through the generated types, and so do these where they are written in another way that protobuf
+// allows.
 type inbound struct {
 	phase      Phase
 	observed   bool       // Envoy only lets us watch
@@ -124,7 +124,7 @@ func (in *inbound) readProtocol(config []byte) bool {
 	return !f.broken
 }
 
-// entry splits an entry of a map into its key and its value. It reports whether that is all there is to it.
+// entry splits an entry of a map into its key and its value. It reports whether the entry holds exactly these two.
 func entry(field []byte) (key, value []byte, ok bool) {
 	f := fields{rest: field}
 	if !f.next() || !f.is(entryKey) {

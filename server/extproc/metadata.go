@@ -4,8 +4,8 @@ package extproc
 
 import "github.com/corsproc/corsproc/policy"
 
-// namespace is where Envoy keeps our dynamic metadata, if its configuration lists it in receiving_namespaces; if not,
-// Envoy drops it.
+// namespace is where Envoy keeps our dynamic metadata. It drops them unless its configuration lists this namespace in
+// receiving_namespaces.
 const namespace = "corsproc"
 
 const (

@@ -8,9 +8,8 @@ import (
 	"github.com/corsproc/corsproc/policy"
 )
 
-// Hooks are told what happens. They run on the stream's goroutine, so they must be quick, and they must not keep anything
-// of the request or of what the decision took from it: the next request's text is written over it. A nil hook is not
-// called.
+// Hooks are told what happens. They run on the stream's goroutine and must be quick. They must keep nothing of the request,
+// nor of what the decision took from it: the next request is written over it. A nil hook is not called.
 type Hooks struct {
 	StreamStarted func()
 	// StreamEnded is told the status that a stream ended with. Every normal end is [codes.OK]: Envoy closes, resets or
@@ -21,8 +20,8 @@ type Hooks struct {
 	// Decided is called once per HTTP request, before Envoy is answered. It is told the set that decided, and how long it
 	// took to read the facts and to decide.
 	Decided func(set *policy.Set, r *policy.Request, d *policy.Decision, took time.Duration)
-	// Observe is asked for every stream that begins, with its headers of W3C Trace Context, empty where it has none. It
-	// returns who is told about that one stream, nil for nobody. Without the hook those headers are not even kept.
+	// Observe is called when a stream begins, with its traceparent and tracestate (W3C Trace Context), empty if it has none.
+	// It returns who is told about that stream, or nil. Without this hook, those headers are not kept.
 	Observe func(traceparent, tracestate string) *Observer
 	// Panicked is told of a bug of ours: what was recovered, and the stack it came from. The stream ends with
 	// [codes.Internal] and the process goes on.

@@ -14,11 +14,11 @@ import (
 	"github.com/corsproc/corsproc/policy"
 )
 
-// Stream is one stream, which is one HTTP request: [Server.Begin] begins it, each message of Envoy's is a [Stream.Step],
-// and [Stream.End] ends it. It is not safe for concurrent use, and belongs to nobody after its end.
+// Stream is one stream of Envoy's, which is one HTTP request. [Server.Begin] begins it, [Stream.Step] takes each message in
+// their order, and [Stream.End] ends it. It is not safe for concurrent use. After its end it must not be used: it serves
+// another request then.
 //
-// It knows nothing of how messages travel. Whoever carries them takes them in order, one at a time, and keeps nothing of
-// a stream but this.
+// It knows nothing of how messages travel.
 type Stream struct {
 	server   *Server
 	set      *policy.Set
@@ -224,12 +224,12 @@ func (s *Stream) decide(start time.Time) {
 	}
 }
 
-// done says what becomes of the stream once there is nothing left to decide. It ends, which saves Envoy a message and
-// both sides an open stream for as long as the upstream works: to Envoy an end with OK is no failure at any time, also
-// instead of a reply that it awaits, and whatever it still holds of headers, bodies and trailers then passes untouched.
+// done says what becomes of the stream when nothing is left to decide. It ends. That saves Envoy a message, and both sides an
+// open stream for as long as the upstream works. To Envoy an end with OK is no failure at any time, not even instead of a
+// reply that it awaits. It then passes on what it still holds of headers, bodies and trailers untouched.
 //
-// That is so in every body mode but those in which Envoy keeps no copy of what it has sent us. There the rest of the
-// body would be lost, and the stream goes on until Envoy ends it.
+// Only in the full-duplex body modes the stream goes on until Envoy ends it: Envoy keeps no copy of the body there, and
+// what it has sent us would be lost.
 func (s *Stream) done() next {
 	if s.fullDuplex.any() {
 		return on

@@ -21,10 +21,10 @@ type (
 
 // unmarshal reads a message that is written in any way that protobuf allows.
 //
-// Envoy copies header values into attributes as they are, also those that are no UTF-8, which the generated types refuse:
-// one byte in an Origin would end the stream with an error, and where Envoy fails open, a request that was to be stopped
-// would go on, or an answer keep the upstream's CORS headers. So every byte of a text that is no UTF-8 is read as a DEL,
-// which nothing of HTTP's allows either: an origin with one is malformed. Headers are bytes and stay what they are.
+// Envoy copies header values into attributes as they are, also if they are no UTF-8, and the generated types refuse those.
+// Then one byte in an Origin would end the stream with an error. If Envoy fails open, a request that was to be stopped would
+// go on, or an answer would keep the upstream's CORS headers. So each byte of a text that is no UTF-8 is read as DEL. HTTP
+// allows that nowhere, and an origin with it is malformed. Headers are bytes and stay as they are.
 func unmarshal(message []byte) (*processingRequest, error) {
 	m := new(processingRequest)
 	err := proto.Unmarshal(message, m)
@@ -36,8 +36,8 @@ func unmarshal(message []byte) (*processingRequest, error) {
 	return m, proto.Unmarshal(repaired, m)
 }
 
-// deepest bounds the nesting that is repaired. An attribute's text is at depth 4; what forwarded metadata nests is up
-// to Envoy's configuration, and deeper than any is an attack on the stack.
+// deepest bounds the nesting that is repaired. An attribute's text is at depth 4, and forwarded metadata nests as Envoy's
+// configuration has it. What is deeper than this attacks the stack.
 const deepest = 64
 
 // repair makes UTF-8 of the string fields of an encoded message, where they stand. It leaves alone what it cannot read.
@@ -75,8 +75,8 @@ func repairText(text []byte) {
 	}
 }
 
-// rewritten returns a message about headers as Envoy would have written it, without what nobody reads. Other clients of
-// the protocol may spell names as they like, use value instead of raw_value, or have attributes under keys of their own.
+// rewritten returns a message about headers as Envoy would have written it, without what is not read. Other clients of the
+// protocol may write names in upper case, use value instead of raw_value, or send attributes under keys of their own.
 func rewritten(m *processingRequest) ([]byte, error) {
 	usual := &processingRequest{ObservabilityMode: m.GetObservabilityMode(), ProtocolConfig: m.GetProtocolConfig()}
 	if a := ownStruct(m); a != nil {

@@ -12,7 +12,7 @@ import (
 // it then.
 var errUnusual = errors.New("not written as Envoy does")
 
-// fields goes through the fields of an encoded message. It takes lengths at nobody's word, and copies nothing.
+// fields goes through the fields of an encoded message. It checks every length, and copies nothing.
 type fields struct {
 	rest   []byte
 	broken bool
@@ -55,8 +55,8 @@ func (f *fields) is(number protowire.Number) bool {
 	return f.number == number && f.wireType == protowire.BytesType
 }
 
-// The writing of messages. A nested message is written behind room for a short length; where it becomes longer than that
-// it is moved by a byte or two, which is cheaper than to count everything beforehand.
+// The writing of messages. A nested message is written behind one byte of room for its length. If it becomes longer than 127
+// bytes, it is moved by a byte or two. That is cheaper than to count everything beforehand.
 
 // begin begins the nested message of a field. It returns where its content starts, for [end].
 func begin(out []byte, number protowire.Number) ([]byte, int) {

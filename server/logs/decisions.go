@@ -14,7 +14,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/corsproc/corsproc/policy"
-	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -218,12 +217,6 @@ func requestOf(r *policy.Request, d *policy.Decision, took time.Duration) []slog
 	}
 	return append(attrs, slog.String("took", took.String()))
 }
-
-// maxLoggedPath is how many bytes of a path, or of a list of headers, are logged.
-const maxLoggedPath = 1024
-
-// keep returns a copy of a client's text, cut and escaped.
-func keep(s string, most int) string { return strings.Clone(printable.ASCII(s, most)) }
 
 // Run writes the log until ctx is done, and then what is left.
 func (l *Decisions) Run(ctx context.Context) {

@@ -16,8 +16,6 @@ const (
 	// maxRefusals is how many different refusals are logged in a period. It bounds what a client that makes up origins
 	// can do to the log and to our memory.
 	maxRefusals = 1024
-	// maxLoggedValue is how many bytes are logged of a client's text that is no origin, path or list.
-	maxLoggedValue = 128
 )
 
 // Refusals logs refused requests so that someone can act: each (place, reason, origin) at most once a period, as many
