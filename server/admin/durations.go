@@ -13,12 +13,11 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// durations is a histogram of durations, classic and native at once. prometheus.Histogram is both too, but finds native
-// buckets in a sync.Map, which allocates for every observation below a second, and adds up a floating-point sum in a loop.
+// durations is a histogram of durations, classic and native at once. prometheus.Histogram is both too. But it finds native
+// buckets in a sync.Map, which allocates for every observation below a second, and its sum is a loop of compare and swap.
 //
-// Its cells are bounded by the bounds of both histograms together. So an observation is one addition to one cell, both
-// histograms are sums of the same cells, and neither can disagree with the count: Prometheus throws away a scrape whose
-// native histogram does.
+// The cells have the bounds of both histograms. So an observation is an addition to one cell, and both histograms are sums
+// of cells. Neither can disagree with the count; Prometheus throws away a scrape whose native histogram does.
 type durations struct {
 	desc    *prometheus.Desc
 	created *timestamppb.Timestamp

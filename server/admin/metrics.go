@@ -18,9 +18,8 @@ import (
 // Build says what was built, for corsproc_build_info.
 type Build struct{ Version, Commit, Go string }
 
-// clashing is a gauge of the Go collector that cannot stand beside its go_memstats_alloc_bytes_total: OpenMetrics has one
-// metric family for a counter x_total and for whatever is called x. The gauge goes, because go_memstats_heap_alloc_bytes
-// tells the same.
+// clashing is a gauge of the Go collector that is left out. In OpenMetrics it would be of the same family as the counter
+// go_memstats_alloc_bytes_total, which is not allowed. go_memstats_heap_alloc_bytes says the same.
 const clashing = "go_memstats_alloc_bytes"
 
 // Gather implements [prometheus.Gatherer].
@@ -95,7 +94,7 @@ func NewMetrics(build Build) *Metrics {
 	for code := http2.ErrCodeNo; code <= http2.ErrCodeHTTP11Required; code++ {
 		m.connsEnd.WithLabelValues(code.String())
 	}
-	// Both results are there from the start: an alert on an increase needs the value before the first one.
+	// Both results are there from the start: without the zero, an alert on an increase would miss the first one.
 	m.reloads.WithLabelValues(resultSuccess)
 	m.reloads.WithLabelValues(resultFailure)
 	m.registry.MustRegister(

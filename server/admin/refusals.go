@@ -28,11 +28,11 @@ const (
 	maxMethod = 128
 )
 
-// Refusals remembers refused requests: each (virtual host, rule, reason, origin) once, with how often it came, and with the
-// facts of the first, from which the set in force tells what would allow it.
+// Refusals remembers refused requests: each (virtual host, rule, reason, origin) once, and how often it came. It keeps the facts
+// of the first, from which the set in force tells what would allow it.
 //
-// Anybody can cause refusals, as many different ones as they like. So the table is bounded, and in two halves: what has come
-// once can only push out what has come once. A flood of origins that are made up does not hide a page that keeps failing.
+// Anybody can cause any number of different refusals. So the table is bounded, and has two halves: for what has come once,
+// and for what came again. A flood of made-up origins fills only the first, and does not hide a page that keeps failing.
 type Refusals struct {
 	mu      sync.Mutex
 	known   map[logs.RefusalKey]*list.Element // of *refusal
@@ -52,8 +52,8 @@ type refusal struct {
 	count       uint64
 }
 
-// outcome is what a set makes of a refused request. Of a list of very many policies it takes long to say what would allow it,
-// and the page asks every few seconds.
+// outcome is what a set makes of a refused request. It is kept, because the page asks every few seconds, and with very many
+// policies it takes long to say what would allow a request.
 type outcome struct {
 	verdict string
 	rule    *corsprocv1.Location

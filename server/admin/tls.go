@@ -18,8 +18,8 @@ type TLSMetrics struct {
 	handshakes *prometheus.CounterVec
 }
 
-// TLS adds the metrics of TLS. Without it they are not there: a time of expiry that is 0 would be one of 1970. It is called
-// once at most.
+// TLS adds the metrics of TLS. It is called once, and only where TLS is spoken: otherwise a certificate would seem to have
+// expired in 1970.
 func (m *Metrics) TLS() *TLSMetrics {
 	t := &TLSMetrics{
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{

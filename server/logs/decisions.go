@@ -26,8 +26,9 @@ const (
 
 // Decisions logs single decisions of virtual hosts and origins, for as long as somebody asked for it.
 //
-// While nobody did, it costs a request one atomic load. Otherwise a request pays for the comparison, and for a copy of what
-// is logged of it; a goroutine of its own writes that, so that a reader of the log that stops reading delays no request.
+// While nobody has, a request costs one atomic load. Otherwise it is compared with what was asked for, and if it is to be
+// logged, copied. [Decisions.Run] writes the lines in a goroutine of its own: a reader of the log that stops reading delays
+// no request.
 type Decisions struct {
 	log    *slog.Logger // of all levels
 	locate func(*policy.Set, policy.Rule) string
@@ -172,7 +173,7 @@ func (l *Decisions) sayDropped() {
 	}
 }
 
-// send hands a line to the goroutine that writes. It reports false where that one does not keep up.
+// send hands a line to the goroutine that writes. It returns false if that one does not keep up.
 func (l *Decisions) send(line decisionLine) bool {
 	select {
 	case l.lines <- line:

@@ -18,11 +18,11 @@ const (
 	maxRefusals = 1024
 )
 
-// Refusals logs refused requests so that someone can act: each (place, reason, origin) at most once a period, as many
-// as the table holds, and how many more there were.
+// Refusals logs refused requests so that someone can act: each (place, reason, origin) at most once a minute, as many of them
+// as the table holds, and then how many more there were.
 //
-// Anybody can cause refusals, as many as they like. So one costs a look-up under a lock that is held for nothing else,
-// and what is logged is written by a goroutine of its own: a reader of the log that stops reading delays no request.
+// Anybody can cause any number of refusals. So each costs one look-up under a lock that is held for nothing else. Lines are
+// written by [Refusals.Run], in a goroutine of its own: a reader of the log that stops reading delays no request.
 type Refusals struct {
 	log    *slog.Logger
 	locate func(*policy.Set, policy.Rule) string

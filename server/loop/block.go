@@ -37,9 +37,9 @@ const (
 )
 
 const (
-	// maxString is how long a string may come, in bytes of the block, compressed or not, to be handed to the decoder. The
-	// longest code of RFC 7541, appendix B, has 30 bits, so that a compressed string of this length has more characters than
-	// the table has bytes.
+	// maxString is how many bytes of the block, compressed or not, a string may have that is handed to the decoder. The
+	// longest code has 30 bits (RFC 7541, appendix B). So a compressed string of this length has more characters than the
+	// table has bytes.
 	maxString = 16 << 10
 	// maxInteger bounds the bytes of an integer behind its first.
 	maxInteger = 9
