@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -144,22 +145,22 @@ func verifyIn(t *testing.T, server *httptest.Server, args ...string) (v verified
 	return v, status, stderr
 }
 
-// codes returns the codes of diagnoses, then of findings, then the effects of differences, each once and in brackets.
+// codes returns the codes of diagnoses, then of findings, then the effects of differences: each once, in brackets and sorted.
 func (v *verified) codes() string {
-	var all strings.Builder
-	add := func(code string) {
-		if code = "[" + code + "]"; !strings.Contains(all.String(), code) {
-			all.WriteString(code)
-		}
-	}
+	var diagnoses, findings, effects []string
 	for _, d := range v.Diagnoses {
-		add(d.Code)
+		diagnoses = append(diagnoses, "["+d.Code+"]")
 	}
 	for _, f := range v.Findings {
-		add(f.Code)
+		findings = append(findings, "["+f.Code+"]")
 	}
 	for _, d := range v.Differences {
-		add(d.Effect)
+		effects = append(effects, "["+d.Effect+"]")
 	}
-	return all.String()
+	var all string
+	for _, list := range [][]string{diagnoses, findings, effects} {
+		slices.Sort(list)
+		all += strings.Join(slices.Compact(list), "")
+	}
+	return all
 }

@@ -65,20 +65,20 @@ func (q *Question) compareHeaders(got *browser.Answer, told bool) (all []Finding
 		want, wanted := q.Answer.Get(name)
 		is, there := got.Get(name)
 		if lines := countLines(got, name); lines > 1 || lines == 1 && strings.Contains(is, ",") && !slices.Contains(listHeaders, name) {
-			add(severityError, CodeHeaderTwice, name, "%s is there twice: %s", name, short(is))
+			add(severityError, CodeHeaderTwice, name, "%s is there twice: %s", name, valueOf(is, there))
 			continue
 		}
 		switch {
 		case told, want == is && wanted == there, wanted && there && sameList(name, want, is):
 		case name == headerTiming && !wanted && !ours: // the upstream's stays
 		case name == headerMaxAge && q.IsPreflight() && q.Answer.Status != 403:
-			add(severityWarning, CodeMaxAge, name, "%s is %s and not %s", name, valueOf(is, there), valueOf(want, wanted))
+			add(severityWarning, CodeMaxAge, name, "%s is %s, and has to be %s", name, valueOf(is, there), valueOf(want, wanted))
 		case !wanted:
 			add(severityError, CodeExtraHeader, name, "%s must not be there, and is %s", name, valueOf(is, there))
 		case !there:
 			add(severityWarning, CodeMissingHeader, name, "%s is not there, and has to be %s", name, short(want))
 		default:
-			add(severityWarning, CodeOtherValue, name, "%s is %s and not %s", name, valueOf(is, there), short(want))
+			add(severityWarning, CodeOtherValue, name, "%s is %s, and has to be %s", name, valueOf(is, there), short(want))
 		}
 	}
 	if want, wanted := q.Answer.Get(headerCache); wanted && !told {
@@ -86,7 +86,7 @@ func (q *Question) compareHeaders(got *browser.Answer, told bool) (all []Finding
 		case !there:
 			add(severityWarning, CodeMissingHeader, headerCache, "%s is not there, and has to be %s", headerCache, want)
 		case !hasName(is, want):
-			add(severityWarning, CodeOtherValue, headerCache, "%s is %s and not %s", headerCache, short(is), want)
+			add(severityWarning, CodeOtherValue, headerCache, "%s is %s, and has to be %s", headerCache, valueOf(is, there), want)
 		}
 	}
 	if missing := q.missingVary(got); len(missing) > 0 {

@@ -32,7 +32,9 @@ type Report struct {
 
 	plan    *Plan
 	results []result // of the questions
-	evidence
+	failures
+
+	evidence map[*Place]*evidence
 
 	requests, asked, unanswered int
 	repeat                      int
@@ -57,9 +59,9 @@ const maxKnown = 16
 
 // NewReport begins a report. repeat is how often each question is asked.
 func NewReport(plan *Plan, repeat int) *Report {
-	r := &Report{Redact: func(s string) string { return s }, plan: plan, repeat: repeat, results: make([]result, len(plan.Questions)), places: map[*Place]*corsprocv1.VerifiedPlace{}}
+	r := &Report{Redact: func(s string) string { return s }, plan: plan, repeat: repeat, results: make([]result, len(plan.Questions)), places: map[*Place]*corsprocv1.VerifiedPlace{}, evidence: map[*Place]*evidence{}}
 	for _, p := range plan.Places {
-		r.places[p] = &corsprocv1.VerifiedPlace{Url: p.URL(), Place: p.Text}
+		r.places[p], r.evidence[p] = &corsprocv1.VerifiedPlace{Url: p.URL(), Place: valid(p.Text)}, new(evidence)
 	}
 	return r
 }
@@ -80,14 +82,14 @@ func (r *Report) Answered(i int, got *browser.Answer) {
 		of.answered, of.first = true, print
 		r.places[q.Place].Questions++
 	} else if print != of.first {
-		r.disagree++
+		r.evidence[q.Place].disagree++
 	}
 	if len(of.known) == maxKnown || slices.Contains(of.known, print) {
 		return
 	}
 	of.known = append(of.known, print)
 	j := q.Judge(got)
-	r.observe(q, got, &j)
+	r.evidence[q.Place].observe(q, got, &j)
 	if j.Agrees() {
 		return
 	}
@@ -100,7 +102,7 @@ func (r *Report) Answered(i int, got *browser.Answer) {
 	}
 	for _, f := range j.Findings {
 		r.findings = append(r.findings, &corsprocv1.AnswerFinding{
-			Severity: f.Severity, Code: f.Code, Url: q.Place.URL(), Place: q.Place.Text, Origin: q.Origin, Message: valid(r.Redact(f.Message)),
+			Severity: f.Severity, Code: f.Code, Url: q.Place.URL(), Place: valid(q.Place.Text), Origin: q.Origin, Message: valid(r.Redact(f.Message)),
 		})
 		of.wrong = append(of.wrong, valid(r.Redact(f.Message))+" ["+f.Code+"]")
 	}
@@ -166,7 +168,7 @@ func (r *Report) Message() *corsprocv1.Verification {
 // difference returns a difference as a message.
 func (q *Question) difference(d Difference, got *browser.Answer) *corsprocv1.AnswerDifference {
 	return &corsprocv1.AnswerDifference{
-		Url: q.Place.URL(), Place: q.Place.Text, Method: q.Method, Origin: q.Origin,
+		Url: q.Place.URL(), Place: valid(q.Place.Text), Method: q.Method, Origin: q.Origin,
 		RequestMethod: q.RequestMethod, RequestHeaders: q.RequestHeaders, Credentials: d.Credentials, Effect: d.Effect,
 		Expected: answerMessage(d.Expected, &q.Answer), Got: answerMessage(d.Got, got),
 	}

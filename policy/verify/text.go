@@ -11,13 +11,16 @@ import (
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
-// maxShown is how many differences, findings and places not asked about are shown one by one; JSON has all of them.
-const maxShown = 20
+// How many differences and findings of a place, and places not asked about, are shown one by one; JSON has all of them.
+const maxShown = 10
 
 // WriteText writes a report for people: the places, what is wrong at each, what that means, and a line with the numbers. With
 // color it is for a terminal that has colours.
 func WriteText(w io.Writer, m *corsprocv1.Verification, color bool) error {
 	t := textWriter{color: color}
+	for _, d := range m.GetDiagnoses() {
+		t.line("%s %s", t.paint("33", "["+d.GetCode()+"]"), printable.Cut(d.GetMessage()))
+	}
 	for _, p := range m.GetPlaces() {
 		t.place(m, p)
 	}
@@ -27,9 +30,6 @@ func WriteText(w io.Writer, m *corsprocv1.Verification, color bool) error {
 			break
 		}
 		t.line("not asked: %s: %s", printable.Cut(n.GetPlace()), printable.Cut(n.GetWhy()))
-	}
-	for _, d := range m.GetDiagnoses() {
-		t.line("%s %s", t.paint("33", "["+d.GetCode()+"]"), printable.Cut(d.GetMessage()))
 	}
 	t.summary(m)
 	_, err := w.Write(t.b.Bytes())
@@ -111,18 +111,22 @@ func (t *textWriter) difference(d *corsprocv1.AnswerDifference) {
 		with = ", with credentials"
 	}
 	t.line("  %s %s%s", t.paint("31", "["+d.GetEffect()+"]"), printable.Cut(q.String()), with)
-	t.answer("expected", d.GetExpected())
-	t.answer("got", d.GetGot())
+	t.answer("expected", d.GetExpected(), d.GetGot())
+	t.answer("got", d.GetGot(), d.GetExpected())
 }
 
-func (t *textWriter) answer(label string, a *corsprocv1.VerifiedAnswer) {
+// answer writes an answer, of its headers those that the other one has not.
+func (t *textWriter) answer(label string, a, other *corsprocv1.VerifiedAnswer) {
 	text := withReason(a)
 	if a.GetStatus() != 0 {
 		text += fmt.Sprintf(", status %d", a.GetStatus())
 	}
 	t.line("    %-8s %s", label, printable.Cut(text))
 	for _, name := range slices.Sorted(maps.Keys(a.GetHeaders())) {
-		t.line("             %s: %s", name, printable.Cut(short(a.GetHeaders()[name])))
+		value := a.GetHeaders()[name]
+		if is, there := other.GetHeaders()[name]; !there || is != value {
+			t.line("             %s: %s", name, printable.Cut(short(value)))
+		}
 	}
 }
 
