@@ -1,0 +1,90 @@
+//go:build unix
+
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// verifiedPolicies use everything that an answer depends on.
+const verifiedPolicies = `
+policies:
+  shop:
+    allow_origins: [https://shop.example.com, "https://*.shop.example.com", "http://localhost:*", "chrome-extension://abcdef", "null"]
+    allow_origin_regexes: ['https://pr-[0-9]+\.preview\.example\.com']
+    deny_origins: [https://legacy.shop.example.com]
+    allow_methods: [PUT, DELETE, PATCH]
+    allow_headers: [Content-Type, X-Custom-Header, Authorization]
+    expose_headers: [X-Request-Id]
+    max_age: 2h
+    allow_private_network: true
+  account:
+    allow_origins: [https://account.example.com]
+    allow_methods: ["*"]
+    allow_headers: ["*"]
+    allow_credentials: true
+    preflight_status: 200
+  public: {allow_origins: ["*"], allow_methods: ["*"], allow_headers: ["*"], expose_headers: ["*"]}
+virtual_hosts:
+- domains: [api.example.com]
+  policies: [shop, account]
+  routes:
+  - {prefix: /public/, policies: [public], timing_allow_origins: ["*"]}
+  - {path: /closed, policies: [none]}
+  - {path_separated_prefix: /account, policies: [account], unmatched_preflights: REFUSE, timing_allow_origins: [https://shop.example.com]}
+  - {regex: '/users/[0-9]+/photo', policies: [shop]}
+  - {path: /stopped, policies: [account], REJECT}
+  - {prefix: /upstream/, policies: [passthrough]}
+- domains: ["*.files.example.com"]
+  policies: [public]
+`
+
+// verifyGateway runs verify on a gateway, and returns its report.
+func verifyGateway(t *testing.T, args ...string) (agrees bool, report string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command(binary, append([]string{"verify", "--rate", "1000", "--format", "json"}, args...)...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var v struct {
+		Agrees   bool
+		Requests int
+	}
+	if parsed := json.Unmarshal(stdout.Bytes(), &v); parsed != nil {
+		t.Fatalf("%v: %v\n%s%s", err, parsed, stdout.String(), stderr.String())
+	}
+	if v.Agrees != (err == nil) || v.Requests < 20 || stderr.Len() > 0 {
+		t.Errorf("%v, agrees %v, %d requests\n%s", err, v.Agrees, v.Requests, stderr.String())
+	}
+	return v.Agrees, stdout.String()
+}
+
+// TestVerifyRecipes: every recipe agrees with the policies that it runs with, whatever the upstream says of CORS itself, and
+// whatever comes of a request behind corsproc.
+func TestVerifyRecipes(t *testing.T) {
+	for config, reject := range map[string]string{"envoy.yaml": "reject: UNSAFE_METHODS", "enforcing.yaml": "reject: ALWAYS", "one-message.yaml": "reject: WEBSOCKETS"} {
+		t.Run(config, func(t *testing.T) {
+			g := start(t, setup{config: config, policies: strings.Replace(verifiedPolicies, "REJECT", reject, 1), after: jwtFilter})
+			g.upstream.answers("loud", "Access-Control-Allow-Origin: *", "Access-Control-Allow-Credentials: true", "Vary: Accept-Encoding", "Timing-Allow-Origin: https://up.example")
+			for _, method := range []string{"GET", "HEAD"} {
+				if agrees, report := verifyGateway(t, "--policies", g.policyFile, "--connect", g.address, "--method", method, "-H", "X-Case: loud",
+					"http://api.example.com", "http://a.files.example.com:8080/", "http://api.example.com/private?x=1"); !agrees {
+					t.Errorf("%s: %s", method, report)
+				}
+			}
+		})
+	}
+}
+
+// TestVerifyDemo asks the demo, as its page in docs/ does.
+func TestVerifyDemo(t *testing.T) {
+	d := startDemo(t)
+	if agrees, report := verifyGateway(t, "--policies", d.policies, "--virtual-host", "api", "--virtual-host", "files=files.localhost",
+		d.api, strings.Replace(d.api, "localhost", "files.localhost", 1)); !agrees {
+		t.Error(report)
+	}
+}
