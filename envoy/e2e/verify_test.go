@@ -4,10 +4,19 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/json"
 	"os/exec"
 	"strings"
 	"testing"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
+	"github.com/corsproc/corsproc/server/tlstest"
 )
 
 // verifiedPolicies use everything that an answer depends on.
@@ -86,5 +95,40 @@ func TestVerifyDemo(t *testing.T) {
 	if agrees, report := verifyGateway(t, "--policies", d.policies, "--virtual-host", "api", "--virtual-host", "files=files.localhost",
 		d.api, strings.Replace(d.api, "localhost", "files.localhost", 1)); !agrees {
 		t.Error(report)
+	}
+}
+
+// TestVerifyTLS asks an Envoy that wants certificates of its clients, over HTTP/2.
+func TestVerifyTLS(t *testing.T) {
+	ca, dir := tlstest.NewCA(t, "ca"), t.TempDir()
+	trusted := tlstest.WriteFile(t, dir, "ca.crt", ca.PEM)
+	cert, key := ca.Issue(tlstest.Leaf{Names: []string{"api.example.com"}, Usage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}).Write(t, dir, "api")
+	client, clientKey := ca.Issue(tlstest.Leaf{Names: []string{"client.example.com"}, Usage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}).Write(t, dir, "client")
+	file := func(name string) *corev3.DataSource {
+		return &corev3.DataSource{Specifier: &corev3.DataSource_Filename{Filename: name}}
+	}
+	g := start(t, setup{policies: strings.Replace(verifiedPolicies, "REJECT", "reject: ALWAYS", 1), edit: func(c *bootstrap.Config) {
+		secure, err := anypb.New(&tlsv3.DownstreamTlsContext{
+			RequireClientCertificate: wrapperspb.Bool(true),
+			CommonTlsContext: &tlsv3.CommonTlsContext{
+				AlpnProtocols:         []string{"h2", "http/1.1"},
+				TlsCertificates:       []*tlsv3.TlsCertificate{{CertificateChain: file(cert), PrivateKey: file(key)}},
+				ValidationContextType: &tlsv3.CommonTlsContext_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{TrustedCa: file(trusted)}},
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Listener.FilterChains[0].TransportSocket = &corev3.TransportSocket{
+			Name: "envoy.transport_sockets.tls", ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: secure},
+		}
+	}})
+	if agrees, report := verifyGateway(t, "--policies", g.policyFile, "--connect", g.address, "--ca", trusted, "--cert", client, "--key", clientKey,
+		"--repeat", "2", "https://api.example.com"); !agrees {
+		t.Error(report)
+	}
+	stats, err := g.envoy.Get(t.Context(), "/stats?filter=downstream_rq_http2_total|downstream_rq_http1_total")
+	if err != nil || !strings.Contains(string(stats), "http.ingress.downstream_rq_http1_total: 0\n") || strings.Contains(string(stats), "http.ingress.downstream_rq_http2_total: 0\n") {
+		t.Errorf("%v: %s", err, stats)
 	}
 }
