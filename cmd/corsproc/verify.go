@@ -57,7 +57,8 @@ wrongly, a policy file is bad, there is nothing to ask or something had no answe
 	flags.StringVar(&s.connect, "connect", "", "`HOST:PORT` to send everything to, whatever the URLs' hosts are")
 	flags.StringArrayVarP(&s.headers, "header", "H", nil, "a header to add to every request, `'Name: value'`; repeatable")
 	s.tls.addFlags(flags)
-	flags.Float64Var(&s.rate, "rate", 50, "requests a second, evenly spaced")
+	s.rate = 50
+	flags.Var(rateFlag{&s.rate}, "rate", "requests a second, evenly spaced")
 	flags.IntVar(&s.Most, "max-requests", 2000, "how many requests may be sent in all")
 	flags.IntVar(&s.Repeat, "repeat", 1, "how often each question is asked: replicas may disagree")
 	flags.DurationVar(&s.timeout, "timeout", 10*time.Second, "how long a request may take")

@@ -37,4 +37,3 @@ func TestVerifyAgrees(t *testing.T) {
 		t.Errorf("%d requests came, %+v", g.requests.Load(), v)
 	}
 }
-

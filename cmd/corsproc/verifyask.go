@@ -42,7 +42,7 @@ type asker struct {
 
 func newAsker(s *verifySettings, config *tls.Config) *asker {
 	a := &asker{
-		settings: s, agent: "corsproc-verify/" + buildVersion().GetVersion(),
+		settings: s, agent: "corsproc-verify/" + strings.Trim(buildVersion().GetVersion(), "()"), // Go says (devel), which is no token
 		pace: pace{interval: time.Duration(float64(time.Second) / s.rate), most: s.Most},
 	}
 	dialer := &net.Dialer{Timeout: s.timeout}

@@ -62,6 +62,17 @@ func (s *verifySettings) checkFlags() error {
 	return errors.Join(errs...)
 }
 
+// rateFlag is the value of --rate: a number, or 50/s.
+type rateFlag struct{ rate *float64 }
+
+func (f rateFlag) String() string { return strconv.FormatFloat(*f.rate, 'g', -1, 64) }
+func (f rateFlag) Type() string   { return "N" }
+
+func (f rateFlag) Set(s string) (err error) {
+	*f.rate, err = strconv.ParseFloat(strings.TrimSuffix(s, "/s"), 64)
+	return err
+}
+
 // ownHeaders are what the questions and the connection consist of.
 var ownHeaders = []string{"host", "origin", "content-length", "transfer-encoding", "connection", "upgrade"}
 

@@ -74,7 +74,7 @@ func covered(pattern string) []string {
 	var hosts []string
 	switch {
 	case o.host == "*" && o.isWeb():
-		hosts = []string{"corsproc-verify.example"}
+		hosts = []string{"any.corsproc-verify.example"}
 	case o.host == "*":
 		hosts = []string{"corsproc-verify"}
 	case strings.HasPrefix(o.host, "*."):

@@ -62,6 +62,9 @@ func (b *planner) placesOf(s *Site) {
 	} else {
 		b.onePlaceOf(s)
 	}
+	if host, _ := s.reach(b.set, "/", ""); len(b.Places) > asked && host.IsDefault() && s.VirtualHost == "" && b.names() != "" {
+		b.notAsked("virtual hosts "+b.names(), "nothing but Envoy's name leads from "+s.Target.Authority()+" there; if it has one of these, say which: --virtual-host NAME="+s.Target.Authority())
+	}
 	if len(b.Places) == asked {
 		b.Unasked = append(b.Unasked, fmt.Sprintf("%s: there is nothing to ask: %s", siteText(s), b.help(s)))
 	}

@@ -179,9 +179,7 @@ func (a *asker) run() {
 	odd := stranger
 	if i := slices.IndexFunc(leads, func(s string) bool { return s != "" }); i >= 0 {
 		odd = leads[i]
-		for _, near := range nearMisses("", odd) {
-			a.both(near)
-		}
+		a.near("", odd)
 	}
 	for _, value := range malformed(odd) {
 		a.both(value)
@@ -282,18 +280,24 @@ func (a *asker) patterns(p *said) {
 		for _, origin := range covered(pattern) {
 			a.both(origin)
 		}
-		for _, near := range nearMisses(pattern, covered(pattern)[0]) {
-			a.both(near)
-		}
+		a.near(pattern, covered(pattern)[0])
 	}
 	for _, x := range p.expressions {
 		for _, origin := range x.samples {
 			a.both(origin)
 		}
-		for _, origin := range x.samples[:min(1, len(x.samples))] {
-			for _, near := range nearMisses("", origin) {
-				a.both(near)
-			}
+		if len(x.samples) > 0 {
+			a.near("", x.samples[0])
 		}
+	}
+}
+
+// near asks about what looks like an origin that is allowed. Where everybody is, nothing does.
+func (a *asker) near(pattern, origin string) {
+	if origin == stranger {
+		return
+	}
+	for _, near := range nearMisses(pattern, origin) {
+		a.both(near)
 	}
 }
