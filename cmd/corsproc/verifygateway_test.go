@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -10,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/browser"
 	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
@@ -21,6 +24,8 @@ type testGateway struct {
 	wrong    func(w http.ResponseWriter, r *http.Request, status int) int
 	before   func(w http.ResponseWriter, r *http.Request) bool // answers in place of everything else, and reports whether it did
 	requests atomic.Int64
+
+	virtualHost, route string // Envoy's names
 }
 
 func (g *testGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -51,7 +56,8 @@ func (g *testGateway) askUpstream(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *testGateway) decide(w http.ResponseWriter, r *http.Request) (status int, body string) {
-	asked := &policy.Request{Method: r.Method, Scheme: "http", Authority: r.Host, Path: r.RequestURI,
+	path, _ := browser.EnvoyPath(r.RequestURI)
+	asked := &policy.Request{VirtualHost: g.virtualHost, Route: g.route, Method: r.Method, Scheme: "http", Authority: r.Host, Path: path,
 		RequestHeaders: r.Header.Values("Access-Control-Request-Headers"), RequestPrivateNetwork: r.Header.Get("Access-Control-Request-Private-Network"),
 		Origin: field(r, "Origin"), RequestMethod: field(r, "Access-Control-Request-Method"), FetchSite: field(r, "Sec-Fetch-Site")}
 	if r.TLS != nil {
@@ -101,6 +107,7 @@ func setOf(t *testing.T, text string) *policy.Set {
 func serveGateway(t *testing.T, g http.Handler) *httptest.Server {
 	t.Helper()
 	server := httptest.NewServer(g)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	t.Cleanup(server.Close)
 	return server
 }

@@ -47,6 +47,9 @@ func (p *Place) URL() string {
 // maxPolicies is how many policies of a place's list are asked about.
 const maxPolicies = 1000
 
+// maxPlaces is how many places are looked for, where not more may be asked about: what is left out is counted.
+const maxPlaces = 10_000
+
 // reach returns where a path of the site leads.
 func (s *Site) reach(set *policy.Set, path, route string) (policy.HostSurvey, int) {
 	return set.Reach(&policy.Request{
@@ -137,8 +140,8 @@ func (b *planner) everyPlaceOf(s *Site) {
 	}
 	for i := range host.Len() {
 		r := host.Route(i)
-		if len(b.Places) >= b.options.Most {
-			b.left += host.Len() - i // there are more places than may be asked about, of each one question at least
+		if len(b.Places) >= max(b.options.Most, maxPlaces) {
+			b.left += host.Len() - i // more than may be asked about anyway, of each one question at least
 			return
 		}
 		p := newPlace(s, &host, i, "")
