@@ -64,10 +64,12 @@ func (t *textWriter) place(m *corsprocv1.Verification, p *corsprocv1.VerifiedPla
 	}
 	groups := map[string]int{} // findings that say the same of several origins
 	var findings []*corsprocv1.AnswerFinding
+	found := 0
 	for _, f := range m.GetFindings() {
 		if !is(f.GetUrl(), f.GetPlace()) {
 			continue
 		}
+		found++
 		key := f.GetCode() + "\n" + f.GetMessage()
 		if groups[key]++; groups[key] == 1 {
 			findings = append(findings, f)
@@ -75,7 +77,7 @@ func (t *textWriter) place(m *corsprocv1.Verification, p *corsprocv1.VerifiedPla
 	}
 	verdict := t.paint("32", "agree")
 	if len(differences)+len(findings) > 0 {
-		verdict = t.paint("31", fmt.Sprintf("%s, %s", plural(len(differences), "difference"), plural(len(findings), "finding")))
+		verdict = t.paint("31", fmt.Sprintf("%s, %s", plural(len(differences), "difference"), plural(found, "finding")))
 	}
 	if p.GetQuestions() == 0 {
 		verdict = t.paint("31", "no answer")
