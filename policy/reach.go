@@ -47,6 +47,18 @@ func (s *Set) HasRouteName(name string) bool {
 	return false
 }
 
+// PolicyTerms returns what a policy says beside its origins, of each list at most so many entries: a survey without origin
+// patterns and uses, whose cost does not depend on the rest of the set. It reports false for a policy that does not exist.
+func (s *Set) PolicyTerms(name string, most int) (PolicySurvey, bool) {
+	g := s.byName[name]
+	if g == nil || g.builtin {
+		return PolicySurvey{}, false
+	}
+	bare := *g
+	bare.allow, bare.deny = nil, nil
+	return bare.survey(nil, most), true
+}
+
 // AllowedPatterns yields the origin patterns that a policy allows, those of the origin sets that it refers to with them, in
 // the form of a policy file. "*" and "null" come first; beside the star the other patterns say nothing.
 func (s *Set) AllowedPatterns(policy string) iter.Seq[string] {

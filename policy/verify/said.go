@@ -42,11 +42,10 @@ func (b *planner) said(name string) *said {
 	}
 	p := &said{name: name}
 	b.known[name] = p
-	surveys := b.set.SurveyPolicies([]string{name}, maxNames)
-	if len(surveys) == 0 {
+	s, ok := b.set.PolicyTerms(name, maxNames)
+	if !ok {
 		return p
 	}
-	s := surveys[0]
 	p.methods, p.headers, p.private = s.AllowMethods.First, s.AllowHeaders.First, s.AllowPrivateNetwork
 	p.addPatterns(b.set)
 	more := 0
