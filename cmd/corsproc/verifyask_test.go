@@ -343,16 +343,17 @@ func TestVerifyPace(t *testing.T) {
 // TestVerifyInterrupted: Ctrl-C prints what is known.
 func TestVerifyInterrupted(t *testing.T) {
 	g := prepare(t)
-	ctx, cancel := context.WithCancel(t.Context())
+	var interrupt atomic.Pointer[context.CancelFunc]
 	server := serveGateway(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g.ServeHTTP(w, r)
 		if g.requests.Load() == 10 {
-			cancel()
+			(*interrupt.Load())()
 		}
 	}))
 	for _, format := range []string{"text", "json", "junit"} {
 		g.requests.Store(0)
-		ctx, cancel = context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		interrupt.Store(&cancel)
 		var stdout, stderr bytes.Buffer
 		status := run(ctx, []string{"verify", "--policies", "policies.yaml", "--connect", server.Listener.Addr().String(), "--rate", "200", "--format", format, "http://api.test"},
 			strings.NewReader(""), &stdout, &stderr)

@@ -106,8 +106,8 @@ func (s *verifySettings) readHeaders() error {
 	return errors.Join(errs...)
 }
 
-// minRedacted is the length of the shortest value that is taken out of what is printed. Shorter ones are no secrets, and parts
-// of everything.
+// minRedacted is the length of the shortest value that is taken out of any text. Shorter ones are parts of everything,
+// and are taken out where nothing else stands.
 const minRedacted = 4
 
 // addRedacted remembers what must not be printed, should a gateway send it back: a value, and what in it is the secret.
@@ -133,6 +133,11 @@ func (s *verifySettings) addRedacted(name, value string) {
 
 // redact takes the values of -H out of a text that a gateway made.
 func (s *verifySettings) redact(text string) string {
+	for _, line := range s.lines {
+		if line.Value != "" && strings.TrimSpace(text) == line.Value {
+			return "(a value of -H)"
+		}
+	}
 	for _, value := range s.redacted {
 		text = strings.ReplaceAll(text, value, "(a value of -H)")
 	}
