@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding/json"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -55,13 +57,21 @@ virtual_hosts:
 // verifyGateway runs verify on a gateway, and returns its report.
 func verifyGateway(t *testing.T, args ...string) (agrees bool, report string) {
 	t.Helper()
+	diagnoses, report := diagnoseGateway(t, args...)
+	return diagnoses == "agrees", report
+}
+
+// diagnoseGateway runs verify on a gateway, and returns the codes of its diagnoses, or "agrees".
+func diagnoseGateway(t *testing.T, args ...string) (codes, report string) {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.Command(binary, append([]string{"verify", "--rate", "1000", "--format", "json"}, args...)...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
 	var v struct {
-		Agrees   bool
-		Requests int
+		Agrees    bool
+		Requests  int
+		Diagnoses []struct{ Code string }
 	}
 	if parsed := json.Unmarshal(stdout.Bytes(), &v); parsed != nil {
 		t.Fatalf("%v: %v\n%s%s", err, parsed, stdout.String(), stderr.String())
@@ -69,7 +79,13 @@ func verifyGateway(t *testing.T, args ...string) (agrees bool, report string) {
 	if v.Agrees != (err == nil) || v.Requests < 20 || stderr.Len() > 0 {
 		t.Errorf("%v, agrees %v, %d requests\n%s", err, v.Agrees, v.Requests, stderr.String())
 	}
-	return v.Agrees, stdout.String()
+	if v.Agrees {
+		return "agrees", stdout.String()
+	}
+	for _, d := range v.Diagnoses {
+		codes += "[" + d.Code + "]"
+	}
+	return codes, stdout.String()
 }
 
 // TestVerifyRecipes: every recipe agrees with the policies that it runs with, whatever the upstream says of CORS itself, and
@@ -130,5 +146,36 @@ func TestVerifyTLS(t *testing.T) {
 	stats, err := g.envoy.Get(t.Context(), "/stats?filter=downstream_rq_http2_total|downstream_rq_http1_total")
 	if err != nil || !strings.Contains(string(stats), "http.ingress.downstream_rq_http1_total: 0\n") || strings.Contains(string(stats), "http.ingress.downstream_rq_http2_total: 0\n") {
 		t.Errorf("%v: %s", err, stats)
+	}
+}
+
+// TestVerifyDiagnoses: what goes wrong with a real Envoy is called by its name.
+func TestVerifyDiagnoses(t *testing.T) {
+	policies := strings.Replace(verifiedPolicies, "REJECT", "reject: NEVER", 1)
+	g := start(t, setup{policies: policies, before: denyFilter})
+	down := start(t, setup{noService: true})
+	for _, up := range []*gateway{g, down} {
+		up.upstream.answers("loud", "Access-Control-Allow-Origin: https://up.example", "Access-Control-Allow-Methods: PUT")
+	}
+	ahead := filepath.Join(t.TempDir(), "ahead.yaml")
+	if err := os.WriteFile(ahead, []byte(strings.Replace(policies, "[PUT, DELETE, PATCH]", "[PUT, DELETE, PATCH, QUERY]", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, policies string
+		gateway        *gateway
+		header, codes  string
+	}{
+		{"all is well", g.policyFile, g, "X-Case: loud", "agrees"},
+		{"a filter in front denies", g.policyFile, g, "X-Deny: 1", "[behind-authentication]"},
+		{"other policies are in force", ahead, g, "X-Case: loud", "[other-policies]"},
+		{"corsproc is down", g.policyFile, down, "X-Case: quiet", "[not-attached]"},
+		{"corsproc is down, and the upstream speaks", g.policyFile, down, "X-Case: loud", "[not-attached][upstream-headers-pass]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if codes, report := diagnoseGateway(t, "--policies", c.policies, "--connect", c.gateway.address, "-H", c.header, "http://api.example.com"); codes != c.codes {
+				t.Errorf("%s, want %s: %s", codes, c.codes, report)
+			}
+		})
 	}
 }

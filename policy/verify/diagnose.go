@@ -143,14 +143,14 @@ func (e *evidence) preflight(q *Question, got *browser.Answer, wrong bool) {
 	case q.Place.statuses[got.Status] && granted:
 		e.similar++
 		e.oursWrong++
-	case grants:
-		e.speaking++
-	case got.Status == 401 || got.Status == 407:
+	case got.Status == 401 || got.Status == 407: // also with CORS headers: where a place is static, corsproc sets them on these
 		e.challenged++
 	case got.Status == 403:
 		e.forbidden++
 		e.refused += count(q.Answer.Status != 403)
 	case got.Status == 429 || got.Status/100 == 3:
+	case grants:
+		e.speaking++
 	default:
 		e.silent++
 	}
