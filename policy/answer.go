@@ -1,8 +1,13 @@
 package policy
 
+// Tested by cases_test.go and policy/casetable/testdata/, and naive_test.go.
+
 import (
 	"bytes"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/compiled"
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // Header is a header to be set, replacing all lines of its name. Names are lower-case.
@@ -12,24 +17,17 @@ type Header struct{ Name, Value string }
 // that is adjusted, before what [Decision.AppendResponse] says is set. They are the response headers of the Fetch
 // standard, section 3.3.3, and of Private Network Access.
 var ResponseHeaders = [...]string{
-	"access-control-allow-origin",
-	"access-control-allow-credentials",
-	"access-control-allow-methods",
-	"access-control-allow-headers",
-	"access-control-expose-headers",
-	"access-control-max-age",
-	"access-control-allow-private-network",
+	fetch.AllowOrigin,
+	fetch.AllowCredentials,
+	fetch.AllowMethods,
+	fetch.AllowHeaders,
+	fetch.ExposeHeaders,
+	fetch.MaxAge,
+	fetch.AllowPrivateNetwork,
 }
 
 // HeaderVary is the header by which caches tell answers apart.
-const HeaderVary = "vary"
-
-// The names of the other headers that are written.
-const (
-	headerTiming    = "timing-allow-origin"
-	headerCache     = "cache-control"
-	headerMediaType = "content-type"
-)
+const HeaderVary = fetch.Vary
 
 const (
 	varyOrigin    = "Origin"
@@ -37,10 +35,7 @@ const (
 	varyPrivate   = "Access-Control-Request-Private-Network"
 )
 
-const (
-	statusNoContent = 204
-	statusForbidden = 403
-)
+const statusForbidden = 403
 
 // rejectedBody is what someone reads who opens the answer to a rejected request.
 const rejectedBody = "This request was refused: pages of its origin may not send it here.\n"
@@ -56,11 +51,11 @@ type answer struct {
 	privateNetwork    bool // asked for
 	privateOffered    bool // a policy of the place grants it to who asks, so that answers depend on it
 
-	grant  *grant   // whose headers are sent; nil: none are
-	origin string   // the value of Access-Control-Allow-Origin, where grant is set
-	timing string   // the value of Timing-Allow-Origin; empty: the upstream's stays
-	method string   // a preflight's requested method where it may be echoed, else empty
-	names  []string // a preflight's lines of requested field names, not validated
+	grant  *compiled.Policy // whose headers are sent; nil: none are
+	origin string           // the value of Access-Control-Allow-Origin, where grant is set
+	timing string           // the value of Timing-Allow-Origin; empty: the upstream's stays
+	method string           // a preflight's requested method where it may be echoed, else empty
+	names  []string         // a preflight's lines of requested field names, not validated
 }
 
 // AppendImmediate appends the headers of the immediate answer to dst and returns them with its status and body; the body
@@ -71,31 +66,31 @@ func (d *Decision) AppendImmediate(dst []Header) (status int, headers []Header, 
 	if a.grant == nil {
 		vary := a.varyPreflight()
 		if a.reject {
-			dst = append(dst, Header{headerMediaType, "text/plain; charset=utf-8"})
+			dst = append(dst, Header{fetch.ContentType, "text/plain; charset=utf-8"})
 			vary, body = varyOrigin, rejectedBody
 		}
 		if vary != "" {
 			dst = append(dst, Header{HeaderVary, vary})
 		}
-		return statusForbidden, append(dst, Header{headerCache, "no-store"}), body
+		return statusForbidden, append(dst, Header{fetch.CacheControl, "no-store"}), body
 	}
 	dst = a.appendGrant(dst)
 	if v := a.allowMethods(); v != "" {
-		dst = append(dst, Header{"access-control-allow-methods", v})
+		dst = append(dst, Header{fetch.AllowMethods, v})
 	}
 	if v := a.allowHeaders(); v != "" {
-		dst = append(dst, Header{"access-control-allow-headers", v})
+		dst = append(dst, Header{fetch.AllowHeaders, v})
 	}
-	if a.grant.maxAge != "" {
-		dst = append(dst, Header{"access-control-max-age", a.grant.maxAge})
+	if a.grant.MaxAge != "" {
+		dst = append(dst, Header{fetch.MaxAge, a.grant.MaxAge})
 	}
-	if a.privateNetwork && a.grant.privateNetwork {
-		dst = append(dst, Header{"access-control-allow-private-network", "true"})
+	if a.privateNetwork && a.grant.PrivateNetwork {
+		dst = append(dst, Header{fetch.AllowPrivateNetwork, "true"})
 	}
 	if vary := a.varyPreflight(); vary != "" {
 		dst = append(dst, Header{HeaderVary, vary})
 	}
-	return a.grant.preflightStatus, dst, ""
+	return a.grant.PreflightStatus, dst, ""
 }
 
 // varyPreflight returns the value of Vary of a preflight's answer; empty: it has none.
@@ -129,7 +124,7 @@ func (d *Decision) AppendFixed(dst []Header) []Header {
 		dst = a.appendGrant(dst)
 	}
 	if a.timing != "" {
-		dst = append(dst, Header{headerTiming, a.timing})
+		dst = append(dst, Header{fetch.TimingAllowOrigin, a.timing})
 	}
 	return dst
 }
@@ -142,8 +137,8 @@ func (d *Decision) AppendVary(dst []byte, lines []string) (merged []byte, change
 		return dst, false
 	}
 	start := len(dst)
-	list := elements{lines: lines}
-	for name, ok := list.next(); ok; name, ok = list.next() {
+	list := fetch.Elements{Lines: lines}
+	for name, ok := list.Next(); ok; name, ok = list.Next() {
 		switch own := dst[start:]; {
 		case name == "*" || strings.EqualFold(name, varyOrigin):
 			return dst, false
@@ -151,7 +146,7 @@ func (d *Decision) AppendVary(dst []byte, lines []string) (merged []byte, change
 			dst = append(append(dst, name...), ", "...)
 		}
 	}
-	if len(dst) > start && !isFieldValue(dst[start:]) {
+	if len(dst) > start && !fetch.IsFieldValue(dst[start:]) {
 		// It cannot be written back, and half of it would let a cache mix answers: say that they depend on everything.
 		return append(dst[:start], '*'), true
 	}
@@ -172,12 +167,12 @@ func hasElement(list []byte, name string) bool {
 
 // appendGrant appends what answers to preflights and to other requests have in common.
 func (a *answer) appendGrant(dst []Header) []Header {
-	dst = append(dst, Header{"access-control-allow-origin", a.origin})
-	if a.grant.credentials {
-		dst = append(dst, Header{"access-control-allow-credentials", "true"})
+	dst = append(dst, Header{fetch.AllowOrigin, a.origin})
+	if a.grant.Credentials {
+		dst = append(dst, Header{fetch.AllowCredentials, "true"})
 	}
-	if a.grant.exposeHeaders != "" {
-		dst = append(dst, Header{"access-control-expose-headers", a.grant.exposeHeaders})
+	if a.grant.ExposeHeaders != "" {
+		dst = append(dst, Header{fetch.ExposeHeaders, a.grant.ExposeHeaders})
 	}
 	return dst
 }
@@ -185,27 +180,27 @@ func (a *answer) appendGrant(dst []Header) []Header {
 // allowMethods returns the value of Access-Control-Allow-Methods. With credentials browsers take "*" for the name of a
 // method, so the requested one is named instead.
 func (a *answer) allowMethods() string {
-	if a.grant.anyMethod && a.grant.credentials {
+	if a.grant.AnyMethod && a.grant.Credentials {
 		return a.method
 	}
-	return a.grant.allowMethods
+	return a.grant.AllowMethods
 }
 
 // allowHeaders returns the value of Access-Control-Allow-Headers. With credentials browsers take "*" for the name of a
 // header, so the requested ones are named instead. They are also named where Authorization is asked for and not listed:
 // Chromium (156) lets "*" cover it, against the standard.
 func (a *answer) allowHeaders() string {
-	if !a.grant.anyHeader || (!a.grant.credentials && !a.bareAuthorization) {
-		return a.grant.allowHeaders
+	if !a.grant.AnyHeader || (!a.grant.Credentials && !a.bareAuthorization) {
+		return a.grant.AllowHeaders
 	}
 	var b strings.Builder
-	for list := (elements{lines: a.names}); ; {
-		name, ok := list.next()
+	for list := (fetch.Elements{Lines: a.names}); ; {
+		name, ok := list.Next()
 		if !ok {
 			return b.String()
 		}
 		// A name "*" would stand for all of them, also for what is left out.
-		if name != "" && name != "*" && a.grant.checkHeader(name) == ReasonAllowed {
+		if name != "" && name != "*" && checkHeader(a.grant, name) == ReasonAllowed {
 			if b.Len() > 0 {
 				b.WriteString(", ")
 			}
@@ -216,13 +211,3 @@ func (a *answer) allowHeaders() string {
 
 // maxDeduplicated bounds the work of finding names that stand twice in an upstream's Vary, in bytes of the list.
 const maxDeduplicated = 512
-
-// isFieldValue reports whether s can be written as a field's value (RFC 9110, section 5.5).
-func isFieldValue(s []byte) bool {
-	for _, c := range s {
-		if (c < ' ' && c != '\t') || c == 0x7f {
-			return false
-		}
-	}
-	return true
-}

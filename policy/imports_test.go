@@ -14,32 +14,62 @@ const module = "github.com/corsproc/corsproc/"
 var mayImport = map[string][]string{
 	"proto/corsproc/v1/corsprocv1connect": {"proto/corsproc/v1"}, // generated
 
-	"internal/disk":           {},
-	"proto/corsproc/v1":       {},
-	"proto/schemagen":         {},
-	"policy":                  {"proto/corsproc/v1"},
-	"policy/policyfile":       {"policy", "policy/printable", "proto/corsproc/v1", "internal/disk"},
-	"policy/casetable":        {"policy"},
-	"policy/growth":           {}, // for tests
-	"policy/printable":        {},
-	"policy/browser":          {"policy", "proto/corsproc/v1"},
-	"policy/browser/chromium": {}, // for tests
-	"policy/policytest":       {"policy", "policy/policyfile", "policy/printable", "policy/browser", "proto/corsproc/v1"},
-	"policy/verify":           {"policy", "policy/browser", "policy/printable", "proto/corsproc/v1"},
-	"server/extproc":          {"policy"},
-	"server/loop":             {"server/extproc"},
-	"server/grpcgo":           {"server/extproc", "server/loop"},
-	"server/tracing":          {"policy", "server/extproc"},
-	"server/admin":            {"policy", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
-	"server/tlstest":          {},
-	"server":                  {"server/extproc", "server/loop", "server/grpcgo", "server/tracing", "server/admin", "policy", "policy/policyfile", "policy/printable", "proto/corsproc/v1", "internal/disk"},
-	"cmd/corsproc":            {"server", "internal/disk", "policy", "policy/policyfile", "policy/browser", "policy/policytest", "policy/verify", "policy/printable", "proto/corsproc/v1"},
-	"envoy":                   {}, // and every room below it; they drive the built program and know nothing of its inside
+	"internal/disk":            {},
+	"proto/corsproc/v1":        {},
+	"proto/schemagen":          {},
+	"policy":                   {"policy/finding", "policy/internal/compile", "policy/internal/compiled", "policy/internal/diff", "policy/internal/fetch", "policy/internal/lint", "policy/internal/match", "policy/internal/origin", "policy/internal/regex", "proto/corsproc/v1"},
+	"policy/finding":           {},
+	"policy/internal/fetch":    {},
+	"policy/internal/origin":   {"policy/internal/fetch"},
+	"policy/internal/regex":    {"policy/internal/origin"},
+	"policy/internal/match":    {"policy/internal/fetch", "policy/internal/origin"},
+	"policy/internal/compiled": {"policy/internal/fetch", "policy/internal/match", "policy/internal/origin", "policy/internal/regex"},
+	"policy/internal/compile":  {"policy/finding", "policy/internal/compiled", "policy/internal/fetch", "policy/internal/match", "policy/internal/origin", "policy/internal/regex", "proto/corsproc/v1"},
+	"policy/internal/lint":     {"policy/finding", "policy/internal/compile", "policy/internal/compiled", "policy/internal/fetch", "policy/internal/match", "policy/internal/origin", "policy/internal/regex", "proto/corsproc/v1"},
+	"policy/internal/diff":     {"policy/internal/compiled", "policy/internal/fetch", "policy/internal/match", "policy/internal/origin", "policy/internal/regex"},
+	"policy/policyfile":        {"policy", "policy/finding", "policy/printable", "proto/corsproc/v1", "internal/disk"},
+	"policy/casetable":         {"policy"},
+	"policy/growth":            {}, // for tests
+	"policy/browser":           {"policy", "policy/internal/fetch", "policy/internal/origin", "proto/corsproc/v1"},
+	"policy/printable":         {},
+	"policy/browser/chromium":  {}, // for tests
+	"policy/policytest":        {"policy", "policy/finding", "policy/policyfile", "policy/printable", "policy/browser", "proto/corsproc/v1"},
+	"policy/verify":            {"policy", "policy/browser", "policy/internal/regex", "policy/printable", "proto/corsproc/v1"},
+	"server/extproc":           {"policy"},
+	"server/loop":              {"server/extproc"},
+	"server/grpcgo":            {"server/extproc", "server/loop"},
+	"server/tracing":           {"policy", "server/extproc"},
+	"server/logs":              {"policy", "policy/printable", "proto/corsproc/v1"},
+	"server/logtest":           {}, // for tests
+	"server/certs":             {"policy/printable", "internal/disk", "server/logs"},
+	// Of the rooms of server that it imports, it knows the words for what it counts and keeps.
+	"server/admin":   {"server/extproc", "server/logs", "server/certs", "policy", "policy/finding", "policy/printable", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
+	"server/tlstest": {},
+	"server":         {"server/extproc", "server/loop", "server/grpcgo", "server/tracing", "server/admin", "server/logs", "server/certs", "policy", "policy/finding", "policy/policyfile", "proto/corsproc/v1"},
+	"cmd/corsproc":   {"server", "server/logs", "server/certs", "internal/disk", "policy", "policy/finding", "policy/policyfile", "policy/browser", "policy/policytest", "policy/verify", "policy/printable", "proto/corsproc/v1"},
+	"envoy":          {}, // and every room below it; they drive the built program and know nothing of its inside
 }
 
-// policyDependencies are all that package policy may import beside the standard library.
-var policyDependencies = []string{
-	"golang.org/x/net/idna", "golang.org/x/net/publicsuffix", module + "proto/corsproc/v1",
+// mayDepend says what else rooms may import beside the standard library, where that is held.
+var mayDepend = map[string][]string{
+	"policy":                   {},
+	"policy/finding":           {},
+	"policy/internal/fetch":    {},
+	"policy/internal/origin":   {"golang.org/x/net/idna", "golang.org/x/net/publicsuffix"},
+	"policy/internal/regex":    {},
+	"policy/internal/match":    {"golang.org/x/net/idna"},
+	"policy/internal/compiled": {},
+	"policy/internal/compile":  {},
+	"policy/internal/lint":     {"golang.org/x/net/publicsuffix"},
+	"policy/internal/diff":     {},
+}
+
+// mustNotKnow says which packages of the standard library are not for a room.
+var mustNotKnow = map[string][]string{
+	"policy":                   {"fmt", "regexp", "regexp/syntax"}, // deciding formats nothing and parses nothing
+	"policy/internal/compiled": {"fmt", "regexp/syntax"},
+	"policy/internal/fetch":    {"fmt", "regexp", "regexp/syntax"},
+	"policy/internal/match":    {"fmt", "regexp", "regexp/syntax"},
 }
 
 // TestImportDirections holds the direction in which the rooms of the house import each other.
@@ -62,10 +92,13 @@ func TestImportDirections(t *testing.T) {
 		}
 		rooms++
 		for _, imported := range fields[1:] {
-			if room == "policy" && strings.Contains(imported, ".") && !slices.Contains(policyDependencies, imported) {
-				t.Errorf("policy imports %s", imported)
-			}
 			ours, ok := strings.CutPrefix(imported, module)
+			if others, held := mayDepend[room]; held && !ok && strings.Contains(imported, ".") && !slices.Contains(others, imported) {
+				t.Errorf("%s imports %s", room, imported)
+			}
+			if slices.Contains(mustNotKnow[room], imported) {
+				t.Errorf("%s imports %s, which it must not know", room, imported)
+			}
 			if ok && !slices.Contains(allowed, ours) && !(room == "envoy" && strings.HasPrefix(ours, "envoy/")) {
 				t.Errorf("%s imports %s, which is not its direction", room, ours)
 			}

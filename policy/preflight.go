@@ -1,8 +1,12 @@
 package policy
 
+// Tested by cases_test.go and policy/casetable/testdata/, and naive_test.go.
+
 import (
 	"slices"
-	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/compiled"
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // maxEmptyElements is how many empty elements a list of request headers may have in all. RFC 9110, section 5.6.1.2, wants
@@ -10,16 +14,16 @@ import (
 const maxEmptyElements = 32
 
 // checkMethod decides about the method that a preflight asks for (Fetch, section 4.8, "CORS-preflight fetch", step 7).
-func (g *grant) checkMethod(f Field) Reason {
+func checkMethod(g *compiled.Policy, f Field) Reason {
 	method := f.Value
 	switch {
 	case f.Lines != 1:
 		return ReasonMethodMalformed
-	case isSafelistedMethod(method), slices.Contains(g.methods, method):
+	case fetch.IsSafelistedMethod(method), slices.Contains(g.Methods, method):
 		return ReasonAllowed
-	case !isToken(method):
+	case !fetch.IsToken(method):
 		return ReasonMethodMalformed
-	case g.anyMethod && !isForbiddenMethod(method) && !(g.credentials && method == "*"):
+	case g.AnyMethod && !fetch.IsForbiddenMethod(method) && !(g.Credentials && method == "*"):
 		return ReasonAllowed // "*" itself is not echoed: to a request without credentials it would mean all
 	}
 	return ReasonMethodNotAllowed
@@ -35,11 +39,11 @@ type headersCheck struct {
 }
 
 // checkHeaders decides about the request headers that a preflight asks for (Fetch, as above, steps 8 and 9).
-func (g *grant) checkHeaders(lines []string) headersCheck {
+func checkHeaders(g *compiled.Policy, lines []string) headersCheck {
 	c := headersCheck{reason: ReasonAllowed, names: lines}
 	empty := 0
-	for list := (elements{lines: lines}); ; {
-		name, ok := list.next()
+	for list := (fetch.Elements{Lines: lines}); ; {
+		name, ok := list.Next()
 		switch {
 		case !ok:
 			return c
@@ -49,74 +53,31 @@ func (g *grant) checkHeaders(lines []string) headersCheck {
 				if c.reason == ReasonAllowed {
 					c.reason = ReasonHeaderMalformed
 				}
-				c.names, c.bareAuthorization = nil, !g.listsHeader("authorization")
+				c.names, c.bareAuthorization = nil, !g.ListsHeader("authorization")
 				return c
 			}
-		case isAuthorization(name):
-			if !g.listsHeader(name) {
+		case fetch.IsNonWildcardRequestHeader(name):
+			if !g.ListsHeader(name) {
 				c.bareAuthorization = true
 				if c.reason == ReasonAllowed {
 					c.reason = ReasonHeaderNotAllowed
 				}
 			}
 		case c.reason == ReasonAllowed:
-			c.reason = g.checkHeader(name)
+			c.reason = checkHeader(g, name)
 		}
 	}
 }
 
 // checkHeader decides about one name.
-func (g *grant) checkHeader(name string) Reason {
+func checkHeader(g *compiled.Policy, name string) Reason {
 	switch {
-	case g.listsHeader(name): // and so is a token
+	case g.ListsHeader(name): // and so is a token
 		return ReasonAllowed
-	case !isToken(name):
+	case !fetch.IsToken(name):
 		return ReasonHeaderMalformed
-	case g.anyHeader && !isAuthorization(name) && !(g.credentials && name == "*"):
+	case g.AnyHeader && !fetch.IsNonWildcardRequestHeader(name) && !(g.Credentials && name == "*"):
 		return ReasonAllowed // as for methods
 	}
 	return ReasonHeaderNotAllowed
-}
-
-// listsHeader reports whether the policy lists a field name, ignoring case.
-func (g *grant) listsHeader(name string) bool {
-	if len(name) > g.maxHeader {
-		return false
-	}
-	if !hasUpperASCII(name) { // as browsers send them
-		_, ok := g.headers[name]
-		return ok
-	}
-	var buf [128]byte
-	_, ok := g.headers[string(lowerASCII(name, buf[:]))]
-	return ok
-}
-
-// isAuthorization reports whether a field name is the one that a "*" never covers (Fetch, section 4.8, "CORS
-// non-wildcard request-header name").
-func isAuthorization(name string) bool { return equalFoldASCII(name, "authorization") }
-
-// elements walks through the elements of a field whose value is a list (RFC 9110, section 5.6.1), the empty ones too.
-// Several lines are one list. A field without a line has no element.
-type elements struct {
-	lines []string // not begun yet
-	line  string   // what is left of the current one
-	open  bool     // there is a current one
-}
-
-// next returns the next element, without the blanks around it.
-func (e *elements) next() (element string, ok bool) {
-	if !e.open {
-		if len(e.lines) == 0 {
-			return "", false
-		}
-		e.line, e.lines, e.open = e.lines[0], e.lines[1:], true
-	}
-	i := strings.IndexByte(e.line, ',')
-	if i < 0 {
-		e.open = false
-		return trimOWS(e.line), true
-	}
-	element, e.line = e.line[:i], e.line[i+1:]
-	return trimOWS(element), true
 }

@@ -1,5 +1,7 @@
 package server
 
+// Tested by adminapi_test.go and hostile_test.go.
+
 import (
 	"context"
 	"errors"
@@ -45,10 +47,10 @@ func (p *process) serveAdmin(failed chan<- error) {
 			Activity: p.activity,
 			Refusals: p.recent,
 			Connections: func() (int64, int64) {
-				return p.conns.placed(), int64(p.conns.max)
+				return p.conns.slots(), int64(p.conns.max)
 			},
-			LogDecisions: p.logged.set,
-			Logging:      p.logged.messages,
+			LogDecisions: p.logged.Set,
+			Logging:      p.logged.Messages,
 			Hosts:        p.settings.AdminHosts,
 			Pprof:        p.settings.Pprof,
 			Version:      p.version,

@@ -1,5 +1,7 @@
 package server
 
+// Tested by transports_test.go.
+
 import (
 	"net"
 	"time"
@@ -12,6 +14,7 @@ import (
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 
+	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/server/extproc"
 	"github.com/corsproc/corsproc/server/loop"
 )
@@ -19,7 +22,7 @@ import (
 // healthServices are the names that gRPC health answers for: the process as a whole, and the one service it has.
 var healthServices = []string{"", extprocv3.ExternalProcessor_ServiceDesc.ServiceName}
 
-// handshakeTimeout is how long a new connection may take to say HTTP/2. Without one it could hold its place for ever.
+// handshakeTimeout is how long a new connection may take to say HTTP/2. Without one it could hold its slot for ever.
 const handshakeTimeout = 10 * time.Second
 
 // transport is what answers on the listeners: ext_proc, health and reflection.
@@ -38,7 +41,7 @@ type transport interface {
 
 // newTransport returns the transport that the settings name. conns is told how far connections are, ended of those that we end;
 // of grpc-go we do not hear when it does.
-func newTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended func(loop.Ended), current func() *extproc.Prepared) (transport, error) {
+func newTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended func(loop.Ended), current func() *policy.Set) (transport, error) {
 	if s.Transport == TransportGRPC {
 		return newGRPCTransport(s, conns, hooks, current), nil
 	}

@@ -11,11 +11,11 @@ import (
 // theirs. An Envoy takes milliseconds.
 const shortPatience = 2 * time.Second
 
-// connLimit bounds the connections of several listeners together. max may have a place, which is given once a connection
+// connLimit bounds the connections of several listeners together. max may have a slot, which is given once a connection
 // has made its handshake of TLS and said HTTP/2; as many again may be on the way there. So clients that only connect, or
 // that lack a certificate, keep nobody out: where they are too many, the oldest that has said nothing goes. A connection
-// with a place on which no stream was ever opened goes too when another needs it. Where all places are in use, what comes
-// is accepted and closed at once, so that its client learns of it: left in the backlog, it would wait for a place that
+// with a slot on which no stream was ever opened goes too when another needs it. Where all slots are in use, what comes
+// is accepted and closed at once, so that its client learns of it: left in the backlog, it would wait for a slot that
 // never comes.
 type connLimit struct {
 	max       int
@@ -32,8 +32,8 @@ type connState int
 const (
 	connSilent   connState = iota // nothing was read from it
 	connSpeaking                  // its greeting has begun
-	connUnused                    // has a place, and no stream was ever opened
-	connUsed                      // has a place; only its client or a stop ends it
+	connUnused                    // has a slot, and no stream was ever opened
+	connUsed                      // has a slot; only its client or a stop ends it
 	connStates                    // how many states there are
 	connClosed   connState = -1
 )
@@ -45,8 +45,8 @@ func newConnLimit(max int, refused, displaced func()) *connLimit {
 // wrap returns a listener whose connections count.
 func (l *connLimit) wrap(inner net.Listener) net.Listener { return &limitedListener{inner, l} }
 
-// placed returns how many connections have a place.
-func (l *connLimit) placed() int64 { return l.count(connUnused, connUsed) }
+// slots returns how many connections have a slot.
+func (l *connLimit) slots() int64 { return l.count(connUnused, connUsed) }
 
 // greeting returns how many connections are before the end of their greeting.
 func (l *connLimit) greeting() int64 { return l.count(connSilent, connSpeaking) }
@@ -60,7 +60,7 @@ func (l *connLimit) count(states ...connState) (n int64) {
 	return n
 }
 
-// take takes a new connection in, or returns nil where all places are in use.
+// take takes a new connection in, or returns nil where all slots are in use.
 func (l *connLimit) take(nc net.Conn) *limitedConn {
 	l.mu.Lock()
 	if l.states[connUsed].Len() >= l.max {
@@ -105,7 +105,7 @@ func (l *connLimit) displace(gone []*limitedConn) {
 	}
 }
 
-// greeted gives a connection that has said HTTP/2 its place, and reports whether there was one.
+// greeted gives a connection that has said HTTP/2 its slot, and reports whether there was one.
 func (l *connLimit) greeted(nc net.Conn) bool {
 	c := limitedOf(nc)
 	l.mu.Lock()
@@ -140,8 +140,8 @@ func (l *connLimit) used(nc net.Conn) {
 
 // limitedOf returns the connection that counts: nc, or what it speaks TLS over.
 func limitedOf(nc net.Conn) *limitedConn {
-	if secured, ok := nc.(*tlsConn); ok {
-		nc = secured.raw
+	if secured, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = secured.NetConn()
 	}
 	return nc.(*limitedConn)
 }

@@ -1,5 +1,7 @@
 package server
 
+// Tested by transports_test.go and differential_test.go.
+
 import (
 	"context"
 	"errors"
@@ -11,6 +13,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/server/extproc"
 	"github.com/corsproc/corsproc/server/loop"
 )
@@ -24,7 +27,7 @@ type loopTransport struct {
 	conn   *grpc.ClientConn
 }
 
-func newLoopTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended func(loop.Ended), current func() *extproc.Prepared) (*loopTransport, error) {
+func newLoopTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended func(loop.Ended), current func() *policy.Set) (*loopTransport, error) {
 	g := grpc.NewServer(grpc.MaxRecvMsgSize(s.MaxMessageBytes))
 	h := register(g, s)
 	listener := bufconn.Listen(pipeBytes)

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/corsproc/corsproc/server/certs"
+	"github.com/corsproc/corsproc/server/logs"
 	"github.com/corsproc/corsproc/server/tracing"
 )
 
@@ -67,7 +69,7 @@ type Settings struct {
 	// LogLevel is the least level that is logged.
 	LogLevel slog.Level
 	// LogFormat is how records are written.
-	LogFormat LogFormat
+	LogFormat logs.Format
 }
 
 // Transport is what serves the streams of ext_proc.
@@ -91,8 +93,8 @@ func ParseTransport(name string) (Transport, error) {
 }
 
 // tls returns the part of the settings that is about TLS.
-func (s *Settings) tls() *tlsFiles {
-	return &tlsFiles{cert: s.TLSCert, key: s.TLSKey, clientCA: s.TLSClientCA, clientNames: s.TLSClientNames}
+func (s *Settings) tls() *certs.Files {
+	return &certs.Files{Cert: s.TLSCert, Key: s.TLSKey, ClientCA: s.TLSClientCA, ClientNames: s.TLSClientNames}
 }
 
 // Validate reports everything that is wrong with the addresses and names in the settings, joined, one sentence each.
@@ -107,12 +109,12 @@ func (s *Settings) Validate() error {
 		switch {
 		case err != nil:
 			errs = append(errs, fmt.Errorf("listen: %w", err))
-		case !s.Plaintext && !s.tls().wanted() && !a.local():
+		case !s.Plaintext && !s.tls().Wanted() && !a.local():
 			errs = append(errs, fmt.Errorf("listen: %q can be reached by other machines, and without encryption anyone there could "+
 				"read and answer for Envoy; set --tls-cert and --tls-key, use a loopback address or a unix socket, or set --plaintext to allow it", text))
 		}
 	}
-	errs = append(errs, s.tls().validate()...)
+	errs = append(errs, s.tls().Validate()...)
 	if s.AdminListen != "" {
 		if _, err := parseAddress(s.AdminListen); err != nil {
 			errs = append(errs, fmt.Errorf("admin-listen: %w", err))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/corsproc/corsproc/server/logs"
 	"github.com/corsproc/corsproc/server/tracing"
 )
 
@@ -19,11 +20,11 @@ func (p *process) startTracing(ctx context.Context) error {
 	if !tracing.Enabled(p.settings.OTLPEndpoint) {
 		return nil
 	}
-	warnings := &throttle{interval: time.Minute}
+	warnings := &logs.Throttle{Interval: time.Minute}
 	t, err := tracing.Start(ctx, tracing.Options{
 		Endpoint: p.settings.OTLPEndpoint, Version: p.version, Log: p.log, Decided: p.metrics.Traced,
 		Failed: func(err error) {
-			if warnings.allow() {
+			if warnings.Allow() {
 				p.log.Warn("traces are lost; corsproc_trace_spans_total counts them", "error", err)
 			}
 		},

@@ -1,5 +1,7 @@
 package main
 
+// Tested by commands_test.go.
+
 import (
 	"context"
 	"errors"
@@ -13,7 +15,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/printable"
 )
 
@@ -134,7 +136,7 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 	}
 	var known []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
-	if best := policy.Nearest(name, slices.Values(known)); best != "" {
+	if best := finding.Nearest(name, slices.Values(known)); best != "" {
 		return fmt.Errorf("%w; did you mean --%s?", err, best)
 	}
 	return err

@@ -1,5 +1,7 @@
 package main
 
+// Tested by settings_test.go and settings_fuzz_test.go.
+
 import (
 	"bytes"
 	"encoding/json"
@@ -14,7 +16,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/corsproc/corsproc/internal/disk"
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 )
 
 // settingsFile is what a settings file says.
@@ -107,7 +109,7 @@ func (d *strictDecoder) Decode(data []byte, into map[string]any) error {
 		switch {
 		case !slices.Contains(known, key):
 			hint := ""
-			if best := policy.Nearest(strings.ReplaceAll(strings.ToLower(key), "_", "-"), slices.Values(known)); best != "" {
+			if best := finding.Nearest(strings.ReplaceAll(strings.ToLower(key), "_", "-"), slices.Values(known)); best != "" {
 				hint = fmt.Sprintf("; did you mean %s?", best)
 			}
 			d.problems = append(d.problems, fmt.Errorf("%s: unknown key%s", key, hint))
@@ -132,8 +134,8 @@ func (d *strictDecoder) decode(data []byte, into map[string]any) error {
 		return err
 	}
 	err = decoder.Decode(data, into)
-	if place := interface{ Position() (row, column int) }(nil); errors.As(err, &place) {
-		line, _ := place.Position()
+	if positioned := interface{ Position() (row, column int) }(nil); errors.As(err, &positioned) {
+		line, _ := positioned.Position()
 		return fmt.Errorf("line %d: %w", line, err)
 	}
 	return err

@@ -1,5 +1,7 @@
 package main
 
+// Tested by verifyusage_test.go.
+
 import (
 	"errors"
 	"fmt"

@@ -1,5 +1,7 @@
 package main
 
+// Tested by verifyask_test.go.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package main
 
+// Tested by verifyask_test.go and verifyusage_test.go.
+
 import (
 	"crypto/tls"
 	"crypto/x509"

@@ -1,12 +1,14 @@
 package browser
 
+// Tested by table_test.go and testdata/fetches.yaml, and against_test.go.
+
 import (
 	"fmt"
 	"strings"
 )
 
 // console returns the words that Chromium's console shows for a fetch that failed (its cors_error_string.cc).
-func (f *fetch) console(failed failure, preflight bool) string {
+func (f *normalized) console(failed failure, preflight bool) string {
 	if failed.kind == passes {
 		return ""
 	}

@@ -39,7 +39,7 @@ func (a *Answer) Read(origin string, credentials bool) View {
 // Permit tells whether a request with a method and headers that are not safelisted, whose names are lower-case, may follow
 // the answer to its preflight.
 func (a *Answer) Permit(origin, method string, headers []string, credentials bool) View {
-	f := fetch{Fetch: Fetch{Origin: origin}, method: method}
+	f := normalized{Fetch: Fetch{Origin: origin}, method: method}
 	if credentials {
 		f.Credentials = Include
 	}

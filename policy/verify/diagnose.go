@@ -1,5 +1,7 @@
 package verify
 
+// Tested by cmd/corsproc/verifyfinds_test.go.
+
 import (
 	"fmt"
 	"slices"

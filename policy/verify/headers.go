@@ -1,5 +1,7 @@
 package verify
 
+// Tested by judge_test.go and random_test.go.
+
 import (
 	"fmt"
 	"slices"

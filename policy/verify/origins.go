@@ -1,5 +1,7 @@
 package verify
 
+// Tested by questions_test.go.
+
 import (
 	"iter"
 	"net/netip"

@@ -1,5 +1,7 @@
 package verify
 
+// Tested by questions_test.go and growth_test.go.
+
 import (
 	"fmt"
 	"strings"
@@ -229,7 +231,7 @@ func samplePaths(kind, match string) []string {
 	case "path":
 		return []string{match}
 	case "regex":
-		return policy.Samples(match)
+		return samples(match)
 	case "prefix":
 		return []string{match, match + "corsproc-verify", match + "/corsproc-verify", match + "/corsproc-verify/x"}
 	}

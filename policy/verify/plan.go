@@ -1,5 +1,7 @@
 package verify
 
+// Tested by growth_test.go.
+
 import (
 	"iter"
 

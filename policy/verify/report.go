@@ -1,5 +1,7 @@
 package verify
 
+// Tested by random_test.go and cmd/corsproc/verifyoutput_test.go.
+
 import (
 	"fmt"
 	"hash/maphash"

@@ -1,5 +1,7 @@
 package verify
 
+// Tested by questions_test.go and growth_test.go.
+
 import (
 	"fmt"
 	"slices"
@@ -55,7 +57,7 @@ func (b *planner) said(name string) *said {
 	p.leaveOut(more, "denied origins")
 	for _, text := range s.AllowOriginRegexes.First {
 		x := expression{text: text}
-		for _, sample := range policy.Samples(text) {
+		for _, sample := range samples(text) {
 			if _, _, ok := policy.CheckOrigin(sample); ok && len(x.samples) < maxPerRegex {
 				x.samples = append(x.samples, sample)
 			}

@@ -1,5 +1,7 @@
 package verify
 
+// Tested by cmd/corsproc/verifyoutput_test.go.
+
 import (
 	"bytes"
 	"fmt"

@@ -95,9 +95,6 @@ const (
 	defaultLogDuration = time.Minute
 )
 
-// ErrTooManyLogs is what [Source].LogDecisions returns where no more can be switched on.
-var ErrTooManyLogs = errors.New("as much as can be logged at once is being logged already; end something with a duration of 0s")
-
 // LogDecisions implements the call of this name.
 func (a api) LogDecisions(_ context.Context, q *corsprocv1.LogDecisionsRequest) (*corsprocv1.LogDecisionsResponse, error) {
 	host, origin, duration := q.GetVirtualHost(), q.GetOrigin(), defaultLogDuration
@@ -131,7 +128,7 @@ func (a api) checkLogged(host, origin string) error {
 	if host != "" {
 		set := a.h.Status().InForce.Set
 		if !slices.Contains(slices.Collect(set.VirtualHosts()), host) {
-			return connect.Errorf(connect.CodeInvalidArgument, "the policies in force have no virtual host %q", cut(host, maxOrigin))
+			return connect.Errorf(connect.CodeInvalidArgument, "the policies in force have no virtual host %q", host[:min(len(host), policy.MaxOriginBytes)])
 		}
 	}
 	if origin != "" {

@@ -13,10 +13,10 @@ import (
 var (
 	decisionsDesc = prometheus.NewDesc("corsproc_decisions_total",
 		"Decisions, by virtual host, the policy that decided (empty where none matched), kind of request and reason.",
-		[]string{"virtual_host", "policy", "kind", "reason"}, nil)
+		[]string{policy.FactVirtualHost, policy.FactPolicy, policy.FactKind, policy.FactReason}, nil)
 	candidatesDesc = prometheus.NewDesc("corsproc_candidate_decisions_total",
 		"Decisions of places that have candidates, by virtual host, verdict and what the candidates would have decided.",
-		[]string{"virtual_host", "verdict", "candidate_verdict", "candidate_reason"}, nil)
+		[]string{policy.FactVirtualHost, policy.FactVerdict, policy.FactCandidateVerdict, policy.FactCandidateReason}, nil)
 )
 
 // decisions counts decisions. prometheus.CounterVec would do it too, but hashes four strings and takes a lock per

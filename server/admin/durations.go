@@ -119,12 +119,12 @@ const exemplarAge = time.Second
 // exemplify keeps the trace of an observation as the example of its bucket, unless the bucket has a fresh one.
 func (h *durations) exemplify(d time.Duration, now time.Time, traceID, spanID string) {
 	c := cellsInOrder[cellOf(max(d, 0), 0)]
-	place := &h.exemplars[c.classic]
-	old := place.Load()
+	exemplar := &h.exemplars[c.classic]
+	old := exemplar.Load()
 	if old != nil && now.Sub(old.GetTimestamp().AsTime()) < exemplarAge {
 		return
 	}
-	place.CompareAndSwap(old, &dto.Exemplar{
+	exemplar.CompareAndSwap(old, &dto.Exemplar{
 		Label: []*dto.LabelPair{
 			{Name: proto.String("span_id"), Value: &spanID},
 			{Name: proto.String("trace_id"), Value: &traceID},

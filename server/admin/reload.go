@@ -1,5 +1,7 @@
 package admin
 
+// Tested by handler_test.go.
+
 import (
 	"fmt"
 	"mime"

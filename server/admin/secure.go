@@ -1,5 +1,7 @@
 package admin
 
+// Tested by handler_test.go and server/foreignpage_test.go.
+
 import (
 	"fmt"
 	"net/http"

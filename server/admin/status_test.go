@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -173,8 +174,8 @@ func TestReloads(t *testing.T) {
 	bad := compile(t, "policies: {p: {allow_origins: [https://A.example]}}\ndefault: {policies: [p]}")
 	start := time.Unix(1000, 0)
 	l.Attempted(policyfile.Attempt{Time: start, Result: compile(t, twoPolicies)})
+	l.Attempted(policyfile.Attempt{Time: start.Add(time.Second), Result: bad})
 	l.Attempted(policyfile.Attempt{Time: start.Add(2 * time.Second), Err: errors.New("it is gone")})
-	l.Attempted(policyfile.Attempt{Time: start.Add(time.Second), Result: bad}) // told late
 	var got []string
 	for _, a := range l.messages() {
 		line := fmt.Sprintf("%d %v %q", a.GetTime().GetSeconds(), a.GetSuccessful(), a.GetHash())
@@ -189,9 +190,9 @@ func TestReloads(t *testing.T) {
 
 	many := &policyfile.Result{Hash: "many"}
 	for i := range 2 * maxReloadFindings {
-		severity := policy.Hint
+		severity := finding.Hint
 		if i%4 == 3 {
-			severity = policy.Error
+			severity = finding.Error
 		}
 		many.Findings = append(many.Findings, &corsprocv1.Finding{Severity: severity.String(), Line: int32(i)})
 	}

@@ -1,5 +1,7 @@
 package extproc
 
+// Tested by facts_test.go and oracle_test.go.
+
 import (
 	"strings"
 	"unicode/utf8"
@@ -22,7 +24,7 @@ const unnamable = "?"
 
 // readAttributes reads what Envoy says of the place of a request: each attribute is called exactly as the expression in
 // Envoy's configuration. Without a virtual host Envoy sends no such attribute at all; a route without a name has an empty
-// one. Of a request that is seen only with its response, answered, they hold everything that is known.
+// one. Where answered, the request is seen only with its response, and they hold everything that is known of it.
 func (f *facts) readAttributes(attributes []byte, answered bool) error {
 	var named string // the attribute that names policies
 	all := fields{rest: attributes}
@@ -109,7 +111,7 @@ func attribute(value []byte) (text []byte, isText, ok bool) {
 		return nil, false, !f.broken
 	}
 	isText = f.is(valueText)
-	if f.wire == protowire.BytesType && !isText || len(f.rest) > 0 {
+	if f.wireType == protowire.BytesType && !isText || len(f.rest) > 0 {
 		return nil, false, false // lists and mappings
 	}
 	return f.value, isText, true

@@ -1,5 +1,7 @@
 package extproc
 
+// Tested by exchange_test.go and envoy_test.go.
+
 import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	modev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
@@ -42,16 +44,16 @@ func appendGoOn(out []byte, d *policy.Decision) []byte {
 
 // appendPass lets request and response go on unchanged. It also tells Envoy not to ask about the response, which counts
 // only where Envoy's configuration allows it (allow_mode_override) and is ignored elsewhere; the end of the stream says
-// the same to every Envoy. A stream that relays bodies does not end, and its modes stay as they are.
-func appendPass(out []byte, d *policy.Decision, relay relay) []byte {
+// the same to every Envoy. A stream to which bodies are handed over does not end, and its modes stay as they are.
+func appendPass(out []byte, d *policy.Decision, bodies fullDuplex) []byte {
 	out = appendGoOn(out, d)
-	if relay.any() {
+	if bodies.any() {
 		return out
 	}
 	return append(out, skipResponse...)
 }
 
-// appendImmediate answers the request in the upstream's place. Envoy adds the headers of its routes to the answer before
+// appendImmediate answers the request instead of the upstream. Envoy adds the headers of its routes to the answer before
 // it reads these mutations (response_headers_to_add), CORS headers too: they are removed as those of upstreams are.
 func appendImmediate(out []byte, d *policy.Decision) []byte {
 	var scratch [manyHeaders]policy.Header
@@ -127,13 +129,13 @@ var (
 	overwrite = protowire.AppendVarint(protowire.AppendTag(nil, optionAction, protowire.VarintType),
 		uint64(corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD))
 	removed      = encoded(&extprocv3.HeaderMutation{RemoveHeaders: policy.ResponseHeaders[:]})
-	skipResponse = encoded(&reply{ModeOverride: &modev3.ProcessingMode{ResponseHeaderMode: modev3.ProcessingMode_SKIP}})
+	skipResponse = encoded(&processingResponse{ModeOverride: &modev3.ProcessingMode{ResponseHeaderMode: modev3.ProcessingMode_SKIP}})
 )
 
 func encoded(m proto.Message) []byte {
-	wire, err := proto.Marshal(m)
+	message, err := proto.Marshal(m)
 	if err != nil {
 		panic(err) // a constant that cannot be encoded is a bug
 	}
-	return wire
+	return message
 }

@@ -1,5 +1,7 @@
 package extproc
 
+// Tested by facts_test.go and fuzz_test.go.
+
 import (
 	"unicode/utf8"
 	"unsafe"

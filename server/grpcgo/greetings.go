@@ -1,5 +1,7 @@
 package grpcgo
 
+// Tested by server/transports_test.go.
+
 import (
 	"io"
 	"net"
@@ -11,7 +13,7 @@ import (
 // greetings are the connections whose clients have not said HTTP/2 yet. grpc-go tells nobody how far a connection is, so that
 // what is read is counted: the preface, and the head of the frame behind it.
 type greetings struct {
-	done func(net.Conn) bool // told when one has; false: there is no place for it. It may be nil
+	done func(net.Conn) bool // told when one has; false: there is no slot for it. It may be nil
 
 	mu    sync.Mutex
 	conns map[*greetConn]struct{}

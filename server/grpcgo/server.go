@@ -5,6 +5,8 @@
 // nothing of policies.
 package grpcgo
 
+// Tested by server/transports_test.go and server/differential_test.go.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package loop
 
+// Tested by loop_test.go, work_test.go and fuzz_test.go.
+
 import (
 	"bufio"
 	"bytes"

@@ -1,5 +1,7 @@
 package loop
 
+// Tested by loop_test.go and block_test.go.
+
 import (
 	"strings"
 

@@ -12,7 +12,7 @@ import (
 // idle for as long as its client likes: Envoy keeps those of its workers for an hour, and counts on finding them.
 const quietTimeout = 5 * time.Minute
 
-// greeted ends the handshake, with mu held. It reports whether there is a place for the connection.
+// greeted ends the handshake, with mu held. It reports whether there is a slot for the connection.
 func (c *conn) greeted() bool {
 	if g := c.server.Greeted; g != nil && !g(c.net) {
 		_ = c.framer.WriteGoAway(0, http2.ErrCodeNo, []byte("too many connections"))

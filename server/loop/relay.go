@@ -24,7 +24,7 @@ const (
 	// reflection are hundreds of times as large as what asks for them.
 	maxRelays    = 4
 	maxAllRelays = 16
-	// maxRelayTime is how long each may last, so that its place is not held for ever.
+	// maxRelayTime is how long each may last, so that its slot is not held for ever.
 	maxRelayTime = time.Minute
 	// maxRelayed is how many messages of a stream may wait for the gRPC server.
 	maxRelayed = 16
@@ -108,7 +108,7 @@ func (s *Server) has(method string) bool {
 	return ok
 }
 
-// takeRelay takes one of the places of the process.
+// takeRelay takes one of the slots of the process.
 func (s *Server) takeRelay() bool {
 	if s.relays.Add(1) <= maxAllRelays {
 		return true

@@ -1,5 +1,7 @@
 package loop
 
+// Tested by loop_test.go and work_test.go.
+
 import (
 	"errors"
 	"maps"

@@ -1,5 +1,7 @@
 package loop
 
+// Tested by work_test.go.
+
 import (
 	"container/heap"
 	"math"

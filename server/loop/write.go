@@ -1,5 +1,7 @@
 package loop
 
+// Tested by loop_test.go and limits_test.go.
+
 import (
 	"bytes"
 	"errors"

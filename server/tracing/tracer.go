@@ -107,19 +107,13 @@ func (t *Tracer) Observe(traceparent, tracestate string) *extproc.Observer {
 	}
 }
 
-// attributes are what the dynamic metadata of the decision say, too.
+// attributes are the facts of a decision.
 func attributes(d *policy.Decision) []attribute.KeyValue {
-	all := []attribute.KeyValue{
-		attribute.String("corsproc.virtual_host", d.VirtualHost),
-		attribute.String("corsproc.policy", d.Policy),
-		attribute.String("corsproc.kind", d.Kind.String()),
-		attribute.String("corsproc.verdict", d.Verdict.String()),
-		attribute.String("corsproc.reason", d.Reason.String()),
-	}
-	if d.CandidateDiffers() {
-		all = append(all,
-			attribute.String("corsproc.candidate_verdict", d.Candidate.Verdict.String()),
-			attribute.String("corsproc.candidate_reason", d.Candidate.Reason.String()))
+	var scratch [policy.MaxFacts]policy.Fact
+	facts := d.AppendFacts(scratch[:0])
+	all := make([]attribute.KeyValue, len(facts))
+	for i, fact := range facts {
+		all[i] = attribute.String("corsproc."+fact.Name, fact.Text)
 	}
 	return all
 }

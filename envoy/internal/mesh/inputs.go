@@ -2,6 +2,8 @@
 // It knows the versions of the control planes, and neither their code nor what their output means. The programs below it make the golden files.
 package mesh
 
+// Tested by envoy/internal/mesh/istio/golden_test.go.
+
 import (
 	"crypto/sha256"
 	"encoding/hex"

@@ -6,6 +6,8 @@
 // included, and says of every policy whether it was accepted; one that was not is an error here.
 package main
 
+// Tested by envoy/e2e/platformgolden_test.go.
+
 import (
 	"bytes"
 	"errors"
