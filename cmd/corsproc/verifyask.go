@@ -109,10 +109,9 @@ func (a *asker) try(ctx context.Context, transport *http.Transport, q *verify.Qu
 			a.pace.spend()
 		}
 	}})
-	a.sent.Add(1)
 	request := a.request(ctx, q)
 	response, err := transport.RoundTrip(request)
-	a.sent.Add(int64(max(0, attempts-1)))
+	a.sent.Add(int64(attempts)) // none where there was no connection
 	if err != nil {
 		return nil, attempts, err
 	}

@@ -247,6 +247,9 @@ func TestVerifyUnanswered(t *testing.T) {
 			if v.codes() != c.codes || v.Agrees || (status == exitFailure) != wrong || (status == exitUsage) == wrong || (v.Unanswered > 0) == wrong {
 				t.Fatalf("status %d, %s, %d unanswered", status, v.codes(), v.Unanswered)
 			}
+			if c.name == "refused" && v.Requests != 0 {
+				t.Errorf("%d requests were sent to nobody", v.Requests)
+			}
 			if !strings.Contains(v.Diagnoses[0].Message, c.words) {
 				t.Errorf("%s", v.Diagnoses[0].Message)
 			}
