@@ -80,6 +80,7 @@ files.`,
   corsproc test policies_test.yaml
   corsproc diff policies.yaml new.yaml
   corsproc serve --policies policies.yaml
+  corsproc verify --policies policies.yaml https://api.example.com
   corsproc health 127.0.0.1:9002`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -88,7 +89,7 @@ files.`,
 			return errors.New("no command is given")
 		},
 	}
-	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newDiff(), newHealth(), newVersion(), newCompletion())
+	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newDiff(), newVerify(), newHealth(), newVersion(), newCompletion())
 	root.SetHelpCommand(newHelp())
 	root.SetFlagErrorFunc(suggestFlag)
 	return root
