@@ -24,6 +24,8 @@ var mayImport = map[string][]string{
 	"policy/printable":        {},
 	"policy/browser":          {"policy", "proto/corsproc/v1"},
 	"policy/browser/chromium": {}, // for tests
+	"policy/draft":            {"policy/printable", "proto/corsproc/v1"},
+	"policy/convert":          {"policy", "policy/draft", "policy/policyfile", "policy/printable", "proto/corsproc/v1"},
 	"policy/policytest":       {"policy", "policy/policyfile", "policy/printable", "policy/browser", "proto/corsproc/v1"},
 	"server/extproc":          {"policy"},
 	"server/loop":             {"server/extproc"},
