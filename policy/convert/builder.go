@@ -81,7 +81,7 @@ type notes struct{ texts []string }
 // add adds a comment, once.
 func (n *notes) add(text string) {
 	if !slices.Contains(n.texts, text) && len(n.texts) < maxNotes {
-		n.texts = append(n.texts, text)
+		n.texts = append(n.texts[:len(n.texts):len(n.texts)], text) // places are copied
 	}
 }
 
