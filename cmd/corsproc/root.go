@@ -78,6 +78,7 @@ files.`,
 		Example: `  corsproc check policies.yaml
   corsproc explain --policies policies.yaml --origin https://shop.example.com https://api.example.com/
   corsproc test policies_test.yaml
+  corsproc import envoy envoy.yaml > policies.yaml
   corsproc diff policies.yaml new.yaml
   corsproc serve --policies policies.yaml
   corsproc verify --policies policies.yaml https://api.example.com
@@ -89,7 +90,7 @@ files.`,
 			return errors.New("no command is given")
 		},
 	}
-	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newDiff(), newVerify(), newHealth(), newVersion(), newCompletion())
+	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newImport(), newDiff(), newVerify(), newHealth(), newVersion(), newCompletion())
 	root.SetHelpCommand(newHelp())
 	root.SetFlagErrorFunc(suggestFlag)
 	return root
