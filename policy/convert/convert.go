@@ -66,6 +66,7 @@ type kind struct {
 // kinds are all that there are, as `corsproc import` calls them.
 var kinds = []kind{
 	{"envoy", readEnvoy},
+	{"ingress-nginx", readIngressNginx},
 }
 
 // Kinds returns the names of the systems that Convert knows.
