@@ -61,8 +61,10 @@ type place struct {
 	at       Position
 	policies []*proposal // tried in order
 	nobody   bool        // where there are no policies: none in place of passthrough
-	reject   corsprocv1.Reject
-	notes    notes
+	// candidates are decided beside the policies and never applied: what the source only counts.
+	candidates []*proposal
+	reject     corsprocv1.Reject
+	notes      notes
 }
 
 // A proposal is a policy as one place of the source says it.
