@@ -105,6 +105,9 @@ func readIngressNginx(b *builder, sources []Source) error {
 			if err := o.decode(&i.spec); err != nil {
 				return err
 			}
+			if err := i.checkPaths(); err != nil {
+				return err
+			}
 			i.created, _ = time.Parse(time.RFC3339, o.meta.CreationTimestamp.Value)
 			i.class = i.spec.Spec.Class.Value
 			if i.class == "" {
@@ -133,9 +136,48 @@ func readIngressNginx(b *builder, sources []Source) error {
 		}
 	}
 	maps.warn(b)
-	for _, class := range classesOf(counted) {
-		ofClass := slices.DeleteFunc(slices.Clone(counted), func(i *ingress) bool { return i.class != class })
-		writeServers(b, makeServers(b, ofClass))
+	for _, ofOne := range byController(counted) {
+		writeServers(b, makeServers(b, ofOne))
+	}
+	return nil
+}
+
+// byController parts Ingresses by class: each class has a controller of its own. Those of no class are those of class nginx,
+// or of the first one.
+func byController(all []*ingress) (parts [][]*ingress) {
+	classes := classesOf(all)
+	if len(classes) > 1 && classes[0] == "" {
+		own := classes[1]
+		if slices.Contains(classes, "nginx") {
+			own = "nginx"
+		}
+		for _, i := range all {
+			if i.class == "" {
+				i.class = own
+			}
+		}
+		classes = classes[1:]
+	}
+	for _, class := range classes {
+		parts = append(parts, slices.DeleteFunc(slices.Clone(all), func(i *ingress) bool { return i.class != class }))
+	}
+	return parts
+}
+
+// checkPaths refuses paths that the API server refuses: the routes of other paths would be made of them.
+func (i *ingress) checkPaths() error {
+	for _, rule := range i.spec.Spec.Rules {
+		if rule.HTTP == nil {
+			continue
+		}
+		for _, p := range rule.HTTP.Paths {
+			switch {
+			case p.Path.Value != "" && p.Path.Value[0] != '/':
+				return i.fault(p.Path.Line, p.Path.Column, "a path begins with a slash")
+			case p.Type.Set() && p.Type.Value != "Exact" && p.Type.Value != "Prefix" && p.Type.Value != "ImplementationSpecific":
+				return i.fault(p.Type.Line, p.Type.Column, "pathType is Exact, Prefix or ImplementationSpecific")
+			}
+		}
 	}
 	return nil
 }

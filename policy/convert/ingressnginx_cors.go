@@ -87,7 +87,7 @@ func (i *ingress) readCORS(b *builder) (place, error) {
 	case !written:
 		origins = "*"
 		q.notes.add("cors-allow-origin is not set: everybody may read")
-	case !ok:
+	case !ok && !slices.ContainsFunc(strings.Split(origins, ","), isStar):
 		b.warn(&p.notes, at, codeWiderThere, "cors-allow-origin",
 			"the controller finds this value invalid as a whole, and lets in every origin instead, which nobody can have meant: it is left out, so nobody is let in here; write the origins that are meant, or *")
 		p.nobody = true
@@ -114,6 +114,10 @@ func (i *ingress) readCORS(b *builder) (place, error) {
 	return p, nil
 }
 
+// isStar reports whether an entry of a list of origins is a star. Beside others it makes the value invalid, or swallows them:
+// whichever it is, everybody is let in, and that is what it says.
+func isStar(entry string) bool { return strings.TrimSpace(entry) == "*" }
+
 // warnOfLegacy speaks of annotations under the prefix that was dropped.
 func (i *ingress) warnOfLegacy(b *builder, p *place) {
 	if f := i.meta.Annotations.get(legacyPrefix + "enable-cors"); f.Set() {
@@ -125,14 +129,16 @@ func (i *ingress) warnOfLegacy(b *builder, p *place) {
 // addOrigins reads a valid list of origins. Each is an expression there, of which only the end is anchored and case is
 // ignored; what browsers send is a scheme, a host in lower case and a port, so that an origin matches as a pattern does.
 func (i *ingress) addOrigins(b *builder, q *proposal, list string, at Position) {
-	for _, origin := range strings.Split(list, ",") {
+	origins := strings.Split(list, ",")
+	if slices.ContainsFunc(origins, isStar) {
+		q.policy.AllowOrigins = []string{"*"}
+		return
+	}
+	for _, origin := range origins {
 		origin = strings.TrimSpace(origin)
 		parts := corsOrigin.FindStringSubmatch(origin)
 		switch {
 		case origin == "":
-		case origin == "*": // and nothing else counts
-			q.policy.AllowOrigins, q.policy.AllowOriginRegexes = []string{"*"}, nil
-			return
 		case origin == "null":
 			q.policy.AllowOrigins = append(q.policy.AllowOrigins, "null")
 			b.warn(&q.notes, at, codeNull, "cors-allow-origin", "null also lets in every origin that ends in null there, such as https://dev-null: here it is the opaque origin alone; list others if there are any")

@@ -9,7 +9,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/printable"
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // writeServers tells the builder of servers and their locations.
@@ -63,14 +65,14 @@ func (s *nginxServer) warnOfDomains(b *builder, h *host) {
 				fmt.Sprintf("%s is an expression, and domains are none: write the names that are meant into domains", printable.Cut(strconv.Quote(alias))))
 		}
 	}
-	if strings.HasPrefix(s.host, "*.") && (grants(&h.place) || slices.ContainsFunc(h.routes, func(r *route) bool { return grants(&r.place) })) {
+	if strings.HasPrefix(s.host, "*.") && (letsIn(&h.place) || slices.ContainsFunc(h.routes, func(r *route) bool { return letsIn(&r.place) })) {
 		b.warn(&h.notes, s.at, codeOneLabel, "host",
 			fmt.Sprintf("%s is one label there and any number of labels here, as it is in Envoy: if Envoy serves deeper names under it that have another owner, give them a virtual host of their own", printable.Cut(s.host)))
 	}
 }
 
-// grants reports whether a place lets anybody in.
-func grants(p *place) bool { return len(p.policies) > 0 }
+// letsIn reports whether a place lets anybody in.
+func letsIn(p *place) bool { return len(p.policies) > 0 }
 
 // writeRedirect writes the host of which from-to-www-redirect sends everybody to this one, without CORS headers. It needs to
 // be written only where a wildcard would cover it.
@@ -108,7 +110,7 @@ func (s *nginxServer) writePrefixes(b *builder, h *host) {
 		switch {
 		case l.exact:
 			exact[l.path] = true
-			h.routes = append(h.routes, &route{match{matchPath, l.path}, l.place})
+			s.route(b, h, l, matchPath, l.path)
 		case l.path == "/":
 		default:
 			exact[l.path] = exact[l.path] || !l.untyped
@@ -128,30 +130,52 @@ func (s *nginxServer) writePrefixes(b *builder, h *host) {
 		return &h.place
 	}
 	for _, l := range prefixes {
-		if l.untyped {
-			if outer := around(l, l.path); s.neighbours(outer, h) && !alike(*outer, l.place) {
+		if bare, slash := strings.CutSuffix(l.path, "/"); l.untyped {
+			if outer := around(l, l.path); (outer != &h.place || s.locations[0].routed) && !alike(*outer, l.place) {
 				b.warn(&l.place.notes, l.place.at, codeNoPathType, "pathType",
 					fmt.Sprintf("without a pathType, %s is a plain prefix, which newer controllers take by segments: %sx has this place here, and another one there; write pathType", printable.Cut(l.path), printable.Cut(l.path)))
 			}
-			h.routes = append(h.routes, &route{match{matchPrefix, l.path}, l.place})
-			continue
+			s.route(b, h, l, matchPrefix, l.path)
+		} else if !slash {
+			s.route(b, h, l, matchSegments, l.path)
+		} else {
+			if outer := around(l, bare); !exact[bare] && letsIn(outer) {
+				// nginx redirects /a to the location /a/ before it looks at anything (ngx_http_core_find_config_phase).
+				r := &route{place: place{at: l.place.at, nobody: true}}
+				r.match, _ = literal(matchPath, bare)
+				r.notes.add("nginx redirects it to " + l.path + ", without CORS headers")
+				h.routes = append(h.routes, r)
+			}
+			s.route(b, h, l, matchPrefix, l.path)
 		}
-		if bare, slash := strings.CutSuffix(l.path, "/"); !slash {
-			h.routes = append(h.routes, &route{match{matchSegments, l.path}, l.place})
-			continue
-		} else if outer := around(l, bare); !exact[bare] && grants(outer) {
-			// nginx redirects /a to the location /a/ before it looks at anything (ngx_http_core_find_config_phase).
-			r := &route{match{matchPath, bare}, place{at: l.place.at, nobody: true}}
-			r.notes.add("nginx redirects it to " + l.path + ", without CORS headers")
-			h.routes = append(h.routes, r)
-		}
-		h.routes = append(h.routes, &route{match{matchPrefix, l.path}, l.place})
 	}
 }
 
-// neighbours reports whether requests to a place around another one go anywhere.
-func (s *nginxServer) neighbours(outer *place, h *host) bool {
-	return outer != &h.place || s.locations[0].routed
+// route adds the route of a location. One that a policy file cannot hold is left out, and no place of the host grants more
+// than it does then.
+func (s *nginxServer) route(b *builder, h *host, l *nginxLocation, kind matchKind, path string) {
+	m, ok := literal(kind, path)
+	if ok {
+		h.routes = append(h.routes, &route{m, l.place})
+		return
+	}
+	b.warn(&h.notes, l.place.at, codeExpression, "path", fmt.Sprintf("%s cannot be written as a path: the place is left out, and other places of the host grant no more than it does", printable.Cut(l.path)))
+	for _, o := range s.locations {
+		o.place.tighten(l.place)
+	}
+	for _, r := range h.routes {
+		r.place.tighten(l.place)
+	}
+	h.place.tighten(l.place)
+}
+
+// tighten makes a place grant no more than another one does, and keeps what is said of it.
+func (p *place) tighten(other place) (same bool) {
+	m, same := meet(*p, other)
+	if !same {
+		p.policies, p.nobody, p.reject = m.policies, m.nobody, m.reject
+	}
+	return same
 }
 
 // prefix returns the prefix that nginx is given of a location.
@@ -170,63 +194,84 @@ func (s *nginxServer) writeExpressions(b *builder, h *host) {
 		return cmp.Or(cmp.Compare(len(b.path), len(a.path)), strings.Compare(b.path, a.path))
 	})
 	var unknown *nginxLocation // one that may take what those behind it seem to
-	tighten := func(p place) place {
-		if unknown == nil {
-			return p
+	tightened := func(p place) place {
+		if unknown != nil {
+			p.tighten(unknown.place)
 		}
-		m, same := meet(p, unknown.place)
-		if same {
-			return p
-		}
-		m.at, m.notes = p.at, p.notes
-		return m
+		return p
 	}
 	for _, l := range locations {
-		if l.path == "/" && !l.exact {
-			continue // it matches everything, so it is what holds for the rest
+		if l.path == "/" {
+			continue // the first of them matches everything, so it is what holds for the rest
 		}
 		m, ok := expression(l.path)
 		if !ok {
 			b.warn(&h.notes, l.place.at, codeExpression, "path", fmt.Sprintf("%s cannot be written in the expressions that policies have, or browsers' paths never look like it: the place is left out, and those behind it grant no more than it does; write a route for it",
 				printable.Cut(l.path)))
-			if unknown != nil {
-				met, _ := meet(unknown.place, l.place)
-				l.place.policies, l.place.nobody = met.policies, met.nobody
-			}
+			l.place = tightened(l.place)
 			unknown = l
 			continue
 		}
-		h.routes = append(h.routes, &route{m, tighten(l.place)})
+		h.routes = append(h.routes, &route{m, tightened(l.place)})
 	}
-	h.place = tighten(s.rest())
+	said := h.notes.texts
+	h.place = tightened(s.rest())
+	h.notes.texts = append(h.notes.texts, said...)
 }
 
 // expression returns the route of a location ~* "^path", which is looked for anywhere in the path of a request, but for the
-// anchor.
+// anchor. nginx looks at decoded paths, so of an expression with what has to be encoded nothing can be told.
 func expression(path string) (match, bool) {
 	if regexp.QuoteMeta(path) == path && strings.ToLower(path) == strings.ToUpper(path) {
-		return match{matchPrefix, path}, true
+		return literal(matchPrefix, path)
 	}
 	parsed, err := syntax.Parse("^"+path, syntax.Perl)
-	if err != nil {
+	if err != nil || strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r > '~' || r == '%' || r == '#' }) {
 		return match{}, false
 	}
-	switch {
+	text := "(?i)" + path
+	switch last := lastOf(parsed); {
 	case parsed.Op == syntax.OpAlternate: // only the first of /a|/b is anchored
-		return match{matchRegex, "(?i).*(?:^" + path + ").*"}, true
-	case strings.HasSuffix(path, ".*"), endsAtEnd(parsed):
-		return match{matchRegex, "(?i)" + path}, true
+		text = "(?i).*(?:^" + path + ").*"
+	case last.Op == syntax.OpEndText, last.Op == syntax.OpStar && last.Sub[0].Op == syntax.OpAnyCharNotNL:
+	default:
+		text += ".*"
 	}
-	return match{matchRegex, "(?i)" + path + ".*"}, true
+	m := match{matchRegex, text}
+	return m, loadable(m)
 }
 
-// endsAtEnd reports whether an expression ends with $.
-func endsAtEnd(r *syntax.Regexp) bool {
-	switch r.Op {
-	case syntax.OpEndText, syntax.OpEndLine:
-		return true
-	case syntax.OpConcat:
-		return len(r.Sub) > 0 && endsAtEnd(r.Sub[len(r.Sub)-1])
+// lastOf returns the last part of an expression.
+func lastOf(r *syntax.Regexp) *syntax.Regexp {
+	if (r.Op == syntax.OpConcat || r.Op == syntax.OpCapture) && len(r.Sub) > 0 {
+		return lastOf(r.Sub[len(r.Sub)-1])
 	}
-	return false
+	return r
+}
+
+// literal returns the route of a path that nginx compares with the decoded path of a request, as browsers write it.
+func literal(kind matchKind, path string) (match, bool) {
+	var b strings.Builder
+	for i := range len(path) {
+		if c := path[i]; c <= ' ' || c > '~' || strings.IndexByte("\"#%<>?\\^`{}", c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	m := match{kind, b.String()}
+	return m, loadable(m)
+}
+
+// loadable reports whether a policy file can hold a route. Only what can be too much for one is asked about.
+func loadable(m match) bool {
+	if !strings.Contains(m.text, "://") && !(m.kind == matchRegex && strings.Contains(m.text, "{")) {
+		return true
+	}
+	t := &corsprocv1.Route{Policies: &corsprocv1.PolicyList{Names: []string{"none"}}}
+	m.set(t)
+	ok := true
+	policy.CompileAll(func(f policy.Finding) { ok = ok && f.Severity != policy.Error },
+		policy.Source{Name: "import", Set: &corsprocv1.PolicySet{VirtualHosts: []*corsprocv1.VirtualHost{{Name: "a", Routes: []*corsprocv1.Route{t}}}}})
+	return ok
 }

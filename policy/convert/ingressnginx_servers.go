@@ -179,14 +179,12 @@ func (l *nginxLocation) contend(b *builder, i *ingress) {
 		return
 	}
 	regex := l.regex || i.useRegex || i.target != "" && i.target != l.path
-	m, same := meet(l.place, i.place())
+	same := l.place.tighten(i.place())
 	if l.regex = regex; same {
 		return
 	}
-	m.at = l.place.at
-	b.warn(&m.notes, i.at(0, 0), codeOrder, "", fmt.Sprintf("Ingress %s claims %s too, which only the older of the two has, and the files do not say which one is: here both have to grant it; import kubectl get -o yaml, which says it",
+	b.warn(&l.place.notes, i.at(0, 0), codeOrder, "", fmt.Sprintf("Ingress %s claims %s too, which only the older of the two has, and the files do not say which one is: here both have to grant it; import kubectl get -o yaml, which says it",
 		printable.Cut(i.name()), printable.Cut(l.path)))
-	l.place = m
 }
 
 // usesRegex does what enforceRegexModifier does: one location that is an expression makes all of the server's expressions.
