@@ -239,6 +239,13 @@ func (i *ingress) addLists(b *builder, q *proposal) error {
 		b.warn(&q.notes, at, codePreflight, name,
 			"browsers refuse every preflight there, since this value is no list with commas: no method and no header is allowed here either, but a preflight for GET, HEAD or POST without headers is; put commas in and import again if the list is meant")
 	}
+	q.policy.AllowMethods = slices.DeleteFunc(q.policy.AllowMethods, func(m string) bool {
+		lower := strings.ToUpper(m) != m
+		if lower {
+			q.notes.add(fmt.Sprintf("%s is left out: nginx answers a method in lower case with 400, and without CORS", m))
+		}
+		return lower
+	})
 	expose, at, written, ok, err := i.text("cors-expose-headers", corsExpose)
 	if err != nil {
 		return err

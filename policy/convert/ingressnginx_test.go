@@ -137,7 +137,7 @@ func TestIngressNginx(t *testing.T) {
 			t.Logf("%s differs as it warns: %v", name, differences)
 		}
 	}
-	if asked < 10_000 || allowed < 1_000 {
+	if asked < 10_000 || allowed < 500 {
 		t.Errorf("only %d questions, of which %d were allowed", asked, allowed)
 	}
 	t.Logf("%d questions, %d allowed by both", asked, allowed)
@@ -185,6 +185,10 @@ func questionsOf(servers []*ctlServer) (all []question) {
 			}
 		}
 	}
+	named := map[string]bool{}
+	for _, o := range origins[2:] {
+		named[o] = !strings.Contains(o, "evil")
+	}
 	paths = slices.DeleteFunc(paths, func(p string) bool { return !strings.HasPrefix(p, "/") || strings.ContainsAny(p, "()[]?|\\ ") })
 	for _, authority := range hosts {
 		for i, path := range paths {
@@ -196,7 +200,8 @@ func questionsOf(servers []*ctlServer) (all []question) {
 					{method: "GET"}, {method: "GET", credentials: true}, {method: "POST"}, {method: "PUT", credentials: true}, {method: "patch"}, {method: "PURGE"},
 					{method: "GET", header: "Authorization", credentials: true}, {method: "POST", header: "Content-Type"}, {method: "DELETE", header: "X-Token"}, {method: "GET", header: "X-Unheard-Of"},
 				} {
-					if j > 2 && i > 3 {
+					// Elsewhere only the place is in question, and for strangers only whether they are let in.
+					if j > 1 && (i > 1 || !named[origin]) || j > 0 && i > 1 {
 						continue
 					}
 					q.origin, q.authority, q.path = origin, authority, path
