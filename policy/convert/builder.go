@@ -39,23 +39,6 @@ type route struct {
 	place
 }
 
-// A match says which paths a route covers.
-type match struct {
-	kind matchKind
-	text string
-}
-
-type matchKind string
-
-// The fields of a route in a policy file.
-const (
-	matchPath      matchKind = "path"
-	matchPrefix    matchKind = "prefix"
-	matchSegments  matchKind = "path_separated_prefix"
-	matchRegex     matchKind = "regex"
-	matchRouteName matchKind = "route_name"
-)
-
 // A place says what is granted. The zero place is one without CORS: passthrough.
 type place struct {
 	at       Position
@@ -81,7 +64,7 @@ type notes struct{ texts []string }
 // add adds a comment, once.
 func (n *notes) add(text string) {
 	if !slices.Contains(n.texts, text) && len(n.texts) < maxNotes {
-		n.texts = append(n.texts, text)
+		n.texts = append(n.texts[:len(n.texts):len(n.texts)], text) // places are copied
 	}
 }
 
