@@ -66,6 +66,7 @@ type kind struct {
 // kinds are all that there are, as `corsproc import` calls them.
 var kinds = []kind{
 	{"envoy", readEnvoy},
+	{"istio", readIstio},
 	{"ingress-nginx", readIngressNginx},
 }
 

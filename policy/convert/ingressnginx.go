@@ -312,15 +312,15 @@ func (i *ingress) readAliases(b *builder) (valid bool, err error) {
 
 // The codes of warnings of Kubernetes kinds.
 const (
-	codeInvalid    = "invalid-in-source" // what the source system refuses, so that it counts for nothing there
-	codeOtherClass = "other-controller"  // settings for a controller that does not see them
-	codeSnippet    = "snippet"           // configuration of nginx by hand, which is not read
-	codeOrder      = "order-unknown"     // two objects claim a path, and only their age says which has it
-	codeWiderThere = "invalid-means-any" // a value for which the source lets everybody in
-	codeOneLabel   = "one-label"         // a wildcard that is one label there and several here
-	codeNull       = "null-origin"       // null, and whatever ends in it
-	codeExpression = "expression"        // an expression that RE2 does not have
-	codeNoPathType = "path-type"         // a path that versions of the controller take differently
-	codePreflight  = "preflight-fails"   // a list that makes browsers refuse every preflight there
-	codeExposeAll  = "expose-any-with-credentials"
+	codeInvalid        = "invalid-in-source" // what the source system refuses, so that it counts for nothing there
+	codeOtherClass     = "other-controller"  // settings for a controller that does not see them
+	codeSnippet        = "snippet"           // configuration of nginx by hand, which is not read
+	codeOrder          = "order-unknown"     // two objects claim a path, and only their age says which has it
+	codeWiderThere     = "invalid-means-any" // a value for which the source lets everybody in
+	codeOneLabel       = "one-label"         // a wildcard that is one label there and several here
+	codeNull           = "null-origin"       // null, and whatever ends in it
+	codePathExpression = "expression"        // an expression that RE2 does not have
+	codeNoPathType     = "path-type"         // a path that versions of the controller take differently
+	codePreflight      = "preflight-fails"   // a list that makes browsers refuse every preflight there
+	codeExposeAll      = "expose-any-with-credentials"
 )

@@ -159,7 +159,7 @@ func (s *nginxServer) route(b *builder, h *host, l *nginxLocation, kind matchKin
 		h.routes = append(h.routes, &route{m, l.place})
 		return
 	}
-	b.warn(&h.notes, l.place.at, codeExpression, "path", fmt.Sprintf("%s cannot be written as a path: the place is left out, and other places of the host grant no more than it does", printable.Cut(l.path)))
+	b.warn(&h.notes, l.place.at, codePathExpression, "path", fmt.Sprintf("%s cannot be written as a path: the place is left out, and other places of the host grant no more than it does", printable.Cut(l.path)))
 	for _, o := range s.locations {
 		o.place.tighten(l.place)
 	}
@@ -206,7 +206,7 @@ func (s *nginxServer) writeExpressions(b *builder, h *host) {
 		}
 		m, ok := expression(l.path)
 		if !ok {
-			b.warn(&h.notes, l.place.at, codeExpression, "path", fmt.Sprintf("%s cannot be written in the expressions that policies have, or browsers' paths never look like it: the place is left out, and those behind it grant no more than it does; write a route for it",
+			b.warn(&h.notes, l.place.at, codePathExpression, "path", fmt.Sprintf("%s cannot be written in the expressions that policies have, or browsers' paths never look like it: the place is left out, and those behind it grant no more than it does; write a route for it",
 				printable.Cut(l.path)))
 			l.place = tightened(l.place)
 			unknown = l

@@ -104,7 +104,11 @@ func (q question) theirs(ask func(method string, header http.Header) *http.Respo
 			return v
 		}
 	}
-	a := ask(q.method, http.Header{"Origin": {q.origin}})
+	h := http.Header{"Origin": {q.origin}}
+	if q.header != "" {
+		h.Set(q.header, "x")
+	}
+	a := ask(q.method, h)
 	v.idle = v.idle || a.Header.Get("X-Idle") != ""
 	if a.StatusCode >= 300 && a.StatusCode < 400 { // a redirect is followed, and what is behind it asked again
 		v.readable = false
@@ -117,6 +121,9 @@ func (q question) theirs(ask func(method string, header http.Header) *http.Respo
 			return v
 		}
 		for _, n := range names {
+			if slices.Contains([]string{"cache-control", "content-language", "content-length", "content-type", "expires", "last-modified", "pragma"}, strings.ToLower(n)) {
+				continue // every script may read these
+			}
 			if n != "*" && !slices.Contains(v.exposes, strings.ToLower(n)) {
 				v.exposes = append(v.exposes, strings.ToLower(n))
 			}
