@@ -19,7 +19,7 @@ import (
 func TestIstio(t *testing.T) {
 	results, inputs := golden(t, "istio")
 	r := rand.New(rand.NewPCG(3, 5))
-	for i := range 40 { // and random ones
+	for i := range 30 { // and random ones
 		name := fmt.Sprintf("random-%d", i)
 		inputs[name] = randomVirtualServices(r)
 		result, err := Convert("istio", []Source{{Name: name, Data: inputs[name]}})
@@ -89,7 +89,7 @@ func TestIstio(t *testing.T) {
 					continue
 				}
 				differences[how]++
-				if (how == "wider" && !codes[codeTwice] || len(codes) == 0) && !failed {
+				if (how == "wider" && !codes[codeListeners] || len(codes) == 0) && !failed {
 					failed = true
 					t.Errorf("%s: %s: %s: ours %+v, theirs %+v\n%s\n%s", name, how, q, ours, theirs, inputs[name], results[name].Draft.Bytes())
 				}
@@ -100,7 +100,7 @@ func TestIstio(t *testing.T) {
 			t.Logf("%s differs as it warns: %v", name, differences)
 		}
 	}
-	if asked < 5_000 || allowed < 300 {
+	if asked < 10_000 || allowed < 1_000 {
 		t.Errorf("only %d questions, of which %d were allowed", asked, allowed)
 	}
 	t.Logf("%d questions, %d allowed by both", asked, allowed)
@@ -147,7 +147,7 @@ func questionsOfTable(tables map[string]pilotTable, keys []string, data []byte) 
 	for _, s := range []string{"a.example.com", "b.example.com", "c.example.com"} {
 		add(&origins, "https://"+s, "https://evil-"+s)
 	}
-	for _, authority := range hosts {
+	for n, authority := range hosts {
 		for i, path := range paths {
 			for j, origin := range origins {
 				if origin == "https://"+authority {
@@ -157,7 +157,8 @@ func questionsOfTable(tables map[string]pilotTable, keys []string, data []byte) 
 					{method: "GET"}, {method: "GET", credentials: true}, {method: "PUT", credentials: true, header: "X-Token"}, {method: "GET", header: "X-Token"},
 					{method: "PATCH"}, {method: "DELETE"}, {method: "GET", header: "Authorization", credentials: true}, {method: "POST", header: "Content-Type"}, {method: "PURGE", header: "X-Unheard-Of"},
 				} {
-					if k > 3 && (i > 1 || j < 2) || k > 2 && i > 3 {
+					// Elsewhere only the place is in question, and for strangers only whether they are let in.
+					if k > 0 && (j < 1 || strings.Contains(origin, "evil")) || k > 3 && i > 1 || k != 0 && k != 2 && i > 1 || n > 2 && i > 3 {
 						continue
 					}
 					q.origin, q.authority, q.path = origin, authority, path
