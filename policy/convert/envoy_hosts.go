@@ -123,8 +123,11 @@ func (r *envoyReader) host(c *envoyChain, m envoyMap, above *envoyLevel) (*host,
 		if n, err = m.file.look(n); err != nil {
 			return nil, err
 		}
-		if n.Kind != yaml.ScalarNode || n.Value == "" {
+		if n.Kind != yaml.ScalarNode || n.Tag == "!!int" || n.Tag == "!!float" || n.Tag == "!!bool" || n.Tag == "!!null" {
 			return nil, m.file.fault(n, "a domain is text, not %s", nodeWord(n))
+		}
+		if n.Value == "" {
+			return nil, m.file.fault(n, "a domain is not empty")
 		}
 		h.domains = append(h.domains, strings.ToLower(n.Value))
 	}
