@@ -2,7 +2,6 @@ package convert
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -16,8 +15,6 @@ import (
 
 	"github.com/corsproc/corsproc/policy/growth"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // golden holds what becomes of every file below testdata/KIND: the warnings, and the policy file.
 func golden(t *testing.T, kind string) (results map[string]*Result, inputs map[string][]byte) {
