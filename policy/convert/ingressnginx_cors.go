@@ -280,11 +280,11 @@ func listed(value string) (list []string, ok bool) {
 		if strings.ContainsAny(s, " \t") {
 			return nil, false
 		}
-		if s != "" && !slices.Contains(list, s) {
+		if s != "" {
 			list = append(list, s)
 		}
 	}
-	return list, true
+	return once(list, false), true
 }
 
 // maxPolicyAge is the longest that a policy file can say, in seconds. No browser keeps a preflight longer than a day.
