@@ -312,8 +312,7 @@ const (
 	codeWiderThere     = "invalid-means-any" // a value for which the source lets everybody in
 	codeOneLabel       = "one-label"         // a wildcard that is one label there and several here
 	codeNull           = "null-origin"       // null, and whatever ends in it
-	codePathExpression = "expression"        // an expression that RE2 does not have
+	codePathExpression = "path-expression"   // an expression that RE2 does not have
 	codeNoPathType     = "path-type"         // a path that versions of the controller take differently
 	codePreflight      = "preflight-fails"   // a list that makes browsers refuse every preflight there
-	codeExposeAll      = "expose-any-with-credentials"
 )

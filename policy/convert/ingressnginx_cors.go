@@ -269,7 +269,7 @@ func exposeWithCredentials(b *builder, q *proposal, at Position, field string, n
 	if !q.policy.AllowCredentials || !slices.Contains(names, "*") {
 		return names
 	}
-	b.warn(&q.notes, at, codeExposeAll, field, "* exposes every header to requests without credentials only, and with credentials none: it is left out; list the names that scripts read")
+	b.warn(&q.notes, at, codeExposeAny, field, "* exposes every header to requests without credentials only, and with credentials none: it is left out; list the names that scripts read")
 	return slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == "*" })
 }
 
