@@ -121,9 +121,8 @@ func (w *decodeWalk) step(n *yaml.Node, depth int) (*yaml.Node, error) {
 }
 
 var (
-	nodeType    = reflect.TypeFor[*yaml.Node]()
-	entriesType = reflect.TypeFor[kubernetesEntries]()
-	placeType   = reflect.TypeFor[fieldPlace]()
+	nodeType  = reflect.TypeFor[*yaml.Node]()
+	placeType = reflect.TypeFor[fieldPlace]()
 )
 
 func (w *decodeWalk) value(written *yaml.Node, into reflect.Value, depth int) error {
