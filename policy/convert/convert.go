@@ -66,6 +66,8 @@ type kind struct {
 // kinds are all that there are, as `corsproc import` calls them.
 var kinds = []kind{
 	{"envoy", readEnvoy},
+	{"istio", readIstio},
+	{"ingress-nginx", readIngressNginx},
 }
 
 // Kinds returns the names of the systems that Convert knows.

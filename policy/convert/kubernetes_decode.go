@@ -59,6 +59,7 @@ func newKubernetesDecoding() *kubernetesDecoding { return &kubernetesDecoding{le
 //   - field[anything]: whatever it is,
 //   - a struct, or a pointer to one, which is nil if the field is not there: a mapping,
 //   - kubernetesEntries: a mapping of text to text,
+//   - a map of text to one of these: a mapping,
 //   - a slice of these, or of *yaml.Node: a list,
 //   - fieldPlace, without a tag: where the mapping stands.
 //
@@ -81,7 +82,7 @@ func (w *decodeWalk) fault(n *yaml.Node, message string) error {
 	at := textPosition{n.Line, n.Column}
 	var path strings.Builder
 	for _, p := range w.path {
-		if path.Len() > 0 && p[0] != '[' {
+		if path.Len() > 0 && !strings.HasPrefix(p, "[") {
 			path.WriteByte('.')
 		}
 		path.WriteString(p)
@@ -120,9 +121,8 @@ func (w *decodeWalk) step(n *yaml.Node, depth int) (*yaml.Node, error) {
 }
 
 var (
-	nodeType    = reflect.TypeFor[*yaml.Node]()
-	entriesType = reflect.TypeFor[kubernetesEntries]()
-	placeType   = reflect.TypeFor[fieldPlace]()
+	nodeType  = reflect.TypeFor[*yaml.Node]()
+	placeType = reflect.TypeFor[fieldPlace]()
 )
 
 func (w *decodeWalk) value(written *yaml.Node, into reflect.Value, depth int) error {
@@ -167,6 +167,8 @@ func (w *decodeWalk) value(written *yaml.Node, into reflect.Value, depth int) er
 		return w.value(n, into.Elem(), depth)
 	case reflect.Slice:
 		return w.list(n, into, depth)
+	case reflect.Map:
+		return w.table(n, into, depth)
 	}
 	return w.mapping(n, into, depth)
 }
@@ -202,11 +204,27 @@ func (w *decodeWalk) mapping(n *yaml.Node, into reflect.Value, depth int) error 
 	}
 	return w.eachKey(n, depth, func(key string, value *yaml.Node) error {
 		for i := range t.NumField() {
-			if t.Field(i).Tag.Get("kube") == key {
+			if key != "" && t.Field(i).Tag.Get("kube") == key {
 				return w.within(key, func() error { return w.value(value, into.Field(i), depth+1) })
 			}
 		}
 		return nil
+	})
+}
+
+// table fills a map.
+func (w *decodeWalk) table(n *yaml.Node, into reflect.Value, depth int) error {
+	if n.Kind != yaml.MappingNode {
+		return w.wrongType(n, "a mapping")
+	}
+	into.Set(reflect.MakeMap(into.Type()))
+	return w.eachKey(n, depth, func(key string, value *yaml.Node) error {
+		return w.within(key, func() error {
+			v := reflect.New(into.Type().Elem()).Elem()
+			err := w.value(value, v, depth+1)
+			into.SetMapIndex(reflect.ValueOf(key), v)
+			return err
+		})
 	})
 }
 
