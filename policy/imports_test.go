@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"policy/browser":          {"policy", "proto/corsproc/v1"},
 	"policy/browser/chromium": {}, // for tests
 	"policy/draft":            {"policy/printable", "proto/corsproc/v1"},
+	"policy/convert":          {"policy", "policy/draft", "policy/policyfile", "policy/printable", "proto/corsproc/v1"},
 	"policy/policytest":       {"policy", "policy/policyfile", "policy/printable", "policy/browser", "proto/corsproc/v1"},
 	"server/extproc":          {"policy"},
 	"server/loop":             {"server/extproc"},
@@ -33,7 +34,7 @@ var mayImport = map[string][]string{
 	"server/admin":            {"policy", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
 	"server/tlstest":          {},
 	"server":                  {"server/extproc", "server/loop", "server/grpcgo", "server/tracing", "server/admin", "policy", "policy/policyfile", "policy/printable", "proto/corsproc/v1", "internal/disk"},
-	"cmd/corsproc":            {"server", "internal/disk", "policy", "policy/policyfile", "policy/browser", "policy/policytest", "policy/printable", "proto/corsproc/v1"},
+	"cmd/corsproc":            {"server", "internal/disk", "policy", "policy/policyfile", "policy/browser", "policy/policytest", "policy/convert", "policy/printable", "proto/corsproc/v1"},
 	"envoy":                   {}, // and every room below it; they drive the built program and know nothing of its inside
 }
 

@@ -76,6 +76,7 @@ files.`,
 		Example: `  corsproc check policies.yaml
   corsproc explain --policies policies.yaml --origin https://shop.example.com https://api.example.com/
   corsproc test policies_test.yaml
+  corsproc import envoy envoy.yaml > policies.yaml
   corsproc diff policies.yaml new.yaml
   corsproc serve --policies policies.yaml
   corsproc health 127.0.0.1:9002`,
@@ -86,7 +87,7 @@ files.`,
 			return errors.New("no command is given")
 		},
 	}
-	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newDiff(), newHealth(), newVersion(), newCompletion())
+	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newImport(), newDiff(), newHealth(), newVersion(), newCompletion())
 	root.SetHelpCommand(newHelp())
 	root.SetFlagErrorFunc(suggestFlag)
 	return root
