@@ -13,11 +13,9 @@ import (
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 )
 
-// Limits of what is read of Kubernetes objects, all FILEs of a call together where nothing else is said. A list of 5,000
-// Ingresses with everything that a cluster adds to them is 20 MiB, and has a million values.
+// Limits of what is read of Kubernetes objects, beside MaxBytes. A list of 5,000 Ingresses with everything that a cluster
+// adds to them is 20 MiB, and has a million values.
 const (
-	// maxKubernetesBytes is the size of the largest file, 64 MiB.
-	maxKubernetesBytes = 64 << 20
 	// maxKubernetesValues bounds the values of one file: 64 MiB of one byte each would take gigabytes as a tree. They
 	// are counted by lines and commas before anything is parsed, and as lists and mappings while it is.
 	maxKubernetesValues = 4_000_000
@@ -32,9 +30,6 @@ type textPosition struct{ line, column int }
 func kubernetesText(s Source) ([]byte, error) {
 	fault := func(at textPosition, message string) error {
 		return &InputError{File: s.Name, Line: at.line, Column: at.column, Message: message}
-	}
-	if len(s.Data) > maxKubernetesBytes {
-		return nil, fault(textPosition{1, 1}, fmt.Sprintf("the file is larger than %d MiB", maxKubernetesBytes>>20))
 	}
 	data := bytes.TrimPrefix(s.Data, []byte("\uFEFF"))
 	if bytes.HasPrefix(data, []byte{0xFE, 0xFF}) || bytes.HasPrefix(data, []byte{0xFF, 0xFE}) {
