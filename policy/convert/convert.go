@@ -66,6 +66,8 @@ type kind struct {
 // kinds are all that there are, as `corsproc import` calls them.
 var kinds = []kind{
 	{"envoy", readEnvoy},
+	{"gateway-api", readGatewayAPI},
+	{"envoy-gateway", readEnvoyGateway},
 }
 
 // Kinds returns the names of the systems that Convert knows.
