@@ -61,8 +61,10 @@ type place struct {
 	at       Position
 	policies []*proposal // tried in order
 	nobody   bool        // where there are no policies: none in place of passthrough
-	reject   corsprocv1.Reject
-	notes    notes
+	// candidates are decided beside the policies and never applied: what the source only counts.
+	candidates []*proposal
+	reject     corsprocv1.Reject
+	notes      notes
 }
 
 // A proposal is a policy as one place of the source says it.
@@ -79,7 +81,7 @@ type notes struct{ texts []string }
 // add adds a comment, once.
 func (n *notes) add(text string) {
 	if !slices.Contains(n.texts, text) && len(n.texts) < maxNotes {
-		n.texts = append(n.texts, text)
+		n.texts = append(n.texts[:len(n.texts):len(n.texts)], text) // places are copied
 	}
 }
 

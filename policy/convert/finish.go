@@ -44,9 +44,9 @@ func (b *builder) finish() (*Result, error) {
 // proposals returns all proposals in the order of the file.
 func (b *builder) proposals() (all []*proposal) {
 	for _, h := range b.hosts {
-		all = append(all, h.policies...)
+		all = append(append(all, h.policies...), h.candidates...)
 		for _, r := range h.routes {
-			all = append(all, r.policies...)
+			all = append(append(all, r.policies...), r.candidates...)
 		}
 	}
 	return all
@@ -121,35 +121,33 @@ func (b *builder) settle(of map[*proposal]*merged) {
 
 func (p *place) settle(of map[*proposal]*merged) {
 	some := len(p.policies) > 0
-	p.policies = slices.DeleteFunc(p.policies, func(q *proposal) bool {
-		m := of[q].policy
-		if len(m.AllowOrigins)+len(m.AllowOriginRegexes) > 0 {
-			return false
-		}
-		for _, text := range q.notes.texts {
-			p.notes.add(text)
-		}
-		return true
-	})
+	p.policies = p.letIn(p.policies, of)
+	p.candidates = p.letIn(p.candidates, of)
 	p.nobody = len(p.policies) == 0 && (p.nobody || some)
-	p.policies = compactFunc(p.policies, of)
 }
 
-// compactFunc takes out what is the same policy as one before: a list names each once.
-func compactFunc(list []*proposal, of map[*proposal]*merged) []*proposal {
-	seen := map[*merged]bool{}
-	return slices.DeleteFunc(list, func(p *proposal) bool {
-		had := seen[of[p]]
-		seen[of[p]] = true
-		return had
-	})
+// letIn returns the policies of a list that let anybody in, each once.
+func (p *place) letIn(list []*proposal, of map[*proposal]*merged) (kept []*proposal) {
+	for _, q := range list {
+		m := of[q].policy
+		switch {
+		case len(m.AllowOrigins)+len(m.AllowOriginRegexes) == 0:
+			for _, text := range q.notes.texts {
+				p.notes.add(text)
+			}
+		case !slices.ContainsFunc(kept, func(k *proposal) bool { return of[k] == of[q] }):
+			kept = append(kept, q)
+		}
+	}
+	return kept
 }
 
 // trim leaves out the last routes where they grant what the virtual host does anyway. A last route that covers every path
 // is the virtual host's own place.
 func (h *host) trim(of map[*proposal]*merged) {
+	equal := func(p, q *proposal) bool { return of[p] == of[q] }
 	same := func(a, b *place) bool {
-		return a.reject == b.reject && a.nobody == b.nobody && slices.EqualFunc(a.policies, b.policies, func(p, q *proposal) bool { return of[p] == of[q] })
+		return a.reject == b.reject && a.nobody == b.nobody && slices.EqualFunc(a.policies, b.policies, equal) && slices.EqualFunc(a.candidates, b.candidates, equal)
 	}
 	for i, r := range h.routes {
 		if r.match == (match{matchPrefix, "/"}) { // nothing behind it is reached

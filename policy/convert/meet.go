@@ -12,8 +12,10 @@ import (
 // alike reports whether two places grant the same.
 func alike(a, b place) bool {
 	return a.reject == b.reject && len(a.policies) == len(b.policies) && (len(a.policies) > 0 || a.nobody == b.nobody) &&
-		slices.EqualFunc(a.policies, b.policies, func(p, q *proposal) bool { return p == q || proto.Equal(p.policy, q.policy) })
+		slices.EqualFunc(a.policies, b.policies, equalPolicies) && slices.EqualFunc(a.candidates, b.candidates, equalPolicies)
 }
+
+func equalPolicies(p, q *proposal) bool { return p == q || proto.Equal(p.policy, q.policy) }
 
 // meet returns a place that grants nobody more than either of two does: for requests that the source tells apart by what a
 // policy file does not look at. same reports whether nothing is lost by that.

@@ -25,7 +25,17 @@ func (b *builder) write(f *draft.File, of map[*proposal]*merged) {
 		}
 		return m.name
 	}
-	list := func(p *place) *corsprocv1.PolicyList {
+	list := func(proposals []*proposal) *corsprocv1.PolicyList {
+		if len(proposals) == 0 {
+			return nil
+		}
+		names := &corsprocv1.PolicyList{}
+		for _, q := range proposals {
+			names.Names = append(names.Names, name(q))
+		}
+		return names
+	}
+	active := func(p *place) *corsprocv1.PolicyList {
 		switch {
 		case len(p.policies) > 0:
 		case p.nobody:
@@ -33,17 +43,13 @@ func (b *builder) write(f *draft.File, of map[*proposal]*merged) {
 		default:
 			return &corsprocv1.PolicyList{Names: []string{"passthrough"}}
 		}
-		names := &corsprocv1.PolicyList{}
-		for _, q := range p.policies {
-			names.Names = append(names.Names, name(q))
-		}
-		return names
+		return list(p.policies)
 	}
 	for _, h := range b.hosts {
-		v := &corsprocv1.VirtualHost{Name: h.name, Domains: h.domains, Policies: list(&h.place), Reject: h.reject}
+		v := &corsprocv1.VirtualHost{Name: h.name, Domains: h.domains, Policies: active(&h.place), Candidates: list(h.candidates), Reject: h.reject}
 		f.Before(draft.At(v), h.comments()...)
 		for _, r := range h.routes {
-			t := &corsprocv1.Route{Policies: list(&r.place), Reject: r.reject}
+			t := &corsprocv1.Route{Policies: active(&r.place), Candidates: list(r.candidates), Reject: r.reject}
 			if r.reject == 0 && h.reject != 0 {
 				t.Reject = corsprocv1.Reject_REJECT_NEVER // else it is the virtual host's
 			}
@@ -110,8 +116,11 @@ func (h *host) key(of map[*proposal]*merged) string {
 	var s strings.Builder
 	one := func(p *place) {
 		fmt.Fprintf(&s, "%v %d %q", p.nobody, p.reject, p.notes.texts)
-		for _, q := range p.policies {
-			fmt.Fprintf(&s, " %p", of[q])
+		for _, list := range [][]*proposal{p.policies, p.candidates} {
+			for _, q := range list {
+				fmt.Fprintf(&s, " %p", of[q])
+			}
+			s.WriteByte(';')
 		}
 		s.WriteByte('\n')
 	}
