@@ -28,7 +28,7 @@ func readEnvoyGateway(b *builder, sources []Source) error {
 	}
 	ours := []kubernetesKind{kindSecurityPolicy, kindHTTPRoute, kindGRPCRoute}
 	if !slices.ContainsFunc(objects, func(o *kubernetesObject) bool { return slices.Contains(ours, o.kubernetesKind) }) {
-		return noObject(sources, "SecurityPolicy of gateway.envoyproxy.io, and no HTTPRoute,")
+		return noGatewayObject(sources, "SecurityPolicy of gateway.envoyproxy.io, and no HTTPRoute,")
 	}
 	objects = sorted(objects)
 	g := &gatewayReading{b: b, origin: envoyGatewayOrigin, hosts: newGatewayHosts(b), filters: map[gatewayID]*httpRouteFilter1{}}

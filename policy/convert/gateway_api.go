@@ -10,7 +10,7 @@ func readGatewayAPI(b *builder, sources []Source) error {
 		return err
 	}
 	if !slices.ContainsFunc(objects, func(o *kubernetesObject) bool { return o.kubernetesKind == kindHTTPRoute }) {
-		return noObject(sources, "HTTPRoute of gateway.networking.k8s.io")
+		return noGatewayObject(sources, "HTTPRoute of gateway.networking.k8s.io")
 	}
 	g := &gatewayReading{b: b, origin: gatewayAPIOrigin, hosts: newGatewayHosts(b)}
 	objects = sorted(objects)
@@ -23,8 +23,8 @@ func readGatewayAPI(b *builder, sources []Source) error {
 	return g.hosts.build(false)
 }
 
-// noObject is what is said where no FILE has an object of a kind.
-func noObject(sources []Source, what string) error {
+// noGatewayObject is what is said where no FILE has an object of a kind.
+func noGatewayObject(sources []Source, what string) error {
 	f := &InputError{Message: "there is no " + what + " in it"}
 	if len(sources) > 0 {
 		f.File = sources[0].Name

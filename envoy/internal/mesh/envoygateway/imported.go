@@ -26,8 +26,8 @@ import (
 const importedWorld = "envoy/internal/mesh/world/imported.yaml"
 
 // writeImported writes down which routes Envoy Gateway makes of the fixtures of corsproc import: what TestMeshImported
-// holds the import against.
-func writeImported(root string, translator []string) error {
+// holds the import against. only: of these fixtures; nil: of all.
+func writeImported(root string, translator, only []string) error {
 	world, err := os.ReadFile(filepath.Join(root, importedWorld))
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func writeImported(root string, translator []string) error {
 		}
 		for _, file := range files {
 			name := strings.TrimSuffix(filepath.Base(file), ".yaml")
-			if slices.Contains(mesh.Untranslated, kind+"/"+name) {
+			if slices.Contains(mesh.Untranslated, kind+"/"+name) || only != nil && !slices.Contains(only, kind+"/"+name) {
 				continue
 			}
 			fixture, err := os.ReadFile(file)

@@ -26,12 +26,13 @@ import (
 func main() {
 	root := flag.String("root", ".", "where the repository is")
 	egctl := flag.String("egctl", "", "the translator; default: the version that package mesh names, which takes minutes to build")
+	only := flag.String("imported", "", "ask only about these fixtures of corsproc import (kind/name, with commas); default: about everything")
 	flag.Parse()
 	translator := []string{"go", "run", "github.com/envoyproxy/gateway/cmd/egctl@" + mesh.EnvoyGateway}
 	if *egctl != "" {
 		translator = []string{*egctl}
 	}
-	if err := run(*root, translator); err != nil {
+	if err := run(*root, translator, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "envoygateway:", err)
 		os.Exit(1)
 	}
@@ -55,7 +56,13 @@ type golden struct {
 	Clusters  []any `yaml:"clusters"`
 }
 
-func run(root string, translator []string) error {
+func run(root string, translator []string, only string) error {
+	if only != "" {
+		if err := writeImported(root, translator, strings.Split(only, ",")); err != nil {
+			return err
+		}
+		return writeInputs(root)
+	}
 	for _, s := range scenarios {
 		g, err := translate(root, translator, s.manifests)
 		if err != nil {
@@ -70,7 +77,7 @@ func run(root string, translator []string) error {
 			return err
 		}
 	}
-	if err := writeImported(root, translator); err != nil {
+	if err := writeImported(root, translator, nil); err != nil {
 		return err
 	}
 	return writeInputs(root)
