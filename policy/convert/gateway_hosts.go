@@ -33,8 +33,9 @@ type portHost struct {
 }
 
 type gatewayRegex struct {
-	path gatewayPath
-	re   *regexp.Regexp
+	path  gatewayPath
+	re    *regexp.Regexp
+	start string // with which all of its paths begin
 }
 
 const (
@@ -82,7 +83,7 @@ func (h *portHost) prepare() {
 			if err != nil {
 				continue // it was said where the match was read
 			}
-			h.regexes = append(h.regexes, gatewayRegex{m.path, re})
+			h.regexes = append(h.regexes, gatewayRegex{m.path, re, startOf(m.path.text)})
 		}
 		h.by[m.path] = append(h.by[m.path], m)
 		if m.path.kind != matchPath {
@@ -96,6 +97,16 @@ func (h *portHost) prepare() {
 			h.by[path] = list[:i+1]
 		}
 	}
+}
+
+// startOf returns what all texts that an expression matches begin with.
+func startOf(expression string) string {
+	re, err := regexp.Compile(expression)
+	if err != nil {
+		return ""
+	}
+	start, _ := re.LiteralPrefix()
+	return start
 }
 
 // taking returns the matches that requests of a path can take, in order, up to the first that takes all of them.
@@ -113,9 +124,19 @@ func (h *portHost) taking(path gatewayPath, work *int) (list []*gatewayMatch) {
 	switch path.kind {
 	case matchRegex:
 		*work += len(h.rest)
+		start := startOf(path.text)
 		for _, m := range h.rest {
-			if m.path != path {
-				list = append(list, m)
+			if m.path == path {
+				continue
+			}
+			if m.path.kind == matchSegments && strings.HasPrefix(start, m.path.text+"/") { // it takes all of them
+				whole := *m
+				whole.partly = false
+				m = &whole
+			}
+			list = append(list, m)
+			if !m.partly && !m.conditional() {
+				break
 			}
 		}
 		return list
@@ -206,9 +227,10 @@ func (g *gatewayHosts) host(name string, there []*portHost, paths map[gatewayPat
 	slices.SortFunc(firsts, byPath)
 	for _, first := range firsts {
 		granted := place{}
-		some := false
+		some, narrowed := false, false
 		for _, p := range there {
 			one := grantFor(p.taking(first.path, &g.work))
+			narrowed = narrowed || one.narrowed
 			if !one.content {
 				continue
 			}
@@ -225,6 +247,9 @@ func (g *gatewayHosts) host(name string, there []*portHost, paths map[gatewayPat
 		granted.notes.texts = slices.Clone(granted.notes.texts)
 		for _, p := range there {
 			g.explain(&granted, p.by[first.path])
+		}
+		if narrowed && len(granted.notes.texts) == 0 {
+			g.b.warn(&granted.notes, first.at, codeTightest, "", tightestMessage)
 		}
 		if first.path.text == "" && first.path.kind == matchSegments {
 			granted.at = h.place.at
@@ -251,10 +276,12 @@ func (g *gatewayHosts) explain(granted *place, matches []*gatewayMatch) {
 		case m.conditional():
 			g.b.warn(&granted.notes, m.at, codeMatchLost, "", fmt.Sprintf("a policy file does not look at %s: requests of this path get what all of its matches grant, which is less than this one does; give what it takes a path or a host of its own", m.condition()))
 		default:
-			g.b.warn(&granted.notes, m.at, codeTightest, "", "other matches, of the same requests but for method, headers or query, or of another listener, grant otherwise, and a policy file cannot tell them apart: granted is what all of them grant; give them paths or hosts of their own")
+			g.b.warn(&granted.notes, m.at, codeTightest, "", tightestMessage)
 		}
 	}
 }
+
+const tightestMessage = "other matches, of the same requests but for method, headers or query, or of another listener, grant otherwise, and a policy file cannot tell them apart: granted is what all of them grant; give them paths or hosts of their own"
 
 func alikeFrom(matches []*gatewayMatch, granted place) bool {
 	return !slices.ContainsFunc(matches, func(m *gatewayMatch) bool { return !m.answers && !alike(m.terms, granted) }) && !matches[len(matches)-1].conditional()

@@ -11,6 +11,8 @@ import (
 type grantedPath struct {
 	terms   place
 	content bool // whether anything but the gateway itself answers there
+	// narrowed says that what takes all that is left of the requests, or may, grants more.
+	narrowed bool
 }
 
 // grantFor says what holds for requests that several matches take, in their order, up to the first without conditions. Of
@@ -43,7 +45,7 @@ func grantFor(matches []*gatewayMatch) grantedPath {
 		same = same && alike(m.terms, requests[0].terms)
 	}
 	if same && (answered || len(requests[0].terms.policies) == 0) {
-		return grantedPath{requests[0].terms, true}
+		return grantedPath{terms: requests[0].terms, content: true}
 	}
 	g := narrowing{}
 	for _, m := range preflights {
@@ -63,7 +65,11 @@ func grantFor(matches []*gatewayMatch) grantedPath {
 	for _, m := range shut {
 		g.shut(m)
 	}
-	return grantedPath{g.place(), true}
+	granted := grantedPath{terms: g.place(), content: true}
+	for _, m := range requests {
+		granted.narrowed = granted.narrowed || (m.partly || !m.conditional()) && !alike(m.terms, granted.terms)
+	}
+	return granted
 }
 
 // approved reports whether pages have to ask a preflight for what a match has for a condition.
