@@ -39,23 +39,6 @@ type route struct {
 	place
 }
 
-// A match says which paths a route covers.
-type match struct {
-	kind matchKind
-	text string
-}
-
-type matchKind string
-
-// The fields of a route in a policy file.
-const (
-	matchPath      matchKind = "path"
-	matchPrefix    matchKind = "prefix"
-	matchSegments  matchKind = "path_separated_prefix"
-	matchRegex     matchKind = "regex"
-	matchRouteName matchKind = "route_name"
-)
-
 // A place says what is granted. The zero place is one without CORS: passthrough.
 type place struct {
 	at       Position

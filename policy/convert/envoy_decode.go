@@ -119,7 +119,7 @@ func (m *envoyMap) leaf(into protoreflect.Message, fd protoreflect.FieldDescript
 	}
 	one := into.New()
 	text := append(append(append(append([]byte{'{'}, quoteJSON(string(fd.Name()))...), ':'), value...), '}')
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(text, one.Interface()); err != nil {
+	if err := protojson.Unmarshal(text, one.Interface()); err != nil {
 		return m.file.fault(at, "%s is %s, not %s", fd.Name(), kindWord(fd), printable.Cut(string(value)))
 	}
 	if one.Has(fd) {

@@ -13,10 +13,11 @@ import (
 
 // The codes of what is lost of virtual hosts.
 const (
-	codeRDS    = "routes-missing" // a route configuration that no file has
-	codeVHDS   = "hosts-missing"  // virtual hosts that Envoy asks for one by one
-	codeScoped = "scoped-routes"
-	codeCsrf   = "csrf-lost"
+	codeRDS       = "routes-missing" // a route configuration that no file has
+	codeVHDS      = "hosts-missing"  // virtual hosts that Envoy asks for one by one
+	codeScoped    = "scoped-routes"
+	codeCsrf      = "csrf-lost"
+	codeListeners = "listener-apart" // a virtual host of another listener that has no CORS
 )
 
 // hosts makes the virtual hosts of all chains.
@@ -122,8 +123,11 @@ func (r *envoyReader) host(c *envoyChain, m envoyMap, above *envoyLevel) (*host,
 		if n, err = m.file.look(n); err != nil {
 			return nil, err
 		}
-		if n.Kind != yaml.ScalarNode || n.Value == "" {
+		if n.Kind != yaml.ScalarNode || n.Tag == "!!int" || n.Tag == "!!float" || n.Tag == "!!bool" || n.Tag == "!!null" {
 			return nil, m.file.fault(n, "a domain is text, not %s", nodeWord(n))
+		}
+		if n.Value == "" {
+			return nil, m.file.fault(n, "a domain is not empty")
 		}
 		h.domains = append(h.domains, strings.ToLower(n.Value))
 	}
@@ -382,7 +386,7 @@ func (r *envoyReader) claim(domain string, claims []*host) *host {
 		if other == h {
 			other = claims[1]
 		}
-		r.b.warn(&h.notes, other.at, codeTwice, "domains", fmt.Sprintf("%s is a domain of two virtual hosts, of which one has no CORS, and a policy file does not tell listeners apart: "+
+		r.b.warn(&h.notes, other.at, codeListeners, "domains", fmt.Sprintf("%s is a domain of two virtual hosts, of which one has no CORS, and a policy file does not tell listeners apart: "+
 			"what the other one says (%s) holds for both; give them domains of their own", quoted, h.at))
 		return h
 	}

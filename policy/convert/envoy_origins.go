@@ -178,6 +178,20 @@ func expand(re *syntax.Regexp) []string {
 			return nil
 		}
 		return []string{string(re.Rune)}
+	case syntax.OpCharClass:
+		var all []string
+		for i := 0; i+1 < len(re.Rune); i += 2 {
+			if re.Rune[i+1]-re.Rune[i] > 1 { // a range is not meant as a list of texts
+				return nil
+			}
+			for c := re.Rune[i]; c <= re.Rune[i+1]; c++ {
+				all = append(all, string(c))
+			}
+		}
+		if len(all) > maxLiterals {
+			return nil
+		}
+		return all
 	case syntax.OpCapture:
 		return expand(re.Sub[0])
 	case syntax.OpQuest:

@@ -56,8 +56,10 @@ func (r *envoyReader) convertCors(policies []*envoyOverride) place {
 	}
 	c.credentials()
 	c.origins()
-	c.methods()
-	c.headers()
+	methods, headers := c.methods(), c.headers()
+	if !methods || !headers { // no preflight succeeds then (Fetch, "CORS-preflight fetch", step 7)
+		c.p.policy.AllowMethods, c.p.policy.AllowHeaders = nil, nil
+	}
 	c.expose()
 	c.rest()
 	if on {
@@ -122,28 +124,32 @@ func (c *envoyConverter) credentials() {
 	c.p.policy.AllowCredentials = o != nil && o.cors.GetAllowCredentials().GetValue()
 }
 
-func (c *envoyConverter) methods() {
+// methods takes the methods over. It reports whether browsers read them.
+func (c *envoyConverter) methods() (ok bool) {
 	o := first(c.policies, func(p *corsv3.CorsPolicy) bool { return p.GetAllowMethods() != "" })
 	if o == nil {
-		return
+		return true
 	}
 	if o.cors.GetAllowMethods() == "*" {
 		c.p.policy.AllowMethods = []string{"*"}
-		return
+		return true
 	}
-	c.p.policy.AllowMethods = c.tokens(o, "allow_methods", o.cors.GetAllowMethods())
+	c.p.policy.AllowMethods, ok = c.tokens(o, "allow_methods", o.cors.GetAllowMethods())
+	return ok
 }
 
-func (c *envoyConverter) headers() {
+// headers takes the names of request headers over. It reports whether browsers read them.
+func (c *envoyConverter) headers() (ok bool) {
 	o := first(c.policies, func(p *corsv3.CorsPolicy) bool { return p.GetAllowHeaders() != "" })
 	if o == nil {
-		return
+		return true
 	}
 	if o.cors.GetAllowHeaders() == "*" { // what is asked for is echoed, whatever it is
 		c.p.policy.AllowHeaders = []string{"*", "Authorization"}
-		return
+		return true
 	}
-	c.p.policy.AllowHeaders = c.tokens(o, "allow_headers", o.cors.GetAllowHeaders())
+	c.p.policy.AllowHeaders, ok = c.tokens(o, "allow_headers", o.cors.GetAllowHeaders())
+	return ok
 }
 
 func (c *envoyConverter) expose() {
@@ -151,7 +157,7 @@ func (c *envoyConverter) expose() {
 	switch {
 	case o == nil:
 	case strings.Trim(o.cors.GetExposeHeaders(), " \t") != "*":
-		c.p.policy.ExposeHeaders = c.tokens(o, "expose_headers", o.cors.GetExposeHeaders())
+		c.p.policy.ExposeHeaders, _ = c.tokens(o, "expose_headers", o.cors.GetExposeHeaders())
 	case c.p.policy.AllowCredentials:
 		c.warn(o, "expose_headers", codeExposeAny, `"*" is left out: with credentials browsers read it as the name of a header; list the headers that scripts read`)
 	default:
@@ -161,7 +167,7 @@ func (c *envoyConverter) expose() {
 
 // tokens returns the elements of a list that Envoy sends as it is written, as browsers read it: with one element that is
 // no token they take nothing of the list (Fetch, "extract header list values"). A * is left out.
-func (c *envoyConverter) tokens(o *envoyOverride, field, text string) (list []string) {
+func (c *envoyConverter) tokens(o *envoyOverride, field, text string) (list []string, ok bool) {
 	star := false
 	for s := range strings.SplitSeq(text, ",") {
 		switch s = strings.Trim(s, " \t"); {
@@ -169,8 +175,12 @@ func (c *envoyConverter) tokens(o *envoyOverride, field, text string) (list []st
 		case s == "*":
 			star = true
 		case !isToken(s):
-			c.p.notes.add(fmt.Sprintf("%s: left out, as browsers do not read it: %s is no list of names", field, printable.Cut(strconv.Quote(text))))
-			return nil
+			what := ""
+			if field != "expose_headers" {
+				what = ", so that every preflight fails there"
+			}
+			c.p.notes.add(fmt.Sprintf("%s: left out, as browsers do not read it%s: %s is no list of names", field, what, printable.Cut(strconv.Quote(text))))
+			return nil, false
 		default:
 			list = append(list, s)
 		}
@@ -178,7 +188,7 @@ func (c *envoyConverter) tokens(o *envoyOverride, field, text string) (list []st
 	if star {
 		c.warn(o, field, codeStarInList, "the * beside other entries is left out: Envoy sends it as it stands, a name to browsers that send credentials, and here it would stand for everything; list what is meant")
 	}
-	return list
+	return list, true
 }
 
 // rest is what has one value.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,9 +31,6 @@ type envoyRoute struct {
 	place
 	note *notes // of the place
 }
-
-// everyPath covers what "/" begins, which is every path.
-var everyPath = match{matchPrefix, "/"}
 
 // readMatch reads which requests a route takes. ok: a browser can send one.
 func (r *envoyReader) readMatch(m envoyMap) (route envoyRoute, ok bool, err error) {
@@ -69,11 +67,35 @@ func (r *envoyReader) readMatch(m envoyMap) (route envoyRoute, ok bool, err erro
 		route.match, ok = regexMatch(s), true
 	case *routev3.RouteMatch_ConnectMatcher_:
 		return route, false, nil // no page sends CONNECT
-	default: // a template
+	default: // a template: what stands before its first variable is a prefix
 		route.match, route.unsaid, ok = everyPath, true, true
+		template, err := templateOf(c)
+		if err != nil {
+			return route, false, err
+		}
+		if i := strings.IndexAny(template, "{*"); i > 0 {
+			route.match, ok = prefixMatch(template[:i], fold)
+		}
 	}
 	route.partly = conditions(rm)
 	return route, ok, nil
+}
+
+// templateOf returns the template of a path, in the one extension that Envoy has for that; empty: it is another one.
+func templateOf(m envoyMap) (string, error) {
+	policy, ok, err := m.child("path_match_policy")
+	if !ok {
+		return "", err
+	}
+	n, err := policy.get("typed_config")
+	if n == nil || err != nil {
+		return "", err
+	}
+	_, config, err := m.file.packed(n)
+	if err != nil {
+		return "", err
+	}
+	return config.text("path_template")
 }
 
 // conditions says what a route looks at beside the path.
@@ -143,75 +165,82 @@ func regexMatch(s string) match {
 	return match{matchRegex, s}
 }
 
-// covers reports whether every path of n is one of m, as far as that can be told from their texts.
-func (m match) covers(n match) bool {
-	if m == n || m == everyPath {
-		return true
-	}
-	below := n.kind == matchPath || n.kind == matchPrefix || n.kind == matchSegments
-	switch m.kind {
-	case matchPrefix:
-		return below && strings.HasPrefix(n.text, m.text)
-	case matchSegments:
-		return (n.kind == matchPath || n.kind == matchSegments) && (n.text == m.text || strings.HasPrefix(n.text, m.text+"/")) ||
-			n.kind == matchPrefix && strings.HasPrefix(n.text, m.text+"/")
-	}
-	return false
-}
+// maxOverlays bounds the work on routes that look at more than the path: each is held against all behind it.
+const maxOverlays = 4_000_000
 
-// meets reports whether a path may be one of both.
-func (m match) meets(n match) bool {
-	if m.kind == matchRegex || n.kind == matchRegex {
-		return true
-	}
-	if m.covers(n) || n.covers(m) {
-		return true
-	}
-	// Of a plain prefix and one by segments, each may be the longer one.
-	if m.kind == matchPath && n.kind == matchPath {
-		return false
-	}
-	return m.kind != matchPath && strings.HasPrefix(n.text, m.text) || n.kind != matchPath && strings.HasPrefix(m.text, n.text)
-}
-
-// placesOf turns routes into those of a policy file, which look at the path alone. A route that looks at more, or whose path
-// a policy file cannot say, grants what all routes grant that can get the request in its place.
+// placesOf turns routes into those of a policy file, which look at the path alone.
 func (r *envoyReader) placesOf(routes []envoyRoute) (list []*route) {
-	for i, from := range routes {
-		if from.partly == "" && !from.unsaid {
-			list = append(list, &route{match: from.match, place: from.place})
-			continue
+	conditional := 0
+	for _, from := range routes {
+		if from.partial() {
+			conditional++
 		}
-		p, same := from.place, true
-		done := false
-		for _, other := range routes[i+1:] {
-			if !other.match.meets(from.match) {
-				continue
-			}
-			var alike bool
-			p, alike = meet(p, other.place)
-			same = same && alike
-			if other.partly == "" && !other.unsaid && other.match.covers(from.match) {
-				done = true
-				break
-			}
-		}
-		if !done { // there may be no route at all
-			var alike bool
-			p, alike = meet(p, place{at: from.at})
-			same = same && alike
-		}
-		if same {
-			continue // the routes behind it grant the same
-		}
-		p.notes = notes{texts: append([]string(nil), from.notes.texts...)}
-		if from.unsaid {
-			r.b.warn(&p.notes, from.at, codePathMatch, "match", "a policy file cannot say which paths this route covers: here it grants what the routes behind it grant, too; give it a path, a prefix or an expression")
+	}
+	if conditional*len(routes) > maxOverlays {
+		return []*route{r.leastOf(routes)}
+	}
+	// From the last to the first: what stands behind a route is known then.
+	for i := len(routes) - 1; i >= 0; i-- {
+		if from := routes[i]; from.partial() {
+			list = r.overlay(from, list)
 		} else {
-			r.b.warn(&p.notes, from.at, codeRouteMatch, "match", fmt.Sprintf("this route is told apart by %s, at which a policy file does not look: here its paths get what the routes behind it grant, too; "+
-				"give the two routes paths of their own, or the same CORS", from.partly))
+			list = append(list, nil)
+			copy(list[1:], list)
+			list[0] = &route{match: from.match, place: from.place}
 		}
-		list = append(list, &route{match: from.match, place: p})
 	}
 	return list
+}
+
+// partial reports whether a route takes only some of the requests to the paths of its match.
+func (r *envoyRoute) partial() bool { return r.partly != "" || r.unsaid }
+
+// overlay lays a route that takes some of the requests to its paths over those behind it: at its paths they grant no more
+// than it does either. Where all of them grant the same, nothing is lost.
+func (r *envoyReader) overlay(from envoyRoute, list []*route) (laid []*route) {
+	less := func(m match, behind place) (*route, bool) {
+		p, same := meet(from.place, behind)
+		if same {
+			return nil, false
+		}
+		p.notes = notes{texts: append(slices.Clone(behind.notes.texts), from.notes.texts...)}
+		if from.unsaid {
+			r.b.warn(&p.notes, from.at, codePathMatch, "match", "a policy file cannot say which paths a route covers: here they get what both it and the routes behind it grant; give it a path, a prefix or an expression")
+		} else {
+			r.b.warn(&p.notes, from.at, codeRouteMatch, "match", fmt.Sprintf("a route is told apart by %s, at which a policy file does not look: here its paths get what both it and the routes behind it grant; "+
+				"give it paths of its own, or the same CORS", from.partly))
+		}
+		return &route{match: m, place: p}, true
+	}
+	for i, behind := range list {
+		switch {
+		case !behind.match.meets(from.match):
+			laid = append(laid, behind)
+		case behind.match.covers(from.match): // nothing behind that one gets a request to these paths
+			if l, ok := less(from.match, behind.place); ok {
+				laid = append(laid, l)
+			}
+			return append(laid, list[i:]...)
+		default:
+			if l, ok := less(behind.match, behind.place); ok {
+				behind = l
+			}
+			laid = append(laid, behind)
+		}
+	}
+	if l, ok := less(from.match, place{at: from.at}); ok { // there may be no route at all
+		laid = append(laid, l)
+	}
+	return laid
+}
+
+// leastOf returns one route for all of too many: it grants what all of them grant.
+func (r *envoyReader) leastOf(routes []envoyRoute) *route {
+	p := routes[0].place
+	for _, from := range routes[1:] {
+		p, _ = meet(p, from.place)
+	}
+	p.notes = notes{}
+	r.b.warn(&p.notes, routes[0].at, codeRouteMatch, "routes", fmt.Sprintf("%d routes are told apart by more than their paths, which are too many to be held against each other: here everybody gets what all of them grant", len(routes)))
+	return &route{match: everyPath, place: p}
 }

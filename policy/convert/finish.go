@@ -142,28 +142,36 @@ func (p *place) letIn(list []*proposal, of map[*proposal]*merged) (kept []*propo
 	return kept
 }
 
-// trim leaves out the last routes where they grant what the virtual host does anyway. A last route that covers every path
-// is the virtual host's own place.
+// maxTrimmed is among how many routes those are looked for that change nothing: each is held against all behind it.
+const maxTrimmed = 1000
+
+// trim leaves out routes that grant what the virtual host does anyway, unless they stand in front of others that would get
+// their requests. A last route that covers every path is the virtual host's own place.
 func (h *host) trim(of map[*proposal]*merged) {
 	equal := func(p, q *proposal) bool { return of[p] == of[q] }
 	same := func(a, b *place) bool {
 		return a.reject == b.reject && a.nobody == b.nobody && slices.EqualFunc(a.policies, b.policies, equal) && slices.EqualFunc(a.candidates, b.candidates, equal)
 	}
-	for i, r := range h.routes {
-		if r.match == (match{matchPrefix, "/"}) { // nothing behind it is reached
-			texts := append(h.notes.texts, r.notes.texts...)
-			at := h.at
-			h.place, h.routes = r.place, h.routes[:i]
-			h.at, h.notes.texts = at, texts
-			break
-		}
+	if i := slices.IndexFunc(h.routes, func(r *route) bool { return r.match == everyPath }); i >= 0 { // nothing behind it is reached
+		r := h.routes[i]
+		texts := append(slices.Clone(h.notes.texts), r.notes.texts...)
+		at := h.at
+		h.place, h.routes = r.place, h.routes[:i]
+		h.at, h.notes.texts = at, texts
 	}
-	for n := len(h.routes); n > 0 && same(&h.routes[n-1].place, &h.place); n-- {
-		for _, text := range h.routes[n-1].notes.texts {
+	var kept []*route // from the last to the first
+	for _, r := range slices.Backward(h.routes) {
+		inFront := func(behind *route) bool { return behind.match.meets(r.match) }
+		if !same(&r.place, &h.place) || len(kept) > maxTrimmed || slices.ContainsFunc(kept, inFront) {
+			kept = append(kept, r)
+			continue
+		}
+		for _, text := range r.notes.texts {
 			h.notes.add(text)
 		}
-		h.routes = h.routes[:n-1]
 	}
+	slices.Reverse(kept)
+	h.routes = kept
 }
 
 // joinHosts makes one virtual host of those that differ in their domains only, and sees to it that no name or domain stands
