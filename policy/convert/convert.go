@@ -66,8 +66,10 @@ type kind struct {
 // kinds are all that there are, as `corsproc import` calls them.
 var kinds = []kind{
 	{"envoy", readEnvoy},
+	{"istio", readIstio},
 	{"gateway-api", readGatewayAPI},
 	{"envoy-gateway", readEnvoyGateway},
+	{"ingress-nginx", readIngressNginx},
 }
 
 // Kinds returns the names of the systems that Convert knows.

@@ -71,7 +71,7 @@ func (c *gatewayCORS) proposal(b *builder) *proposal {
 		if slices.Contains(exposed, "*") {
 			if c.credentials {
 				exposed = slices.DeleteFunc(exposed, func(s string) bool { return s == "*" })
-				warn(placeOf(c.responseHeaders, "*"), codeExposeStar, "exposeHeaders", `"*" is left out: with credentials browsers take it for a header that is called *; list the names that scripts read`)
+				warn(placeOfValue(c.responseHeaders, "*"), codeExposeStar, "exposeHeaders", `"*" is left out: with credentials browsers take it for a header that is called *; list the names that scripts read`)
 			} else {
 				exposed = []string{"*"}
 			}
@@ -131,7 +131,7 @@ func (c *gatewayCORS) names(list []field[string], name string, warn corsWarn) (n
 // nameForm is a token (RFC 9110, 5.6.2): a method or the name of a header.
 var nameForm = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
-func placeOf(list []field[string], value string) fieldPlace {
+func placeOfValue(list []field[string], value string) fieldPlace {
 	for _, f := range list {
 		if f.Value == value {
 			return fieldPlace{f.Line, f.Column}

@@ -52,7 +52,7 @@ func TestGatewayFixtures(t *testing.T) {
 			}
 			got := imported(t, kind, Source{filepath.Base(file), data})
 			golden := strings.TrimSuffix(file, ".yaml") + ".golden"
-			if os.Getenv("UPDATE") != "" {
+			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
 				}

@@ -71,9 +71,18 @@ func (o *kubernetesObject) decode(into any) error { return o.decoding.decode(o.f
 //
 // That there is no object at all is for the caller to say: it knows which kinds do not count alone.
 func readKubernetes(sources []Source, wanted ...kubernetesKind) ([]*kubernetesObject, error) {
-	r := kubernetesReader{wanted: map[kubernetesKind]bool{}, named: map[kubernetesID]*kubernetesObject{}, decoding: newKubernetesDecoding()}
+	return readKubernetesBeside(sources, nil, wanted...)
+}
+
+// readKubernetesBeside also returns objects of kinds that are only of use where they are as they should be: one that is not
+// is passed over, and of two with one name the first counts.
+func readKubernetesBeside(sources []Source, beside []kubernetesKind, wanted ...kubernetesKind) ([]*kubernetesObject, error) {
+	r := kubernetesReader{wanted: map[kubernetesKind]bool{}, beside: map[kubernetesKind]bool{}, named: map[kubernetesID]*kubernetesObject{}, decoding: newKubernetesDecoding()}
 	for _, k := range wanted {
 		r.wanted[k] = true
+	}
+	for _, k := range beside {
+		r.wanted[k], r.beside[k] = true, true
 	}
 	for _, s := range sources {
 		data, err := kubernetesText(s)
@@ -96,6 +105,7 @@ type kubernetesID struct {
 
 type kubernetesReader struct {
 	wanted   map[kubernetesKind]bool
+	beside   map[kubernetesKind]bool // those of wanted that may be passed over
 	parser   *kubernetesParser
 	decoding *kubernetesDecoding
 	objects  []*kubernetesObject
@@ -187,7 +197,7 @@ func (r *kubernetesReader) object(n *yaml.Node, listed kubernetesKind, version s
 	}
 	if !r.wanted[k] {
 		for w := range r.wanted {
-			if head.APIVersion.Value == "" && w.kind == k.kind {
+			if head.APIVersion.Value == "" && w.kind == k.kind && !r.beside[w] {
 				return r.parser.fault(textPosition{head.Kind.Line, head.Kind.Column}, "this "+k.kind+" has no apiVersion")
 			}
 		}
@@ -198,6 +208,9 @@ func (r *kubernetesReader) object(n *yaml.Node, listed kubernetesKind, version s
 		Metadata kubernetesMeta `kube:"metadata"`
 	}
 	if err := o.decode(&meta); err != nil {
+		if r.beside[k] {
+			return nil
+		}
 		return err
 	}
 	o.meta = meta.Metadata
@@ -227,7 +240,7 @@ func (r *kubernetesReader) keep(o *kubernetesObject) error {
 	if name := o.meta.Name; name.Value != "" { // what gets a name from the API server is never the same
 		id := kubernetesID{o.kubernetesKind, o.meta.Namespace.Value, name.Value}
 		if other := r.named[id]; other != nil {
-			if r.sameContent(o, other) {
+			if r.beside[o.kubernetesKind] || r.sameContent(o, other) {
 				return nil
 			}
 			return o.fault(name.Line, name.Column, fmt.Sprintf("a second %s %s that says something else than the one at %s:%d; give import the one that is in the cluster",

@@ -59,6 +59,7 @@ func newKubernetesDecoding() *kubernetesDecoding { return &kubernetesDecoding{le
 //   - field[anything]: whatever it is,
 //   - a struct, or a pointer to one, which is nil if the field is not there: a mapping,
 //   - kubernetesEntries: a mapping of text to text,
+//   - a map of text to one of these: a mapping,
 //   - a slice of these, or of *yaml.Node: a list,
 //   - fieldPlace, without a tag: where the mapping stands.
 //
@@ -167,6 +168,8 @@ func (w *decodeWalk) value(written *yaml.Node, into reflect.Value, depth int) er
 		return w.value(n, into.Elem(), depth)
 	case reflect.Slice:
 		return w.list(n, into, depth)
+	case reflect.Map:
+		return w.table(n, into, depth)
 	}
 	return w.mapping(n, into, depth)
 }
@@ -207,6 +210,22 @@ func (w *decodeWalk) mapping(n *yaml.Node, into reflect.Value, depth int) error 
 			}
 		}
 		return nil
+	})
+}
+
+// table fills a map.
+func (w *decodeWalk) table(n *yaml.Node, into reflect.Value, depth int) error {
+	if n.Kind != yaml.MappingNode {
+		return w.wrongType(n, "a mapping")
+	}
+	into.Set(reflect.MakeMap(into.Type()))
+	return w.eachKey(n, depth, func(key string, value *yaml.Node) error {
+		return w.within(key, func() error {
+			v := reflect.New(into.Type().Elem()).Elem()
+			err := w.value(value, v, depth+1)
+			into.SetMapIndex(reflect.ValueOf(key), v)
+			return err
+		})
 	})
 }
 
