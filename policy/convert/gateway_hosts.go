@@ -249,7 +249,7 @@ func (g *gatewayHosts) host(name string, there []*portHost, paths map[gatewayPat
 			g.explain(&granted, p.by[first.path])
 		}
 		if narrowed && len(granted.notes.texts) == 0 {
-			g.b.warn(&granted.notes, first.at, codeTightest, "", tightestMessage)
+			g.b.warn(&granted.notes, first.at, codeTightest, first.field, tightestMessage)
 		}
 		if first.path.text == "" && first.path.kind == matchSegments {
 			granted.at = h.place.at
@@ -271,12 +271,12 @@ func (g *gatewayHosts) explain(granted *place, matches []*gatewayMatch) {
 		same := alike(m.terms, *granted)
 		switch {
 		case same && has && m.conditional() && !(i+1 < len(matches) && alikeFrom(matches[i+1:], *granted)):
-			g.b.warn(&granted.notes, m.at, codeMatchLost, "", fmt.Sprintf("a policy file does not look at %s: what is granted here holds for all requests of this path", m.condition()))
+			g.b.warn(&granted.notes, m.at, codeMatchLost, m.field, fmt.Sprintf("a policy file does not look at %s: what is granted here holds for all requests of this path", m.condition()))
 		case same, !has && m.conditional() && !granted.nobody:
 		case m.conditional():
-			g.b.warn(&granted.notes, m.at, codeMatchLost, "", fmt.Sprintf("a policy file does not look at %s: requests of this path get what all of its matches grant, which is less than this one does; give what it takes a path or a host of its own", m.condition()))
+			g.b.warn(&granted.notes, m.at, codeMatchLost, m.field, fmt.Sprintf("a policy file does not look at %s: requests of this path get what all of its matches grant, which is less than this one does; give what it takes a path or a host of its own", m.condition()))
 		default:
-			g.b.warn(&granted.notes, m.at, codeTightest, "", tightestMessage)
+			g.b.warn(&granted.notes, m.at, codeTightest, m.field, tightestMessage)
 		}
 	}
 }

@@ -18,6 +18,7 @@ type gatewayMatch struct {
 	filter  bool     // the terms are a CORS filter's of the rule
 	answers bool     // the gateway answers itself: a redirect
 	at      Position // of the match
+	field   string   // where it stands in its object
 	made    int      // its place in the order of age, rule and match
 	partly  bool     // it is asked about paths of which it may take only some
 }

@@ -111,11 +111,12 @@ func (g *gatewayReading) httpRoute(o *kubernetesObject) (*gatewayRoute, error) {
 		field := fmt.Sprintf("spec.rules[%d]", i)
 		rule := &gatewayRule{name: spec.Name.Value, at: o.position(spec.Place.Line, spec.Place.Column)}
 		cookie := g.readFilters(o, rule, field, spec)
-		matches := spec.Matches
-		if len(matches) == 0 {
-			matches = []httpRouteMatch{{Place: spec.Place}}
+		if len(spec.Matches) == 0 {
+			m := g.newMatch(rule.at, field, gatewayPath{kind: matchSegments})
+			m.cookie = cookie
+			rule.matches = append(rule.matches, m)
 		}
-		for j, spec := range matches {
+		for j, spec := range spec.Matches {
 			if m := g.match(o, fmt.Sprintf("%s.matches[%d]", field, j), spec); m != nil {
 				m.cookie = cookie
 				rule.matches = append(rule.matches, m)
@@ -173,7 +174,7 @@ func (g *gatewayReading) readFilters(o *kubernetesObject, rule *gatewayRule, pat
 
 // match takes a match of an HTTPRoute.
 func (g *gatewayReading) match(o *kubernetesObject, path string, spec httpRouteMatch) *gatewayMatch {
-	m := g.newMatch(o.position(spec.Place.Line, spec.Place.Column), gatewayPath{kind: matchSegments})
+	m := g.newMatch(o.position(spec.Place.Line, spec.Place.Column), path, gatewayPath{kind: matchSegments})
 	m.method, m.query = spec.Method.Value, len(spec.QueryParams) > 0
 	for _, h := range spec.Headers {
 		m.headers = append(m.headers, h.Name.Value)
@@ -184,9 +185,9 @@ func (g *gatewayReading) match(o *kubernetesObject, path string, spec httpRouteM
 	return m
 }
 
-func (g *gatewayReading) newMatch(at Position, path gatewayPath) *gatewayMatch {
+func (g *gatewayReading) newMatch(at Position, field string, path gatewayPath) *gatewayMatch {
 	g.made++
-	return &gatewayMatch{path: path, at: at, made: g.made}
+	return &gatewayMatch{path: path, at: at, field: field, made: g.made}
 }
 
 // setPath sets the path of a match, and reports whether it can match anything.
@@ -228,10 +229,10 @@ func (g *gatewayReading) grpcRoute(o *kubernetesObject) (*gatewayRoute, error) {
 	for i, spec := range object.Spec.Rules {
 		rule := &gatewayRule{name: spec.Name.Value, at: o.position(spec.Place.Line, spec.Place.Column)}
 		if len(spec.Matches) == 0 {
-			rule.matches = append(rule.matches, g.newMatch(rule.at, gatewayPath{kind: matchSegments}))
+			rule.matches = append(rule.matches, g.newMatch(rule.at, fmt.Sprintf("spec.rules[%d]", i), gatewayPath{kind: matchSegments}))
 		}
 		for j, spec := range spec.Matches {
-			m := g.newMatch(o.position(spec.Place.Line, spec.Place.Column), gatewayPath{kind: matchSegments})
+			m := g.newMatch(o.position(spec.Place.Line, spec.Place.Column), fmt.Sprintf("spec.rules[%d].matches[%d]", i, j), gatewayPath{kind: matchSegments})
 			for _, h := range spec.Headers {
 				m.headers = append(m.headers, h.Name.Value)
 			}
