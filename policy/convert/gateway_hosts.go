@@ -123,7 +123,7 @@ func (h *portHost) taking(path gatewayPath, work *int) (list []*gatewayMatch) {
 	text := path.text
 	switch path.kind {
 	case matchRegex:
-		*work += len(h.rest)
+		*work += 4 * len(h.rest)
 		start := startOf(path.text)
 		for _, m := range h.rest {
 			if m.path == path {

@@ -29,10 +29,6 @@ type gatewayPath struct {
 	text string    // empty for all paths
 }
 
-func (p gatewayPath) covers(path string) bool {
-	return p.text == "" || path == p.text || strings.HasPrefix(path, p.text) && path[len(p.text)] == '/'
-}
-
 func (m *gatewayMatch) conditional() bool {
 	return m.method != "" || len(m.headers) > 0 || m.query || m.cookie
 }

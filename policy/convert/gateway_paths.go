@@ -148,15 +148,13 @@ func (n *narrowing) shut(m *gatewayMatch) {
 	if n.nobody || n.now == nil {
 		return
 	}
-	if n.simple {
-		return // no preflight allows it
+	p, header := n.now.policy, m.ownHeader()
+	has := func(list []string, name string) bool {
+		return slices.ContainsFunc(list, func(s string) bool { return s == "*" || strings.EqualFold(s, name) })
 	}
-	if len(m.terms.policies) > 0 && n.within(m.terms) {
-		return
-	}
-	p := n.now.policy
-	header := m.ownHeader()
 	switch {
+	case n.simple, header != "" && !has(p.AllowHeaders, header), header == "" && !has(p.AllowMethods, m.method): // no preflight allows it
+	case len(m.terms.policies) > 0 && n.within(m.terms):
 	case header != "" && !slices.Contains(p.AllowHeaders, "*"):
 		p.AllowHeaders = slices.DeleteFunc(p.AllowHeaders, func(s string) bool { return strings.EqualFold(s, header) })
 	case m.method != "" && !slices.Contains([]string{"GET", "HEAD", "POST"}, m.method) && !slices.Contains(p.AllowMethods, "*"):

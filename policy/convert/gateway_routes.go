@@ -190,6 +190,9 @@ func (g *gatewayReading) newMatch(at Position, field string, path gatewayPath) *
 	return &gatewayMatch{path: path, at: at, field: field, made: g.made}
 }
 
+// maxGatewayPath is the most that the schema takes.
+const maxGatewayPath = 1024
+
 // setPath sets the path of a match, and reports whether it can match anything.
 func (g *gatewayReading) setPath(m *gatewayMatch, name string, o *kubernetesObject, value field[string], kind string) bool {
 	warn := func(why string) bool {
@@ -197,6 +200,9 @@ func (g *gatewayReading) setPath(m *gatewayMatch, name string, o *kubernetesObje
 		return false
 	}
 	text := value.Value
+	if len(text) > maxGatewayPath {
+		return warn(fmt.Sprintf("a path has at most %d characters; Gateway API refuses it", maxGatewayPath))
+	}
 	switch kind {
 	case "Exact", "PathPrefix":
 		if !strings.HasPrefix(text, "/") || strings.ContainsAny(text, "?#") {
