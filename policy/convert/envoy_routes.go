@@ -180,15 +180,20 @@ func (r *envoyReader) placesOf(routes []envoyRoute) (list []*route) {
 		return []*route{r.leastOf(routes)}
 	}
 	// From the last to the first: what stands behind a route is known then.
+	var whole []*route // those before list, the other way round: to put each in front would take the square of their number
+	join := func() {
+		slices.Reverse(whole)
+		list, whole = append(whole, list...), nil
+	}
 	for i := len(routes) - 1; i >= 0; i-- {
 		if from := routes[i]; from.partial() {
+			join()
 			list = r.overlay(from, list)
 		} else {
-			list = append(list, nil)
-			copy(list[1:], list)
-			list[0] = &route{match: from.match, place: from.place}
+			whole = append(whole, &route{match: from.match, place: from.place})
 		}
 	}
+	join()
 	return list
 }
 

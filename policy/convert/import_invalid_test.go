@@ -40,6 +40,36 @@ func TestInvalidKubernetes(t *testing.T) {
 	}
 }
 
+// TestPagesNameCodes holds that the page about a kind explains every warning that its fixtures have.
+func TestPagesNameCodes(t *testing.T) {
+	for _, kind := range []string{"ingress-nginx", "istio"} {
+		page, err := os.ReadFile("../../docs/import-" + kind + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, _ := filepath.Glob(filepath.Join("testdata", kind, "*.want"))
+		codes := map[string]bool{}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			warnings, _, _ := strings.Cut(string(data), "---\n")
+			for line := range strings.Lines(warnings) {
+				codes[line[strings.LastIndexByte(line, '[')+1:strings.LastIndexByte(line, ']')]] = true
+			}
+		}
+		if len(codes) < 8 {
+			t.Errorf("the fixtures of %s have only the warnings %v", kind, codes)
+		}
+		for code := range codes {
+			if !strings.Contains(string(page), "`"+code+"`") {
+				t.Errorf("docs/import-%s.md does not explain %s", kind, code)
+			}
+		}
+	}
+}
+
 // TestFilesInAnyOrder holds that the order of FILEs, and a FILE that is given twice, change nothing.
 func TestFilesInAnyOrder(t *testing.T) {
 	for kind, names := range map[string][]string{"ingress-nginx": {"paths", "order-unknown", "hosts", "alias", "canary", "classes"}, "istio": {"delegates", "merged-unordered", "gateway", "several-hosts"}} {

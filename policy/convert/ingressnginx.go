@@ -3,6 +3,7 @@ package convert
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,7 +87,7 @@ func readIngressNginx(b *builder, sources []Source) error {
 		return err
 	}
 	var all []*ingress
-	classes, maps := map[string]string{}, configMaps{}
+	classes, known := map[string]string{}, configMaps{}
 	for _, o := range objects {
 		switch o.kind {
 		case "IngressClass":
@@ -99,7 +100,7 @@ func readIngressNginx(b *builder, sources []Source) error {
 				classes[o.meta.Name.Value] = c.Spec.Controller.Value
 			}
 		case "ConfigMap":
-			maps.add(o)
+			known.add(o)
 		default:
 			i := &ingress{kubernetesObject: o}
 			if err := o.decode(&i.spec); err != nil {
@@ -127,7 +128,7 @@ func readIngressNginx(b *builder, sources []Source) error {
 	sortIngresses(own)
 	counted := own[:0:0]
 	for _, i := range own {
-		ok, err := i.readAnnotations(b, maps)
+		ok, err := i.readAnnotations(b, known)
 		if err != nil {
 			return err
 		}
@@ -135,7 +136,7 @@ func readIngressNginx(b *builder, sources []Source) error {
 			counted = append(counted, i)
 		}
 	}
-	maps.warn(b)
+	known.warn(b)
 	for _, ofOne := range byController(counted) {
 		writeServers(b, makeServers(b, ofOne))
 	}
@@ -145,21 +146,22 @@ func readIngressNginx(b *builder, sources []Source) error {
 // byController parts Ingresses by class: each class has a controller of its own. Those of no class are those of class nginx,
 // or of the first one.
 func byController(all []*ingress) (parts [][]*ingress) {
-	classes := classesOf(all)
+	byClass := map[string][]*ingress{}
+	for _, i := range all {
+		byClass[i.class] = append(byClass[i.class], i)
+	}
+	classes := slices.Sorted(maps.Keys(byClass))
 	if len(classes) > 1 && classes[0] == "" {
 		own := classes[1]
-		if slices.Contains(classes, "nginx") {
+		if byClass["nginx"] != nil {
 			own = "nginx"
 		}
-		for _, i := range all {
-			if i.class == "" {
-				i.class = own
-			}
-		}
+		byClass[own] = append(byClass[own], byClass[""]...)
+		sortIngresses(byClass[own])
 		classes = classes[1:]
 	}
 	for _, class := range classes {
-		parts = append(parts, slices.DeleteFunc(slices.Clone(all), func(i *ingress) bool { return i.class != class }))
+		parts = append(parts, byClass[class])
 	}
 	return parts
 }
@@ -231,16 +233,6 @@ func ownIngresses(b *builder, all []*ingress, controllers map[string]string) (ow
 	return own
 }
 
-func classesOf(all []*ingress) (classes []string) {
-	for _, i := range all {
-		if !slices.Contains(classes, i.class) {
-			classes = append(classes, i.class)
-		}
-	}
-	slices.Sort(classes)
-	return classes
-}
-
 // sortIngresses puts Ingresses in the order in which the controller takes them: the oldest first, of those that were made
 // in the same second the last by name (sortIngressSlice). Files that are no dump of a cluster do not say it.
 func sortIngresses(all []*ingress) {
@@ -255,7 +247,7 @@ func (i *ingress) before(other *ingress) bool {
 }
 
 // readAnnotations reads what an Ingress says. It is not ok if the controller passes over the whole Ingress.
-func (i *ingress) readAnnotations(b *builder, maps configMaps) (ok bool, err error) {
+func (i *ingress) readAnnotations(b *builder, known configMaps) (ok bool, err error) {
 	if canary, err := i.flag("canary"); err != nil || canary.value {
 		return false, err // a canary takes the settings of the Ingress beside it
 	}
@@ -284,7 +276,7 @@ func (i *ingress) readAnnotations(b *builder, maps configMaps) (ok bool, err err
 	if rewriteTarget.MatchString(target.Value) && !strings.ContainsAny(target.Value, "\r\n") {
 		i.target = strings.TrimSpace(target.Value)
 	}
-	i.warnOfSnippets(b, maps, &notes)
+	i.warnOfSnippets(b, known, &notes)
 	i.cors.notes.texts = append(i.cors.notes.texts, notes.texts...)
 	return true, nil
 }
@@ -302,11 +294,12 @@ func (i *ingress) readAliases(b *builder) (valid bool, err error) {
 				fmt.Sprintf("%s is no name of a server, so the controller passes over Ingress %s, and so does import", printable.Cut(strconv.Quote(alias)), printable.Cut(i.name())))
 			return false, nil
 		}
-		if alias != "" && !slices.Contains(i.aliases, alias) {
+		if alias != "" {
 			i.aliases = append(i.aliases, alias)
 		}
 	}
 	slices.Sort(i.aliases)
+	i.aliases = slices.Compact(i.aliases)
 	return true, nil
 }
 
@@ -319,8 +312,7 @@ const (
 	codeWiderThere     = "invalid-means-any" // a value for which the source lets everybody in
 	codeOneLabel       = "one-label"         // a wildcard that is one label there and several here
 	codeNull           = "null-origin"       // null, and whatever ends in it
-	codePathExpression = "expression"        // an expression that RE2 does not have
+	codePathExpression = "path-expression"   // an expression that RE2 does not have
 	codeNoPathType     = "path-type"         // a path that versions of the controller take differently
 	codePreflight      = "preflight-fails"   // a list that makes browsers refuse every preflight there
-	codeExposeAll      = "expose-any-with-credentials"
 )

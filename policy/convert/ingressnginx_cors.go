@@ -269,7 +269,7 @@ func exposeWithCredentials(b *builder, q *proposal, at Position, field string, n
 	if !q.policy.AllowCredentials || !slices.Contains(names, "*") {
 		return names
 	}
-	b.warn(&q.notes, at, codeExposeAll, field, "* exposes every header to requests without credentials only, and with credentials none: it is left out; list the names that scripts read")
+	b.warn(&q.notes, at, codeExposeAny, field, "* exposes every header to requests without credentials only, and with credentials none: it is left out; list the names that scripts read")
 	return slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == "*" })
 }
 
@@ -280,11 +280,11 @@ func listed(value string) (list []string, ok bool) {
 		if strings.ContainsAny(s, " \t") {
 			return nil, false
 		}
-		if s != "" && !slices.Contains(list, s) {
+		if s != "" {
 			list = append(list, s)
 		}
 	}
-	return list, true
+	return once(list, false), true
 }
 
 // maxPolicyAge is the longest that a policy file can say, in seconds. No browser keeps a preflight longer than a day.

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -263,12 +264,11 @@ func ctlServers(all []ctlIngress) []*ctlServer {
 // ctlDuplicates reports whether a server has a location twice.
 func ctlDuplicates(servers []*ctlServer) bool {
 	for _, s := range servers {
+		if slices.ContainsFunc(s.locations, func(l *ctlLocation) bool { return l.regex || l.rewrite }) {
+			continue // expressions may stand twice
+		}
 		seen := map[string]bool{}
 		for _, l := range s.locations {
-			if l.regex || l.rewrite {
-				seen = map[string]bool{} // expressions may stand twice
-				break
-			}
 			key := l.path
 			if l.pathType == "Exact" {
 				key = "= " + key

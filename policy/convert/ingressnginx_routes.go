@@ -121,17 +121,16 @@ func (s *nginxServer) writePrefixes(b *builder, h *host) {
 	slices.SortStableFunc(prefixes, func(a, b *nginxLocation) int {
 		return cmp.Or(cmp.Compare(len(b.prefix()), len(a.prefix())), strings.Compare(a.path, b.path))
 	})
-	around := func(l *nginxLocation, path string) *place {
-		for _, o := range prefixes {
-			if o != l && strings.HasPrefix(path, o.prefix()) {
-				return &o.place
-			}
+	parents := parentsOf(prefixes)
+	around := func(l *nginxLocation) *place {
+		if o := parents[l]; o != nil {
+			return &o.place
 		}
 		return &h.place
 	}
 	for _, l := range prefixes {
 		if bare, slash := strings.CutSuffix(l.path, "/"); l.untyped {
-			if outer := around(l, l.path); (outer != &h.place || s.locations[0].routed) && !alike(*outer, l.place) {
+			if outer := around(l); (outer != &h.place || s.locations[0].routed) && !alike(*outer, l.place) {
 				b.warn(&l.place.notes, l.place.at, codeNoPathType, "pathType",
 					fmt.Sprintf("without a pathType, %s is a plain prefix, which newer controllers take by segments: %sx has this place here, and another one there; write pathType", printable.Cut(l.path), printable.Cut(l.path)))
 			}
@@ -139,7 +138,7 @@ func (s *nginxServer) writePrefixes(b *builder, h *host) {
 		} else if !slash {
 			s.route(b, h, l, matchSegments, l.path)
 		} else {
-			if outer := around(l, bare); !exact[bare] && letsIn(outer) {
+			if outer := around(l); !exact[bare] && letsIn(outer) {
 				// nginx redirects /a to the location /a/ before it looks at anything (ngx_http_core_find_config_phase).
 				r := &route{place: place{at: l.place.at, nobody: true}}
 				r.match, _ = literal(matchPath, bare)
@@ -149,10 +148,34 @@ func (s *nginxServer) writePrefixes(b *builder, h *host) {
 			s.route(b, h, l, matchPrefix, l.path)
 		}
 	}
+	if s.unsaid != nil {
+		for _, r := range h.routes {
+			r.place.tighten(*s.unsaid)
+		}
+		h.place.tighten(*s.unsaid)
+	}
 }
 
-// route adds the route of a location. One that a policy file cannot hold is left out, and no place of the host grants more
-// than it does then.
+// parentsOf returns for each location the longest other one whose prefix begins its own.
+func parentsOf(locations []*nginxLocation) map[*nginxLocation]*nginxLocation {
+	sorted := slices.Clone(locations)
+	slices.SortFunc(sorted, func(a, b *nginxLocation) int { return strings.Compare(a.prefix(), b.prefix()) })
+	parents := map[*nginxLocation]*nginxLocation{}
+	var open []*nginxLocation // those that begin the one before
+	for _, l := range sorted {
+		for len(open) > 0 && !strings.HasPrefix(l.prefix(), open[len(open)-1].prefix()) {
+			open = open[:len(open)-1]
+		}
+		if len(open) > 0 {
+			parents[l] = open[len(open)-1]
+		}
+		open = append(open, l)
+	}
+	return parents
+}
+
+// route adds the route of a location. One that a policy file cannot hold is left out, and noted: no place of the host grants
+// more than it does then.
 func (s *nginxServer) route(b *builder, h *host, l *nginxLocation, kind matchKind, path string) {
 	m, ok := literal(kind, path)
 	if ok {
@@ -160,13 +183,11 @@ func (s *nginxServer) route(b *builder, h *host, l *nginxLocation, kind matchKin
 		return
 	}
 	b.warn(&h.notes, l.place.at, codePathExpression, "path", fmt.Sprintf("%s cannot be written as a path: the place is left out, and other places of the host grant no more than it does", printable.Cut(l.path)))
-	for _, o := range s.locations {
-		o.place.tighten(l.place)
+	if s.unsaid == nil {
+		s.unsaid = &place{policies: l.place.policies, nobody: l.place.nobody}
+	} else {
+		s.unsaid.tighten(l.place)
 	}
-	for _, r := range h.routes {
-		r.place.tighten(l.place)
-	}
-	h.place.tighten(l.place)
 }
 
 // tighten makes a place grant no more than another one does, and keeps what is said of it.

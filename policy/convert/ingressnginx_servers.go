@@ -20,7 +20,8 @@ type nginxServer struct {
 	byPath    map[string][]*nginxLocation
 	aliases   []string
 	aliasesOf *ingress
-	redirect  bool // from-to-www-redirect
+	redirect  bool   // from-to-www-redirect
+	unsaid    *place // what those locations grant that a policy file cannot hold; nil: there are none
 }
 
 // A nginxLocation is a path of a server.

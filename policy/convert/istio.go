@@ -99,6 +99,7 @@ type istioVS struct {
 	*kubernetesObject
 	spec     istioSpec
 	created  time.Time // zero: the file does not say it
+	number   int       // in the order of the control plane
 	gateways []string  // namespace/name, or mesh
 	routes   []istioHTTP
 }
@@ -138,6 +139,7 @@ type istioReader struct {
 	byName   map[string]*istioVS // those without hosts, which others delegate to
 	gateways map[string]*istioGateway
 	places   map[*istioCORS]place
+	merged   int // routes that delegates made
 }
 
 // readIstio reads VirtualServices, and Gateways where they are beside them.
@@ -170,11 +172,11 @@ func readIstio(b *builder, sources []Source) error {
 	slices.SortStableFunc(r.all, func(a, b *istioVS) int { // sortConfigByCreationTime
 		return cmp.Or(a.created.Compare(b.created), strings.Compare(a.meta.Name.Value+"."+a.namespace(), b.meta.Name.Value+"."+b.namespace()))
 	})
-	for _, v := range r.all {
+	for i, v := range r.all {
+		v.number = i
 		v.routes = r.delegated(v)
 	}
-	r.write()
-	return nil
+	return r.write()
 }
 
 // take takes a VirtualService, unless the control plane refuses it.

@@ -22,9 +22,14 @@ func (r *istioReader) delegated(v *istioVS) (routes []istioHTTP) {
 		}
 		name := namespace + "/" + h.Delegate.Name.Value
 		other := r.byName[name]
+		why := ""
 		if other == nil {
-			r.b.warn(nil, v.position(h.Delegate.At), codeDelegate, "delegate",
-				fmt.Sprintf("VirtualService %s, to which %s delegates, is in none of the files, so its routes are left alone here (passthrough): add the file", printable.Cut(name), printable.Cut(v.name())))
+			why = "is in none of the files, so its routes are left alone here (passthrough): add the file"
+		} else if r.merged += len(other.spec.Spec.HTTP) + countMatches(other)*max(len(h.Match), 1); r.merged > maxMerged {
+			why = "makes too many routes together with the others, so its routes are left alone here (passthrough)"
+		}
+		if why != "" {
+			r.b.warn(nil, v.position(h.Delegate.At), codeDelegate, "delegate", fmt.Sprintf("VirtualService %s, to which %s delegates, %s", printable.Cut(name), printable.Cut(v.name()), why))
 			h.CORS, h.Delegate = nil, nil
 			routes = append(routes, h)
 			continue
@@ -36,6 +41,16 @@ func (r *istioReader) delegated(v *istioVS) (routes []istioHTTP) {
 		}
 	}
 	return routes
+}
+
+// maxMerged bounds the routes that are made of roots and delegates: each root can have all routes of the same delegate.
+const maxMerged = 1_000_000
+
+func countMatches(v *istioVS) (n int) {
+	for i := range v.spec.Spec.HTTP {
+		n += len(v.spec.Spec.HTTP[i].Match)
+	}
+	return n
 }
 
 // codeDelegate is of delegates that no file has.

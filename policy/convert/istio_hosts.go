@@ -11,98 +11,145 @@ import (
 	"github.com/corsproc/corsproc/policy/printable"
 )
 
-// An istioHost is a host at one gateway, or in the mesh, with its VirtualServices in their order.
+// An istioHost is hosts at one gateway, or in the mesh, with their VirtualServices in their order.
 type istioHost struct {
-	gateway, host string
-	services      []*istioVS
+	gateway  string
+	hosts    []string
+	services []*istioVS
 }
 
+// maxHostRoutes bounds the routes of all hosts together: a VirtualService has all its routes at each of its hosts.
+const maxHostRoutes = 2_000_000
+
 // write tells the builder of all hosts. A host at several gateways is one place here: what all of them grant.
-func (r *istioReader) write() {
-	var order []*istioHost
-	byName := map[[2]string]*istioHost{}
-	for _, v := range r.all {
-		for _, g := range once(v.gateways, false) {
-			for _, name := range r.hostsAt(v, g) {
-				key := [2]string{g, name}
-				h := byName[key]
-				if h == nil {
-					h = &istioHost{gateway: g, host: name}
-					byName[key] = h
-					order = append(order, h)
-				}
-				h.services = append(h.services, v)
+func (r *istioReader) write() error {
+	groups := r.groups()
+	count := 0
+	for _, h := range groups {
+		for _, v := range h.services {
+			if count += len(v.routes) + 1; count > maxHostRoutes {
+				return v.fault(0, 0, fmt.Sprintf("the routes of all hosts together are more than %d: import the files in parts", maxHostRoutes))
 			}
 		}
 	}
 	e := &envoyReader{b: r.b}
 	var hosts []*host
-	for _, h := range append(order, elsewhere(order, byName)...) {
+	for _, h := range groups {
 		hosts = append(hosts, r.host(e, h))
 	}
 	r.b.hosts = e.join(hosts)
+	return nil
 }
 
-// elsewhere returns what holds for hosts at those gateways that have them by a wildcard only: a policy file does not tell
-// gateways apart, and would take the host's own for them, too.
-func elsewhere(hosts []*istioHost, byName map[[2]string]*istioHost) (more []*istioHost) {
-	wildcards := map[string][]*istioHost{}
-	for _, h := range hosts {
-		if strings.HasPrefix(h.host, "*") {
-			wildcards[h.gateway] = append(wildcards[h.gateway], h)
-		}
-	}
-	seen := map[[2]string]bool{}
-	for _, gateway := range slices.Sorted(maps.Keys(wildcards)) {
-		for _, h := range hosts {
-			key := [2]string{gateway, h.host}
-			if byName[key] != nil || seen[key] {
-				continue
-			}
-			seen[key] = true
-			var best *istioHost
-			for _, w := range wildcards[gateway] {
-				if hostCovers(w.host, h.host) && (best == nil || len(w.host) > len(best.host)) {
-					best = w
+// groups returns the hosts of every gateway, those together that have the same VirtualServices. Hosts at those gateways that
+// have them by a wildcard only are among them: a policy file does not tell gateways apart, and would take what the host has
+// elsewhere for them, too.
+func (r *istioReader) groups() (groups []*istioHost) {
+	type key struct{ gateway, host string }
+	services := map[key][]*istioVS{}
+	wildcards := map[string]hostIndex{}
+	var order []key
+	for _, v := range r.all {
+		for _, g := range once(v.gateways, false) {
+			for _, name := range r.hostsAt(v, g) {
+				k := key{g, name}
+				if services[k] == nil {
+					order = append(order, k)
+				}
+				services[k] = append(services[k], v)
+				if strings.HasPrefix(name, "*") {
+					if wildcards[g] == nil {
+						wildcards[g] = hostIndex{}
+					}
+					wildcards[g][name] = true
 				}
 			}
-			if best != nil {
-				more = append(more, &istioHost{gateway, h.host, best.services})
+		}
+	}
+	seen := map[string]bool{}
+	gateways := slices.Sorted(maps.Keys(wildcards))
+	if len(order)*len(gateways) > maxHostRoutes {
+		gateways = nil // nobody has so many of both
+	}
+	for _, k := range slices.Clone(order) {
+		if seen[k.host] {
+			continue
+		}
+		seen[k.host] = true
+		for _, g := range gateways {
+			if here := (key{g, k.host}); services[here] == nil {
+				if w := wildcards[g].around(k.host); w != "" {
+					services[here] = services[key{g, w}]
+					order = append(order, here)
+				}
 			}
 		}
 	}
-	return more
+	byServices := map[string]*istioHost{}
+	for _, k := range order {
+		var id strings.Builder
+		fmt.Fprintf(&id, "%q", k.gateway)
+		for _, v := range services[k] {
+			fmt.Fprintf(&id, " %d", v.number)
+		}
+		h := byServices[id.String()]
+		if h == nil {
+			h = &istioHost{gateway: k.gateway, services: services[k]}
+			byServices[id.String()] = h
+			groups = append(groups, h)
+		}
+		h.hosts = append(h.hosts, k.host)
+	}
+	return groups
 }
 
 // hostsAt returns the hosts of a VirtualService for which a gateway listens, and all where no file has the gateway.
 func (r *istioReader) hostsAt(v *istioVS, gateway string) (hosts []string) {
+	own := hostIndex{}
 	for _, f := range v.spec.Spec.Hosts {
-		hosts = append(hosts, v.fullName(f.Value))
+		name := v.fullName(f.Value)
+		hosts = append(hosts, name)
+		own[name] = true
 	}
 	g := r.gateways[gateway]
 	if g == nil {
 		return hosts
 	}
+	listens, names := g.listens(v.namespace(), gateway)
 	var both []string
-	for _, s := range g.Spec.Servers {
-		for _, f := range s.Hosts {
-			namespace, name, ok := strings.Cut(f.Value, "/")
-			if !ok {
-				name = f.Value
-			} else if namespace != "*" && namespace != v.namespace() && !(namespace == "." && strings.HasPrefix(gateway, v.namespace()+"/")) {
-				continue
-			}
-			name = strings.ToLower(name)
-			for _, h := range hosts {
-				if hostCovers(name, h) {
-					both = append(both, h)
-				} else if hostCovers(h, name) {
-					both = append(both, name)
-				}
-			}
+	for _, h := range hosts {
+		if listens.covers(h) {
+			both = append(both, h)
+		}
+	}
+	for _, name := range names {
+		if !own[name] && own.around(name) != "" {
+			both = append(both, name)
 		}
 	}
 	return once(both, false)
+}
+
+// listens returns the hosts for which a gateway listens on behalf of a namespace, as an index and in their order.
+func (g *istioGateway) listens(namespace, gateway string) (hostIndex, []string) {
+	index := hostIndex{}
+	var names []string
+	for _, s := range g.Spec.Servers {
+		for _, f := range s.Hosts {
+			of, name, ok := strings.Cut(f.Value, "/")
+			if !ok {
+				name = f.Value
+			} else if of != "*" && of != namespace && !(of == "." && strings.HasPrefix(gateway, namespace+"/")) {
+				continue
+			}
+			name = strings.ToLower(name)
+			if !index[name] {
+				index[name] = true
+				names = append(names, name)
+			}
+		}
+	}
+	return index, names
 }
 
 // fullName returns the name of a host: a name without dots is a service of the namespace (ResolveShortnameToFQDN).
@@ -116,7 +163,7 @@ func (v *istioVS) fullName(host string) string {
 
 func (r *istioReader) host(e *envoyReader, h *istioHost) *host {
 	v := h.services[0]
-	out := &host{domains: []string{h.host}, place: place{at: v.position(fieldPlace{v.meta.Name.Line, v.meta.Name.Column})}}
+	out := &host{domains: h.hosts, place: place{at: v.position(fieldPlace{v.meta.Name.Line, v.meta.Name.Column})}}
 	out.name = r.envoyName(h)
 	var lists [][]envoyRoute
 	for _, v := range h.services {
@@ -129,7 +176,7 @@ func (r *istioReader) host(e *envoyReader, h *istioHost) *host {
 	var routes, last []envoyRoute
 	for _, list := range lists {
 		for _, route := range list {
-			if route.match == everyPath && !route.partial() {
+			if route.all() {
 				last = append(last, route)
 			} else {
 				routes = append(routes, route)
@@ -145,7 +192,7 @@ func (r *istioReader) host(e *envoyReader, h *istioHost) *host {
 // one port, and no other host is in the VirtualService, since Istio makes one virtual host of hosts with equal routes.
 func (r *istioReader) envoyName(h *istioHost) string {
 	g := r.gateways[h.gateway]
-	if g == nil || strings.Contains(h.host, "*") || len(h.services) > 1 || len(h.services[0].spec.Spec.Hosts) > 1 {
+	if g == nil || len(h.hosts) > 1 || strings.Contains(h.hosts[0], "*") || len(h.services) > 1 || len(h.services[0].spec.Spec.Hosts) > 1 {
 		return ""
 	}
 	port := int64(0)
@@ -159,7 +206,7 @@ func (r *istioReader) envoyName(h *istioHost) string {
 	if port == 0 {
 		return ""
 	}
-	return h.host + ":" + strconv.FormatInt(port, 10)
+	return h.hosts[0] + ":" + strconv.FormatInt(port, 10)
 }
 
 // warnOfRedirect warns of a gateway that redirects what comes over http: a policy does not look at the scheme.
@@ -169,13 +216,18 @@ func (r *istioReader) warnOfRedirect(out *host, h *istioHost) {
 		return
 	}
 	for _, s := range g.Spec.Servers {
-		if s.TLS != nil && s.TLS.Redirect.Value && slices.ContainsFunc(s.Hosts, func(f field[string]) bool {
+		if s.TLS == nil || !s.TLS.Redirect.Value {
+			continue
+		}
+		there := hostIndex{}
+		for _, f := range s.Hosts {
 			_, name, ok := strings.Cut(f.Value, "/")
 			if !ok {
 				name = f.Value
 			}
-			return hostsMeet(name, h.host)
-		}) {
+			there[strings.ToLower(name)] = true
+		}
+		if slices.ContainsFunc(h.hosts, func(name string) bool { return there.covers(name) }) {
 			r.b.warn(&out.notes, Position{g.file, s.TLS.Redirect.Line, s.TLS.Redirect.Column}, codeTLS, "httpsRedirect",
 				"requests over http are redirected there without CORS headers, and a policy file does not look at the scheme: here they are answered as those over https are")
 			return
@@ -206,7 +258,7 @@ func (r *istioReader) routesOf(v *istioVS, gateway string) (routes []envoyRoute)
 				continue
 			}
 			routes = append(routes, route)
-			if route.match == everyPath && !route.partial() {
+			if route.all() {
 				return routes
 			}
 		}
@@ -269,7 +321,16 @@ const maxUnordered = 1_000_000
 // tightenUnordered sees to it that routes of two VirtualServices of one host grant no more than both where both could take a
 // request and the files do not say which VirtualService is older.
 func (r *istioReader) tightenUnordered(out *host, services []*istioVS, lists [][]envoyRoute) {
-	work := 0
+	routes := 0
+	for _, list := range lists {
+		routes += len(list)
+	}
+	if routes*routes > maxUnordered {
+		if slices.ContainsFunc(services, func(v *istioVS) bool { return v.created.IsZero() }) {
+			r.tightenAll(out, services, lists)
+		}
+		return
+	}
 	for i := range lists {
 		for j := range i {
 			if !services[i].created.IsZero() && !services[j].created.IsZero() {
@@ -279,11 +340,8 @@ func (r *istioReader) tightenUnordered(out *host, services []*istioVS, lists [][
 			for a := range lists[i] {
 				for b := range lists[j] {
 					p, q := &lists[i][a], &lists[j][b]
-					if work++; work <= maxUnordered {
-						all := func(r *envoyRoute) bool { return r.match == everyPath && !r.partial() }
-						if all(p) != all(q) || !p.match.meets(q.match) {
-							continue // what covers everything goes last, whoever has it
-						}
+					if p.all() != q.all() || !p.match.meets(q.match) {
+						continue // what covers everything goes last, whoever has it
 					}
 					if !p.place.tighten(q.place) {
 						differ = true
@@ -297,4 +355,27 @@ func (r *istioReader) tightenUnordered(out *host, services []*istioVS, lists [][
 			}
 		}
 	}
+}
+
+// all reports whether a route takes every request.
+func (r *envoyRoute) all() bool { return r.match == everyPath && !r.partial() }
+
+// tightenAll makes all routes of a host grant what all of them grant: they are too many to be held against each other.
+func (r *istioReader) tightenAll(out *host, services []*istioVS, lists [][]envoyRoute) {
+	var least *place
+	for _, list := range lists {
+		for i := range list {
+			if p := list[i].place; least == nil {
+				least = &p
+			} else {
+				least.tighten(p)
+			}
+		}
+	}
+	for _, list := range lists {
+		for i := range list {
+			list[i].place.tighten(*least)
+		}
+	}
+	r.b.warn(&out.notes, out.at, codeOrder, "hosts", fmt.Sprintf("%d VirtualServices share this host, the files do not say which one is the oldest, and their routes are too many to be held against each other: here all of them have to grant it; import kubectl get -o yaml, which says it", len(services)))
 }

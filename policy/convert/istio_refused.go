@@ -26,17 +26,24 @@ func (v *istioVS) refused() (fieldPlace, string) {
 		return placeOf(spec.Gateways[0]), "one without hosts is a delegate, and has no gateways"
 	}
 	toMesh := len(spec.Gateways) == 0 || !slices.ContainsFunc(spec.Gateways, func(g field[string]) bool { return g.Value != mesh })
-	for i, h := range spec.Hosts {
-		if h.Value == "" || strings.ContainsAny(h.Value, " /:_") && !strings.Contains(h.Value, "::") || strings.LastIndexByte(h.Value, '*') > 0 {
+	for _, h := range spec.Hosts {
+		if h.Value == "" || len(h.Value) > 253 || strings.ContainsAny(h.Value, " /:_") && !strings.Contains(h.Value, "::") || strings.LastIndexByte(h.Value, '*') > 0 || len(h.Value) > 1 && h.Value[0] == '*' && h.Value[1] != '.' {
 			return placeOf(h), printable.Cut(strconv.Quote(h.Value)) + " is no host"
 		}
 		if toMesh && h.Value == "*" {
 			return placeOf(h), "the host * is not for the mesh"
 		}
-		for _, o := range spec.Hosts[:i] {
-			if hostsMeet(h.Value, o.Value) {
-				return placeOf(h), fmt.Sprintf("the hosts %s and %s are duplicates", printable.Cut(o.Value), printable.Cut(h.Value))
-			}
+	}
+	known := hostIndex{}
+	for _, h := range spec.Hosts {
+		if known[h.Value] {
+			return placeOf(h), printable.Cut(h.Value) + " is there twice"
+		}
+		known[h.Value] = true
+	}
+	for _, h := range spec.Hosts {
+		if o := known.around(h.Value); o != "" {
+			return placeOf(h), fmt.Sprintf("%s and %s are duplicates, as the one covers the other", printable.Cut(o), printable.Cut(h.Value))
 		}
 	}
 	if len(spec.HTTP) == 0 && !spec.TCP.Set() && !spec.TLS.Set() {
@@ -55,21 +62,6 @@ func (v *istioVS) refused() (fieldPlace, string) {
 
 func placeOf[T string | bool | int64 | anything](f field[T]) fieldPlace {
 	return fieldPlace{f.Line, f.Column}
-}
-
-// hostsMeet is Name.Matches: one of two hosts covers the other.
-func hostsMeet(a, b string) bool { return hostCovers(a, b) || hostCovers(b, a) }
-
-// hostCovers reports whether every host of b is one of a.
-func hostCovers(a, b string) bool {
-	rest, wildcard := strings.CutPrefix(a, "*")
-	if !wildcard {
-		return a == b
-	}
-	if other, also := strings.CutPrefix(b, "*"); also {
-		return strings.HasSuffix(other, rest)
-	}
-	return strings.HasSuffix(b, rest)
 }
 
 func (h *istioHTTP) refused(delegate bool) (fieldPlace, string) {

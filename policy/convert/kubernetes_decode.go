@@ -82,7 +82,7 @@ func (w *decodeWalk) fault(n *yaml.Node, message string) error {
 	at := textPosition{n.Line, n.Column}
 	var path strings.Builder
 	for _, p := range w.path {
-		if path.Len() > 0 && p[0] != '[' {
+		if path.Len() > 0 && !strings.HasPrefix(p, "[") {
 			path.WriteByte('.')
 		}
 		path.WriteString(p)
@@ -121,9 +121,8 @@ func (w *decodeWalk) step(n *yaml.Node, depth int) (*yaml.Node, error) {
 }
 
 var (
-	nodeType    = reflect.TypeFor[*yaml.Node]()
-	entriesType = reflect.TypeFor[kubernetesEntries]()
-	placeType   = reflect.TypeFor[fieldPlace]()
+	nodeType  = reflect.TypeFor[*yaml.Node]()
+	placeType = reflect.TypeFor[fieldPlace]()
 )
 
 func (w *decodeWalk) value(written *yaml.Node, into reflect.Value, depth int) error {
@@ -205,7 +204,7 @@ func (w *decodeWalk) mapping(n *yaml.Node, into reflect.Value, depth int) error 
 	}
 	return w.eachKey(n, depth, func(key string, value *yaml.Node) error {
 		for i := range t.NumField() {
-			if t.Field(i).Tag.Get("kube") == key {
+			if key != "" && t.Field(i).Tag.Get("kube") == key {
 				return w.within(key, func() error { return w.value(value, into.Field(i), depth+1) })
 			}
 		}
