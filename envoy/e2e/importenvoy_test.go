@@ -47,7 +47,7 @@ func TestImportEnvoy(t *testing.T) {
 // compareImports asks one Envoy about all of them.
 func compareImports(t *testing.T, all []*imported) {
 	t.Helper()
-	e := startNative(t, all)
+	e := startNative(t, all, silent)
 	for _, f := range all {
 		t.Run(f.name, func(t *testing.T) {
 			asked, allowed := 0, 0
@@ -81,7 +81,16 @@ type manager map[string]any
 
 func importOf(t *testing.T, name string, data []byte) *imported {
 	t.Helper()
-	result, err := convert.Convert("envoy", []convert.Source{{Name: name, Data: data}})
+	f := importAs(t, "envoy", name, data)
+	f.read(t, data)
+	f.questions(string(data))
+	return f
+}
+
+// importAs imports a fixture of a kind.
+func importAs(t *testing.T, kind, name string, data []byte) *imported {
+	t.Helper()
+	result, err := convert.Convert(kind, []convert.Source{{Name: name, Data: data}})
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -93,8 +102,6 @@ func importOf(t *testing.T, name string, data []byte) *imported {
 	if f.set = compiled.Set; f.set == nil {
 		t.Fatalf("%s: %v", name, compiled.Findings)
 	}
-	f.read(t, data)
-	f.questions(string(data))
 	return f
 }
 

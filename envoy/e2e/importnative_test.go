@@ -139,9 +139,11 @@ func (a *nativeAnswer) passes(origin string, include bool) bool {
 	return !include || a.header.Get("Access-Control-Allow-Credentials") == "true"
 }
 
-// startNative starts an Envoy with a listener for each connection manager of each fixture, and an upstream that knows
-// nothing of CORS.
-func startNative(t *testing.T, all []*imported) *launch.Envoy {
+// silent is an upstream that knows nothing of CORS.
+func silent(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }
+
+// startNative starts an Envoy with a listener for each connection manager of each fixture, and an upstream.
+func startNative(t *testing.T, all []*imported, answer http.HandlerFunc) *launch.Envoy {
 	t.Helper()
 	envoy, err := launch.FindEnvoy(root)
 	need(t, err)
@@ -149,7 +151,7 @@ func startNative(t *testing.T, all []*imported) *launch.Envoy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })}
+	server := &http.Server{Handler: answer}
 	go server.Serve(upstream)
 	t.Cleanup(func() { server.Close() })
 

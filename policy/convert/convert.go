@@ -67,6 +67,8 @@ type kind struct {
 var kinds = []kind{
 	{"envoy", readEnvoy},
 	{"istio", readIstio},
+	{"gateway-api", readGatewayAPI},
+	{"envoy-gateway", readEnvoyGateway},
 	{"ingress-nginx", readIngressNginx},
 }
 
