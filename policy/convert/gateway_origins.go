@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -77,8 +78,8 @@ var (
 // patternFault says why a text is no origin pattern of a policy file; empty: it is one.
 func patternFault(text string) (fault string) {
 	set := &corsprocv1.PolicySet{Policies: map[string]*corsprocv1.Policy{"p": {AllowOrigins: []string{text}}}}
-	policy.CompileAll(func(f policy.Finding) {
-		if f.Severity == policy.Error && fault == "" {
+	policy.CompileAll(func(f finding.Finding) {
+		if f.Severity == finding.Error && fault == "" {
 			fault = f.Message
 		}
 	}, policy.Source{Name: "import", Set: set})
