@@ -86,7 +86,7 @@ files.`,
 			return errors.New("no command is given")
 		},
 	}
-	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newDiff(), newHealth(), newVersion(), newCompletion())
+	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newDiff(), newLearn(), newHealth(), newVersion(), newCompletion())
 	root.SetHelpCommand(newHelp())
 	root.SetFlagErrorFunc(suggestFlag)
 	return root
