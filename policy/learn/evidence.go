@@ -20,6 +20,7 @@ type exchange struct {
 	place     *place // nil where there is no room for it
 	kind      policy.Kind
 	malformed bool
+	hasStatus bool // there is an answer
 	answered  bool // with a status below 400: error pages often forget the headers
 	success   bool // 200 to 299
 
@@ -34,13 +35,14 @@ func (l *Learner) event(source int, e *event) {
 	x := exchange{values: v, spot: spot{source, e.line}}
 	status, _ := strconv.Atoi(l.texts.of(v.of[fieldStatus]))
 	x.answered, x.success = 100 <= status && status < 400, 200 <= status && status < 300
+	x.hasStatus = status >= 100
 	if isOurs(v) {
 		l.find(CodeDecidedByCorsproc, l.labelOf(v), x.spot, "")
 		return
 	}
 	x.credentials = string(v.of[fieldAllowCredentials]) == "true"
 	x.star = string(v.of[fieldAllowOrigin]) == "*"
-	if x.answered {
+	if x.answered || x.hasStatus && v.has(fieldAllowOrigin) {
 		x.place = l.placeOf(v)
 		l.headers(&x)
 	}
@@ -59,16 +61,16 @@ func (l *Learner) event(source int, e *event) {
 		l.headerless = x.spot
 	}
 	isCORS := !isOtherMode(v)
-	x.granted = isCORS && x.answered && (x.kind != policy.Preflight || x.success) &&
+	x.granted = isCORS && x.hasStatus && (x.kind != policy.Preflight || x.success) &&
 		(x.star || v.has(fieldAllowOrigin) && string(v.of[fieldAllowOrigin]) == x.origin)
 	if l.report != nil {
 		l.report.take(l, &x, &request, isCORS)
 	}
-	if isCORS && x.kind == policy.Preflight && !x.success && v.has(fieldStatus) && v.has(fieldAllowOrigin) {
+	if isCORS && x.kind == policy.Preflight && !x.success && x.hasStatus && v.has(fieldAllowOrigin) {
 		l.find(CodePreflightStatus, l.labelOf(v), x.spot, v.text(fieldStatus))
 	}
-	if !isCORS || x.place == nil || !x.answered {
-		return
+	if !isCORS || x.place == nil || !x.answered && !x.granted {
+		return // no evidence
 	}
 	l.learn(&x)
 }
@@ -174,7 +176,7 @@ func (l *Learner) headers(x *exchange) {
 	if x.star && x.credentials {
 		l.find(CodeStarWithCredentials, label(), x.spot, "")
 	}
-	if method := string(v.of[fieldMethod]); x.place == nil || method != "GET" && method != "HEAD" {
+	if method := string(v.of[fieldMethod]); x.place == nil || !x.answered || method != "GET" && method != "HEAD" {
 		return
 	}
 	path, _ := pathPrefix(v, 1)
