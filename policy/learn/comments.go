@@ -110,8 +110,8 @@ func (u *unit) commentPolicy(f *draft.File, g *grantPolicy) {
 	sum := &answers{}
 	for _, origin := range g.origins {
 		a := u.answers[origin]
-		sum.requests += a.requests
-		sum.preflights += a.preflights
+		more(&sum.requests, a.requests)
+		more(&sum.preflights, a.preflights)
 		sum.seenAt(a.first)
 		sum.seenAt(a.last)
 	}

@@ -49,8 +49,9 @@ func (l *Learner) event(source int, e *event) {
 	if !v.has(fieldOrigin) {
 		return
 	}
-	request := l.request(v)
-	d := l.neutral.Decide(&request)
+	request := &l.asked
+	*request = l.request(v)
+	d := l.neutral.Decide(request)
 	if d.Reason == policy.ReasonSameOrigin {
 		return
 	}
@@ -64,7 +65,7 @@ func (l *Learner) event(source int, e *event) {
 	x.granted = isCORS && x.hasStatus && (x.kind != policy.Preflight || x.success) &&
 		(x.star || v.has(fieldAllowOrigin) && string(v.of[fieldAllowOrigin]) == x.origin)
 	if l.report != nil {
-		l.report.take(l, &x, &request, isCORS)
+		l.report.take(l, &x, request, isCORS)
 	}
 	if isCORS && x.kind == policy.Preflight && !x.success && x.hasStatus && v.has(fieldAllowOrigin) {
 		l.find(CodePreflightStatus, l.labelOf(v), x.spot, v.text(fieldStatus))
@@ -180,23 +181,24 @@ func (l *Learner) headers(x *exchange) {
 		return
 	}
 	path, _ := pathPrefix(v, 1)
-	s := x.place.segments[path]
+	s := x.place.segments[string(path)]
 	if s == nil {
 		if len(x.place.segments) >= MaxRoutes || l.segments >= maxSegments {
 			return
 		}
 		l.segments++
 		s = &segment{value: cut(v.text(fieldAllowOrigin))}
-		x.place.segments[path] = s
+		x.place.segments[string(path)] = s
 	}
-	if !s.differs && string(v.of[fieldAllowOrigin]) != s.value && cut(v.text(fieldAllowOrigin)) != s.value {
+	if value := v.of[fieldAllowOrigin]; !s.differs && string(value) != s.value && cut(string(value)) != s.value {
 		s.differs = true
 	}
 	if !s.bare && !namesOrigin(v.of[fieldVary]) {
 		s.bare, s.at = true, x.spot
 	}
-	if s.differs && s.bare {
-		l.find(CodeMissingVary, label(), s.at, path)
+	if s.differs && s.bare && !s.told {
+		s.told = true
+		l.find(CodeMissingVary, label(), s.at, string(path))
 	}
 }
 
@@ -227,13 +229,13 @@ func (l *Learner) learn(x *exchange) {
 	l.differs(x)
 	switch {
 	case x.kind == policy.Preflight && x.granted:
-		a.preflights++
+		more(&a.preflights, 1)
 	case x.kind == policy.Preflight:
-		a.preflightsRefused++
+		more(&a.preflightsRefused, 1)
 	case x.granted:
-		a.requests++
+		more(&a.requests, 1)
 	default:
-		a.requestsRefused++
+		more(&a.requestsRefused, 1)
 	}
 	if x.granted {
 		l.grants(p, a, x)
@@ -249,13 +251,13 @@ func (l *Learner) learn(x *exchange) {
 // grants takes in what an answer grants.
 func (l *Learner) grants(p *place, a *answers, x *exchange) {
 	if x.star {
-		a.stars++
+		more(&a.stars, 1)
 	} else {
-		a.echoes++
+		more(&a.echoes, 1)
 	}
 	if x.kind != policy.Preflight {
 		if x.credentials && !x.star {
-			a.credentials++
+			more(&a.credentials, 1)
 		}
 		elements(x.of[fieldExposeHeaders], func(e []byte) {
 			if isStar(e) {
@@ -281,7 +283,7 @@ func (l *Learner) grants(p *place, a *answers, x *exchange) {
 		l.name(p, a, headerName, e, listed)
 	})
 	if seconds, err := strconv.ParseUint(l.texts.of(x.of[fieldMaxAge]), 10, 31); err == nil {
-		a.takeMaxAge(int64(seconds))
+		a.takeMaxAge(int32(seconds))
 	} else {
 		a.unsetMaxAge = true
 	}
@@ -343,15 +345,15 @@ func (l *Learner) authority(p *place, x *exchange) {
 // bucket returns what is known of the route of a line.
 func (l *Learner) bucket(p *place, v *values) *bucket {
 	route, exact := l.options.Routes.routeOf(v)
-	b := p.routes[route]
+	b := p.routes[string(route)]
 	if b != nil {
 		return b
 	}
-	if route != "" && len(p.routes) >= MaxRoutes {
+	if len(route) > 0 && len(p.routes) >= MaxRoutes {
 		l.isFull(tableRoutes, p, 1)
 		return l.root(p)
 	}
-	b = &bucket{route: strings.Clone(route), exact: exact, answers: map[string]*answers{}}
+	b = &bucket{route: string(route), exact: exact, answers: map[string]*answers{}}
 	p.routes[b.route] = b
 	return b
 }
@@ -408,11 +410,7 @@ func (l *Learner) differs(x *exchange) {
 	h.WriteByte(byte(x.kind))
 	h.WriteString(x.origin)
 	h.WriteByte(0)
-	path := x.of[fieldPath]
-	if i := bytes.IndexAny(path, "?#"); i >= 0 {
-		path = path[:i]
-	}
-	h.Write(path)
+	h.Write(pathOf(x.values))
 	what := uint8(1)
 	if x.granted {
 		what = 2

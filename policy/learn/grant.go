@@ -161,8 +161,8 @@ func (u *unit) maxAgeOf(origins []string) int64 {
 		if a.unsetMaxAge {
 			return -1
 		}
-		if a.hasMaxAge && (least < 0 || a.maxAge < least) {
-			least = a.maxAge
+		if a.hasMaxAge && (least < 0 || int64(a.maxAge) < least) {
+			least = int64(a.maxAge)
 		}
 	}
 	return least

@@ -46,6 +46,7 @@ type Learner struct {
 	places     map[string]*place
 	order      []*place // as they came
 	texts      texts
+	asked      policy.Request // of the line that is looked at
 	seed       maphash.Seed
 	paths      map[uint64]uint8
 	origins    int // in all places

@@ -64,23 +64,18 @@ func newReport() *report {
 
 // take compares what a line was answered with what the policies would answer.
 func (r *report) take(l *Learner, x *exchange, request *policy.Request, isCORS bool) {
-	q := *request
-	path := x.of[fieldPath]
-	if i := bytes.IndexAny(path, "?#"); i >= 0 {
-		path = path[:i]
-	}
-	q.Path = string(path)
+	request.Path = string(pathOf(x.values))
 	if x.has(fieldRequestHeaders) {
-		q.RequestHeaders = []string{x.text(fieldRequestHeaders)}
+		request.RequestHeaders = []string{l.texts.of(x.of[fieldRequestHeaders])}
 	}
 	if string(x.of[fieldFetchMode]) == "websocket" {
-		q.Upgrade = "websocket"
+		request.Upgrade = "websocket"
 	}
-	d := l.options.Policies.Decide(&q)
+	d := l.options.Policies.Decide(request)
 	if d.Reason == policy.ReasonPassthrough || d.Verdict == policy.None {
 		return
 	}
-	c := comparison{r: r, l: l, x: x, request: &q, decision: &d, into: r.lose}
+	c := comparison{r: r, l: l, x: x, request: request, decision: &d, into: r.lose}
 	if !isCORS { // only what is stopped changes
 		if d.Verdict == policy.Rejected && (x.answered || x.there&responseHeaders == 0) {
 			if !x.answered {

@@ -1,6 +1,7 @@
 package learn
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -37,13 +38,13 @@ func ParseRoutes(s string) (Routes, error) {
 }
 
 // routeOf returns the route under which a line counts, and whether that is a whole path. Empty: the place itself.
-func (r Routes) routeOf(v *values) (route string, exact bool) {
+func (r Routes) routeOf(v *values) (route []byte, exact bool) {
 	switch r {
 	case RoutesNone:
-		return "", false
+		return nil, false
 	case RoutesByName:
-		if route = v.text(fieldRoute); len(route) > maxValueBytes || strings.Contains(route, "*") {
-			return "", false // a star would stand for other names too
+		if route = v.of[fieldRoute]; len(route) > maxValueBytes || bytes.IndexByte(route, '*') >= 0 {
+			return nil, false // a star would stand for other names too
 		}
 		return route, false
 	case RoutesAuto:
@@ -53,17 +54,17 @@ func (r Routes) routeOf(v *values) (route string, exact bool) {
 }
 
 // pathPrefix returns the first segments of a path, or all of a path that has fewer.
-func pathPrefix(v *values, segments int) (prefix string, exact bool) {
-	path := pathOf(v)
-	if path == "" || path[0] != '/' {
-		return "", false
+func pathPrefix(v *values, segments int) (prefix []byte, exact bool) {
+	path := normalPath(v)
+	if len(path) == 0 || path[0] != '/' {
+		return nil, false
 	}
 	end := 0
 	for range segments {
 		if end == len(path) {
 			return short(path), true // it ends before
 		}
-		next := strings.IndexByte(path[end+1:], '/')
+		next := bytes.IndexByte(path[end+1:], '/')
 		if next < 0 {
 			next = len(path) - end - 1
 		}
@@ -76,22 +77,31 @@ func pathPrefix(v *values, segments int) (prefix string, exact bool) {
 }
 
 // short returns a path that is not too long to be kept, and else nothing: the beginning of one is another path.
-func short(path string) string {
+func short(path []byte) []byte {
 	if len(path) > maxValueBytes {
-		return ""
+		return nil
 	}
 	return path
 }
 
-// pathOf returns the path of a line without query, as Envoy with the reference configuration hands it on.
-func pathOf(v *values) string {
-	path := v.text(fieldPath)
-	if i := strings.IndexAny(path, "?#"); i >= 0 {
-		path = path[:i]
+// pathOf returns the path of a line without query and fragment.
+func pathOf(v *values) []byte {
+	path := v.of[fieldPath]
+	if i := bytes.IndexAny(path, "?#"); i >= 0 {
+		return path[:i]
 	}
-	if strings.ContainsAny(path, "%\\") || strings.Contains(path, "//") || strings.Contains(path, "/.") {
-		if normal, ok := browser.EnvoyPath(path); ok {
-			return normal
+	return path
+}
+
+// maxNormalPath is the longest path that is normalised; longer ones count as they are.
+const maxNormalPath = 8 << 10
+
+// normalPath returns the path of a line as Envoy with the reference configuration hands it on.
+func normalPath(v *values) []byte {
+	path := pathOf(v)
+	if len(path) <= maxNormalPath && (bytes.IndexByte(path, '%') >= 0 || bytes.IndexByte(path, '\\') >= 0 || bytes.Contains(path, []byte("//")) || bytes.Contains(path, []byte("/."))) {
+		if normal, ok := browser.EnvoyPath(string(path)); ok {
+			return []byte(normal)
 		}
 	}
 	return path

@@ -23,10 +23,11 @@ func hostPart(origin string) (scheme, host string) {
 
 // siteOf returns the registrable domain of a host, empty if it has none.
 func siteOf(host string) string {
-	if _, err := netip.ParseAddr(host); err == nil || !strings.Contains(host, ".") || strings.HasPrefix(host, "[") {
-		return ""
+	host = strings.TrimSuffix(host, ".")
+	if i := strings.LastIndexByte(host, '.'); i <= 0 || i+1 == len(host) || '0' <= host[i+1] && host[i+1] <= '9' || host[0] == '[' {
+		return "" // a single label, or an address (URL Standard, section 3.5, "ends in a number")
 	}
-	site, err := publicsuffix.EffectiveTLDPlusOne(strings.TrimSuffix(host, "."))
+	site, err := publicsuffix.EffectiveTLDPlusOne(host)
 	if err != nil {
 		return ""
 	}

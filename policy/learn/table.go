@@ -33,7 +33,7 @@ type bucket struct {
 // A spot is a line of a log.
 type spot struct {
 	source int
-	line   int64
+	line   int64 // from 1
 }
 
 func (s spot) before(other spot) bool {
@@ -42,18 +42,18 @@ func (s spot) before(other spot) bool {
 
 // answers are what one origin was answered under one route.
 type answers struct {
-	requests, requestsRefused     int64
-	preflights, preflightsRefused int64
+	requests, requestsRefused     uint32
+	preflights, preflightsRefused uint32
 
-	echoes      int64 // grants that named the origin
-	stars       int64 // grants to everybody
-	credentials int64 // requests that were granted with credentials, to the origin by name
+	echoes      uint32 // grants that named the origin
+	stars       uint32 // grants to everybody
+	credentials uint32 // requests that were granted with credentials, to the origin by name
 
 	starMethods, starHeaders, starExposed bool // answered without credentials
 
-	maxAge      int64 // the smallest
 	hasMaxAge   bool
-	unsetMaxAge bool // a preflight's answer had none
+	unsetMaxAge bool  // a preflight's answer had none
+	maxAge      int32 // the smallest
 
 	first, last int64 // in Unix milliseconds; 0: the log has no times
 	at          spot
@@ -83,7 +83,8 @@ func (a *answers) isRefused() bool {
 	return !a.isTaken() && a.requestsRefused+a.preflightsRefused > 0
 }
 
-func (a *answers) granted() int64 { return a.requests + a.preflights }
+// more adds to a count as far as it goes.
+func more(count *uint32, n uint32) { *count = uint32(min(uint64(*count)+uint64(n), 1<<32-1)) }
 
 // name notes what was seen of a name.
 func (a *answers) name(id uint16, what uint8) (isNew bool) {
@@ -93,21 +94,21 @@ func (a *answers) name(id uint16, what uint8) (isNew bool) {
 	}
 	n := &a.names[i]
 	n.what |= what
-	if what&asked != 0 && n.count < 1<<32-1 {
-		n.count++
+	if what&asked != 0 {
+		more(&n.count, 1)
 	}
 	return !found
 }
 
 // merge adds what the origin was answered elsewhere.
 func (a *answers) merge(b *answers) {
-	a.requests += b.requests
-	a.requestsRefused += b.requestsRefused
-	a.preflights += b.preflights
-	a.preflightsRefused += b.preflightsRefused
-	a.echoes += b.echoes
-	a.stars += b.stars
-	a.credentials += b.credentials
+	more(&a.requests, b.requests)
+	more(&a.requestsRefused, b.requestsRefused)
+	more(&a.preflights, b.preflights)
+	more(&a.preflightsRefused, b.preflightsRefused)
+	more(&a.echoes, b.echoes)
+	more(&a.stars, b.stars)
+	more(&a.credentials, b.credentials)
 	a.starMethods = a.starMethods || b.starMethods
 	a.starHeaders = a.starHeaders || b.starHeaders
 	a.starExposed = a.starExposed || b.starExposed
@@ -119,6 +120,10 @@ func (a *answers) merge(b *answers) {
 	a.seenAt(b.last)
 	if b.at.before(a.at) {
 		a.at = b.at
+	}
+	if len(a.names) == 0 {
+		a.names = slices.Clone(b.names)
+		return
 	}
 	merged := make([]nameSeen, 0, max(len(a.names), len(b.names)))
 	for i, j := 0, 0; i < len(a.names) || j < len(b.names); {
@@ -132,7 +137,7 @@ func (a *answers) merge(b *answers) {
 		default:
 			n := a.names[i]
 			n.what |= b.names[j].what
-			n.count = uint32(min(uint64(n.count)+uint64(b.names[j].count), 1<<32-1))
+			more(&n.count, b.names[j].count)
 			merged = append(merged, n)
 			i, j = i+1, j+1
 		}
@@ -140,7 +145,7 @@ func (a *answers) merge(b *answers) {
 	a.names = merged
 }
 
-func (a *answers) takeMaxAge(seconds int64) {
+func (a *answers) takeMaxAge(seconds int32) {
 	if !a.hasMaxAge || seconds < a.maxAge {
 		a.maxAge, a.hasMaxAge = seconds, true
 	}
@@ -211,6 +216,7 @@ func lower(text []byte) {
 type segment struct {
 	value   string // of the first answer's allow_origin, empty: none
 	differs bool
+	told    bool
 	bare    bool // an answer's Vary names neither Origin nor *
 	at      spot // that answer
 }
