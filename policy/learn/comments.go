@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/corsproc/corsproc/policy/draft"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -14,15 +16,24 @@ import (
 func (l *Learner) comment(out *Learned, list []*found, interrupted bool) {
 	f := out.File
 	f.Head = l.head(interrupted)
+	written := map[proto.Message]bool{} // virtual hosts and routes; what does not load was taken out
+	for _, h := range f.Set.VirtualHosts {
+		written[h] = true
+		for _, r := range h.Routes {
+			written[r] = true
+		}
+	}
 	byPlace := map[string]*corsprocv1.VirtualHost{}
 	for _, w := range out.places {
-		if slices.Contains(f.Set.VirtualHosts, w.host) {
+		if w.host != nil && written[w.host] {
 			byPlace[w.label] = w.host
 		}
 	}
 	for _, found := range list {
 		host := byPlace[found.place]
 		switch {
+		case found.code == CodeNotJSON:
+			f.Head = append(f.Head, fmt.Sprintf("%s:%d: %s", l.sources[found.at.source], found.at.line, found.comment()))
 		case found.place == "":
 			f.Head = append(f.Head, found.comment())
 		case host == nil:
@@ -32,13 +43,23 @@ func (l *Learner) comment(out *Learned, list []*found, interrupted bool) {
 		}
 	}
 	for _, w := range out.places {
-		if byPlace[w.label] == nil {
+		if w.host == nil || !written[w.host] {
 			f.Head = append(f.Head, w.label+": nothing is written of this place, since neither a name nor a domain can stand for it")
 			continue
 		}
-		for _, u := range w.units {
-			l.commentUnit(f, w, u)
+		if names := w.host.GetPolicies().GetNames(); len(w.host.Routes) > 0 && names[0] == "passthrough" {
+			f.Beside(draft.At(w.host).Field("policies"), "nothing was seen of other paths")
 		}
+		for _, u := range w.units {
+			at := draft.At(w.host)
+			if u.message != nil {
+				if at = draft.At(u.message); !written[u.message] {
+					continue
+				}
+			}
+			l.commentUnit(f, at, u)
+		}
+		w.commentPolicies(f)
 	}
 	if out.set == nil && l.hasHeaders() {
 		f.Head = append(f.Head, "what was learned does not load: corsproc check tells why")
@@ -76,23 +97,12 @@ func span(first, last int64) string {
 }
 
 // commentUnit says who used a list of policies.
-func (l *Learner) commentUnit(f *draft.File, w *writtenPlace, u *unit) {
-	at := draft.At(w.host)
-	if u.message != nil {
-		if at = draft.At(u.message); !slices.Contains(w.host.Routes, u.message) {
-			return
-		}
-	}
+func (l *Learner) commentUnit(f *draft.File, at draft.Place, u *unit) {
 	for _, code := range slices.Sorted(maps.Keys(u.withheld)) {
 		f.Before(at, withheldText(code, u.withheld[code]))
 	}
 	if n := u.malformedGranted; n > 0 {
-		f.Before(at, fmt.Sprintf("withheld: malformed origins, which no browser sends, were granted %d times", n))
-	}
-	for _, g := range u.policies {
-		if g.message != nil {
-			u.commentPolicy(f, g)
-		}
+		f.Before(at, "withheld: malformed origins, which no browser sends, were granted something ("+plural(int(n), "line")+")")
 	}
 }
 
@@ -104,40 +114,70 @@ func withheldText(code string, origins []string) string {
 	return text + strings.Join(origins, " ")
 }
 
-// commentPolicy says who used a policy, and for what.
-func (u *unit) commentPolicy(f *draft.File, g *grantPolicy) {
-	at := draft.At(g.message)
-	sum := &answers{}
-	for _, origin := range g.origins {
-		a := u.answers[origin]
-		more(&sum.requests, a.requests)
-		more(&sum.preflights, a.preflights)
-		sum.seenAt(a.first)
-		sum.seenAt(a.last)
-	}
-	where := u.place.label
-	if u.route != "" {
-		where += ", " + u.route
-	}
-	f.Before(at, where+": "+plural(len(g.origins), "origin")+", "+sum.used())
-	if g.star {
-		f.Before(at, "answered with *: "+list(g.origins))
-	} else {
-		for i, origin := range g.message.AllowOrigins {
-			if a := u.answers[origin]; a != nil {
-				f.Beside(at.Field("allow_origins").Entry(i), a.used())
+// commentPolicies says who used the policies of a place, and for what. Several routes may share one.
+func (w *writtenPlace) commentPolicies(f *draft.File) {
+	users := map[*corsprocv1.Policy]map[string]*answers{}
+	for _, u := range w.units {
+		for _, g := range u.policies {
+			sum := users[g.message]
+			if sum == nil {
+				sum = map[string]*answers{}
+				users[g.message] = sum
 			}
-		}
-		for _, site := range manyOf(g.message.AllowOrigins) {
-			f.Before(at.Field("allow_origins"), site)
+			for _, origin := range g.origins {
+				if a := sum[origin]; a != nil {
+					both := *a
+					both.merge(u.answers[origin])
+					sum[origin] = &both
+				} else {
+					sum[origin] = u.answers[origin]
+				}
+			}
+			where := w.label
+			if u.route != "" {
+				where += ", " + u.route
+			}
+			all := &answers{}
+			for _, origin := range g.origins {
+				all.use(u.answers[origin])
+			}
+			f.Before(draft.At(g.message), where+": "+plural(len(g.origins), "origin")+", "+all.used())
 		}
 	}
-	counts, unasked := u.counts(g)
-	if len(g.message.AllowMethods) > 0 {
-		f.Beside(at.Field("allow_methods"), counted(g.message.AllowMethods, methodName, counts))
+	for m, sum := range users {
+		w.commentPolicy(f, m, sum)
 	}
-	if len(g.message.AllowHeaders) > 0 {
-		f.Beside(at.Field("allow_headers"), counted(g.message.AllowHeaders, headerName, counts))
+}
+
+// use adds how often and when an origin was granted something.
+func (a *answers) use(b *answers) {
+	more(&a.requests, b.requests)
+	more(&a.preflights, b.preflights)
+	a.seenAt(b.first)
+	a.seenAt(b.last)
+}
+
+// commentPolicy says who used a policy, and for what.
+func (w *writtenPlace) commentPolicy(f *draft.File, m *corsprocv1.Policy, users map[string]*answers) {
+	at := draft.At(m)
+	origins := slices.Sorted(maps.Keys(users))
+	if isAll(m.AllowOrigins) {
+		f.Before(at, "answered with *: "+list(origins))
+	}
+	for i, origin := range m.AllowOrigins {
+		if a := users[origin]; a != nil {
+			f.Beside(at.Field("allow_origins").Entry(i), a.used())
+		}
+	}
+	for _, site := range manyOf(m.AllowOrigins) {
+		f.Before(at.Field("allow_origins"), site)
+	}
+	counts, unasked := w.counts(users)
+	if len(m.AllowMethods) > 0 {
+		f.Beside(at.Field("allow_methods"), counted(m.AllowMethods, methodName, counts))
+	}
+	if len(m.AllowHeaders) > 0 {
+		f.Beside(at.Field("allow_headers"), counted(m.AllowHeaders, headerName, counts))
 	}
 	if len(unasked) > 0 {
 		f.Before(at, "granted too, and never asked for: "+list(unasked))
@@ -154,13 +194,12 @@ func (a *answers) used() string {
 }
 
 // counts returns how often the names of a policy were asked for, and what was granted beside them and never asked for.
-func (u *unit) counts(g *grantPolicy) (counts map[string]int64, unasked []string) {
+func (w *writtenPlace) counts(users map[string]*answers) (counts map[string]int64, unasked []string) {
 	counts = map[string]int64{}
 	granted := map[string]bool{}
-	for _, origin := range g.origins {
-		a := u.answers[origin]
+	for _, a := range users {
 		for _, n := range a.names {
-			text := u.place.names.list[n.id]
+			text := w.names.list[n.id]
 			if n.what&asked != 0 {
 				counts[text] += int64(n.count)
 			} else if n.what&listed != 0 && text[0] != byte(exposedName) {

@@ -36,6 +36,20 @@ func (l *Learner) event(source int, e *event) {
 	status, _ := strconv.Atoi(l.texts.of(v.of[fieldStatus]))
 	x.answered, x.success = 100 <= status && status < 400, 200 <= status && status < 300
 	x.hasStatus = status >= 100
+	request, d := &l.asked, policy.Decision{}
+	if v.has(fieldOrigin) {
+		*request = l.request(v)
+		d = l.neutral.Decide(request)
+	}
+	isCrossOrigin := v.has(fieldOrigin) && d.Reason != policy.ReasonSameOrigin
+	if isCrossOrigin {
+		l.crossOrigin++
+		x.kind, x.malformed, x.origin = d.Kind, d.Reason == policy.ReasonOriginMalformed, request.Origin.Value
+		x.time = l.timeOf(v)
+		if v.there&responseHeaders == 0 && l.headerless.line == 0 {
+			l.headerless = x.spot
+		}
+	}
 	if isOurs(v) {
 		l.find(CodeDecidedByCorsproc, l.labelOf(v), x.spot, "")
 		return
@@ -46,20 +60,8 @@ func (l *Learner) event(source int, e *event) {
 		x.place = l.placeOf(v)
 		l.headers(&x)
 	}
-	if !v.has(fieldOrigin) {
+	if !isCrossOrigin {
 		return
-	}
-	request := &l.asked
-	*request = l.request(v)
-	d := l.neutral.Decide(request)
-	if d.Reason == policy.ReasonSameOrigin {
-		return
-	}
-	l.crossOrigin++
-	x.kind, x.malformed, x.origin = d.Kind, d.Reason == policy.ReasonOriginMalformed, request.Origin.Value
-	x.time = l.timeOf(v)
-	if v.there&responseHeaders == 0 && l.headerless.line == 0 {
-		l.headerless = x.spot
 	}
 	isCORS := !isOtherMode(v)
 	x.granted = isCORS && x.hasStatus && (x.kind != policy.Preflight || x.success) &&
@@ -116,8 +118,14 @@ func (l *Learner) labelOf(v *values) string {
 	if v.has(fieldVirtualHost) {
 		return cut(l.texts.of(v.of[fieldVirtualHost]))
 	}
-	return cut(l.hostOf(v))
+	if h := l.hostOf(v); h != "" {
+		return cut(h)
+	}
+	return noPlace
 }
+
+// noPlace is what the place of lines is called that say neither a virtual host nor an authority.
+const noPlace = "(no authority)"
 
 // hostOf returns the authority of a line as it stands in a policy file.
 func (l *Learner) hostOf(v *values) string {

@@ -58,5 +58,9 @@ func told(ms int64) string {
 	if ms == 0 {
 		return ""
 	}
-	return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano)
+	if t := time.UnixMilli(ms).UTC(); ms%1000 == 0 {
+		return t.Format(time.RFC3339)
+	} else {
+		return t.Format("2006-01-02T15:04:05.000Z07:00")
+	}
 }
