@@ -3,6 +3,8 @@ package policy
 import (
 	"bytes"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // Header is a header to be set, replacing all lines of its name. Names are lower-case.
@@ -12,24 +14,17 @@ type Header struct{ Name, Value string }
 // that is adjusted, before what [Decision.AppendResponse] says is set. They are the response headers of the Fetch
 // standard, section 3.3.3, and of Private Network Access.
 var ResponseHeaders = [...]string{
-	"access-control-allow-origin",
-	"access-control-allow-credentials",
-	"access-control-allow-methods",
-	"access-control-allow-headers",
-	"access-control-expose-headers",
-	"access-control-max-age",
-	"access-control-allow-private-network",
+	fetch.AllowOrigin,
+	fetch.AllowCredentials,
+	fetch.AllowMethods,
+	fetch.AllowHeaders,
+	fetch.ExposeHeaders,
+	fetch.MaxAge,
+	fetch.AllowPrivateNetwork,
 }
 
 // HeaderVary is the header by which caches tell answers apart.
-const HeaderVary = "vary"
-
-// The names of the other headers that are written.
-const (
-	headerTiming    = "timing-allow-origin"
-	headerCache     = "cache-control"
-	headerMediaType = "content-type"
-)
+const HeaderVary = fetch.Vary
 
 const (
 	varyOrigin    = "Origin"
@@ -71,26 +66,26 @@ func (d *Decision) AppendImmediate(dst []Header) (status int, headers []Header, 
 	if a.grant == nil {
 		vary := a.varyPreflight()
 		if a.reject {
-			dst = append(dst, Header{headerMediaType, "text/plain; charset=utf-8"})
+			dst = append(dst, Header{fetch.ContentType, "text/plain; charset=utf-8"})
 			vary, body = varyOrigin, rejectedBody
 		}
 		if vary != "" {
 			dst = append(dst, Header{HeaderVary, vary})
 		}
-		return statusForbidden, append(dst, Header{headerCache, "no-store"}), body
+		return statusForbidden, append(dst, Header{fetch.CacheControl, "no-store"}), body
 	}
 	dst = a.appendGrant(dst)
 	if v := a.allowMethods(); v != "" {
-		dst = append(dst, Header{"access-control-allow-methods", v})
+		dst = append(dst, Header{fetch.AllowMethods, v})
 	}
 	if v := a.allowHeaders(); v != "" {
-		dst = append(dst, Header{"access-control-allow-headers", v})
+		dst = append(dst, Header{fetch.AllowHeaders, v})
 	}
 	if a.grant.maxAge != "" {
-		dst = append(dst, Header{"access-control-max-age", a.grant.maxAge})
+		dst = append(dst, Header{fetch.MaxAge, a.grant.maxAge})
 	}
 	if a.privateNetwork && a.grant.privateNetwork {
-		dst = append(dst, Header{"access-control-allow-private-network", "true"})
+		dst = append(dst, Header{fetch.AllowPrivateNetwork, "true"})
 	}
 	if vary := a.varyPreflight(); vary != "" {
 		dst = append(dst, Header{HeaderVary, vary})
@@ -129,7 +124,7 @@ func (d *Decision) AppendFixed(dst []Header) []Header {
 		dst = a.appendGrant(dst)
 	}
 	if a.timing != "" {
-		dst = append(dst, Header{headerTiming, a.timing})
+		dst = append(dst, Header{fetch.TimingAllowOrigin, a.timing})
 	}
 	return dst
 }
@@ -142,8 +137,8 @@ func (d *Decision) AppendVary(dst []byte, lines []string) (merged []byte, change
 		return dst, false
 	}
 	start := len(dst)
-	list := elements{lines: lines}
-	for name, ok := list.next(); ok; name, ok = list.next() {
+	list := fetch.Elements{Lines: lines}
+	for name, ok := list.Next(); ok; name, ok = list.Next() {
 		switch own := dst[start:]; {
 		case name == "*" || strings.EqualFold(name, varyOrigin):
 			return dst, false
@@ -151,7 +146,7 @@ func (d *Decision) AppendVary(dst []byte, lines []string) (merged []byte, change
 			dst = append(append(dst, name...), ", "...)
 		}
 	}
-	if len(dst) > start && !isFieldValue(dst[start:]) {
+	if len(dst) > start && !fetch.IsFieldValue(dst[start:]) {
 		// It cannot be written back, and half of it would let a cache mix answers: say that they depend on everything.
 		return append(dst[:start], '*'), true
 	}
@@ -172,12 +167,12 @@ func hasElement(list []byte, name string) bool {
 
 // appendGrant appends what answers to preflights and to other requests have in common.
 func (a *answer) appendGrant(dst []Header) []Header {
-	dst = append(dst, Header{"access-control-allow-origin", a.origin})
+	dst = append(dst, Header{fetch.AllowOrigin, a.origin})
 	if a.grant.credentials {
-		dst = append(dst, Header{"access-control-allow-credentials", "true"})
+		dst = append(dst, Header{fetch.AllowCredentials, "true"})
 	}
 	if a.grant.exposeHeaders != "" {
-		dst = append(dst, Header{"access-control-expose-headers", a.grant.exposeHeaders})
+		dst = append(dst, Header{fetch.ExposeHeaders, a.grant.exposeHeaders})
 	}
 	return dst
 }
@@ -199,8 +194,8 @@ func (a *answer) allowHeaders() string {
 		return a.grant.allowHeaders
 	}
 	var b strings.Builder
-	for list := (elements{lines: a.names}); ; {
-		name, ok := list.next()
+	for list := (fetch.Elements{Lines: a.names}); ; {
+		name, ok := list.Next()
 		if !ok {
 			return b.String()
 		}
@@ -216,13 +211,3 @@ func (a *answer) allowHeaders() string {
 
 // maxDeduplicated bounds the work of finding names that stand twice in an upstream's Vary, in bytes of the list.
 const maxDeduplicated = 512
-
-// isFieldValue reports whether s can be written as a field's value (RFC 9110, section 5.5).
-func isFieldValue(s []byte) bool {
-	for _, c := range s {
-		if (c < ' ' && c != '\t') || c == 0x7f {
-			return false
-		}
-	}
-	return true
-}

@@ -6,20 +6,19 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/match"
+	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // compiler turns sources into a set. Every step goes on after an error, so that one run reports all of them.
 type compiler struct {
-	set      *Set
-	findings []Finding
-	reported map[reportedBy]int // how many
-	reports  int                // how often report was called
-	each     func(Finding)      // of CompileAll
-	faults   int                // and fail
-
-	suggested map[string]string // the nearest known names of unknown ones, by how they are referred to
-	compared  int               // towards maxCompared
+	set         *Set
+	found       finding.Collector
+	suggestions finding.Suggestions
 
 	originSets map[string]*originSet
 	setRisks   map[*originSet][]setRisk
@@ -28,9 +27,9 @@ type compiler struct {
 	key        []byte            // of either, used again and again
 	grants     []grant           // what Set.policies points to
 	routes     []route           // what virtualHost.routes are parts of
-	origins    []origins         // what grants point to, at the moment
+	origins    []match.Origins   // what grants point to, at the moment
 
-	automatonSteps int // what is left of maxAllSteps
+	automatonSteps int // what is left of regex.MaxAutomataSteps
 	regexSteps     int // what is left of maxAllRegexSteps
 	regexRisks     map[regexQuestion]regexRisk
 
@@ -41,18 +40,16 @@ type compiler struct {
 func newCompiler() *compiler {
 	c := &compiler{
 		set:        &Set{byName: map[string]*grant{}},
-		reported:   map[reportedBy]int{},
-		suggested:  map[string]string{},
 		originSets: map[string]*originSet{},
 		setRisks:   map[*originSet][]setRisk{},
 		lists:      map[string]*list{},
 		terms:      map[string]*terms{},
 
-		automatonSteps: maxAllSteps,
+		automatonSteps: regex.MaxAutomataSteps,
 		regexSteps:     maxAllRegexSteps,
 		regexRisks:     map[regexQuestion]regexRisk{},
 	}
-	c.linter = linter{compiler: c, denying: map[*grant]*patternList{}, faultless: map[*terms]bool{}, inclusion: inclusion{steps: maxInclusionSteps}}
+	c.linter = linter{compiler: c, denying: map[*grant]*patternList{}, faultless: map[*terms]bool{}, inclusion: regex.Inclusion{Steps: regex.MaxInclusionSteps}}
 	return c
 }
 
@@ -114,9 +111,9 @@ func (c *compiler) reserve(sources []Source) {
 	c.grants = make([]grant, 0, policies)
 	c.set.hosts = make([]virtualHost, 0, hosts)
 	c.routes = make([]route, 0, routes)
-	c.set.patterns.reserve(patterns.n, patterns.text)
-	c.set.names.reserve(names.n, names.text)
-	c.set.domains.reserve(domains.n, domains.text)
+	c.set.patterns.Reserve(patterns.n, patterns.text)
+	c.set.names.Reserve(names.n, names.text)
+	c.set.domains.Reserve(domains.n, domains.text)
 }
 
 // textSize returns the length of all texts of a list.
@@ -137,81 +134,18 @@ func appendKey(key []byte, list []string) []byte {
 	return key
 }
 
-// maxFindings bounds how often the same is said of one source: a hostile file of a few megabytes can hold millions of
-// faults, and nobody reads them.
-const maxFindings = 1000
-
-type reportedBy struct {
-	source string
-	code   Code
-}
-
-// report notes a finding, if there are not too many of its kind already. That they were too many is the last of them.
-func (c *compiler) report(f Finding) {
-	c.reports++
-	if c.each != nil {
-		c.each(f)
-	}
-	by := reportedBy{f.Place.Source, f.Code}
-	switch n := c.reported[by]; {
-	case n > maxFindings:
-		return
-	case n == maxFindings:
-		f = Finding{Severity: f.Severity, Code: CodeTooManyFindings, Place: f.Place,
-			Message: fmt.Sprintf("there are more than %d findings of the kind %s; what follows is not shown", maxFindings, f.Code)}
-	}
-	c.reported[by]++
-	c.findings = append(c.findings, f)
-}
-
-// fail reports an error about the value at a place.
-func (c *compiler) fail(at Place, code Code, value, message, fix string) {
-	c.faults++
-	if IsPlaceholder(value) {
-		message, fix = PlaceholderMessage, ""
-	}
-	c.report(Finding{Severity: Error, Code: code, Place: at, Value: value, Message: message, Fix: fix})
-}
-
 // in returns the place of a path in a source.
-func (c *compiler) in(source int32, p Path) Place {
-	return Place{Source: c.set.sources[source], Path: p}
+func (c *compiler) in(source int32, p finding.Path) finding.Location {
+	return finding.Location{Source: c.set.sources[source], Path: p}
 }
 
 // maxName is the length of the longest name of a policy or an origin set.
 const maxName = 200
 
-// isName reports whether s can name a policy or an origin set.
-func isName(s string) bool {
-	if s == "" || len(s) > maxName {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-' {
-			return false
-		}
-	}
-	return true
-}
-
-// checkName checks the name of a policy or an origin set.
-func (c *compiler) checkName(at Place, name string) {
-	if !isName(name) {
-		at.Key = true
-		c.fail(at, CodeInvalidName, name, "a name is 1 to 200 of A-Z a-z 0-9 . _ -", "")
-	}
-}
-
-// duplicate reports a name that stands twice in the set.
-func (c *compiler) duplicate(at Place, code Code, value, message string, first Place) {
-	c.report(Finding{Severity: Error, Code: code, Place: at, Value: value, Message: message, Related: &first})
-}
-
 func (c *compiler) compileOriginSets(source int32, src Source) {
 	sets := src.Set.GetOriginSets()
 	for _, name := range slices.Sorted(maps.Keys(sets)) {
-		path := Path("").Name("origin_sets").Name(name)
+		path := finding.Path("").Name("origin_sets").Name(name)
 		c.checkName(c.in(source, path), name)
 		set := &originSet{name: name, source: source, texts: sets[name].GetOrigins()}
 		index := len(c.set.originSets)
@@ -219,21 +153,23 @@ func (c *compiler) compileOriginSets(source int32, src Source) {
 		if first, ok := c.originSets[name]; ok {
 			at, other := c.in(source, path), c.in(first.source, path)
 			at.Key, other.Key = true, true
-			c.duplicate(at, CodeDuplicateName, name, "an origin set of this name is defined already", other)
+			c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateName, Location: at, Value: name,
+				Message: "an origin set of this name is defined already", Related: &other})
 		} else {
 			c.originSets[name] = set
 		}
-		set.origins = c.set.patterns.newOrigins()
+		set.Origins = c.set.patterns.List()
 		c.allow.begin(c.in(source, path), set.texts)
 		c.linter.families.begin(set.texts)
-		c.allow.compiled = &set.origins
+		c.allow.compiled = &set.Origins
 		for i, text := range set.texts {
 			p, ok := c.parsePattern(c.allow.at, i, text)
 			if !ok {
 				continue
 			}
-			if p.kind == patternSet {
-				c.fail(c.allow.at.element(i), CodeNestedOriginSet, text, "an origin set cannot refer to another one", "")
+			if p.Kind == origin.PatternSet {
+				c.found.Fail(finding.Finding{Code: finding.CodeNestedOriginSet, Location: c.allow.at.Index(i), Value: text,
+					Message: "an origin set cannot refer to another one"})
 				continue
 			}
 			c.allow.add(&p, i, makeRule(ruleSet, index, i))
@@ -244,24 +180,29 @@ func (c *compiler) compileOriginSets(source int32, src Source) {
 }
 
 // newOrigins begins a compiled list of a policy. They stand in blocks, as there may be many and each is small.
-func (c *compiler) newOrigins() *origins {
+func (c *compiler) newOrigins() *match.Origins {
 	const block = 64
 	if len(c.origins) == cap(c.origins) {
-		c.origins = make([]origins, 0, block)
+		c.origins = make([]match.Origins, 0, block)
 	}
-	c.origins = append(c.origins, c.set.patterns.newOrigins())
+	c.origins = append(c.origins, c.set.patterns.List())
 	return &c.origins[len(c.origins)-1]
 }
 
-// parsePattern takes element i of a list apart or reports why that cannot be done.
-func (c *compiler) parsePattern(list Place, i int, text string) (pattern, bool) {
-	p, why := parsePattern(text)
+// origin.ParsePattern takes element i of a list apart or reports why that cannot be done.
+func (c *compiler) parsePattern(list finding.Location, i int, text string) (origin.Pattern, bool) {
+	p, why := origin.ParsePattern(text)
 	if why == "" {
 		return p, true
 	}
-	code, why, fix := patternFault(text, list.Path.field(), why)
-	c.fail(list.element(i), code, text, why, fix)
-	return pattern{}, false
+	why, fix, spelling := origin.Fault(text, list.Path.LastName(), why)
+	code := finding.CodeOriginMalformed
+	if spelling {
+		code = finding.CodeOriginNotCanonical
+	}
+	c.found.Fail(finding.Finding{Code: code, Location: list.Index(i), Value: text,
+		Message: why, Fix: fix})
+	return origin.Pattern{}, false
 }
 
 // knownPolicy reports whether a name can stand in a list of policies.
@@ -280,11 +221,12 @@ func (c *compiler) compileDefault(sources []Source) {
 		if message == nil {
 			continue
 		}
-		at := c.in(int32(i), Path("").Name("default"))
+		at := c.in(int32(i), finding.Path("").Name("default"))
 		if host.source >= 0 {
-			second, first := at, c.in(host.source, Path("").Name("default"))
+			second, first := at, c.in(host.source, finding.Path("").Name("default"))
 			second.Key, first.Key = true, true
-			c.duplicate(second, CodeDuplicateDefault, "", "default stands in another file already", first)
+			c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateDefault, Location: second,
+				Message: "default stands in another file already", Related: &first})
 			var nowhere place
 			c.compilePlace(&nowhere, message, at, 0, noRoute) // for its own faults
 			continue
@@ -306,7 +248,8 @@ func (c *compiler) compileVirtualHost(source int32, index int, h *corsprocv1.Vir
 		host.label = h.GetDomains()[0]
 	}
 	if h.GetName() == "" && len(h.GetDomains()) == 0 {
-		c.fail(at, CodeNoNameNoDomain, "", "a virtual host needs a name, domains, or both: without them no request belongs to it", "")
+		c.found.Fail(finding.Finding{Code: finding.CodeNoNameNoDomain, Location: at,
+			Message: "a virtual host needs a name, domains, or both: without them no request belongs to it"})
 	}
 	if name := h.GetName(); name != "" {
 		c.addHostName(at, name, id)
@@ -317,7 +260,7 @@ func (c *compiler) compileVirtualHost(source int32, index int, h *corsprocv1.Vir
 	c.compilePlace(&host.place, h, at, id, noRoute)
 	first := len(c.routes)
 	for i, r := range h.GetRoutes() {
-		at := at.child("routes").element(i)
+		at := at.Field("routes").Index(i)
 		t := c.compileRoute(at, r)
 		t.place = host.place
 		c.compilePlace(&t.place, r, at, id, i)
@@ -328,44 +271,42 @@ func (c *compiler) compileVirtualHost(source int32, index int, h *corsprocv1.Vir
 }
 
 // hostAt returns the place of a virtual host other than default.
-func (c *compiler) hostAt(id int) Place {
+func (c *compiler) hostAt(id int) finding.Location {
 	h := &c.set.hosts[id]
 	return c.in(h.source, spot{int(h.position), -1}.path())
 }
 
-func (c *compiler) addHostName(host Place, name string, id int) {
+func (c *compiler) addHostName(host finding.Location, name string, id int) {
 	space := uint64(nameExact)
-	if isGlob(name) {
+	if match.IsGlob(name) {
 		space = nameGlob
 	}
-	if had := c.set.names.add(space, name, uint64(id)); had != 0 {
-		c.duplicate(host.child("name"), CodeDuplicateName, name, "another virtual host has this name already", c.hostAt(int(had)).child("name"))
+	if had := c.set.names.Add(space, name, uint64(id)); had != 0 {
+		c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateName, Location: host.Field("name"), Value: name,
+			Message: "another virtual host has this name already", Related: new(c.hostAt(int(had)).Field("name"))})
 		return
 	}
 	if space == nameGlob {
-		c.set.globs.add(name, id)
+		c.set.globs.Add(name, id)
 	}
 }
 
-func (c *compiler) addDomain(host Place, i int, domain string, id int) {
-	if why, fix := checkDomain(domain); why != "" {
-		c.fail(host.child("domains").element(i), CodeDomainMalformed, domain, why, fix)
+func (c *compiler) addDomain(host finding.Location, i int, domain string, id int) {
+	if why, fix := match.CheckDomain(domain); why != "" {
+		c.found.Fail(finding.Finding{Code: finding.CodeDomainMalformed, Location: host.Field("domains").Index(i), Value: domain,
+			Message: why, Fix: fix})
 		return
 	}
 	key := domain
-	if hasUpperASCII(key) {
-		key = string(lowerASCII(key, nil))
+	if fetch.HasUpperASCII(key) {
+		key = string(fetch.LowerASCII(key, nil))
 	}
-	if had := c.set.domains.add(key, makeHostKey(id, i)); had != 0 {
-		first := c.hostAt(had.host()).child("domains").element(had.domain())
-		c.duplicate(host.child("domains").element(i), CodeDuplicateDomain, domain,
-			"this domain stands in the set already; Envoy does not allow that either", first)
+	if had := c.set.domains.Add(key, match.MakeHostKey(id, i)); had != 0 {
+		first := c.hostAt(had.Host()).Field("domains").Index(had.Domain())
+		c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateDomain, Location: host.Field("domains").Index(i), Value: domain,
+			Message: "this domain stands in the set already; Envoy does not allow that either", Related: &first})
 	}
 }
-
-// child and element return the place of a field and of a list's element.
-func (p Place) child(name string) Place { p.Path += "\x00" + Path(name); return p }
-func (p Place) element(i int) Place     { p.Path = p.Path.Index(i); return p }
 
 // enumFault is the message about a number that is no value of an enum.
 func enumFault(n int32) string { return fmt.Sprintf("%d is not a value of this field", n) }

@@ -5,6 +5,9 @@ import (
 	"regexp/syntax"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -18,7 +21,7 @@ type placeMessage interface {
 }
 
 // compilePlace overwrites in p, which holds what is inherited, what a place sets itself.
-func (c *compiler) compilePlace(p *place, m placeMessage, at Place, host, route int) {
+func (c *compiler) compilePlace(p *place, m placeMessage, at finding.Location, host, route int) {
 	if m.GetPolicies() != nil {
 		p.policies = c.compileList(at, "policies", m.GetPolicies().GetNames())
 		p.listRule = makeRule(rulePolicies, host, route)
@@ -34,7 +37,8 @@ func (c *compiler) compilePlace(p *place, m placeMessage, at Place, host, route 
 	case corsprocv1.UnmatchedPreflights_UNMATCHED_PREFLIGHTS_REFUSE:
 		p.refuse = true
 	default:
-		c.fail(at.child("unmatched_preflights"), CodeEnumUnspecified, "", enumFault(int32(v)), "")
+		c.found.Fail(finding.Finding{Code: finding.CodeEnumUnspecified, Location: at.Field("unmatched_preflights"),
+			Message: enumFault(int32(v))})
 	}
 	switch v := m.GetReject(); v {
 	case corsprocv1.Reject_REJECT_UNSPECIFIED:
@@ -47,15 +51,16 @@ func (c *compiler) compilePlace(p *place, m placeMessage, at Place, host, route 
 	case corsprocv1.Reject_REJECT_ALWAYS:
 		p.reject = rejectAlways
 	default:
-		c.fail(at.child("reject"), CodeEnumUnspecified, "", enumFault(int32(v)), "")
+		c.found.Fail(finding.Finding{Code: finding.CodeEnumUnspecified, Location: at.Field("reject"),
+			Message: enumFault(int32(v))})
 	}
 	if m.GetTimingAllowOrigins() != nil {
-		p.timing = c.compileTiming(at.child("timing_allow_origins"), m.GetTimingAllowOrigins().GetOrigins())
+		p.timing = c.compileTiming(at.Field("timing_allow_origins"), m.GetTimingAllowOrigins().GetOrigins())
 	}
 }
 
 // compileList compiles a list of policy names. Lists that are the same are one.
-func (c *compiler) compileList(at Place, field string, names []string) *list {
+func (c *compiler) compileList(at finding.Location, field string, names []string) *list {
 	if len(names) == 1 {
 		if names[0] == namePassthrough {
 			return &passthroughList
@@ -68,48 +73,53 @@ func (c *compiler) compileList(at Place, field string, names []string) *list {
 	if l := c.lists[string(c.key)]; l != nil {
 		return l
 	}
-	at = at.child(field)
-	faults := c.faults
+	at = at.Field(field)
+	faults := c.found.Errors()
 	if len(names) == 0 {
-		c.fail(at, CodeEmptyList, "", "an empty list says nothing; write [none] to allow nobody, or leave the field out", "")
+		c.found.Fail(finding.Finding{Code: finding.CodeEmptyList, Location: at,
+			Message: "an empty list says nothing; write [none] to allow nobody, or leave the field out"})
 	}
 	var grants []*grant
 	for i, name := range names {
 		switch g, ok := c.set.byName[name]; {
 		case (name == nameNone || name == namePassthrough) && len(names) > 1:
-			c.fail(at.element(i), CodeBuiltinNotAlone, name, name+" stands alone in a list", "")
+			c.found.Fail(finding.Finding{Code: finding.CodeBuiltinNotAlone, Location: at.Index(i), Value: name,
+				Message: name + " stands alone in a list"})
 		case ok:
 			grants = append(grants, g)
 		default:
-			c.fail(at.element(i), CodeUnknownPolicy, name, "there is no policy of this name", c.nearestPolicy(name))
+			c.found.Fail(finding.Finding{Code: finding.CodeUnknownPolicy, Location: at.Index(i), Value: name,
+				Message: "there is no policy of this name", Fix: c.nearestPolicy(name)})
 		}
 	}
 	l := newList(grants)
-	if c.faults == faults {
+	if c.found.Errors() == faults {
 		c.lists[string(c.key)] = &l
 	}
 	return &l
 }
 
 // compileTiming returns the value of Timing-Allow-Origin: the origins as written.
-func (c *compiler) compileTiming(at Place, origins []string) string {
+func (c *compiler) compileTiming(at finding.Location, origins []string) string {
 	for i, text := range origins {
 		if text == "*" {
 			if len(origins) > 1 {
-				c.fail(at.element(i), CodeTimingMalformed, text, "\"*\" stands alone in this list", "")
+				c.found.Fail(finding.Finding{Code: finding.CodeTimingMalformed, Location: at.Index(i), Value: text,
+					Message: "\"*\" stands alone in this list"})
 			}
 			continue
 		}
 		p, ok := c.parsePattern(at, i, text)
-		if ok && !p.isExact() {
-			c.fail(at.element(i), CodeTimingMalformed, text, "this header holds exact origins, or \"*\" alone", "")
+		if ok && !p.IsExact() {
+			c.found.Fail(finding.Finding{Code: finding.CodeTimingMalformed, Location: at.Index(i), Value: text,
+				Message: "this header holds exact origins, or \"*\" alone"})
 		}
 	}
 	return strings.Join(origins, ", ")
 }
 
 // compileRoute compiles what a route covers.
-func (c *compiler) compileRoute(at Place, r *corsprocv1.Route) route {
+func (c *compiler) compileRoute(at finding.Location, r *corsprocv1.Route) route {
 	fields := []struct {
 		name, value string
 		kind        routeKind
@@ -127,7 +137,7 @@ func (c *compiler) compileRoute(at Place, r *corsprocv1.Route) route {
 		}
 		set++
 		t.kind, t.text = f.kind, f.value
-		place := at.child(f.name)
+		place := at.Field(f.name)
 		switch f.kind {
 		case routeName:
 		case routeRegex:
@@ -137,13 +147,14 @@ func (c *compiler) compileRoute(at Place, r *corsprocv1.Route) route {
 		}
 	}
 	if set != 1 {
-		c.fail(at, CodeRouteMatch, "", "a route has exactly one of route_name, path, prefix, path_separated_prefix and regex", "")
+		c.found.Fail(finding.Finding{Code: finding.CodeRouteMatch, Location: at,
+			Message: "a route has exactly one of route_name, path, prefix, path_separated_prefix and regex"})
 	}
 	return t
 }
 
 // checkPath reports a path that no request can have.
-func (c *compiler) checkPath(at Place, s string, kind routeKind) {
+func (c *compiler) checkPath(at finding.Location, s string, kind routeKind) {
 	fix, why, guess := s, "", false
 	if _, rest, ok := strings.Cut(s, "://"); ok {
 		slash := strings.IndexByte(rest, '/')
@@ -167,7 +178,7 @@ func (c *compiler) checkPath(at Place, s string, kind routeKind) {
 	}
 	if strings.HasPrefix(s, "^") || strings.HasPrefix(s, "~") {
 		fix, why = "", "a path begins with a slash; expressions stand in regex"
-		if expression := strings.TrimSuffix(strings.TrimPrefix(s, "^"), "$"); strings.HasPrefix(expression, "/") && isShown(expression) {
+		if expression := strings.TrimSuffix(strings.TrimPrefix(s, "^"), "$"); strings.HasPrefix(expression, "/") && origin.IsShown(expression) {
 			why += ": write regex: '" + expression + "'"
 		}
 	}
@@ -180,7 +191,8 @@ func (c *compiler) checkPath(at Place, s string, kind routeKind) {
 		fix, why = "", why+"; if "+fix+" is meant, write that"
 	}
 	if why != "" {
-		c.fail(at, CodePathMalformed, s, why, fix)
+		c.found.Fail(finding.Finding{Code: finding.CodePathMalformed, Location: at, Value: s,
+			Message: why, Fix: fix})
 	}
 }
 
@@ -192,62 +204,27 @@ func startsLikeAPath(s string) bool {
 }
 
 // compileRegex compiles an RE2 expression so that it matches whole strings only.
-func (c *compiler) compileRegex(at Place, text string) *regexp.Regexp {
+func (c *compiler) compileRegex(at finding.Location, text string) *regexp.Regexp {
 	tree, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
-		c.fail(at, CodeRegexMalformed, text, regexFault(err), "")
+		c.found.Fail(finding.Finding{Code: finding.CodeRegexMalformed, Location: at, Value: text,
+			Message: regexFault(err)})
 		return nil
 	}
-	if isTooLarge(tree, text) {
-		c.fail(at, CodeRegexMalformed, text, "written out without {counts} this expression is too large: use + or * where a count does not matter", "")
+	if regex.IsTooLarge(tree, text) {
+		c.found.Fail(finding.Finding{Code: finding.CodeRegexMalformed, Location: at, Value: text,
+			Message: "written out without {counts} this expression is too large: use + or * where a count does not matter"})
 		return nil
 	}
-	whole, err := wholeRegex(text, tree)
+	whole, err := regex.Whole(text, tree)
 	if err != nil {
-		c.fail(at, CodeRegexMalformed, text, regexFault(err), "")
+		c.found.Fail(finding.Finding{Code: finding.CodeRegexMalformed, Location: at, Value: text,
+			Message: regexFault(err)})
 		return nil
 	}
 	return whole
 }
 
-// wholeRegex compiles an expression, of which tree was parsed, so that it matches whole strings only. That it was parsed
-// alone shows that no "a)|(b" reaches beyond itself; what an unfinished \Q does, and the tree written out again does not.
-// All other expressions are taken as they stand: to write out a tree with a class such as [^/] takes milliseconds, because
-// package syntax then looks at every character of the class.
-func wholeRegex(text string, tree *syntax.Regexp) (*regexp.Regexp, error) {
-	if strings.Contains(text, `\Q`) {
-		text = tree.String()
-	}
-	return regexp.Compile(`\A(?:` + text + `)\z`)
-}
-
-// maxExpandedRegex is how large an expression with counts may be when they are written out, as RE2 does it. Each element
-// costs some KiB while a set is made; no origin or path has so many characters.
-const maxExpandedRegex = 100_000
-
-// isTooLarge reports whether an expression gets too large by its counts.
-func isTooLarge(tree *syntax.Regexp, text string) bool {
-	return expandedSize(tree) > max(maxExpandedRegex, len(text))
-}
-
-// expandedSize returns about how many characters and classes an expression has when its counts are written out.
-func expandedSize(tree *syntax.Regexp) int {
-	size := 1
-	if tree.Op == syntax.OpLiteral {
-		size = len(tree.Rune)
-	}
-	for _, sub := range tree.Sub {
-		size += expandedSize(sub)
-	}
-	if tree.Op == syntax.OpRepeat {
-		size *= max(tree.Min, tree.Max, 1) // RE2 bounds their product
-	}
-	return size
-}
-
 func regexFault(err error) string {
 	return "RE2 does not accept this expression: " + strings.TrimPrefix(err.Error(), "error parsing regexp: ")
 }
-
-// isGlob reports whether a name is a pattern.
-func isGlob(name string) bool { return strings.Contains(name, "*") }

@@ -11,12 +11,17 @@ import (
 	"strings"
 	"time"
 
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/match"
+	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 func (c *compiler) compilePolicies(source int32, src Source) {
 	policies := src.Set.GetPolicies()
-	all := Path("").Name("policies")
+	all := finding.Path("").Name("policies")
 	for _, name := range slices.Sorted(maps.Keys(policies)) {
 		at := c.in(source, all.Name(name))
 		key := at
@@ -24,14 +29,16 @@ func (c *compiler) compilePolicies(source int32, src Source) {
 		// A policy that cannot be under its name is compiled all the same, for its own faults.
 		g := c.compilePolicy(at, source, name, policies[name])
 		if name == nameNone || name == namePassthrough {
-			c.fail(key, CodeReservedName, name, name+" is built in and cannot be defined", "")
+			c.found.Fail(finding.Finding{Code: finding.CodeReservedName, Location: key, Value: name,
+				Message: name + " is built in and cannot be defined"})
 			continue
 		}
 		c.checkName(at, name)
 		if first := c.set.byName[name]; first != nil {
-			other := c.in(first.source, Path("").Name("policies").Name(name))
+			other := c.in(first.source, finding.Path("").Name("policies").Name(name))
 			other.Key = true
-			c.duplicate(key, CodeDuplicateName, name, "a policy of this name is defined already", other)
+			c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateName, Location: key, Value: name,
+				Message: "a policy of this name is defined already", Related: &other})
 			continue
 		}
 		c.set.byName[name] = g
@@ -39,7 +46,7 @@ func (c *compiler) compilePolicies(source int32, src Source) {
 	}
 }
 
-func (c *compiler) compilePolicy(at Place, source int32, name string, p *corsprocv1.Policy) *grant {
+func (c *compiler) compilePolicy(at finding.Location, source int32, name string, p *corsprocv1.Policy) *grant {
 	c.grants = append(c.grants, grant{
 		name:            name,
 		source:          source,
@@ -54,18 +61,18 @@ func (c *compiler) compilePolicy(at Place, source int32, name string, p *corspro
 	lifted := c.dangers(at, p.GetDangerouslyAllow())
 	risks := credentialRisks{compiler: c, lifted: lifted, on: g.credentials}
 	c.linter.families.begin(p.GetAllowOrigins())
-	c.allow.begin(at.child("allow_origins"), p.GetAllowOrigins())
+	c.allow.begin(at.Field("allow_origins"), p.GetAllowOrigins())
 	g.allow = c.compilePatterns(&c.allow, ruleAllow, g, &risks)
 	risks.on = false
 	if len(p.GetDenyOrigins()) > 0 {
-		c.deny.begin(at.child("deny_origins"), p.GetDenyOrigins())
+		c.deny.begin(at.Field("deny_origins"), p.GetDenyOrigins())
 		g.deny = c.compilePatterns(&c.deny, ruleDeny, g, &risks)
 	} else {
-		c.deny.begin(Place{}, nil)
+		c.deny.begin(finding.Location{}, nil)
 	}
 	risks.on = g.credentials
 	for i, text := range p.GetAllowOriginRegexes() {
-		place := at.child("allow_origin_regexes").element(i)
+		place := at.Field("allow_origin_regexes").Index(i)
 		if re := c.compileRegex(place, text); re != nil {
 			risks.regex(place, text, re)
 			g.regexes = append(g.regexes, re)
@@ -74,8 +81,8 @@ func (c *compiler) compilePolicy(at Place, source int32, name string, p *corspro
 	}
 	g.many = c.compileExpressions(p.GetAllowOriginRegexes(), g.regexes)
 	for _, set := range g.allow {
-		if set.any != 0 {
-			g.anybody = set.any
+		if set.Any != 0 {
+			g.anybody = Rule(set.Any)
 			break
 		}
 	}
@@ -85,8 +92,8 @@ func (c *compiler) compilePolicy(at Place, source int32, name string, p *corspro
 	if p.PreflightStatus != nil {
 		g.preflightStatus = int(p.GetPreflightStatus())
 		if g.preflightStatus != 200 && g.preflightStatus != statusNoContent {
-			c.fail(at.child("preflight_status"), CodePreflightStatus, strconv.Itoa(g.preflightStatus),
-				"a preflight is answered with 204 or with 200", "")
+			c.found.Fail(finding.Finding{Code: finding.CodePreflightStatus, Location: at.Field("preflight_status"), Value: strconv.Itoa(g.preflightStatus),
+				Message: "a preflight is answered with 204 or with 200"})
 		}
 	}
 	g.alone = newList([]*grant{g})
@@ -94,22 +101,23 @@ func (c *compiler) compilePolicy(at Place, source int32, name string, p *corspro
 }
 
 // compilePatterns compiles allow_origins or deny_origins: the policy's own patterns, then the sets it refers to.
-func (c *compiler) compilePatterns(list *patternList, kind ruleKind, g *grant, risks *credentialRisks) []*origins {
-	var all []*origins
+func (c *compiler) compilePatterns(list *patternList, kind ruleKind, g *grant, risks *credentialRisks) []*match.Origins {
+	var all []*match.Origins
 	for i, text := range list.texts {
 		p, ok := c.parsePattern(list.at, i, text)
 		if !ok {
 			continue
 		}
-		if p.kind == patternSet {
-			set, ok := c.originSets[p.origin.host]
+		if p.Kind == origin.PatternSet {
+			set, ok := c.originSets[p.Origin.Host]
 			if !ok {
 				fix := ""
-				if near := c.nearestOriginSet(p.origin.host); near != "" {
+				if near := c.nearestOriginSet(p.Origin.Host); near != "" {
 					fix = "@" + near
 					c.originSets[near].used = true
 				}
-				c.fail(list.at.element(i), CodeUnknownOriginSet, text, "there is no origin set of this name", fix)
+				c.found.Fail(finding.Finding{Code: finding.CodeUnknownOriginSet, Location: list.at.Index(i), Value: text,
+					Message: "there is no origin set of this name", Fix: fix})
 				continue
 			}
 			risks.set(list.at, i, set)
@@ -127,53 +135,55 @@ func (c *compiler) compilePatterns(list *patternList, kind ruleKind, g *grant, r
 		}
 	}
 	for _, set := range list.sets {
-		all = append(all, &set.origins)
+		all = append(all, &set.Origins)
 	}
 	return all
 }
 
-// compileExpressions returns what finds an expression among many; nil: they are few, or there is an error about one.
-func (c *compiler) compileExpressions(texts []string, list []*regexp.Regexp) (all expressions) {
-	if len(list) < manyExpressions || len(list) < len(texts) {
+// regex.compileExpressions returns what finds an expression among many; nil: they are few, or there is an error about one.
+func (c *compiler) compileExpressions(texts []string, list []*regexp.Regexp) (all regex.Many) {
+	if len(list) < regex.ManyFrom || len(list) < len(texts) {
 		return nil
 	}
 	trees := make([]*syntax.Regexp, len(texts))
 	for i, text := range texts {
 		trees[i], _ = syntax.Parse(text, syntax.Perl)
 	}
-	all.add(0, trees, list, &c.automatonSteps)
+	all.Add(0, trees, list, &c.automatonSteps)
 	return all
 }
 
-func (c *compiler) dangers(at Place, list []corsprocv1.DangerousCombination) map[corsprocv1.DangerousCombination]bool {
+func (c *compiler) dangers(at finding.Location, list []corsprocv1.DangerousCombination) map[origin.Danger]bool {
 	if len(list) == 0 {
 		return nil
 	}
-	lifted := map[corsprocv1.DangerousCombination]bool{}
+	lifted := map[origin.Danger]bool{}
 	for i, d := range list {
-		at := at.child("dangerously_allow")
+		at := at.Field("dangerously_allow")
 		if _, ok := corsprocv1.DangerousCombination_name[int32(d)]; !ok || d == 0 {
-			c.fail(at.element(i), CodeEnumUnspecified, "", enumFault(int32(d)), "")
+			c.found.Fail(finding.Finding{Code: finding.CodeEnumUnspecified, Location: at.Index(i),
+				Message: enumFault(int32(d))})
 		}
-		lifted[d] = true
+		lifted[dangers[d]] = true
 	}
 	return lifted
 }
 
 // tokens checks a list of tokens and returns what is beside "*" in it, and whether "*" is.
-func (c *compiler) tokens(at Place, list []string, code Code, what string) (names []string, star bool) {
+func (c *compiler) tokens(at finding.Location, list []string, code finding.Code, what string) (names []string, star bool) {
 	for i, s := range list {
 		switch {
 		case s == "*":
 			star = true
-		case isToken(s):
+		case fetch.IsToken(s):
 			names = append(names, s)
 		default:
 			fix := strings.Trim(s, " \t\r\n,:")
-			if !isToken(fix) || fix == s {
+			if !fetch.IsToken(fix) || fix == s {
 				fix = ""
 			}
-			c.fail(at.element(i), code, s, what, fix)
+			c.found.Fail(finding.Finding{Code: code, Location: at.Index(i), Value: s,
+				Message: what, Fix: fix})
 		}
 	}
 	return names, star
@@ -185,7 +195,7 @@ const (
 )
 
 // compileTerms compiles what a policy says of methods and headers. Policies that say the same get the same.
-func (c *compiler) compileTerms(at Place, p *corsprocv1.Policy) *terms {
+func (c *compiler) compileTerms(at finding.Location, p *corsprocv1.Policy) *terms {
 	c.key = appendKey(c.key[:0], p.GetAllowMethods())
 	c.key = appendKey(c.key, p.GetAllowHeaders())
 	c.key = appendKey(c.key, p.GetExposeHeaders())
@@ -198,32 +208,32 @@ func (c *compiler) compileTerms(at Place, p *corsprocv1.Policy) *terms {
 	if t := c.terms[string(c.key)]; t != nil {
 		return t
 	}
-	t, faults := &terms{}, c.faults
-	t.compileMethods(c, at.child("allow_methods"), p.GetAllowMethods())
-	t.compileHeaders(c, at.child("allow_headers"), p.GetAllowHeaders())
-	t.compileExposed(c, at.child("expose_headers"), p.GetExposeHeaders(), p.GetAllowCredentials())
+	t, faults := &terms{}, c.found.Errors()
+	t.compileMethods(c, at.Field("allow_methods"), p.GetAllowMethods())
+	t.compileHeaders(c, at.Field("allow_headers"), p.GetAllowHeaders())
+	t.compileExposed(c, at.Field("expose_headers"), p.GetExposeHeaders(), p.GetAllowCredentials())
 	if p.MaxAge != nil {
-		t.maxAge = c.compileMaxAge(at.child("max_age"), p.GetMaxAge())
+		t.maxAge = c.compileMaxAge(at.Field("max_age"), p.GetMaxAge())
 	}
-	if c.faults == faults { // else the next one that says the same is to hear of it too
+	if c.found.Errors() == faults { // else the next one that says the same is to hear of it too
 		c.terms[string(c.key)] = t
 	}
 	return t
 }
 
-func (t *terms) compileMethods(c *compiler, at Place, list []string) {
-	t.methods, t.anyMethod = c.tokens(at, list, CodeMethodMalformed, methodFault)
+func (t *terms) compileMethods(c *compiler, at finding.Location, list []string) {
+	t.methods, t.anyMethod = c.tokens(at, list, finding.CodeMethodMalformed, methodFault)
 	t.allowMethods = strings.Join(t.methods, ", ")
 	if t.anyMethod {
 		t.allowMethods = "*"
 	}
 }
 
-func (t *terms) compileHeaders(c *compiler, at Place, list []string) {
-	names, star := c.tokens(at, list, CodeHeaderMalformed, headerFault)
+func (t *terms) compileHeaders(c *compiler, at finding.Location, list []string) {
+	names, star := c.tokens(at, list, finding.CodeHeaderMalformed, headerFault)
 	t.anyHeader = star
 	for _, name := range names {
-		lower := string(lowerASCII(name, nil))
+		lower := string(fetch.LowerASCII(name, nil))
 		if t.headers == nil {
 			t.headers = make(map[string]struct{}, len(names))
 		}
@@ -233,13 +243,13 @@ func (t *terms) compileHeaders(c *compiler, at Place, list []string) {
 	t.allowHeaders = headerList(names, star)
 }
 
-func (t *terms) compileExposed(c *compiler, at Place, list []string, credentials bool) {
-	names, star := c.tokens(at, list, CodeHeaderMalformed, headerFault)
+func (t *terms) compileExposed(c *compiler, at finding.Location, list []string, credentials bool) {
+	names, star := c.tokens(at, list, finding.CodeHeaderMalformed, headerFault)
 	t.exposeHeaders = headerList(names, star)
 	if star && credentials {
 		i := slices.Index(list, "*")
-		c.fail(at.element(i), CodeExposeAnyCreds, "*",
-			"with credentials browsers take \"*\" for the name of a header, so nothing would be exposed: list the names", "")
+		c.found.Fail(finding.Finding{Code: finding.CodeExposeAnyCreds, Location: at.Index(i), Value: "*",
+			Message: "with credentials browsers take \"*\" for the name of a header, so nothing would be exposed: list the names"})
 	}
 }
 
@@ -249,7 +259,7 @@ func headerList(names []string, star bool) string {
 	if !star {
 		return strings.Join(names, ", ")
 	}
-	if slices.ContainsFunc(names, isAuthorization) {
+	if slices.ContainsFunc(names, fetch.IsNonWildcardRequestHeader) {
 		return "*, authorization"
 	}
 	return "*"
@@ -259,7 +269,7 @@ func headerList(names []string, star bool) string {
 const maxMaxAge = 1<<31 - 1
 
 // compileMaxAge returns the value of Access-Control-Max-Age.
-func (c *compiler) compileMaxAge(at Place, text string) string {
+func (c *compiler) compileMaxAge(at finding.Location, text string) string {
 	if seconds, ok := parseWholeSeconds(text); ok {
 		return strconv.Itoa(seconds)
 	}
@@ -271,7 +281,8 @@ func (c *compiler) compileMaxAge(at Place, text string) string {
 	} else {
 		fix = inOurUnits(text)
 	}
-	c.fail(at, CodeDurationMalformed, text, "max_age is a duration of whole seconds, from 0s to 2147483647s: 90s, 10m, 2h, 1h30m", fix)
+	c.found.Fail(finding.Finding{Code: finding.CodeDurationMalformed, Location: at, Value: text,
+		Message: "max_age is a duration of whole seconds, from 0s to 2147483647s: 90s, 10m, 2h, 1h30m", Fix: fix})
 	return ""
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corsproc/corsproc/policy/growth"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -86,7 +87,7 @@ func TestDecideAllocates(t *testing.T) {
 // TestEveryReasonAllocates asserts that no decision allocates, whatever its reason. What may is said at [Set.Decide].
 func TestEveryReasonAllocates(t *testing.T) {
 	list := func(names ...string) *corsprocv1.PolicyList { return &corsprocv1.PolicyList{Names: names} }
-	regexes := manyOf(manyRegexes["class"], 20)
+	regexes := growth.Many(growth.Regexes["class"], 20)
 	set := mustCompile(t, Source{Name: "x", Set: &corsprocv1.PolicySet{
 		Policies: map[string]*corsprocv1.Policy{
 			"p": {

@@ -1,6 +1,11 @@
 package policy
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/origin"
+)
 
 // Decide decides about one request. It allocates nothing for requests whose authority is lower-case and whose path can
 // be read in one way only.
@@ -15,7 +20,7 @@ func (s *Set) Decide(r *Request) (d Decision) {
 	e := evaluation{set: s, request: r, place: p, list: p.policies, known: true}
 	e.kind = kindOf(r)
 	if r.Origin.Lines == 1 {
-		e.wellFormed = e.origin.parse(r.Origin.Value)
+		e.wellFormed = e.origin.Parse(r.Origin.Value)
 	}
 	if r.Named.Lines > 0 {
 		e.list, e.named, e.known = s.named(r.Named)
@@ -78,7 +83,7 @@ type evaluation struct {
 	set        *Set
 	request    *Request
 	kind       Kind
-	origin     origin
+	origin     origin.Origin
 	wellFormed bool // origin is one
 	ambiguous  bool // the path leads to places that do not all decide alike
 
@@ -199,7 +204,7 @@ func (e *evaluation) offersPrivate() bool {
 	for rest := e.named; rest != ""; {
 		var name string
 		name, rest, _ = strings.Cut(rest, ",")
-		if e.set.byName[trimOWS(name)].privateNetwork {
+		if e.set.byName[fetch.TrimBlanks(name)].privateNetwork {
 			return true
 		}
 	}
@@ -245,7 +250,7 @@ func (e *evaluation) match() (g *grant, rule Rule, denied bool) {
 	for rest := e.named; rest != ""; {
 		var name string
 		name, rest, _ = strings.Cut(rest, ",")
-		g := e.set.byName[trimOWS(name)]
+		g := e.set.byName[fetch.TrimBlanks(name)]
 		if rule, denied := g.match(&e.origin); rule != 0 {
 			return g, rule, denied
 		}
@@ -258,37 +263,37 @@ func (e *evaluation) allowOrigin(g *grant) string {
 	if g.star {
 		return "*"
 	}
-	return e.origin.text
+	return e.origin.Text
 }
 
 // isSameOrigin reports whether a request with a well-formed Origin comes from a page of its own origin: because the
 // browser says so in a header that scripts cannot set (Fetch Metadata, Sec-Fetch-Site), or, from clients that do not
 // send it, because Origin names the authority.
-func isSameOrigin(r *Request, o *origin) bool {
+func isSameOrigin(r *Request, o *origin.Origin) bool {
 	if r.FetchSite.Lines > 0 {
 		return r.FetchSite.Lines == 1 && r.FetchSite.Value == "same-origin"
 	}
-	if o.scheme != "http" && o.scheme != "https" {
+	if o.Scheme != "http" && o.Scheme != "https" {
 		return false
 	}
 	// A TLS-terminating hop in front of Envoy makes http of https, never the reverse.
-	if o.scheme == "http" && r.Scheme == "https" {
+	if o.Scheme == "http" && r.Scheme == "https" {
 		return false
 	}
-	// What stands behind the host must be its port (Envoy's cutPort, of an authority whose host is known).
-	if len(r.Authority) < len(o.host) || !equalFoldASCII(r.Authority[:len(o.host)], o.host) {
+	// What stands behind the host must be its port (Envoy's match.CutPort, of an authority whose host is known).
+	if len(r.Authority) < len(o.Host) || !fetch.EqualFoldASCII(r.Authority[:len(o.Host)], o.Host) {
 		return false
 	}
-	port := defaultPort(o.scheme)
-	if rest := r.Authority[len(o.host):]; rest != "" {
+	port := origin.DefaultPort(o.Scheme)
+	if rest := r.Authority[len(o.Host):]; rest != "" {
 		var ok bool
-		if port, ok = parsePort(rest[1:]); !ok || rest[0] != ':' {
+		if port, ok = origin.ParsePort(rest[1:]); !ok || rest[0] != ':' {
 			return false
 		}
 	}
-	own := o.port
+	own := o.Port
 	if own == 0 {
-		own = defaultPort(o.scheme)
+		own = origin.DefaultPort(o.Scheme)
 	}
 	return port == own
 }

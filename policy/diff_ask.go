@@ -1,5 +1,10 @@
 package policy
 
+import (
+	"github.com/corsproc/corsproc/policy/internal/match"
+	"github.com/corsproc/corsproc/policy/internal/origin"
+)
+
 // manyPolicies is from how many policies of a list on an index says which of them an origin concerns first.
 const manyPolicies = 16
 
@@ -13,7 +18,7 @@ type asked struct {
 	list []*grant
 
 	// Of a long list: which policy is the first to name what matches an origin, counted from 1.
-	patterns        origins
+	patterns        match.Origins
 	expressions     map[string]int // by their text
 	withExpressions []int          // the policies that have expressions
 }
@@ -23,21 +28,21 @@ func (d *differ) newAsked(list []*grant) *asked {
 	if len(list) < manyPolicies {
 		return a
 	}
-	a.patterns = new(originIndex).newOrigins()
+	a.patterns = new(match.OriginIndex).List()
 	a.expressions = map[string]int{}
-	seen := map[*origins]bool{}
+	seen := map[*match.Origins]bool{}
 	for i, g := range list {
-		for _, sets := range [...][]*origins{g.allow, g.deny} {
+		for _, sets := range [...][]*match.Origins{g.allow, g.deny} {
 			for _, set := range sets {
 				if seen[set] {
 					continue // an origin set that an earlier policy refers to
 				}
 				seen[set] = true
-				if set.any != 0 {
-					a.patterns.add(&pattern{kind: patternAny}, Rule(i+1))
+				if set.Any != 0 {
+					a.patterns.Add(&origin.Pattern{Kind: origin.PatternAny}, uint64(i+1))
 				}
-				for p := range set.all() {
-					a.patterns.add(&p, Rule(i+1))
+				for p := range set.All() {
+					a.patterns.Add(&p, uint64(i+1))
 				}
 			}
 		}
@@ -72,10 +77,10 @@ func (a *asked) ask(s *subject) *granted {
 
 // concerned returns the policies among which the first that says something of a subject is the first of the list to do so.
 func (a *asked) concerned(s *subject) []*grant {
-	if len(a.list) < manyPolicies || s.origin.null {
+	if len(a.list) < manyPolicies || s.origin.Null {
 		return a.list
 	}
-	first := int(a.patterns.first(&s.origin))
+	first := int(a.patterns.First(&s.origin))
 	if s.regex != "" {
 		if i := a.expressions[s.regex]; i != 0 && (first == 0 || i < first) {
 			first = i
@@ -88,7 +93,7 @@ func (a *asked) concerned(s *subject) []*grant {
 			if a.tries++; a.tries > maxExpressionTries {
 				break
 			}
-			if a.list[i-1].matchingRegex(s.origin.text) >= 0 {
+			if a.list[i-1].matchingRegex(s.origin.Text) >= 0 {
 				first = i
 			}
 		}
@@ -108,8 +113,8 @@ func (d *differ) matchRegex(g *grant, s *subject) (rule Rule, denied bool) {
 		return makeRule(ruleRegex, int(g.index), i), false
 	}
 	for _, set := range g.allow {
-		if rule := set.match(&s.origin); rule != 0 {
-			return rule, false
+		if rule := set.Match(&s.origin); rule != 0 {
+			return Rule(rule), false
 		}
 	}
 	return 0, false
@@ -130,26 +135,4 @@ func (d *differ) expressionsOf(g *grant) map[string]int {
 		d.expressions[g] = list
 	}
 	return d.expressions[g]
-}
-
-// first returns the least of all rules that cover a well-formed origin other than null, or 0.
-func (s *origins) first(o *origin) Rule {
-	least := earlier(s.any, s.find(spaceExact, noScheme, o.text))
-	scheme := s.index.scheme(o.scheme)
-	if scheme == noScheme {
-		return least
-	}
-	hostPort := o.text[len(o.scheme)+len("://"):]
-	for _, rule := range [...]Rule{
-		s.find(spaceHost, scheme, o.host), s.find(spaceAny, scheme, hostPort[len(o.host):]), s.find(spaceAnyAnyPort, scheme, ""),
-	} {
-		least = earlier(least, rule)
-	}
-	all := s.lens | s.anyPortLens
-	for n := all.below(len(o.host) - 1); n > 0; n = all.below(n) {
-		if start := len(o.host) - n; o.host[start-1] == '.' {
-			least = earlier(least, earlier(s.find(spaceSub, scheme, hostPort[start:]), s.find(spaceSubAnyPort, scheme, o.host[start:])))
-		}
-	}
-	return least
 }

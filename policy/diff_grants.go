@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -80,12 +81,12 @@ func (d *differ) grantedBy(g *grant) *granted {
 // browsers write it otherwise.
 func isIdleMethod(m string) bool {
 	upper := strings.ToUpper(m)
-	return isSafelistedMethod(m) || isForbiddenMethod(m) || m != upper && slices.Contains(normalizedMethods, upper)
+	return fetch.IsSafelistedMethod(m) || fetch.IsForbiddenMethod(m) || m != upper && fetch.IsNormalizedMethod(upper)
 }
 
 // isIdleRequestHeader reports whether it makes no difference that a lower-case name is listed.
 func isIdleRequestHeader(name string) bool {
-	return slices.Contains(safelistedRequestHeaders, name) || isForbiddenRequestHeader(name)
+	return fetch.IsSafelistedRequestHeader(name) || fetch.IsForbiddenRequestHeader(name)
 }
 
 // exposedNames reads the value of Access-Control-Expose-Headers.
@@ -95,7 +96,7 @@ func exposedNames(value string) names {
 		switch lower := strings.ToLower(name); {
 		case name == "*":
 			return names{any: true}
-		case name == "", lower == "set-cookie", lower == "set-cookie2", slices.Contains(safelistedResponseHeaders, lower):
+		case name == "", fetch.IsForbiddenResponseHeader(lower), fetch.IsSafelistedResponseHeader(lower):
 		default:
 			list = append(list, lower)
 		}

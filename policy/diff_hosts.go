@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/match"
 )
 
 // fresh is a text that stands in no policy file, in place of what a star stands for.
@@ -45,21 +47,21 @@ func (k hostKeys) nameKey() string {
 // keys returns what stands for each virtual host.
 func (s *Set) keys() []hostKeys {
 	all := make([]hostKeys, len(s.hosts))
-	for r := range s.names.all() {
-		all[r.value].name = string(r.text)
+	for r := range s.names.All() {
+		all[r.Value].name = string(r.Text)
 	}
-	for r := range s.domains.all() {
-		domain := string(r.text)
-		switch r.space {
-		case domainSuffix:
+	for r := range s.domains.All() {
+		domain := string(r.Text)
+		switch r.Space {
+		case match.DomainSuffix:
 			domain = "*" + domain
-		case domainPrefix:
+		case match.DomainPrefix:
 			domain += "*"
 		}
-		id := hostKey(r.value).host()
+		id := match.HostKey(r.Value).Host()
 		all[id].domains = append(all[id].domains, domain)
 	}
-	if id := s.domains.everything.host(); id != 0 {
+	if id := s.domains.Everything.Host(); id != 0 {
 		all[id].domains = append(all[id].domains, "*")
 	}
 	for i := range all {
@@ -129,8 +131,8 @@ func leadingStars(keys [2][]hostKeys) (n int) {
 // anyName reports whether one of the sets has a virtual host for every name. Then a request with a name may belong to
 // another one than a request without.
 func (d *differ) anyName() bool {
-	_, before := d.before.globs.find(fresh)
-	_, after := d.after.globs.find(fresh)
+	_, before := d.before.globs.Find(fresh)
+	_, after := d.after.globs.Find(fresh)
 	return before || after
 }
 
@@ -146,8 +148,8 @@ func (d *differ) probeDomain(probes map[hostProbe]string, name, domain string, n
 		probes[hostProbe{sample(name), authority}] = key
 	}
 	// Before the port is cut off, a wildcard may match the whole of what it stands in.
-	if len(d.before.domains.prefixLens)+len(d.after.domains.prefixLens) > 0 && !strings.Contains(domain, "*") {
-		if _, has := cutPort(domain); !has {
+	if len(d.before.domains.PrefixLens)+len(d.after.domains.PrefixLens) > 0 && !strings.Contains(domain, "*") {
+		if _, has := match.CutPort(domain); !has {
 			probes[hostProbe{"", authority + freshPort}] = key
 		}
 	}
@@ -159,12 +161,12 @@ func (d *differ) probeIntersections(probes map[hostProbe]string) {
 	var suffixes []string
 	prefixes := map[string]bool{}
 	for _, sets := range [2][2]*Set{{d.before, d.after}, {d.after, d.before}} {
-		for r := range sets[0].domains.all() {
-			text := string(r.text)
+		for r := range sets[0].domains.All() {
+			text := string(r.Text)
 			switch {
-			case r.space == domainPrefix:
+			case r.Space == match.DomainPrefix:
 				prefixes[text] = true
-			case r.space == domainSuffix && sets[1].domains.index.find(domainSuffix, text) == 0:
+			case r.Space == match.DomainSuffix && sets[1].domains.Index.Find(match.DomainSuffix, text) == 0:
 				suffixes = append(suffixes, text)
 			}
 		}

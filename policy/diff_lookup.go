@@ -1,6 +1,10 @@
 package policy
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/match"
+)
 
 // A routeLookUp finds the first route of a virtual host that covers a name, or a path, alone. Its time grows with what it
 // is asked about and not with the number of routes, but for patterns that begin alike.
@@ -23,7 +27,7 @@ func (b *byBeginning) add(beginning string, i int) {
 		b.routes = map[string][]int{}
 	}
 	b.routes[beginning] = append(b.routes[beginning], i)
-	addLength(&b.lens, len(beginning))
+	match.AddLength(&b.lens, len(beginning))
 }
 
 func newRouteLookUp(h *virtualHost) *routeLookUp {
@@ -35,7 +39,7 @@ func newRouteLookUp(h *virtualHost) *routeLookUp {
 			if _, had := l.same[t.text]; !had {
 				l.same[t.text] = i
 			}
-		case t.kind == routeName && isGlob(t.text):
+		case t.kind == routeName && match.IsGlob(t.text):
 			beginning, _, _ := strings.Cut(t.text, "*")
 			l.globs.add(beginning, i)
 		default:
@@ -48,7 +52,7 @@ func newRouteLookUp(h *virtualHost) *routeLookUp {
 // name returns the first route that covers a name.
 func (l *routeLookUp) name(name string) int {
 	best := noneCovers
-	if i := l.texts.index.find(uint64(routeName), name); i != 0 {
+	if i := l.texts.Index.Find(uint64(routeName), name); i != 0 {
 		best = int(i) - 1
 	}
 	return l.first(&l.globs, name, best, func(t *route) bool { return t.covers(name, "") })

@@ -9,6 +9,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/match"
+	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -16,8 +19,8 @@ import (
 // a subdomain that nobody wrote down.
 type subject struct {
 	text    string // the pattern
-	pattern pattern
-	origin  origin
+	pattern origin.Pattern
+	origin  origin.Origin
 	// An expression is compared as text: it stands for itself, and for a sample of what it matches where it is compared
 	// with patterns.
 	regex string
@@ -87,12 +90,12 @@ func changeKey(c *corsprocv1.GrantChange) string {
 // subjectsOf returns the origins that two lists of policies can tell apart.
 func subjectsOf(lists ...[]*grant) []subject {
 	all := subjects{seen: map[string]bool{}}
-	var written []*origins
-	seen := map[*origins]bool{}
+	var written []*match.Origins
+	seen := map[*match.Origins]bool{}
 	regexes := map[string]*regexp.Regexp{}
 	for _, list := range lists {
 		for _, g := range list {
-			for _, sets := range [...][]*origins{g.allow, g.deny} {
+			for _, sets := range [...][]*match.Origins{g.allow, g.deny} {
 				for _, set := range sets {
 					if !seen[set] {
 						seen[set] = true
@@ -106,10 +109,10 @@ func subjectsOf(lists ...[]*grant) []subject {
 		}
 	}
 	for _, set := range written {
-		for p := range set.all() {
-			if p.isExact() {
-				o := p.origin // whose text is the pattern
-				all.add(o.text, p, o)
+		for p := range set.All() {
+			if p.IsExact() {
+				o := p.Origin // whose text is the pattern
+				all.add(o.Text, p, o)
 			}
 		}
 	}
@@ -121,8 +124,8 @@ func subjectsOf(lists ...[]*grant) []subject {
 		all.addRegex(text, re)
 	}
 	slices.SortFunc(all.list, func(a, b subject) int {
-		return cmp.Or(cmp.Compare(a.width(), b.width()), cmp.Compare(len(a.pattern.origin.host), len(b.pattern.origin.host)),
-			cmp.Compare(min(a.pattern.origin.port, 0), min(b.pattern.origin.port, 0)), strings.Compare(a.text, b.text))
+		return cmp.Or(cmp.Compare(a.width(), b.width()), cmp.Compare(len(a.pattern.Origin.Host), len(b.pattern.Origin.Host)),
+			cmp.Compare(min(a.pattern.Origin.Port, 0), min(b.pattern.Origin.Port, 0)), strings.Compare(a.text, b.text))
 	})
 	return all.list
 }
@@ -139,16 +142,16 @@ type ports struct {
 }
 
 // portsOf collects the ports of patterns with a wildcard for the host.
-func portsOf(sets []*origins) *ports {
+func portsOf(sets []*match.Origins) *ports {
 	all := &ports{named: map[coverKey][]int32{}, any: map[coverKey]bool{}, used: map[string]map[int32]bool{}, left: maxPortSubjects}
 	for _, set := range sets {
-		for p := range set.all() {
+		for p := range set.All() {
 			key := keyOf(&p)
 			key.port = 0
-			switch port := p.origin.port; {
-			case port == anyPort:
+			switch port := p.Origin.Port; {
+			case port == origin.AnyPort:
 				all.any[key] = true
-			case p.host != hostExact && port > 0:
+			case p.Hosts != origin.HostExact && port > 0:
 				all.named[key] = append(all.named[key], port)
 				if all.used[key.scheme] == nil {
 					all.used[key.scheme] = map[int32]bool{}
@@ -166,7 +169,7 @@ func portsOf(sets []*origins) *ports {
 
 // of returns the ports on which a pattern differs from those around it: its own, and if it is there with any port those
 // that wider patterns name, with which it meets there. On every other port it does not matter.
-func (p *ports) of(w *pattern) (list []int32) {
+func (p *ports) of(w *origin.Pattern) (list []int32) {
 	key := keyOf(w)
 	key.port = 0
 	list = p.named[key]
@@ -192,22 +195,22 @@ func (p *ports) free(scheme, host string, all *subjects) int32 {
 }
 
 // addPatterns adds what stands for the patterns of a list that are no exact origins.
-func (all *subjects) addPatterns(set *origins, ports *ports) {
-	if set.any != 0 {
-		all.add("*", pattern{kind: patternAny}, freshOrigin)
+func (all *subjects) addPatterns(set *match.Origins, ports *ports) {
+	if set.Any != 0 {
+		all.add("*", origin.Pattern{Kind: origin.PatternAny}, freshOrigin)
 	}
-	if set.any != 0 || set.null != 0 {
-		all.add("null", pattern{kind: patternNull}, origin{text: "null", null: true})
+	if set.Any != 0 || set.Null != 0 {
+		all.add("null", origin.Pattern{Kind: origin.PatternNull}, origin.Origin{Text: "null", Null: true})
 	}
-	for p := range set.all() {
-		if p.isExact() {
+	for p := range set.All() {
+		if p.IsExact() {
 			continue
 		}
-		host := p.origin.host
-		switch p.host {
-		case hostSub:
+		host := p.Origin.Host
+		switch p.Hosts {
+		case origin.HostSub:
 			host = freshHost + "." + host
-		case hostAny:
+		case origin.HostAny:
 			host = freshHost
 		}
 		all.addWildcard(&p, host, ports)
@@ -215,30 +218,30 @@ func (all *subjects) addPatterns(set *origins, ports *ports) {
 }
 
 // freshOrigin is one that only "*" covers.
-var freshOrigin = origin{text: fresh + "://" + fresh, scheme: fresh, host: fresh}
+var freshOrigin = origin.Origin{Text: fresh + "://" + fresh, Scheme: fresh, Host: fresh}
 
 // freshHost stands for any host: it has several labels, and what few expressions allow.
 const freshHost = "0-corsproc_diff-0.x"
 
 // addWildcard adds what stands for a pattern with a wildcard: an origin of a host on each port that makes a difference.
-func (all *subjects) addWildcard(p *pattern, host string, ports *ports) {
-	kind, scheme, base := p.host, p.origin.scheme, p.origin.host
-	text := scheme + "://" + [...]string{hostExact: base, hostSub: "*." + base, hostAny: "*"}[kind]
+func (all *subjects) addWildcard(p *origin.Pattern, host string, ports *ports) {
+	kind, scheme, base := p.Hosts, p.Origin.Scheme, p.Origin.Host
+	text := scheme + "://" + [...]string{origin.HostExact: base, origin.HostSub: "*." + base, origin.HostAny: "*"}[kind]
 	if all.seen[text+":*"] {
 		return // a pattern that differs by its port was here
 	}
 	add := func(suffix string, port, sent int32) {
-		o := origin{scheme: scheme, host: host, port: sent, text: scheme + "://" + host}
+		o := origin.Origin{Scheme: scheme, Host: host, Port: sent, Text: scheme + "://" + host}
 		if sent > 0 {
-			o.text += ":" + strconv.Itoa(int(sent))
+			o.Text += ":" + strconv.Itoa(int(sent))
 		}
-		all.add(text+suffix, pattern{kind: patternOrigin, host: kind, origin: origin{scheme: scheme, host: base, port: port}}, o)
+		all.add(text+suffix, origin.Pattern{Kind: origin.PatternOrigin, Hosts: kind, Origin: origin.Origin{Scheme: scheme, Host: base, Port: port}}, o)
 	}
 	add("", 0, 0)
 	for _, port := range ports.of(p) {
 		add(":"+strconv.Itoa(int(port)), port, port)
 	}
-	add(":*", anyPort, ports.free(scheme, host, all))
+	add(":*", origin.AnyPort, ports.free(scheme, host, all))
 }
 
 // addRegex adds an expression, once for each sample of what it matches. Samples that somebody wrote down as origins say
@@ -247,9 +250,9 @@ func (all *subjects) addRegex(compiled string, re *regexp.Regexp) {
 	text := "regex " + strings.TrimSuffix(strings.TrimPrefix(compiled, `\A(?:`), `)\z`)
 	found := false
 	if tree, err := syntax.Parse(compiled, syntax.Perl); err == nil {
-		for _, s := range samples(tree) {
-			o, ok := parseOrigin(s)
-			if ok && !o.null && !all.seen[s] && re.MatchString(s) {
+		for _, s := range regex.Samples(tree) {
+			o, ok := origin.Parse(s)
+			if ok && !o.Null && !all.seen[s] && re.MatchString(s) {
 				all.list = append(all.list, subject{text: text, origin: o, regex: compiled})
 				found = true
 			}
@@ -260,12 +263,12 @@ func (all *subjects) addRegex(compiled string, re *regexp.Regexp) {
 	}
 }
 
-func (all *subjects) add(text string, p pattern, o origin) {
+func (all *subjects) add(text string, p origin.Pattern, o origin.Origin) {
 	if all.seen[text] {
 		return
 	}
 	all.seen[text] = true
-	p.origin.text = text
+	p.Origin.Text = text
 	all.list = append(all.list, subject{text: text, pattern: p, origin: o})
 }
 
@@ -275,54 +278,54 @@ func (s *subject) width() int {
 	switch p := &s.pattern; {
 	case s.regex != "":
 		return 6
-	case p.kind == patternAny:
+	case p.Kind == origin.PatternAny:
 		return 0
-	case p.kind == patternNull:
+	case p.Kind == origin.PatternNull:
 		return 5
-	case p.host == hostAny:
+	case p.Hosts == origin.HostAny:
 		return 1
-	case p.host == hostSub:
+	case p.Hosts == origin.HostSub:
 		return 2
-	case !p.isExact():
+	case !p.IsExact():
 		return 3
 	}
 	return 4
 }
 
-// covers reports whether a list of patterns, in the order of their width, covers a subject.
-func (s *origins) covers(other *subject) bool {
+// coversSubject reports whether a list of patterns, in the order of their width, covers a subject.
+func coversSubject(s *match.Origins, other *subject) bool {
 	switch {
 	case other.regex != "":
 		return false
-	case other.origin.null:
-		return s.any != 0 || s.null != 0
+	case other.origin.Null:
+		return s.Any != 0 || s.Null != 0
 	}
-	return s.match(&other.origin) != 0
+	return s.Match(&other.origin) != 0
 }
 
 // summarise writes down for whom something changes: the widest patterns, and what they cover and is not meant.
 func summarise(all []subject, members []int) (texts, except []string) {
-	const covered = Rule(1) // which one does not matter
-	told := new(originIndex).newOrigins()
+	const covered = 1 // which one does not matter
+	told := new(match.OriginIndex).List()
 	inside := make(map[string]bool, len(members))
 	for _, i := range members {
 		s := &all[i]
 		repeated := inside[s.text] // another sample of an expression
 		inside[s.text] = true
-		if repeated || told.covers(s) {
+		if repeated || coversSubject(&told, s) {
 			continue
 		}
 		texts = append(texts, s.text)
 		if s.regex == "" {
-			told.add(&s.pattern, covered)
+			told.Add(&s.pattern, covered)
 		}
 	}
-	if told.any != 0 || told.kinds&^(1<<spaceExact) != 0 {
-		others := new(originIndex).newOrigins()
+	if told.Any != 0 || told.HasWildcards() {
+		others := new(match.OriginIndex).List()
 		for i := range all {
-			if s := &all[i]; !inside[s.text] && told.covers(s) && !others.covers(s) {
+			if s := &all[i]; !inside[s.text] && coversSubject(&told, s) && !coversSubject(&others, s) {
 				except = append(except, s.text)
-				others.add(&s.pattern, covered)
+				others.Add(&s.pattern, covered)
 			}
 		}
 	}

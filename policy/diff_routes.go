@@ -5,6 +5,8 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/regex"
 )
 
 // routePair is a place of a virtual host in the old set and one in the new to which the same requests belong.
@@ -133,7 +135,7 @@ func (t *route) samplePaths() []string {
 	}
 	var paths []string
 	if tree, err := syntax.Parse(t.text, syntax.Perl); err == nil {
-		for _, s := range samples(tree) {
+		for _, s := range regex.Samples(tree) {
 			if t.covers("", s) && strings.HasPrefix(s, "/") {
 				paths = append(paths, s)
 			}

@@ -16,7 +16,10 @@ func listed(list []string) string {
 	if more := len(list) - maxListed; more > 1 {
 		return strings.Join(list[:maxListed], ", ") + fmt.Sprintf(" and %d more", more)
 	}
-	return joinWords(list)
+	if len(list) < 2 {
+		return strings.Join(list, "")
+	}
+	return strings.Join(list[:len(list)-1], ", ") + " and " + list[len(list)-1]
 }
 
 // placeText says in words where something changes.

@@ -1,6 +1,11 @@
 package policy
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/origin"
+)
 
 // A Gap is one thing that stands between a request and a policy that would allow it.
 type Gap struct {
@@ -31,11 +36,11 @@ const (
 // policies that Envoy names, a request that no browser sends, credentials for an origin that must not get them or together
 // with a method or header that is itself called "*".
 func (s *Set) Gaps(r *Request, credentials bool) []Gap {
-	o, ok := parseOrigin(r.Origin.Value)
+	o, ok := origin.Parse(r.Origin.Value)
 	if !ok || r.Named.Lines > 0 {
 		return nil
 	}
-	if credentials && (isDangerous(o.text) || asksForStar(r)) || kindOf(r) == Preflight && asksMalformed(r) {
+	if credentials && (isDangerous(o.Text) || asksForStar(r)) || kindOf(r) == Preflight && asksMalformed(r) {
 		return nil
 	}
 	t := trial{set: s, request: r, origin: &o, credentials: credentials}
@@ -80,7 +85,7 @@ func (t *trial) changes() (changes []change) {
 
 // lists returns the lists that lack a policy: that of the place, and those of what the path may be read as.
 func (t *trial) lists() (gaps []Gap) {
-	list := Gap{Kind: GapPolicy, Value: t.origin.text}
+	list := Gap{Kind: GapPolicy, Value: t.origin.Text}
 	if grants := t.place.policies.grants; len(grants) == 1 && grants[0].builtin {
 		list.Policy = grants[0].name
 	}
@@ -103,17 +108,17 @@ func appendGaps(list, more []Gap) []Gap {
 
 // gaps returns what the policy lacks. It reports false where nothing that is added to it helps, or what would help is an
 // error.
-func (g *grant) gaps(r *Request, o *origin, credentials bool) (gaps []Gap, ok bool) {
+func (g *grant) gaps(r *Request, o *origin.Origin, credentials bool) (gaps []Gap, ok bool) {
 	index := int(g.index)
 	add := func(kind GapKind, rule Rule, value string) {
 		gaps = append(gaps, Gap{Kind: kind, Policy: g.name, Rule: rule, Value: value})
 	}
 	gaps = g.denied(o)
 	if g.allows(o) == 0 {
-		if g.credentials && isDangerous(o.text) {
+		if g.credentials && isDangerous(o.Text) {
 			return nil, false
 		}
-		add(GapOrigin, makeRule(ruleField, index, fieldOrigins), o.text)
+		add(GapOrigin, makeRule(ruleField, index, fieldOrigins), o.Text)
 	}
 	if kindOf(r) == Preflight {
 		switch g.checkMethod(r.RequestMethod) {
@@ -125,8 +130,8 @@ func (g *grant) gaps(r *Request, o *origin, credentials bool) (gaps []Gap, ok bo
 		case ReasonMethodMalformed:
 			return nil, false
 		}
-		for list := (elements{lines: r.RequestHeaders}); ; {
-			name, more := list.next()
+		for list := (fetch.Elements{Lines: r.RequestHeaders}); ; {
+			name, more := list.Next()
 			if !more {
 				break
 			}
@@ -155,19 +160,19 @@ func (g *grant) gaps(r *Request, o *origin, credentials bool) (gaps []Gap, ok bo
 
 // asksMalformed reports whether a preflight asks for what no policy can list.
 func asksMalformed(r *Request) bool {
-	if r.RequestMethod.Lines != 1 || !isToken(r.RequestMethod.Value) {
+	if r.RequestMethod.Lines != 1 || !fetch.IsToken(r.RequestMethod.Value) {
 		return true
 	}
 	empty := 0
-	for list := (elements{lines: r.RequestHeaders}); ; {
-		switch name, more := list.next(); {
+	for list := (fetch.Elements{Lines: r.RequestHeaders}); ; {
+		switch name, more := list.Next(); {
 		case !more:
 			return false
 		case name == "":
 			if empty++; empty > maxEmptyElements {
 				return true
 			}
-		case !isToken(name):
+		case !fetch.IsToken(name):
 			return true
 		}
 	}
@@ -176,8 +181,8 @@ func asksMalformed(r *Request) bool {
 // asksForStar reports whether a preflight asks for a method or a header that is itself called "*". No policy with
 // credentials allows it.
 func asksForStar(r *Request) bool {
-	for list := (elements{lines: r.RequestHeaders}); ; {
-		switch name, more := list.next(); {
+	for list := (fetch.Elements{Lines: r.RequestHeaders}); ; {
+		switch name, more := list.Next(); {
 		case !more:
 			return r.RequestMethod.Value == "*"
 		case name == "*":

@@ -4,6 +4,10 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/match"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // A change is what to change in one policy, and what it grants beyond the request that it is for.
@@ -70,12 +74,12 @@ func (t *trial) change(g *grant, gaps []Gap) change {
 func (g *grant) surplus(r *Request) int {
 	n := len(g.headers)
 	for _, m := range g.methods {
-		if !isSafelistedMethod(m) && m != r.RequestMethod.Value { // browsers may use the former anyway
+		if !fetch.IsSafelistedMethod(m) && m != r.RequestMethod.Value { // browsers may use the former anyway
 			n++
 		}
 	}
-	for list := (elements{lines: r.RequestHeaders}); ; {
-		name, more := list.next()
+	for list := (fetch.Elements{Lines: r.RequestHeaders}); ; {
+		name, more := list.Next()
 		if !more {
 			break
 		}
@@ -84,8 +88,8 @@ func (g *grant) surplus(r *Request) int {
 		}
 	}
 	if g.exposeHeaders != "" {
-		exposed := elements{lines: []string{g.exposeHeaders}}
-		for _, more := exposed.next(); more; _, more = exposed.next() {
+		exposed := fetch.Elements{Lines: []string{g.exposeHeaders}}
+		for _, more := exposed.Next(); more; _, more = exposed.Next() {
 			n++
 		}
 	}
@@ -99,20 +103,20 @@ func (g *grant) surplus(r *Request) int {
 
 // isOpen reports whether a policy allows everybody, or every host.
 func (g *grant) isOpen() bool {
-	return g.anybody != 0 || slices.ContainsFunc(g.allow, func(s *origins) bool { return s.has(spaceAny) || s.has(spaceAnyAnyPort) })
+	return g.anybody != 0 || slices.ContainsFunc(g.allow, (*match.Origins).HasAnyHost)
 }
 
 // allowsOthers reports whether a policy allows somebody beside an origin.
-func (g *grant) allowsOthers(o *origin) bool {
+func (g *grant) allowsOthers(o *origin.Origin) bool {
 	if len(g.regexes) > 0 {
 		return true
 	}
 	for _, set := range g.allow {
-		if set.any != 0 || set.null != 0 && !o.null || set.kinds&^(1<<spaceExact) != 0 {
+		if set.Any != 0 || set.Null != 0 && !o.Null || set.HasWildcards() {
 			return true
 		}
-		for p := range set.all() {
-			if p.origin.text != o.text {
+		for p := range set.All() {
+			if p.Origin.Text != o.Text {
 				return true
 			}
 		}

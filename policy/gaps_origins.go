@@ -3,13 +3,16 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 )
 
 // denied returns a gap for each entry of deny_origins that covers an origin: it is denied until all of them are gone.
-func (g *grant) denied(o *origin) (gaps []Gap) {
+func (g *grant) denied(o *origin.Origin) (gaps []Gap) {
 	for _, set := range g.deny {
-		for _, rule := range set.covering(o) {
-			gaps = append(gaps, Gap{Kind: GapDenied, Policy: g.name, Rule: rule, Value: o.text})
+		for _, rule := range set.Covering(o) {
+			gaps = append(gaps, Gap{Kind: GapDenied, Policy: g.name, Rule: Rule(rule), Value: o.Text})
 		}
 	}
 	return gaps
@@ -20,45 +23,14 @@ func (g *grant) denied(o *origin) (gaps []Gap) {
 func (s *Set) isAllowedElsewhere(g Gap) bool {
 	kind, set, _ := g.Rule.parts()
 	return kind == ruleSet && slices.ContainsFunc(s.policies, func(p *grant) bool {
-		return slices.Contains(p.allow, &s.originSets[set].origins)
+		return slices.Contains(p.allow, &s.originSets[set].Origins)
 	})
-}
-
-// covering returns every rule that covers an origin, in the order of the list; of entries that are the same, the first.
-// [origins.match] finds the most particular one.
-func (s *origins) covering(o *origin) (rules []Rule) {
-	add := func(rule Rule) {
-		if rule != 0 {
-			rules = append(rules, rule)
-		}
-	}
-	add(s.any)
-	if o.null {
-		add(s.null)
-		slices.Sort(rules)
-		return rules
-	}
-	add(s.find(spaceExact, noScheme, o.text))
-	if scheme := s.index.scheme(o.scheme); scheme != noScheme {
-		hostPort := o.text[len(o.scheme)+len("://"):]
-		add(s.find(spaceHost, scheme, o.host))
-		add(s.find(spaceAny, scheme, hostPort[len(o.host):]))
-		add(s.find(spaceAnyAnyPort, scheme, ""))
-		for i := 1; i < len(o.host)-1; i++ {
-			if o.host[i] == '.' {
-				add(s.find(spaceSub, scheme, hostPort[i+1:]))
-				add(s.find(spaceSubAnyPort, scheme, o.host[i+1:]))
-			}
-		}
-	}
-	slices.Sort(rules)
-	return rules
 }
 
 // isDangerous reports whether an origin must not get credentials.
 func isDangerous(text string) bool {
-	p, why := parsePattern(text)
-	return why == "" && len(patternDangers(&p)) > 0
+	p, why := origin.ParsePattern(text)
+	return why == "" && len(p.Dangers()) > 0
 }
 
 // isDangerous reports whether a policy without credentials cannot have them: somebody that it allows must not get them,
@@ -68,16 +40,16 @@ func (g *grant) isDangerous() bool {
 		return true
 	}
 	for _, re := range g.regexes {
-		if acceptsAll(re, probeOrigins("https")) || acceptsAll(re, probeOrigins("http")) {
+		if regex.AcceptsAll(re, regex.ProbeOrigins("https")) || regex.AcceptsAll(re, regex.ProbeOrigins("http")) {
 			return true
 		}
 	}
 	for _, set := range g.allow {
-		if set.any != 0 || set.null != 0 {
+		if set.Any != 0 || set.Null != 0 {
 			return true
 		}
-		for p := range set.all() {
-			if len(patternDangers(&p)) > 0 {
+		for p := range set.All() {
+			if len(p.Dangers()) > 0 {
 				return true
 			}
 		}

@@ -3,13 +3,17 @@ package policy
 import (
 	"maps"
 	"slices"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/match"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // A trial decides about a request with changes made, on copies of the places that it may belong to.
 type trial struct {
 	set         *Set
 	request     *Request
-	origin      *origin
+	origin      *origin.Origin
 	credentials bool // the page needs Access-Control-Allow-Credentials
 
 	place  *place
@@ -76,7 +80,7 @@ func (t *trial) changed(l *list, gaps []Gap) *list {
 	grants := slices.Clone(l.grants)
 	for i, g := range grants {
 		copied := *g
-		copied.deny = slices.DeleteFunc(slices.Clone(g.deny), func(s *origins) bool { return isLifted(s.covering(t.origin), gaps) })
+		copied.deny = slices.DeleteFunc(slices.Clone(g.deny), func(s *match.Origins) bool { return isLifted(s.Covering(t.origin), gaps) })
 		for _, gap := range gaps {
 			if gap.Policy == g.name {
 				copied.close(gap)
@@ -89,9 +93,9 @@ func (t *trial) changed(l *list, gaps []Gap) *list {
 }
 
 // isLifted reports whether all rules that deny an origin are removed. What else a list denies is nothing to this origin.
-func isLifted(rules []Rule, gaps []Gap) bool {
+func isLifted(rules []uint64, gaps []Gap) bool {
 	for _, rule := range rules {
-		if !slices.ContainsFunc(gaps, func(g Gap) bool { return g.Kind == GapDenied && g.Rule == rule }) {
+		if !slices.ContainsFunc(gaps, func(g Gap) bool { return g.Kind == GapDenied && g.Rule == Rule(rule) }) {
 			return false
 		}
 	}
@@ -103,17 +107,17 @@ func (g *grant) close(gap Gap) {
 	t := *g.terms
 	switch gap.Kind {
 	case GapOrigin:
-		x := &originIndex{}
-		x.reserve(1, len(gap.Value))
-		list := x.newOrigins()
-		if p, why := parsePattern(gap.Value); why == "" {
-			list.add(&p, gap.Rule)
+		x := &match.OriginIndex{}
+		x.Reserve(1, len(gap.Value))
+		list := x.List()
+		if p, why := origin.ParsePattern(gap.Value); why == "" {
+			list.Add(&p, uint64(gap.Rule))
 		}
 		g.allow = append(slices.Clone(g.allow), &list)
 	case GapMethod:
 		t.methods, t.anyMethod = append(slices.Clone(t.methods), gap.Value), t.anyMethod || gap.Value == "*"
 	case GapHeader:
-		name := string(lowerASCII(gap.Value, nil))
+		name := string(fetch.LowerASCII(gap.Value, nil))
 		t.headers = maps.Clone(t.headers)
 		if t.headers == nil {
 			t.headers = map[string]struct{}{}

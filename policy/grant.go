@@ -3,6 +3,10 @@ package policy
 import (
 	"regexp"
 	"slices"
+
+	"github.com/corsproc/corsproc/policy/internal/match"
+	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 )
 
 // A grant is a compiled policy: what it says, as it is compared and as it is sent.
@@ -14,9 +18,9 @@ type grant struct {
 
 	// allow and deny hold the policy's own patterns, if any, and then the origin sets it refers to, which it shares with
 	// every other policy that refers to them.
-	allow, deny []*origins
+	allow, deny []*match.Origins
 	regexes     []*regexp.Regexp // each matches the whole origin only
-	many        expressions      // the same, where there are many
+	many        regex.Many       // the same, where there are many
 
 	credentials bool
 
@@ -57,17 +61,17 @@ func (g *grant) listsMethods() bool { return g.anyMethod || len(g.methods) > 0 }
 func (g *grant) listsHeaders() bool { return g.anyHeader || len(g.headers) > 0 }
 
 // denies returns the rule that denies a well-formed origin, or 0.
-func (g *grant) denies(o *origin) Rule {
+func (g *grant) denies(o *origin.Origin) Rule {
 	for _, set := range g.deny {
-		if o.null {
-			if set.null != 0 {
-				return set.null
+		if o.Null {
+			if set.Null != 0 {
+				return Rule(set.Null)
 			}
-			if set.any != 0 {
-				return set.any
+			if set.Any != 0 {
+				return Rule(set.Any)
 			}
-		} else if rule := set.match(o); rule != 0 {
-			return rule
+		} else if rule := set.Match(o); rule != 0 {
+			return Rule(rule)
 		}
 	}
 	return 0
@@ -75,11 +79,11 @@ func (g *grant) denies(o *origin) Rule {
 
 // allows returns the rule that allows a well-formed origin, or 0. The opaque origin is allowed only where it is listed,
 // or where the literal "*" is what is sent: an echo of "null" would let in every sandboxed frame and every redirect.
-func (g *grant) allows(o *origin) Rule {
-	if o.null {
+func (g *grant) allows(o *origin.Origin) Rule {
+	if o.Null {
 		for _, set := range g.allow {
-			if set.null != 0 {
-				return set.null
+			if set.Null != 0 {
+				return Rule(set.Null)
 			}
 		}
 		if g.star {
@@ -89,12 +93,12 @@ func (g *grant) allows(o *origin) Rule {
 	}
 	for _, set := range g.allow {
 		// "*" is the least particular rule of all: a pattern of a later set or a regex is named before it.
-		if rule := set.match(o); rule != 0 && rule != set.any {
-			return rule
+		if rule := set.Match(o); rule != 0 && rule != set.Any {
+			return Rule(rule)
 		}
 	}
 	if len(g.regexes) > 0 {
-		if i := g.matchingRegex(o.text); i >= 0 {
+		if i := g.matchingRegex(o.Text); i >= 0 {
 			return makeRule(ruleRegex, int(g.index), i)
 		}
 	}
@@ -104,13 +108,13 @@ func (g *grant) allows(o *origin) Rule {
 // matchingRegex returns the index of the first expression that matches an origin, or -1.
 func (g *grant) matchingRegex(text string) int {
 	if g.many != nil {
-		return g.many.find(text)
+		return g.many.Find(text)
 	}
 	return slices.IndexFunc(g.regexes, func(re *regexp.Regexp) bool { return re.MatchString(text) })
 }
 
 // match returns the rule by which the policy denies or allows a well-formed origin, or 0. Deny wins.
-func (g *grant) match(o *origin) (rule Rule, denied bool) {
+func (g *grant) match(o *origin.Origin) (rule Rule, denied bool) {
 	if len(g.deny) > 0 {
 		if rule := g.denies(o); rule != 0 {
 			return rule, true

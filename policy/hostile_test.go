@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corsproc/corsproc/policy/growth"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -73,7 +74,7 @@ func hostileCases() map[string]struct {
 		"1000 wildcards on one suffix":  {policy(&corsprocv1.Policy{AllowOrigins: beside}), get("https://a.h1000.example.com")},
 		"1000 ports of one wildcard":    {policy(&corsprocv1.Policy{AllowOrigins: ports}), get("https://a.example.com:999")},
 		"near misses at the end":        {policy(&corsprocv1.Policy{AllowOrigins: endings}), get("https://" + label[3:] + "99x.example")},
-		"1000 expressions":              {policy(&corsprocv1.Policy{AllowOriginRegexes: manyOf(manyRegexes["class"], 1000)}), get("https://pr-7.tenant5000.example.com")},
+		"1000 expressions":              {policy(&corsprocv1.Policy{AllowOriginRegexes: growth.Many(growth.Regexes["class"], 1000)}), get("https://pr-7.tenant5000.example.com")},
 		"8 KiB of headers":              {listing, preflight(text8k("x-header-777,"))},
 		"8 KiB of headers in capitals":  {listing, preflight(text8k("X-HEADER-777,"))},
 		"32 empty headers in 8 KiB":     {listing, preflight(strings.Repeat(" ,", 32) + text8k("x-header-777,"))},

@@ -17,29 +17,46 @@ var mayImport = map[string][]string{
 	"internal/disk":           {},
 	"proto/corsproc/v1":       {},
 	"proto/schemagen":         {},
-	"policy":                  {"proto/corsproc/v1"},
-	"policy/policyfile":       {"policy", "policy/printable", "proto/corsproc/v1", "internal/disk"},
+	"policy":                  {"policy/finding", "policy/internal/fetch", "policy/internal/match", "policy/internal/origin", "policy/internal/regex", "proto/corsproc/v1"},
+	"policy/finding":          {},
+	"policy/internal/fetch":   {},
+	"policy/internal/origin":  {"policy/internal/fetch"},
+	"policy/internal/regex":   {"policy/internal/origin"},
+	"policy/internal/match":   {"policy/internal/fetch", "policy/internal/origin"},
+	"policy/policyfile":       {"policy", "policy/finding", "policy/printable", "proto/corsproc/v1", "internal/disk"},
 	"policy/casetable":        {"policy"},
 	"policy/growth":           {}, // for tests
+	"policy/browser":          {"policy", "policy/internal/fetch", "policy/internal/origin", "proto/corsproc/v1"},
 	"policy/printable":        {},
-	"policy/browser":          {"policy", "proto/corsproc/v1"},
 	"policy/browser/chromium": {}, // for tests
 	"policy/draft":            {"policy/printable", "proto/corsproc/v1"},
-	"policy/policytest":       {"policy", "policy/policyfile", "policy/printable", "policy/browser", "proto/corsproc/v1"},
+	"policy/policytest":       {"policy", "policy/finding", "policy/policyfile", "policy/printable", "policy/browser", "proto/corsproc/v1"},
+	"policy/learn":            {"policy", "policy/browser", "policy/draft", "policy/finding", "policy/internal/fetch", "policy/internal/origin", "policy/printable", "proto/corsproc/v1"},
 	"server/extproc":          {"policy"},
 	"server/loop":             {"server/extproc"},
 	"server/grpcgo":           {"server/extproc", "server/loop"},
 	"server/tracing":          {"policy", "server/extproc"},
-	"server/admin":            {"policy", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
+	"server/admin":            {"policy", "policy/finding", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
 	"server/tlstest":          {},
-	"server":                  {"server/extproc", "server/loop", "server/grpcgo", "server/tracing", "server/admin", "policy", "policy/policyfile", "policy/printable", "proto/corsproc/v1", "internal/disk"},
-	"cmd/corsproc":            {"server", "internal/disk", "policy", "policy/policyfile", "policy/browser", "policy/policytest", "policy/printable", "proto/corsproc/v1"},
+	"server":                  {"server/extproc", "server/loop", "server/grpcgo", "server/tracing", "server/admin", "policy", "policy/finding", "policy/policyfile", "policy/printable", "proto/corsproc/v1", "internal/disk"},
+	"cmd/corsproc":            {"server", "internal/disk", "policy", "policy/finding", "policy/policyfile", "policy/browser", "policy/learn", "policy/policytest", "policy/printable", "proto/corsproc/v1"},
 	"envoy":                   {}, // and every room below it; they drive the built program and know nothing of its inside
 }
 
-// policyDependencies are all that package policy may import beside the standard library.
-var policyDependencies = []string{
-	"golang.org/x/net/idna", "golang.org/x/net/publicsuffix", module + "proto/corsproc/v1",
+// mayDepend says what else rooms may import beside the standard library, where that is held.
+var mayDepend = map[string][]string{
+	"policy":                 {"golang.org/x/net/publicsuffix"},
+	"policy/finding":         {},
+	"policy/internal/fetch":  {},
+	"policy/internal/origin": {"golang.org/x/net/idna", "golang.org/x/net/publicsuffix"},
+	"policy/internal/regex":  {},
+	"policy/internal/match":  {"golang.org/x/net/idna"},
+}
+
+// mustNotKnow says which packages of the standard library are not for a room.
+var mustNotKnow = map[string][]string{
+	"policy/internal/fetch": {"fmt", "regexp", "regexp/syntax"},
+	"policy/internal/match": {"fmt", "regexp", "regexp/syntax"},
 }
 
 // TestImportDirections holds the direction in which the rooms of the house import each other.
@@ -62,10 +79,13 @@ func TestImportDirections(t *testing.T) {
 		}
 		rooms++
 		for _, imported := range fields[1:] {
-			if room == "policy" && strings.Contains(imported, ".") && !slices.Contains(policyDependencies, imported) {
-				t.Errorf("policy imports %s", imported)
-			}
 			ours, ok := strings.CutPrefix(imported, module)
+			if others, held := mayDepend[room]; held && !ok && strings.Contains(imported, ".") && !slices.Contains(others, imported) {
+				t.Errorf("%s imports %s", room, imported)
+			}
+			if slices.Contains(mustNotKnow[room], imported) {
+				t.Errorf("%s imports %s, which it must not know", room, imported)
+			}
 			if ok && !slices.Contains(allowed, ours) && !(room == "envoy" && strings.HasPrefix(ours, "envoy/")) {
 				t.Errorf("%s imports %s, which is not its direction", room, ours)
 			}

@@ -4,6 +4,10 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/match"
+	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -19,7 +23,7 @@ type linter struct {
 	faultless map[*terms]bool
 
 	setLooks, regexTries int // towards maxSetLooks and maxRegexTries
-	inclusion            inclusion
+	inclusion            regex.Inclusion
 
 	anyPolicy    bool // stands under its name
 	hasPlaces    bool
@@ -29,7 +33,7 @@ type linter struct {
 // lintedPolicy is a policy as it is written, taken apart.
 type lintedPolicy struct {
 	*grant
-	at      Place
+	at      finding.Location
 	message *corsprocv1.Policy
 	allow   *patternList
 	deny    *patternList
@@ -38,10 +42,10 @@ type lintedPolicy struct {
 // patternList is an allow_origins or deny_origins, or an origin set, that is compiled. Most lists have nothing but exact
 // origins, of which the compiled list says enough; of the others there is entries.
 type patternList struct {
-	at       Place
-	texts    []string     // as written
-	compiled *origins     // the patterns of its own; nil: there are none
-	repeated []repetition // of those
+	at       finding.Location
+	texts    []string       // as written
+	compiled *match.Origins // the patterns of its own; nil: there are none
+	repeated []repetition   // of those
 	sets     []setReference
 	entries  []entry // the patterns of its own; filled by parse
 	parsed   bool
@@ -55,7 +59,7 @@ type repetition struct {
 
 // entry is a pattern in a list.
 type entry struct {
-	pattern
+	origin.Pattern
 	same    Rule // an earlier element that says the same
 	covered bool // by another one
 }
@@ -68,13 +72,13 @@ type setReference struct {
 }
 
 // begin makes the list that of an other field; its memory is used again.
-func (list *patternList) begin(at Place, texts []string) {
+func (list *patternList) begin(at finding.Location, texts []string) {
 	*list = patternList{at: at, texts: texts, repeated: list.repeated[:0], sets: list.sets[:0], entries: list.entries[:0]}
 }
 
-func (list *patternList) add(p *pattern, i int, rule Rule) {
-	if had := list.compiled.add(p, rule); had != 0 {
-		list.repeated = append(list.repeated, repetition{i, had})
+func (list *patternList) add(p *origin.Pattern, i int, rule Rule) {
+	if had := list.compiled.Add(p, uint64(rule)); had != 0 {
+		list.repeated = append(list.repeated, repetition{i, Rule(had)})
 	}
 }
 
@@ -87,12 +91,12 @@ func (list *patternList) parse() []entry {
 	list.entries = slices.Grow(list.entries, len(list.texts))
 	repeated := list.repeated
 	for i, text := range list.texts {
-		p, why := parsePattern(text)
-		if why != "" || p.kind == patternSet {
+		p, why := origin.ParsePattern(text)
+		if why != "" || p.Kind == origin.PatternSet {
 			continue
 		}
-		p.index = i
-		e := entry{pattern: p}
+		p.Index = i
+		e := entry{Pattern: p}
 		if len(repeated) > 0 && repeated[0].index == i {
 			e.same, repeated = repeated[0].earlier, repeated[1:]
 		}
@@ -103,7 +107,7 @@ func (list *patternList) parse() []entry {
 
 // isPlain reports whether no element of the list's own can cover another one.
 func (list *patternList) isPlain() bool {
-	return list.compiled == nil || len(list.repeated) == 0 && list.compiled.any == 0 && list.compiled.kinds&^(1<<spaceExact) == 0
+	return list.compiled == nil || len(list.repeated) == 0 && list.compiled.Any == 0 && !list.compiled.HasWildcards()
 }
 
 // lintPolicy looks at a policy that stands under its name.
@@ -132,11 +136,11 @@ func (l *linter) lintTerms(p *lintedPolicy) {
 	if l.faultless[p.terms] {
 		return
 	}
-	before := l.reports
+	before := l.found.Added()
 	l.lintMethods(p)
 	l.lintHeaders(p)
 	l.lintMaxAge(p)
-	l.faultless[p.terms] = l.reports == before
+	l.faultless[p.terms] = l.found.Added() == before
 }
 
 // lintSources looks at what can be said only when all is compiled.
@@ -167,18 +171,18 @@ func (l *linter) lintSources(sources []Source) {
 // dropBesideErrors drops what is said of a value about which there is an error, and what such a value is said to cover:
 // what it should be comes first.
 func (l *linter) dropBesideErrors() {
-	errors := map[Place]bool{}
-	for _, f := range l.findings {
-		if f.Severity == Error {
-			errors[f.Place] = true
-			if f.Related != nil && (f.Code == CodeAnyOriginCreds || f.Code == CodeInsecureCreds || f.Code == CodePublicSuffix) {
+	errors := map[finding.Location]bool{}
+	for _, f := range l.found.Findings() {
+		if f.Severity == finding.Error {
+			errors[f.Location] = true
+			if f.Related != nil && (f.Code == finding.CodeAnyOriginCreds || f.Code == finding.CodeInsecureCreds || f.Code == finding.CodePublicSuffix) {
 				errors[*f.Related] = true // the entry of an origin set that an error about a reference is about
 			}
 		}
 	}
 	if len(errors) > 0 {
-		l.findings = slices.DeleteFunc(l.findings, func(f Finding) bool {
-			return f.Severity != Error && (errors[f.Place] || f.Code == CodeOriginCovered && errors[*f.Related])
+		l.found.Drop(func(f finding.Finding) bool {
+			return f.Severity != finding.Error && (errors[f.Location] || f.Code == finding.CodeOriginCovered && errors[*f.Related])
 		})
 	}
 }
@@ -203,11 +207,11 @@ func (l *linter) collectNames(src Source) {
 // spot is where a place stands in a file: the indexes of a virtual host and of a route in it, or -1.
 type spot struct{ host, route int }
 
-func (s spot) path() Path {
+func (s spot) path() finding.Path {
 	if s.host < 0 {
 		return "\x00default"
 	}
-	p := Path("\x00virtual_hosts").Index(s.host)
+	p := finding.Path("\x00virtual_hosts").Index(s.host)
 	if s.route >= 0 {
 		p = p.Name("routes").Index(s.route)
 	}
@@ -238,30 +242,18 @@ func places(set *corsprocv1.PolicySet) iter.Seq2[spot, placeMessage] {
 func (l *linter) lintUnused() {
 	for i, p := range l.set.policies {
 		if l.hasPlaces && !l.usedPolicies[i] && l.set.byName[p.name] == p {
-			at := l.in(p.source, Path("").Name("policies").Name(p.name))
+			at := l.in(p.source, finding.Path("").Name("policies").Name(p.name))
 			at.Key = true
-			l.warn(at, CodeUnusedPolicy, p.name,
-				"no place of these files uses this policy, so it is in force only where Envoy's metadata names it", "", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeUnusedPolicy, Location: at, Value: p.name,
+				Message: "no place of these files uses this policy, so it is in force only where Envoy's metadata names it"})
 		}
 	}
 	for _, set := range l.set.originSets {
 		if l.anyPolicy && l.originSets[set.name] == set && !set.used {
-			at := l.in(set.source, Path("").Name("origin_sets").Name(set.name))
+			at := l.in(set.source, finding.Path("").Name("origin_sets").Name(set.name))
 			at.Key = true
-			l.warn(at, CodeUnusedOriginSet, set.name, "no policy refers to this origin set (with \"@"+set.name+"\")", "", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeUnusedOriginSet, Location: at, Value: set.name,
+				Message: "no policy refers to this origin set (with \"@" + set.name + "\")"})
 		}
 	}
-}
-
-func (l *linter) warn(at Place, code Code, value, message, fix string, related *Place) {
-	l.report(Finding{Severity: Warning, Code: code, Place: at, Value: value, Message: message, Fix: fix, Related: related})
-}
-
-func (l *linter) hint(at Place, code Code, value, message string) {
-	l.report(Finding{Severity: Hint, Code: code, Place: at, Value: value, Message: message})
-}
-
-// hintBeside is hint with a second place.
-func (l *linter) hintBeside(at Place, code Code, value, message string, related Place) {
-	l.report(Finding{Severity: Hint, Code: code, Place: at, Value: value, Message: message, Related: &related})
 }

@@ -1,5 +1,10 @@
 package policy
 
+import (
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/origin"
+)
+
 // Limits of the questions what covers a whole origin set, and which origins an expression covers: how many entries are
 // looked at for all policies together. Beyond them nothing is said.
 const (
@@ -15,7 +20,7 @@ func (l *linter) lintSetReferences(list *patternList) {
 		if set.covered {
 			continue
 		}
-		var first Place
+		var first finding.Location
 		var words string
 		for p := range set.written() {
 			by, text, ok := l.coveringEntry(list, set, p)
@@ -33,20 +38,20 @@ func (l *linter) lintSetReferences(list *patternList) {
 		}
 		if words != "" {
 			set.covered = true
-			l.covered(list.at.element(set.index), "@"+set.name, first, words)
+			l.covered(list.at.Index(set.index), "@"+set.name, first, words)
 		}
 	}
 }
 
 // coveringEntry returns what in a list covers an entry of an origin set that the list refers to, other than that set.
-func (l *linter) coveringEntry(list *patternList, of *setReference, p *pattern) (by Place, words string, ok bool) {
+func (l *linter) coveringEntry(list *patternList, of *setReference, p *origin.Pattern) (by finding.Location, words string, ok bool) {
 	if l.setLooks++; l.setLooks > maxSetLooks {
-		return Place{}, "", false
+		return finding.Location{}, "", false
 	}
 	if list.compiled != nil {
 		// What is said to be covered itself does not count.
-		if by := list.compiled.coveringPattern(p, func(r Rule) bool { return list.entry(r).covered }); by != 0 {
-			return list.at.element(by.element()), list.textAt(by), true
+		if by := Rule(list.compiled.CoveringPattern(p, func(r uint64) bool { return list.entry(Rule(r)).covered })); by != 0 {
+			return list.at.Index(by.element()), list.textAt(by), true
 		}
 	}
 	for i := range list.sets[:min(len(list.sets), maxSetsLookedAt)] {
@@ -54,11 +59,11 @@ func (l *linter) coveringEntry(list *patternList, of *setReference, p *pattern) 
 		if set.originSet == of.originSet || set.covered {
 			continue
 		}
-		if by := set.coveringPattern(p, nil); by != 0 {
-			return list.at.element(set.index), "@" + set.name, true
+		if by := Rule(set.CoveringPattern(p, nil)); by != 0 {
+			return list.at.Index(set.index), "@" + set.name, true
 		}
 	}
-	return Place{}, "", false
+	return finding.Location{}, "", false
 }
 
 // lintRegexCover finds expressions that stand twice or beside "*", and exact origins that an expression accepts.
@@ -66,19 +71,19 @@ func (l *linter) lintRegexCover(p *lintedPolicy) {
 	if len(p.message.GetAllowOriginRegexes()) == 0 {
 		return
 	}
-	at := p.at.child("allow_origin_regexes")
+	at := p.at.Field("allow_origin_regexes")
 	first := map[string]int{}
 	star := Rule(0)
 	if p.allow.compiled != nil {
-		star = p.allow.compiled.any
+		star = Rule(p.allow.compiled.Any)
 	}
 	for i, text := range p.message.GetAllowOriginRegexes() {
 		switch earlier, again := first[text]; {
 		case again:
-			l.covered(at.element(i), text, at.element(earlier), text)
+			l.covered(at.Index(i), text, at.Index(earlier), text)
 			continue
 		case star != 0:
-			l.covered(at.element(i), text, p.allow.at.element(star.element()), "*")
+			l.covered(at.Index(i), text, p.allow.at.Index(star.element()), "*")
 		}
 		first[text] = i
 	}
@@ -92,15 +97,15 @@ func (l *linter) lintRegexCover(p *lintedPolicy) {
 		entries := p.allow.parse()
 		for j := range entries {
 			own := &entries[j]
-			if !own.isExact() || own.covered {
+			if !own.IsExact() || own.covered {
 				continue
 			}
 			if l.regexTries++; l.regexTries > maxRegexTries {
 				return
 			}
-			if p.regexes[i].MatchString(own.origin.text) {
+			if p.regexes[i].MatchString(own.Origin.Text) {
 				own.covered = true
-				l.covered(p.allow.at.element(own.index), own.origin.text, at.element(i), text)
+				l.covered(p.allow.at.Index(own.Index), own.Origin.Text, at.Index(i), text)
 			}
 		}
 	}

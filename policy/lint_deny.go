@@ -4,6 +4,8 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -16,7 +18,7 @@ const (
 
 // denies are the entries of deny_origins of which it is not known yet that they take something away.
 type denies struct {
-	open  map[*grant][]*pattern
+	open  map[*grant][]*origin.Pattern
 	sets  map[*grant][]setReference // the same of references
 	asked map[[2]*grant]bool
 	looks int // what is left of maxDenyLooks
@@ -25,7 +27,7 @@ type denies struct {
 // lintDenies finds entries of deny_origins that take nothing away: neither from what the policy itself allows nor,
 // because a deny ends the search, from what a policy allows that is tried after it.
 func (l *linter) lintDenies() {
-	d := denies{map[*grant][]*pattern{}, map[*grant][]setReference{}, map[[2]*grant]bool{}, maxDenyLooks}
+	d := denies{map[*grant][]*origin.Pattern{}, map[*grant][]setReference{}, map[[2]*grant]bool{}, maxDenyLooks}
 	for _, p := range l.set.policies {
 		list := l.denying[p]
 		if list == nil {
@@ -33,11 +35,11 @@ func (l *linter) lintDenies() {
 		}
 		for i := range list.entries {
 			if deny := &list.entries[i]; !deny.covered { // else that is said already
-				d.open[p] = append(d.open[p], &deny.pattern)
+				d.open[p] = append(d.open[p], &deny.Pattern)
 			}
 		}
 		for _, set := range list.sets {
-			if !set.covered && !set.empty() {
+			if !set.covered && !set.Empty() {
 				d.sets[p] = append(d.sets[p], set)
 			}
 		}
@@ -65,12 +67,12 @@ func (l *linter) lintDenies() {
 	}
 	for _, p := range l.set.policies {
 		for _, deny := range d.open[p] {
-			l.warn(l.denying[p].at.element(deny.index), CodeDenyOutsideAllow, text(deny),
-				"nothing here allows this origin, neither this policy nor one that is tried after it: there is nothing to deny", "", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeDenyOutsideAllow, Location: l.denying[p].at.Index(deny.Index), Value: text(deny),
+				Message: "nothing here allows this origin, neither this policy nor one that is tried after it: there is nothing to deny"})
 		}
 		for _, set := range d.sets[p] {
-			l.warn(l.denying[p].at.element(set.index), CodeDenyOutsideAllow, "@"+set.name,
-				"nothing here allows an origin of this set, neither this policy nor one that is tried after it: there is nothing to deny", "", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeDenyOutsideAllow, Location: l.denying[p].at.Index(set.index), Value: "@" + set.name,
+				Message: "nothing here allows an origin of this set, neither this policy nor one that is tried after it: there is nothing to deny"})
 		}
 	}
 }
@@ -120,18 +122,18 @@ func (d *denies) dropUseful(p, q *grant) {
 
 // useless returns those of some denies that take nothing from what q allows; none if all of them are asked for and one
 // does.
-func (d *denies) useless(list iter.Seq[*pattern], q *grant, all bool) (rest []*pattern) {
-	var wild []*pattern
+func (d *denies) useless(list iter.Seq[*origin.Pattern], q *grant, all bool) (rest []*origin.Pattern) {
+	var wild []*origin.Pattern
 	for deny := range list {
 		if d.looks--; d.looks < 0 {
 			return nil
 		}
 		switch {
-		case deny.kind != patternNull && !deny.isExact():
+		case deny.Kind != origin.PatternNull && !deny.IsExact():
 			wild = append(wild, deny)
-		case q.allows(&origin{
-			text: deny.origin.text, scheme: deny.origin.scheme, host: deny.origin.host, port: deny.origin.port,
-			null: deny.kind == patternNull,
+		case q.allows(&origin.Origin{
+			Text: deny.Origin.Text, Scheme: deny.Origin.Scheme, Host: deny.Origin.Host, Port: deny.Origin.Port,
+			Null: deny.Kind == origin.PatternNull,
 		}) == 0:
 			rest = append(rest, deny)
 		case all:
@@ -150,22 +152,22 @@ func (d *denies) useless(list iter.Seq[*pattern], q *grant, all bool) (rest []*p
 
 // outside returns those wildcards that match nothing that q allows. What an expression may accept is not guessed: beside
 // one, nothing is outside.
-func (d *denies) outside(wild []*pattern, q *grant) (rest []*pattern) {
+func (d *denies) outside(wild []*origin.Pattern, q *grant) (rest []*origin.Pattern) {
 	if q.anybody != 0 || len(q.regexes) > 0 {
 		return nil
 	}
-	denied := map[coverKey][]*pattern{} // by what they match, whatever the port
+	denied := map[coverKey][]*origin.Pattern{} // by what they match, whatever the port
 	for _, deny := range wild {
 		key := keyOf(deny)
 		key.port = 0
 		denied[key] = append(denied[key], deny)
 	}
-	useful := map[*pattern]bool{}
+	useful := map[*origin.Pattern]bool{}
 	allowed := map[coverKey][]int32{} // the ports of allowed wildcards
 	any := false
 	for _, set := range q.allow {
-		any = any || set.null != 0 // "*" does not get here
-		for a := range set.all() {
+		any = any || set.Null != 0 // "*" does not get here
+		for a := range set.All() {
 			any = true
 			if d.looks--; d.looks < 0 {
 				return nil
@@ -173,25 +175,25 @@ func (d *denies) outside(wild []*pattern, q *grant) (rest []*pattern) {
 			for key := range enclosingHosts(&a) { // a deny around what is allowed
 				for _, deny := range denied[key] {
 					d.looks--
-					useful[deny] = useful[deny] || portsMeet(deny.origin.port, a.origin.port)
+					useful[deny] = useful[deny] || portsMeet(deny.Origin.Port, a.Origin.Port)
 				}
 			}
-			if a.host != hostExact {
+			if a.Hosts != origin.HostExact {
 				key := keyOf(&a)
 				key.port = 0
-				allowed[key] = append(allowed[key], a.origin.port)
+				allowed[key] = append(allowed[key], a.Origin.Port)
 			}
 		}
 	}
 	for _, deny := range wild {
-		if deny.kind == patternAny {
+		if deny.Kind == origin.PatternAny {
 			useful[deny] = any
 			continue
 		}
 		for key := range enclosingHosts(deny) { // a deny inside what is allowed
 			for _, port := range allowed[key] {
 				d.looks--
-				useful[deny] = useful[deny] || portsMeet(deny.origin.port, port)
+				useful[deny] = useful[deny] || portsMeet(deny.Origin.Port, port)
 			}
 		}
 	}
@@ -203,4 +205,4 @@ func (d *denies) outside(wild []*pattern, q *grant) (rest []*pattern) {
 	return rest
 }
 
-func portsMeet(a, b int32) bool { return a == b || a == anyPort || b == anyPort }
+func portsMeet(a, b int32) bool { return a == b || a == origin.AnyPort || b == origin.AnyPort }

@@ -3,29 +3,34 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // lintExtensions finds patterns and expressions that let in every browser extension, or every host of another scheme that
 // is not the web's, with credentials. Anybody can publish an extension; what reads the answers then is any that the user has.
 func (l *linter) lintExtensions(p *lintedPolicy) {
-	if !p.credentials || slices.Contains(p.message.GetDangerouslyAllow(), liftAny) {
+	if !p.credentials || slices.Contains(p.message.GetDangerouslyAllow(), corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_ANY_ORIGIN_WITH_CREDENTIALS) {
 		return
 	}
 	if p.allow.hasAnyHost() {
 		for i := range p.allow.parse() {
-			if e := &p.allow.entries[i]; isEveryHost(&e.pattern) {
-				l.everyExtension(p.allow.at.element(e.index), text(&e.pattern), e.origin.scheme, nil)
+			if e := &p.allow.entries[i]; isEveryHost(&e.Pattern) {
+				l.everyExtension(p.allow.at.Index(e.Index), text(&e.Pattern), e.Origin.Scheme, nil)
 			}
 		}
 	}
 	for _, set := range p.allow.sets {
-		if !set.hasAnyHost() {
+		if !set.HasAnyHost() {
 			continue
 		}
 		for q := range set.written() {
 			if isEveryHost(q) {
-				entry := l.in(set.source, Path("").Name("origin_sets").Name(set.name).Index(q.index))
-				l.everyExtension(p.allow.at.element(set.index), "@"+set.name, q.origin.scheme, &entry)
+				entry := l.in(set.source, finding.Path("").Name("origin_sets").Name(set.name).Index(q.Index))
+				l.everyExtension(p.allow.at.Index(set.index), "@"+set.name, q.Origin.Scheme, &entry)
 				break
 			}
 		}
@@ -36,20 +41,21 @@ func (l *linter) lintExtensions(p *lintedPolicy) {
 	}
 	for i, re := range p.regexes {
 		for _, scheme := range extensionSchemes {
-			if acceptsAll(re, probeExtensions(scheme)) && !acceptsAll(re, probeOrigins("https")) && !acceptsAll(re, probeOrigins("http")) {
-				l.everyExtension(p.at.child("allow_origin_regexes").element(i), texts[i], scheme, nil)
+			if regex.AcceptsAll(re, probeExtensions(scheme)) && !regex.AcceptsAll(re, regex.ProbeOrigins("https")) && !regex.AcceptsAll(re, regex.ProbeOrigins("http")) {
+				l.everyExtension(p.at.Field("allow_origin_regexes").Index(i), texts[i], scheme, nil)
 				break
 			}
 		}
 	}
 }
 
-func (l *linter) everyExtension(at Place, value, scheme string, related *Place) {
+func (l *linter) everyExtension(at finding.Location, value, scheme string, related *finding.Location) {
 	message := "every page of the scheme " + scheme + " would read answers made for the user's credentials, whoever made it: list the origins"
 	if slices.Contains(extensionSchemes, scheme) {
 		message = "every extension that the user has would read answers made for the user's credentials, whoever published it: list the extensions by their identifiers"
 	}
-	l.warn(at, CodeEveryExtension, value, message, "", related)
+	l.found.Warn(finding.Finding{Code: finding.CodeEveryExtension, Location: at, Value: value,
+		Message: message, Related: related})
 }
 
 // extensionSchemes are those of the extensions of browsers.
@@ -69,11 +75,9 @@ func probeExtensions(scheme string) []string {
 }
 
 // hasAnyHost reports whether a list has patterns of any host.
-func (list *patternList) hasAnyHost() bool { return list.compiled != nil && list.compiled.hasAnyHost() }
-
-func (s *origins) hasAnyHost() bool { return s.has(spaceAny) || s.has(spaceAnyAnyPort) }
+func (list *patternList) hasAnyHost() bool { return list.compiled != nil && list.compiled.HasAnyHost() }
 
 // isEveryHost reports whether a pattern covers every host of a scheme that is not the web's.
-func isEveryHost(p *pattern) bool {
-	return p.kind == patternOrigin && p.host == hostAny && !strings.HasPrefix(p.origin.scheme, "http")
+func isEveryHost(p *origin.Pattern) bool {
+	return p.Kind == origin.PatternOrigin && p.Hosts == origin.HostAny && !strings.HasPrefix(p.Origin.Scheme, "http")
 }

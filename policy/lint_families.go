@@ -3,6 +3,9 @@ package policy
 import (
 	"math/bits"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/match"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // families counts, for each domain, how many exact origins of a list are subdomains of it on the same scheme and port. It
@@ -49,13 +52,13 @@ func (f *families) begin(texts []string) {
 const deepest = 8
 
 // add counts element i of the list, where it is an exact origin, for each domain above its host but the top-level one.
-func (f *families) add(p *pattern, i int) {
-	if len(f.slots) == 0 || !p.isExact() || isIPv4(p.origin.host) {
+func (f *families) add(p *origin.Pattern, i int) {
+	if len(f.slots) == 0 || !p.IsExact() || origin.IsIPv4(p.Origin.Host) {
 		return
 	}
-	o := &p.origin
-	start := len(o.scheme) + len("://")
-	rest := o.text[start : start+len(o.host)]
+	o := &p.Origin
+	start := len(o.Scheme) + len("://")
+	rest := o.Text[start : start+len(o.Host)]
 	dot := strings.IndexByte(rest, '.')
 	for range deepest {
 		if dot < 0 {
@@ -66,7 +69,7 @@ func (f *families) add(p *pattern, i int) {
 		if dot = strings.IndexByte(rest, '.'); dot < 0 {
 			return
 		}
-		f.count(i, len(o.scheme), start)
+		f.count(i, len(o.Scheme), start)
 	}
 }
 
@@ -77,7 +80,7 @@ func (f *families) count(i, scheme, domain int) {
 		if 2*f.used >= len(f.slots) {
 			f.grow()
 		}
-		*recent = f.slot(hash(uint64(scheme), text), i, scheme, domain)
+		*recent = f.slot(match.Hash(uint64(scheme), text), i, scheme, domain)
 	}
 	slot := *recent
 	if slot.count == 0 {
@@ -127,9 +130,9 @@ func (f *families) grow() {
 func (f *families) atLeast(n int) (found []family) {
 	for i := range f.slots {
 		if s := &f.slots[i]; int(s.count) >= n {
-			o, _ := parseOrigin(f.texts[s.first])
-			end := len(o.scheme) + len("://") + len(o.host)
-			found = append(found, family{o.scheme, o.text[s.domain:end], o.port, int(s.count), int(s.first)})
+			o, _ := origin.Parse(f.texts[s.first])
+			end := len(o.Scheme) + len("://") + len(o.Host)
+			found = append(found, family{o.Scheme, o.Text[s.domain:end], o.Port, int(s.count), int(s.first)})
 		}
 	}
 	return found

@@ -4,16 +4,19 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // maxSetsLookedAt is how many of the origin sets that a list refers to are looked at for what covers its own patterns.
 const maxSetsLookedAt = 64
 
 func (l *linter) lintOrigins(p *lintedPolicy) {
-	if p.allow.compiled != nil && p.allow.compiled.null != 0 {
+	if p.allow.compiled != nil && p.allow.compiled.Null != 0 {
 		for i, text := range p.allow.texts {
 			if text == "null" {
-				l.warnNull(p.allow.at.element(i))
+				l.warnNull(p.allow.at.Index(i))
 			}
 		}
 	}
@@ -23,9 +26,9 @@ func (l *linter) lintOrigins(p *lintedPolicy) {
 	l.hintWildcard(p.allow)
 }
 
-func (l *linter) warnNull(at Place) {
-	l.warn(at, CodeNullOrigin, "null",
-		"any page can have the origin null, in a sandboxed frame, so this allows every site that tries", "", nil)
+func (l *linter) warnNull(at finding.Location) {
+	l.found.Warn(finding.Finding{Code: finding.CodeNullOrigin, Location: at, Value: "null",
+		Message: "any page can have the origin null, in a sandboxed frame, so this allows every site that tries"})
 }
 
 // lintList finds the entries of a list that another one covers. starCoversNull says what "*" means there.
@@ -36,15 +39,15 @@ func (l *linter) lintList(list *patternList, starCoversNull bool) {
 	entries := list.parse()
 	for i := range entries {
 		p := &entries[i]
-		if by := list.compiled.coveringElement(p); by != 0 {
+		if by := coveringElement(list.compiled, p); by != 0 {
 			p.covered = true
-			l.covered(list.at.element(p.index), text(&p.pattern), list.at.element(by.element()), list.textAt(by))
+			l.covered(list.at.Index(p.Index), text(&p.Pattern), list.at.Index(by.element()), list.textAt(by))
 			continue
 		}
 		for _, set := range list.sets[:min(len(list.sets), maxSetsLookedAt)] {
-			if by := set.coveringPattern(&p.pattern, nil); by != 0 {
+			if by := Rule(set.CoveringPattern(&p.Pattern, nil)); by != 0 {
 				p.covered = true
-				l.covered(list.at.element(p.index), text(&p.pattern), l.setEntry(set.originSet, by), set.texts[by.element()])
+				l.covered(list.at.Index(p.Index), text(&p.Pattern), l.setEntry(set.originSet, by), set.texts[by.element()])
 				break
 			}
 		}
@@ -52,52 +55,53 @@ func (l *linter) lintList(list *patternList, starCoversNull bool) {
 	seen := map[*originSet]int{}
 	for i := range list.sets {
 		set := &list.sets[i]
-		at := list.at.element(set.index)
+		at := list.at.Index(set.index)
 		if first, ok := seen[set.originSet]; ok {
 			set.covered = true
-			l.covered(at, "@"+set.name, list.at.element(first), "@"+set.name)
+			l.covered(at, "@"+set.name, list.at.Index(first), "@"+set.name)
 			continue
 		}
 		seen[set.originSet] = set.index
-		if list.compiled != nil && list.compiled.any != 0 && (set.null == 0 || starCoversNull) {
+		if list.compiled != nil && list.compiled.Any != 0 && (set.Null == 0 || starCoversNull) {
 			set.covered = true
-			l.covered(at, "@"+set.name, list.at.element(list.compiled.any.element()), "*")
+			l.covered(at, "@"+set.name, list.at.Index(Rule(list.compiled.Any).element()), "*")
 		}
 	}
 	l.lintSetReferences(list)
 }
 
-func (l *linter) covered(at Place, value string, by Place, coveredBy string) {
+func (l *linter) covered(at finding.Location, value string, by finding.Location, coveredBy string) {
 	message := "this says nothing new: " + coveredBy + " covers it"
 	if value == coveredBy {
 		message = "this stands in the list already"
 	}
-	l.warn(at, CodeOriginCovered, value, message, "", &by)
+	l.found.Warn(finding.Finding{Code: finding.CodeOriginCovered, Location: at, Value: value,
+		Message: message, Related: &by})
 }
 
 // text returns a pattern as written.
-func text(p *pattern) string {
-	switch p.kind {
-	case patternAny:
+func text(p *origin.Pattern) string {
+	switch p.Kind {
+	case origin.PatternAny:
 		return "*"
-	case patternNull:
+	case origin.PatternNull:
 		return "null"
 	}
-	return p.origin.text
+	return p.Origin.Text
 }
 
 // entry returns the element that a rule of the list is.
 func (list *patternList) entry(r Rule) *entry {
 	entries := list.parse()
-	i, _ := slices.BinarySearchFunc(entries, r.element(), func(p entry, index int) int { return cmp.Compare(p.index, index) })
+	i, _ := slices.BinarySearchFunc(entries, r.element(), func(p entry, index int) int { return cmp.Compare(p.Index, index) })
 	return &entries[i]
 }
 
 // textAt returns it as written.
 func (list *patternList) textAt(r Rule) string { return list.texts[r.element()] }
 
-func (l *linter) setEntry(set *originSet, r Rule) Place {
-	return l.in(set.source, Path("").Name("origin_sets").Name(set.name).Index(r.element()))
+func (l *linter) setEntry(set *originSet, r Rule) finding.Location {
+	return l.in(set.source, finding.Path("").Name("origin_sets").Name(set.name).Index(r.element()))
 }
 
 // lintSet looks at what stands in an origin set.
@@ -109,13 +113,13 @@ func (l *linter) lintSet(list *patternList) {
 // lintNullInSets finds "null" in origin sets that a policy allows.
 func (l *linter) lintNullInSets() {
 	for _, set := range l.set.originSets {
-		if !set.allowed || set.null == 0 {
+		if !set.allowed || set.Null == 0 {
 			continue
 		}
-		at := l.in(set.source, Path("").Name("origin_sets").Name(set.name))
+		at := l.in(set.source, finding.Path("").Name("origin_sets").Name(set.name))
 		for i, text := range set.texts {
 			if text == "null" {
-				l.warnNull(at.element(i))
+				l.warnNull(at.Index(i))
 			}
 		}
 	}
@@ -128,27 +132,27 @@ const manyExact = 10
 // of the list.
 func (l *linter) hintWildcard(list *patternList) {
 	found := l.families.atLeast(manyExact)
-	found = slices.DeleteFunc(found, func(f family) bool { return isPublicSuffix(f.domain) })
+	found = slices.DeleteFunc(found, func(f family) bool { return origin.IsPublicSuffix(f.domain) })
 	slices.SortFunc(found, func(a, b family) int {
 		// The longest first: a wildcard should cover no more than is listed.
 		return cmp.Or(cmp.Compare(len(b.domain), len(a.domain)), cmp.Compare(a.domain, b.domain), cmp.Compare(a.scheme, b.scheme), cmp.Compare(a.port, b.port))
 	})
 	said := map[coverKey]bool{}
 	for _, f := range found {
-		if said[coverKey{hostSub, f.scheme, f.domain, f.port}] {
+		if said[coverKey{origin.HostSub, f.scheme, f.domain, f.port}] {
 			continue
 		}
 		for parent := range parents(f.domain) {
-			said[coverKey{hostSub, f.scheme, parent, f.port}] = true
+			said[coverKey{origin.HostSub, f.scheme, parent, f.port}] = true
 		}
 		wildcard := f.scheme + "://*." + f.domain
 		if f.port != 0 {
 			wildcard += fmt.Sprintf(":%d", f.port)
 		}
-		if p, _ := parsePattern(wildcard); list.compiled.coveringPattern(&p, nil) != 0 {
+		if p, _ := origin.ParsePattern(wildcard); list.compiled.CoveringPattern(&p, nil) != 0 {
 			continue // it stands there, and the others are said to be covered
 		}
-		l.hint(list.at.element(f.first), CodeManyExactOrigins, list.texts[f.first],
-			fmt.Sprintf("with this, %d origins of the list are subdomains of %s: if all of them may be trusted, %s covers them", f.count, f.domain, wildcard))
+		l.found.Hint(finding.Finding{Code: finding.CodeManyExactOrigins, Location: list.at.Index(f.first), Value: list.texts[f.first],
+			Message: fmt.Sprintf("with this, %d origins of the list are subdomains of %s: if all of them may be trusted, %s covers them", f.count, f.domain, wildcard)})
 	}
 }

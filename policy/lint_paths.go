@@ -4,21 +4,24 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/match"
 )
 
 // lintPath finds paths of route i that no browser sends, such as are never granted anything, and such in which a star was
 // meant to stand for something.
-func (l *linter) lintPath(at func() Place, h *virtualHost, i int) {
+func (l *linter) lintPath(at func() finding.Location, h *virtualHost, i int) {
 	t := &h.routes[i]
 	if h.neverGrants(i) {
-		l.warn(at(), CodeUnreachableRoute, t.text,
-			"a path like this can be read in two ways, and the other way leads elsewhere: nothing is ever granted here", h.spelledOut(t), nil)
+		l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(), Value: t.text,
+			Message: "a path like this can be read in two ways, and the other way leads elsewhere: nothing is ever granted here", Fix: h.spelledOut(t)})
 		return
 	}
 	if t.kind == routeRegex {
 		if before, ok := strings.CutSuffix(t.text, "/*"); ok && before != "" {
-			l.warn(at(), CodePathStar, t.text,
-				"in an expression /* is a slash that may be left out or repeated; what stands for any rest is /.*", before+"/.*", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodePathStar, Location: at(), Value: t.text,
+				Message: "in an expression /* is a slash that may be left out or repeated; what stands for any rest is /.*", Fix: before + "/.*"})
 		}
 		return
 	}
@@ -28,19 +31,20 @@ func (l *linter) lintPath(at func() Place, h *virtualHost, i int) {
 	sent := asSent(t.text)
 	switch {
 	case isTemplate(t.text):
-		l.warn(at(), CodePathTemplate, t.text,
-			"this looks like a template, and nothing in a path stands for something else: write regex: '"+templateRegex(t)+"'", "", nil)
+		l.found.Warn(finding.Finding{Code: finding.CodePathTemplate, Location: at(), Value: t.text,
+			Message: "this looks like a template, and nothing in a path stands for something else: write regex: '" + templateRegex(t) + "'"})
 	case t.isResolved():
-		l.warn(at(), CodeUnreachableRoute, t.text,
-			"no request gets here: browsers resolve dot segments, and make slashes of backslashes, before they send a path", "", nil)
+		l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(), Value: t.text,
+			Message: "no request gets here: browsers resolve dot segments, and make slashes of backslashes, before they send a path"})
 	case strings.ContainsAny(t.text, "{}"):
-		l.warn(at(), CodeUnreachableRoute, t.text,
-			"no request gets here: nothing in a path stands for something else, and braces arrive as "+sent+"; a regex can say what varies", "", nil)
+		l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(), Value: t.text,
+			Message: "no request gets here: nothing in a path stands for something else, and braces arrive as " + sent + "; a regex can say what varies"})
 	case sent != t.text:
-		l.warn(at(), CodeUnreachableRoute, t.text, "no request gets here: this is not how browsers send such a path", sent, nil)
+		l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(), Value: t.text,
+			Message: "no request gets here: this is not how browsers send such a path", Fix: sent})
 	case strings.Contains(t.text, "*"):
-		l.warn(at(), CodePathStar, t.text,
-			"a star in a path is nothing but a star; prefix covers all paths that begin alike, and a regex can say what varies", "", nil)
+		l.found.Warn(finding.Finding{Code: finding.CodePathStar, Location: at(), Value: t.text,
+			Message: "a star in a path is nothing but a star; prefix covers all paths that begin alike, and a regex can say what varies"})
 	}
 }
 
@@ -54,7 +58,7 @@ func (h *virtualHost) neverGrants(i int) bool {
 			continue // it has an earlier place
 		}
 		never = false
-		for read := range otherReadings(path) {
+		for read := range match.OtherReadings(path) {
 			never = never || !t.decidesAs(h.at(h.route("", read)))
 		}
 		if !never {
@@ -67,11 +71,11 @@ func (h *virtualHost) neverGrants(i int) bool {
 // twofoldPaths returns samples of the paths that a route covers, if all of them can be read in more than one way.
 func (t *route) twofoldPaths() (paths []string) {
 	switch {
-	case t.kind == routePrefix && isTwofold(t.text+"x"): // "/." alone also begins "/.well-known"
+	case t.kind == routePrefix && match.IsTwofold(t.text+"x"): // "/." alone also begins "/.well-known"
 		return []string{t.text + "x"}
-	case t.kind == routePath && isTwofold(t.text), t.kind == routeSegments && isTwofold(t.text):
+	case t.kind == routePath && match.IsTwofold(t.text), t.kind == routeSegments && match.IsTwofold(t.text):
 		return []string{t.text}
-	case t.kind == routeRegex && isTwofold(regexReach(t.text).prefix+"x"):
+	case t.kind == routeRegex && match.IsTwofold(regexReach(t.text).prefix+"x"):
 		return t.samplePaths()
 	}
 	return nil
@@ -84,8 +88,8 @@ func (t *route) isResolved() bool {
 	if t.kind == routePrefix {
 		text = append(text, 'x') // "/." alone also begins "/.well-known"
 	}
-	plain := turnBackslashes(decode(text, &isDot))
-	return strings.Contains(t.text, `\`) || len(resolveDots(slices.Clone(plain))) < len(plain)
+	plain := match.TurnBackslashes(match.Decode(text, &isDot))
+	return strings.Contains(t.text, `\`) || len(match.ResolveDots(slices.Clone(plain))) < len(plain)
 }
 
 // isDot holds the byte of dot segments.
@@ -97,7 +101,7 @@ func (h *virtualHost) spelledOut(t *route) string {
 	if t.kind == routeRegex {
 		return ""
 	}
-	spelled := route{kind: t.kind, text: string(decodeUnreserved(raiseDigits([]byte(t.text))))}
+	spelled := route{kind: t.kind, text: string(match.DecodeUnreserved(match.RaiseDigits([]byte(t.text))))}
 	if spelled.text == t.text || len(spelled.twofoldPaths()) > 0 || slices.ContainsFunc(h.routes, func(o route) bool { return o.says(&spelled) }) {
 		return ""
 	}

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/match"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -10,16 +12,16 @@ func (l *linter) lintLists() {
 	for i, src := range l.sources {
 		for spot, m := range places(src.Set) {
 			if names := m.GetPolicies().GetNames(); len(names) > 1 {
-				l.lintPolicyList(l.in(int32(i), spot.path()).child("policies"), names)
+				l.lintPolicyList(l.in(int32(i), spot.path()).Field("policies"), names)
 			}
 			if names := m.GetCandidates().GetNames(); len(names) > 1 {
-				l.lintPolicyList(l.in(int32(i), spot.path()).child("candidates"), names)
+				l.lintPolicyList(l.in(int32(i), spot.path()).Field("candidates"), names)
 			}
 		}
 	}
 }
 
-func (l *linter) lintPolicyList(at Place, names []string) {
+func (l *linter) lintPolicyList(at finding.Location, names []string) {
 	first, everybody := map[string]int{}, -1
 	for i, name := range names {
 		p := l.set.byName[name]
@@ -29,11 +31,11 @@ func (l *linter) lintPolicyList(at Place, names []string) {
 		earlier, again := first[name]
 		switch {
 		case again:
-			l.hintBeside(at.element(i), CodeUnreachablePolicy, name, "this stands in the list already", at.element(earlier))
+			l.found.Hint(finding.Finding{Code: finding.CodeUnreachablePolicy, Location: at.Index(i), Value: name,
+				Message: "this stands in the list already", Related: new(at.Index(earlier))})
 		case everybody >= 0:
-			l.hintBeside(at.element(i), CodeUnreachablePolicy, name,
-				"this is never tried here: "+names[everybody]+" allows every origin, and the first policy that matches ends the search",
-				at.element(everybody))
+			l.found.Hint(finding.Finding{Code: finding.CodeUnreachablePolicy, Location: at.Index(i), Value: name,
+				Message: "this is never tried here: " + names[everybody] + " allows every origin, and the first policy that matches ends the search", Related: new(at.Index(everybody))})
 		default:
 			first[name] = i
 			if p.star { // which covers null too
@@ -54,7 +56,7 @@ func (l *linter) lintHostNames() {
 	for i, src := range l.sources {
 		for j, h := range src.Set.GetVirtualHosts() {
 			name := h.GetName()
-			if !isGlob(name) || len(h.GetDomains()) > 0 {
+			if !match.IsGlob(name) || len(h.GetDomains()) > 0 {
 				continue
 			}
 			if name[0] == '*' {
@@ -62,20 +64,20 @@ func (l *linter) lintHostNames() {
 					continue
 				}
 			}
-			at := l.in(int32(i), Path("").Name("virtual_hosts").Index(j)).child("name")
-			if l.hostAt(int(l.set.names.find(nameGlob, name))).child("name") != at {
+			at := l.in(int32(i), finding.Path("").Name("virtual_hosts").Index(j)).Field("name")
+			if l.hostAt(int(l.set.names.Find(nameGlob, name))).Field("name") != at {
 				continue // there is an error about it
 			}
 			// A pattern that matches the text of another one, its stars included, matches all that the other one does.
-			id, ok := l.set.globs.find(name)
+			id, ok := l.set.globs.Find(name)
 			if !ok {
 				continue
 			}
 			winner := l.set.hosts[id]
-			first := l.in(winner.source, Path("").Name("virtual_hosts").Index(int(winner.position))).child("name")
+			first := l.in(winner.source, finding.Path("").Name("virtual_hosts").Index(int(winner.position))).Field("name")
 			if first != at {
-				l.warn(at, CodeUnreachableHost, name,
-					"no request belongs here: the pattern "+winner.label+" matches every such name too, and the longer pattern wins", "", &first)
+				l.found.Warn(finding.Finding{Code: finding.CodeUnreachableHost, Location: at, Value: name,
+					Message: "no request belongs here: the pattern " + winner.label + " matches every such name too, and the longer pattern wins", Related: &first})
 			}
 		}
 	}
@@ -106,13 +108,13 @@ func (l *linter) lintTiming() {
 	}
 	d := &l.set.hosts[0]
 	if d.source >= 0 && d.policies.passthrough && !inherited {
-		l.warnTiming(l.in(d.source, Path("").Name("default")), l.sources[d.source].Set.GetDefault().GetTimingAllowOrigins())
+		l.warnTiming(l.in(d.source, finding.Path("").Name("default")), l.sources[d.source].Set.GetDefault().GetTimingAllowOrigins())
 	}
 }
 
-func (l *linter) warnTiming(at Place, list *corsprocv1.OriginList) {
+func (l *linter) warnTiming(at finding.Location, list *corsprocv1.OriginList) {
 	if origins := list.GetOrigins(); len(origins) > 0 {
-		l.warn(at.child("timing_allow_origins").element(0), CodeTimingNoEffect, origins[0],
-			"this place is passthrough, where no response is changed: the list has no effect", "", nil)
+		l.found.Warn(finding.Finding{Code: finding.CodeTimingNoEffect, Location: at.Field("timing_allow_origins").Index(0), Value: origins[0],
+			Message: "this place is passthrough, where no response is changed: the list has no effect"})
 	}
 }

@@ -7,44 +7,50 @@ import (
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
+
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 )
 
 // lintRegexes looks for expressions that accept more than was meant: by their syntax tree, and by trying them on origins
 // of somebody else that are near to those they are made for.
 func (l *linter) lintRegexes(p *lintedPolicy) {
 	for i, text := range p.message.GetAllowOriginRegexes() {
-		at := p.at.child("allow_origin_regexes").element(i)
+		at := p.at.Field("allow_origin_regexes").Index(i)
 		tree, err := syntax.Parse(text, syntax.Perl)
-		if err != nil || isTooLarge(tree, text) {
+		if err != nil || regex.IsTooLarge(tree, text) {
 			continue // there is an error about it
 		}
-		whole, err := wholeRegex(text, tree)
+		whole, err := regex.Whole(text, tree)
 		if err != nil {
 			continue // it is too large, and there is an error about that
 		}
-		if acceptsAll(whole, probeOrigins("https")) || acceptsAll(whole, probeOrigins("http")) {
+		if regex.AcceptsAll(whole, regex.ProbeOrigins("https")) || regex.AcceptsAll(whole, regex.ProbeOrigins("http")) {
 			if !p.credentials { // with them it is an error, or allowed on purpose
-				l.warn(at, CodeRegexNeighbour, text, "this accepts every site, "+probeOrigins("https")[1]+" too; to allow anybody, write \"*\" in allow_origins", "", nil)
+				l.found.Warn(finding.Finding{Code: finding.CodeRegexNeighbour, Location: at, Value: text,
+					Message: "this accepts every site, " + regex.ProbeOrigins("https")[1] + " too; to allow anybody, write \"*\" in allow_origins"})
 			}
 			continue
 		}
-		if len(madeFor(tree, whole)) == 0 && l.inclusion.acceptsNoOrigin(tree) {
-			l.warn(at, CodeRegexNoMatch, text,
-				"no origin is like this: an expression is held against all of scheme://host[:port] as browsers send it, in lower case and without a path", "", nil)
+		if len(regex.MadeFor(tree, whole)) == 0 && l.inclusion.AcceptsNoOrigin(tree) {
+			l.found.Warn(finding.Finding{Code: finding.CodeRegexNoMatch, Location: at, Value: text,
+				Message: "no origin is like this: an expression is held against all of scheme://host[:port] as browsers send it, in lower case and without a path"})
 		}
 		if dots := riskyDots(tree); dots > 0 {
 			fix := escapeDots(text, dots)
-			l.warn(at, CodeRegexDot, text, "a dot stands for any character, so the host may have a letter where the dot before the top-level domain is", fix, nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeRegexDot, Location: at, Value: text,
+				Message: "a dot stands for any character, so the host may have a letter where the dot before the top-level domain is", Fix: fix})
 			// The rest is asked of what was meant: that examplexcom is accepted is said already.
 			if fixed, err := syntax.Parse(fix, syntax.Perl); err == nil && fix != "" {
-				if re, err := wholeRegex(fix, fixed); err == nil {
+				if re, err := regex.Whole(fix, fixed); err == nil {
 					tree, whole = fixed, re
 				}
 			}
 		}
-		if made, neighbour := acceptedNeighbour(madeFor(tree, whole), whole); neighbour != "" {
-			l.warn(at, CodeRegexNeighbour, text,
-				"this is made for "+made+" and accepts "+neighbour+" too, which anybody could own; escape dots and let nothing run into the host's name", "", nil)
+		if made, neighbour := acceptedNeighbour(regex.MadeFor(tree, whole), whole); neighbour != "" {
+			l.found.Warn(finding.Finding{Code: finding.CodeRegexNeighbour, Location: at, Value: text,
+				Message: "this is made for " + made + " and accepts " + neighbour + " too, which anybody could own; escape dots and let nothing run into the host's name"})
 		}
 	}
 }
@@ -54,7 +60,7 @@ func (l *linter) lintRegexes(p *lintedPolicy) {
 func riskyDots(r *syntax.Regexp) (n int) {
 	if r.Op == syntax.OpConcat {
 		for i, part := range r.Sub[:len(r.Sub)-1] {
-			if isAnyChar(part) && slices.ContainsFunc(beginnings(r.Sub[i+1:], 0), isTopLevel) {
+			if regex.IsAnyChar(part) && slices.ContainsFunc(beginnings(r.Sub[i+1:], 0), isTopLevel) {
 				n++
 			}
 		}
@@ -137,15 +143,15 @@ func escapeDots(text string, risky int) string {
 
 // acceptedNeighbour returns one of some origins that an expression is made for, and one of somebody else that it accepts
 // as well.
-func acceptedNeighbour(origins []origin, whole *regexp.Regexp) (made, neighbour string) {
+func acceptedNeighbour(origins []origin.Origin, whole *regexp.Regexp) (made, neighbour string) {
 	for _, o := range origins {
-		if o.scheme != "http" && o.scheme != "https" {
+		if o.Scheme != "http" && o.Scheme != "https" {
 			continue
 		}
-		for _, host := range neighbours(o.host) {
-			near := o.scheme + "://" + host + strings.TrimPrefix(o.text, o.scheme+"://"+o.host)
+		for _, host := range neighbours(o.Host) {
+			near := o.Scheme + "://" + host + strings.TrimPrefix(o.Text, o.Scheme+"://"+o.Host)
 			if whole.MatchString(near) {
-				return o.text, near
+				return o.Text, near
 			}
 		}
 	}
@@ -154,7 +160,7 @@ func acceptedNeighbour(origins []origin, whole *regexp.Regexp) (made, neighbour 
 
 // neighbours returns hosts that look like a host, and that somebody else can own.
 func neighbours(host string) (hosts []string) {
-	if strings.HasPrefix(host, "[") || isIPv4(host) {
+	if strings.HasPrefix(host, "[") || origin.IsIPv4(host) {
 		return []string{host + ".evil.com"}
 	}
 	own, err := publicsuffix.EffectiveTLDPlusOne(host)

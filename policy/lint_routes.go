@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/match"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -17,7 +20,7 @@ type routesBefore struct {
 	paths, regexes, names map[string]int // by the whole text
 	prefixes, segments    map[string]int
 	lens                  []int // the lengths of prefixes' and segments' keys
-	globs                 globs
+	globs                 match.Globs
 	tried                 []int     // the routes with an expression
 	reached               []reached // all of them that go by the path
 }
@@ -30,9 +33,9 @@ type reached struct {
 
 // lintRoutes finds routes of virtual host j of source i that no request can reach.
 func (l *linter) lintRoutes(i, j int, m *corsprocv1.VirtualHost, h *virtualHost) {
-	at := func(route int) Place {
+	at := func(route int) finding.Location {
 		field, _ := matcher(m.GetRoutes()[route])
-		return l.in(int32(i), spot{j, route}.path()).child(field)
+		return l.in(int32(i), spot{j, route}.path()).Field(field)
 	}
 	var before routesBefore
 	for i := range h.routes {
@@ -44,24 +47,26 @@ func (l *linter) lintRoutes(i, j int, m *corsprocv1.VirtualHost, h *virtualHost)
 		first, behind := before.covering(h, t, r)
 		message := "no request gets here: an earlier route takes all of them, and the first that matches is the place"
 		if worthwhile := t.kind != routePrefix || len(before.tried) > 0; worthwhile && !behind && !r.nothing {
-			how, by, alone := l.inclusion.behind(h, before.reached, t, r)
-			if first, behind = by, how == extentCovered; !alone {
+			how, by, alone := coveredBefore(&l.inclusion, h, before.reached, t, r)
+			if first, behind = by, how == regex.ExtentCovered; !alone {
 				message = "no request gets here: earlier routes together take all of them, and the first that matches is the place"
 			}
-			r.nothing = how == extentNothing && t.kind == routeRegex
+			r.nothing = how == regex.ExtentNothing && t.kind == routeRegex
 		}
 		switch {
 		case behind:
 			related := at(first)
-			l.warn(at(i), CodeUnreachableRoute, t.text, message, "", &related)
+			l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(i), Value: t.text,
+				Message: message, Related: &related})
 			continue // what it covers is covered by earlier ones
 		case r.nothing && t.kind == routeRegex && r.prefix[0] == '/':
-			l.warn(at(i), CodeUnreachableRoute, t.text,
-				"no request gets here: no path is like this; it has no query, no fragment and no blanks", "", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(i), Value: t.text,
+				Message: "no request gets here: no path is like this; it has no query, no fragment and no blanks"})
 		case r.nothing:
-			l.warn(at(i), CodeUnreachableRoute, t.text, "no request gets here: every path begins with a slash", "", nil)
+			l.found.Warn(finding.Finding{Code: finding.CodeUnreachableRoute, Location: at(i), Value: t.text,
+				Message: "no request gets here: every path begins with a slash"})
 		default:
-			l.lintPath(func() Place { return at(i) }, h, i)
+			l.lintPath(func() finding.Location { return at(i) }, h, i)
 		}
 		before.add(i, t, r)
 	}
@@ -109,7 +114,7 @@ func regexReach(text string) pathReach {
 	if err != nil {
 		return pathReach{prefix: "/"}
 	}
-	parts := inner(tree)
+	parts := regex.Parts(tree)
 	r := pathReach{}
 	if len(parts) > 0 && parts[0].Op == syntax.OpLiteral && parts[0].Flags&syntax.FoldCase == 0 {
 		r.prefix = string(parts[0].Rune)
@@ -117,38 +122,13 @@ func regexReach(text string) pathReach {
 	}
 	// Every path has a slash, so that ".+" says the same as ".*" at the beginning.
 	if len(parts) == 1 && (parts[0].Op == syntax.OpStar || r.prefix == "" && parts[0].Op == syntax.OpPlus) {
-		r.all = isAnyChar(parts[0].Sub[0])
+		r.all = regex.IsAnyChar(parts[0].Sub[0])
 	}
 	if r.prefix == "" {
 		r.prefix = "/"
 	}
 	r.nothing = r.prefix[0] != '/'
 	return r
-}
-
-// inner returns the parts of an expression, without groups around all of it and without anchors at its ends.
-func inner(tree *syntax.Regexp) []*syntax.Regexp {
-	for tree.Op == syntax.OpCapture {
-		tree = tree.Sub[0]
-	}
-	if tree.Op != syntax.OpConcat {
-		return []*syntax.Regexp{tree}
-	}
-	parts := tree.Sub
-	for len(parts) > 0 && (parts[0].Op == syntax.OpBeginText || parts[0].Op == syntax.OpBeginLine) {
-		parts = parts[1:]
-	}
-	for n := len(parts); n > 0 && (parts[n-1].Op == syntax.OpEndText || parts[n-1].Op == syntax.OpEndLine); n-- {
-		parts = parts[:n-1]
-	}
-	return parts
-}
-
-func isAnyChar(r *syntax.Regexp) bool {
-	for r.Op == syntax.OpCapture {
-		r = r.Sub[0]
-	}
-	return r.Op == syntax.OpAnyChar || r.Op == syntax.OpAnyCharNotNL
 }
 
 func (b *routesBefore) add(i int, t *route, r pathReach) {
@@ -164,8 +144,8 @@ func (b *routesBefore) add(i int, t *route, r pathReach) {
 		b.reached = append(b.reached, reached{i, r})
 	}
 	switch {
-	case t.kind == routeName && isGlob(t.text):
-		b.globs.add(t.text, i)
+	case t.kind == routeName && match.IsGlob(t.text):
+		b.globs.Add(t.text, i)
 	case t.kind == routeName:
 		put(&b.names, t.text)
 	case r.nothing:
@@ -201,7 +181,7 @@ func (b *routesBefore) covering(h *virtualHost, t *route, r pathReach) (first in
 			return i, true
 		}
 		// As for virtual hosts: a pattern that matches the text of another one covers it.
-		return b.globs.find(t.text)
+		return b.globs.Find(t.text)
 	}
 	for _, n := range b.lens {
 		if n > len(r.prefix) {

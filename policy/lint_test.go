@@ -6,13 +6,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/growth"
+	"github.com/corsproc/corsproc/policy/internal/match"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // universe returns all origins and patterns of a small world, in which every origin can be tried on every pattern. Hosts
 // of origins have a label more than those of patterns, so that each pattern matches something.
-func universe(t *testing.T) (all []origin, patterns []pattern) {
+func universe(t *testing.T) (all []origin.Origin, patterns []origin.Pattern) {
 	t.Helper()
 	hosts := []string{"a", "b"}
 	short := len(hosts)
@@ -27,7 +30,7 @@ func universe(t *testing.T) (all []origin, patterns []pattern) {
 	for _, scheme := range []string{"http", "https"} {
 		for _, host := range hosts {
 			for _, port := range []string{"", ":1", ":2"} {
-				o, ok := parseOrigin(scheme + "://" + host + port)
+				o, ok := origin.Parse(scheme + "://" + host + port)
 				if !ok {
 					t.Fatal(host, port)
 				}
@@ -40,7 +43,7 @@ func universe(t *testing.T) (all []origin, patterns []pattern) {
 				texts = append(texts, host, "*."+host)
 			}
 			for _, text := range texts {
-				p, why := parsePattern(scheme + "://" + text + port)
+				p, why := origin.ParsePattern(scheme + "://" + text + port)
 				if why != "" {
 					t.Fatal(text, why)
 				}
@@ -48,7 +51,7 @@ func universe(t *testing.T) (all []origin, patterns []pattern) {
 			}
 		}
 	}
-	return all, append(patterns, pattern{kind: patternAny})
+	return all, append(patterns, origin.Pattern{Kind: origin.PatternAny})
 }
 
 // TestCoverage holds what one pattern covers, and what a deny takes from an allow, against trying all origins on both.
@@ -56,31 +59,31 @@ func TestCoverage(t *testing.T) {
 	all, patterns := universe(t)
 	matched := make([][]bool, len(patterns))
 	for i := range patterns {
-		one := new(originIndex).newOrigins()
-		one.add(&patterns[i], 1)
+		one := new(match.OriginIndex).List()
+		one.Add(&patterns[i], 1)
 		matched[i] = make([]bool, len(all))
 		for j := range all {
-			matched[i][j] = one.match(&all[j]) != 0
+			matched[i][j] = one.Match(&all[j]) != 0
 		}
 	}
 	for i := range patterns {
-		one := new(originIndex).newOrigins()
-		one.add(&patterns[i], 1)
-		allow := &grant{allow: []*origins{&one}, anybody: one.any}
+		one := new(match.OriginIndex).List()
+		one.Add(&patterns[i], 1)
+		allow := &grant{allow: []*match.Origins{&one}, anybody: Rule(one.Any)}
 		for j := range patterns {
 			covers, meets := true, false
 			for k := range all {
 				covers = covers && (matched[i][k] || !matched[j][k])
 				meets = meets || matched[i][k] && matched[j][k]
 			}
-			if got := one.coveringPattern(&patterns[j], nil) != 0; got != covers {
+			if got := one.CoveringPattern(&patterns[j], nil) != 0; got != covers {
 				t.Errorf("%s covers %s: %v, want %v", text(&patterns[i]), text(&patterns[j]), got, covers)
 			}
-			if patterns[j].isExact() {
+			if patterns[j].IsExact() {
 				continue // asked of the compiled policy
 			}
 			d := denies{looks: maxDenyLooks}
-			if outside := len(d.outside([]*pattern{&patterns[j]}, allow)) > 0; outside == meets {
+			if outside := len(d.outside([]*origin.Pattern{&patterns[j]}, allow)) > 0; outside == meets {
 				t.Errorf("deny %s is outside allow %s: %v", text(&patterns[j]), text(&patterns[i]), outside)
 			}
 		}
@@ -111,7 +114,7 @@ func TestReach(t *testing.T) {
 			set := &corsprocv1.PolicySet{VirtualHosts: []*corsprocv1.VirtualHost{{Name: "h", Routes: []*corsprocv1.Route{first, second}}}}
 			compiled, findings := Compile(Source{Name: "x", Set: set})
 			for _, f := range findings {
-				if f.Code != CodeUnreachableRoute || !strings.Contains(string(f.Place.Path), "\x011") {
+				if f.Code != finding.CodeUnreachableRoute || !strings.Contains(string(f.Location.Path), "\x011") {
 					continue
 				}
 				said++
@@ -187,9 +190,9 @@ func TestInclusion(t *testing.T) {
 		}
 		behind := map[int]bool{}
 		for _, f := range findings {
-			if f.Code == CodeUnreachableRoute && f.Related != nil {
+			if f.Code == finding.CodeUnreachableRoute && f.Related != nil {
 				var i int
-				if _, err := fmt.Sscanf(f.Place.Path.String(), "virtual_hosts[0].routes[%d]", &i); err != nil {
+				if _, err := fmt.Sscanf(f.Location.Path.String(), "virtual_hosts[0].routes[%d]", &i); err != nil {
 					t.Fatal(err)
 				}
 				behind[i] = true

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/match"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -158,7 +160,7 @@ func checkPaths(t *testing.T, routes []*corsprocv1.Route, paths []string) {
 	for _, path := range paths {
 		bare, _, _ := strings.Cut(path, "?")
 		bare, _, _ = strings.Cut(bare, "#")
-		if got, want := slices.Sorted(otherReadings(bare)), slices.Sorted(slices.Values(naiveReadings(bare)[1:])); !slices.Equal(got, want) {
+		if got, want := slices.Sorted(match.OtherReadings(bare)), slices.Sorted(slices.Values(naiveReadings(bare)[1:])); !slices.Equal(got, want) {
 			t.Errorf("%q is read as %q, the naive reading says %q", bare, got, want)
 		}
 		verdict, reason, timing, candidates := naiveOutcome(routes, path)
@@ -166,7 +168,7 @@ func checkPaths(t *testing.T, routes []*corsprocv1.Route, paths []string) {
 		gotTiming := ""
 		if d.Action() == Adjust {
 			for _, h := range d.AppendResponse(nil, nil) {
-				if h.Name == headerTiming {
+				if h.Name == fetch.TimingAllowOrigin {
 					gotTiming = h.Value
 				}
 			}

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/match"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -185,7 +188,7 @@ func checkOrigins(t *testing.T, allow, deny []string, credentials bool, origins 
 	t.Helper()
 	usable := func(patterns []string) (ok []string) {
 		for _, p := range patterns {
-			if _, why := parsePattern(p); why == "" && !strings.HasPrefix(p, "@") {
+			if _, why := origin.ParsePattern(p); why == "" && !strings.HasPrefix(p, "@") {
 				ok = append(ok, p)
 			}
 		}
@@ -193,7 +196,11 @@ func checkOrigins(t *testing.T, allow, deny []string, credentials bool, origins 
 	}
 	p := &corsprocv1.Policy{
 		AllowOrigins: usable(allow), DenyOrigins: usable(deny), AllowCredentials: credentials,
-		DangerouslyAllow: []corsprocv1.DangerousCombination{liftAny, liftInsecure, liftSuffix},
+		DangerouslyAllow: []corsprocv1.DangerousCombination{
+			corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_ANY_ORIGIN_WITH_CREDENTIALS,
+			corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_INSECURE_ORIGINS_WITH_CREDENTIALS,
+			corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_PUBLIC_SUFFIX_WILDCARDS,
+		},
 	}
 	set, findings := Compile(Source{Set: &corsprocv1.PolicySet{
 		Policies: map[string]*corsprocv1.Policy{"p": p},
@@ -251,7 +258,7 @@ func FuzzRequestHeaders(f *testing.F) {
 	f.Fuzz(func(t *testing.T, configured, first, second string) {
 		var listed []string
 		for _, h := range strings.Split(configured, ",") {
-			if isToken(h) {
+			if fetch.IsToken(h) {
 				listed = append(listed, h)
 			}
 		}
@@ -267,7 +274,7 @@ func FuzzRequestHeaders(f *testing.F) {
 			}
 			_, headers, _ := d.AppendImmediate(nil)
 			for _, h := range headers {
-				if !isFieldValue([]byte(h.Value)) {
+				if !fetch.IsFieldValue([]byte(h.Value)) {
 					t.Errorf("asked %q: wrote %q", lines, h.Value)
 				}
 			}
@@ -282,12 +289,12 @@ func FuzzDomains(f *testing.F) {
 		var domains []string
 		var hosts []*corsprocv1.VirtualHost
 		for _, d := range strings.Split(list, ",") {
-			if why, _ := checkDomain(d); why == "" && !slices.ContainsFunc(domains, func(e string) bool { return strings.EqualFold(e, d) }) {
+			if why, _ := match.CheckDomain(d); why == "" && !slices.ContainsFunc(domains, func(e string) bool { return strings.EqualFold(e, d) }) {
 				domains = append(domains, d)
 				hosts = append(hosts, &corsprocv1.VirtualHost{Domains: []string{d}})
 			}
 		}
-		if !isASCII(authority) {
+		if !fetch.IsASCII(authority) {
 			return // Envoy lower-cases ASCII only, the naive search everything
 		}
 		set, findings := Compile(Source{Set: &corsprocv1.PolicySet{VirtualHosts: hosts}})
@@ -308,15 +315,15 @@ func FuzzNames(f *testing.F) {
 	f.Add("shop/*,shop/web/*,*/eu,shop", "shop/web/eu")
 	f.Fuzz(func(t *testing.T, list, name string) {
 		names := slices.Compact(slices.Sorted(slices.Values(slices.DeleteFunc(strings.Split(list, ","), func(s string) bool { return s == "" }))))
-		var g globs
+		var g match.Globs
 		for i, n := range names {
-			if isGlob(n) {
-				g.add(n, i)
+			if match.IsGlob(n) {
+				g.Add(n, i)
 			}
 		}
 		best := -1
 		for _, n := range names {
-			if !isGlob(n) {
+			if !match.IsGlob(n) {
 				continue
 			}
 			var re strings.Builder
@@ -326,13 +333,13 @@ func FuzzNames(f *testing.F) {
 				}
 				re.WriteString(regexp.QuoteMeta(part))
 			}
-			if !isASCII(n+name) || !regexp.MustCompile(`\A`+re.String()+`\z`).MatchString(name) {
+			if !fetch.IsASCII(n+name) || !regexp.MustCompile(`\A`+re.String()+`\z`).MatchString(name) {
 				continue
 			}
 			best = max(best, len(n))
 		}
-		i, ok := g.find(name)
-		if isASCII(list+name) && (ok != (best >= 0) || (ok && len(names[i]) != best)) {
+		i, ok := g.Find(name)
+		if fetch.IsASCII(list+name) && (ok != (best >= 0) || (ok && len(names[i]) != best)) {
 			t.Errorf("names %q: %q found %v %v, the longest match has %d bytes", names, name, i, ok, best)
 		}
 	})

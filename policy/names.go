@@ -7,8 +7,8 @@ import "iter"
 func (s *Set) EnvoyNames() iter.Seq2[string, []string] {
 	return func(yield func(string, []string) bool) {
 		names := make([]string, len(s.hosts))
-		for r := range s.names.all() {
-			names[r.value] = string(r.text)
+		for r := range s.names.All() {
+			names[r.Value] = string(r.Text)
 		}
 		for i := 1; i < len(s.hosts); i++ { // the first is default, which has neither
 			var routes []string

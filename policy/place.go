@@ -4,6 +4,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/match"
 )
 
 // A place is where policies hold: default, a virtual host, or a route in one. It holds what is in force there, inherited
@@ -33,19 +36,16 @@ func (j reject) stops(r *Request) bool {
 	case rejectWebSockets:
 		return r.OpensWebSocket()
 	case rejectUnsafeMethods:
-		return r.OpensWebSocket() || !isSafeMethod(r.Method)
+		return r.OpensWebSocket() || !fetch.IsSafeMethod(r.Method)
 	case rejectAlways:
 		return true
 	}
 	return false
 }
 
-// isSafeMethod reports whether a method is safe (RFC 9110, section 9.2.1), TRACE excepted, which no browser sends.
-func isSafeMethod(m string) bool { return m == "GET" || m == "HEAD" || m == "OPTIONS" }
-
 // OpensWebSocket reports whether a request opens a WebSocket: by Upgrade (RFC 6455) or by extended CONNECT (RFC 8441).
 func (r *Request) OpensWebSocket() bool {
-	return strings.EqualFold(r.Protocol, "websocket") || (r.Upgrade != "" && listHas(r.Upgrade, "websocket"))
+	return strings.EqualFold(r.Protocol, "websocket") || (r.Upgrade != "" && fetch.ListHas(r.Upgrade, "websocket"))
 }
 
 // A virtualHost is one of Set.hosts. The first of them is default.
@@ -81,7 +81,7 @@ func (t *route) covers(name, path string) bool {
 	switch t.kind {
 	case routeName:
 		// A route that has no name belongs to no pattern, not even to "*".
-		return name != "" && globMatch(t.text, name)
+		return name != "" && match.GlobMatch(t.text, name)
 	case routePath:
 		return path == t.text
 	case routePrefix:
@@ -120,12 +120,12 @@ func (h *virtualHost) find(r *Request) (p *place, others []*place) {
 	if len(h.routes) == 0 {
 		return &h.place, nil
 	}
-	path, twofold := readPath(r.Path)
+	path, twofold := match.ReadPath(r.Path)
 	p = h.at(h.route(r.Route, path))
 	if !twofold {
 		return p, nil
 	}
-	for read := range otherReadings(path) {
+	for read := range match.OtherReadings(path) {
 		if also := h.at(h.route(r.Route, read)); also != p && !slices.Contains(others, also) {
 			others = append(others, also)
 		}

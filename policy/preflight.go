@@ -2,7 +2,8 @@ package policy
 
 import (
 	"slices"
-	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // maxEmptyElements is how many empty elements a list of request headers may have in all. RFC 9110, section 5.6.1.2, wants
@@ -15,11 +16,11 @@ func (g *grant) checkMethod(f Field) Reason {
 	switch {
 	case f.Lines != 1:
 		return ReasonMethodMalformed
-	case isSafelistedMethod(method), slices.Contains(g.methods, method):
+	case fetch.IsSafelistedMethod(method), slices.Contains(g.methods, method):
 		return ReasonAllowed
-	case !isToken(method):
+	case !fetch.IsToken(method):
 		return ReasonMethodMalformed
-	case g.anyMethod && !isForbiddenMethod(method) && !(g.credentials && method == "*"):
+	case g.anyMethod && !fetch.IsForbiddenMethod(method) && !(g.credentials && method == "*"):
 		return ReasonAllowed // "*" itself is not echoed: to a request without credentials it would mean all
 	}
 	return ReasonMethodNotAllowed
@@ -38,8 +39,8 @@ type headersCheck struct {
 func (g *grant) checkHeaders(lines []string) headersCheck {
 	c := headersCheck{reason: ReasonAllowed, names: lines}
 	empty := 0
-	for list := (elements{lines: lines}); ; {
-		name, ok := list.next()
+	for list := (fetch.Elements{Lines: lines}); ; {
+		name, ok := list.Next()
 		switch {
 		case !ok:
 			return c
@@ -52,7 +53,7 @@ func (g *grant) checkHeaders(lines []string) headersCheck {
 				c.names, c.bareAuthorization = nil, !g.listsHeader("authorization")
 				return c
 			}
-		case isAuthorization(name):
+		case fetch.IsNonWildcardRequestHeader(name):
 			if !g.listsHeader(name) {
 				c.bareAuthorization = true
 				if c.reason == ReasonAllowed {
@@ -70,9 +71,9 @@ func (g *grant) checkHeader(name string) Reason {
 	switch {
 	case g.listsHeader(name): // and so is a token
 		return ReasonAllowed
-	case !isToken(name):
+	case !fetch.IsToken(name):
 		return ReasonHeaderMalformed
-	case g.anyHeader && !isAuthorization(name) && !(g.credentials && name == "*"):
+	case g.anyHeader && !fetch.IsNonWildcardRequestHeader(name) && !(g.credentials && name == "*"):
 		return ReasonAllowed // as for methods
 	}
 	return ReasonHeaderNotAllowed
@@ -83,40 +84,11 @@ func (g *grant) listsHeader(name string) bool {
 	if len(name) > g.maxHeader {
 		return false
 	}
-	if !hasUpperASCII(name) { // as browsers send them
+	if !fetch.HasUpperASCII(name) { // as browsers send them
 		_, ok := g.headers[name]
 		return ok
 	}
 	var buf [128]byte
-	_, ok := g.headers[string(lowerASCII(name, buf[:]))]
+	_, ok := g.headers[string(fetch.LowerASCII(name, buf[:]))]
 	return ok
-}
-
-// isAuthorization reports whether a field name is the one that a "*" never covers (Fetch, section 4.8, "CORS
-// non-wildcard request-header name").
-func isAuthorization(name string) bool { return equalFoldASCII(name, "authorization") }
-
-// elements walks through the elements of a field whose value is a list (RFC 9110, section 5.6.1), the empty ones too.
-// Several lines are one list. A field without a line has no element.
-type elements struct {
-	lines []string // not begun yet
-	line  string   // what is left of the current one
-	open  bool     // there is a current one
-}
-
-// next returns the next element, without the blanks around it.
-func (e *elements) next() (element string, ok bool) {
-	if !e.open {
-		if len(e.lines) == 0 {
-			return "", false
-		}
-		e.line, e.lines, e.open = e.lines[0], e.lines[1:], true
-	}
-	i := strings.IndexByte(e.line, ',')
-	if i < 0 {
-		e.open = false
-		return trimOWS(e.line), true
-	}
-	element, e.line = e.line[:i], e.line[i+1:]
-	return trimOWS(element), true
 }

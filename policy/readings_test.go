@@ -2,49 +2,13 @@ package policy
 
 import (
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/corsproc/corsproc/policy/internal/match"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
-
-// TestReadings says what is made of paths. The naive reading of naive_paths_test.go holds all of it; this is for people.
-func TestReadings(t *testing.T) {
-	for path, want := range map[string][]string{
-		"/public/..;/orders": {"/public/../orders", "/orders"},
-		"/admin;v=1/x":       {"/admin/x"},
-		"/%61dmin":           {"/admin"},
-		"/caf%c3%a9/":        {"/caf%C3%A9/"},
-		"/a%2Fb":             {"/a/b"},
-		"/a%5C..%5Cb":        {`/a\..\b`, "/b"},
-		"/a//../b":           {"/a/b", "/a/../b", "/b"},
-		"/a/%2e%2e%3b/b":     {"/a/..%3b/b", "/a/%2e%2e/b", "/a/%2E%2E%3B/b", "/b"},
-		`/..\..\x`:           {"/../../x", "/x"},
-		"/;/;/x":             {"///x", "/x"},
-		"/..":                {"/"},
-		"//":                 {"/"},
-		"/a/.":               {"/a/"},
-		"a//../..":           {"a/", "a/../.."},
-		"/%%32fx":            {"/%2fx", "/x"}, // what decoding makes is an escape to the next step
-		"/a b%20%C3%A9%zz%":  nil,
-		"/a.b/..c/.well":     nil,
-	} {
-		var got []string
-		for read := range otherReadings(path) {
-			got = append(got, read)
-		}
-		slices.Sort(got)
-		slices.Sort(want)
-		if !slices.Equal(got, want) {
-			t.Errorf("%q is read as %q, want %q", path, got, want)
-		}
-		if isTwofold(path) != (len(want) > 0) {
-			t.Errorf("%q: two readings: %t", path, isTwofold(path))
-		}
-	}
-}
 
 // hostilePaths are what paths are filled with that are as hard to read as can be.
 var hostilePaths = map[string]string{
@@ -120,7 +84,7 @@ func TestHostilePathsAllocate(t *testing.T) {
 	set := hostilePlaces(t)
 	for name, piece := range hostilePaths {
 		r := hostileRequest(piece, size)
-		const most = len(readings) + 8
+		const most = match.MaxReadings + 8
 		if n := testing.AllocsPerRun(5, func() { set.Decide(r) }); n > float64(most) {
 			t.Errorf("%s: %v allocations", name, n)
 		}
@@ -128,7 +92,7 @@ func TestHostilePathsAllocate(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		set.Decide(r)
 		runtime.ReadMemStats(&after)
-		if used := after.TotalAlloc - before.TotalAlloc; used > uint64(len(readings)+3)*size { // sizes are rounded up
+		if used := after.TotalAlloc - before.TotalAlloc; used > uint64(match.MaxReadings+3)*size { // sizes are rounded up
 
 			t.Errorf("%s: %d KiB", name, used>>10)
 		}

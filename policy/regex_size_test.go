@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -25,7 +26,7 @@ func TestRegexSize(t *testing.T) {
 			}})
 			large := false
 			for _, f := range findings {
-				large = large || f.Code == CodeRegexMalformed && strings.Contains(f.Message, "too large")
+				large = large || f.Code == finding.CodeRegexMalformed && strings.Contains(f.Message, "too large")
 			}
 			if large == c.ok {
 				t.Errorf("too large: %v, want %v", large, !c.ok)

@@ -1,46 +1,47 @@
 package policy
 
 import (
-	"regexp"
 	"slices"
-	"strings"
 
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // credentialRisks finds the origins of a policy that must not get credentials unless its author says so on purpose.
 type credentialRisks struct {
 	*compiler
-	lifted map[corsprocv1.DangerousCombination]bool
+	lifted map[origin.Danger]bool
 	on     bool // the policy allows credentials, and its allow patterns are looked at
 }
 
-const (
-	liftAny      = corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_ANY_ORIGIN_WITH_CREDENTIALS
-	liftInsecure = corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_INSECURE_ORIGINS_WITH_CREDENTIALS
-	liftSuffix   = corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_PUBLIC_SUFFIX_WILDCARDS
-)
+// dangers says what each entry of dangerously_allow lifts.
+var dangers = map[corsprocv1.DangerousCombination]origin.Danger{
+	corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_ANY_ORIGIN_WITH_CREDENTIALS:       origin.AnyOrigin,
+	corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_INSECURE_ORIGINS_WITH_CREDENTIALS: origin.Insecure,
+	corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_PUBLIC_SUFFIX_WILDCARDS:           origin.PublicSuffix,
+}
 
-// riskCodes are the codes of what each danger lifts.
-var riskCodes = map[corsprocv1.DangerousCombination]Code{
-	liftAny:      CodeAnyOriginCreds,
-	liftInsecure: CodeInsecureCreds,
-	liftSuffix:   CodePublicSuffix,
+// dangerCodes are the codes of the errors about what is not lifted.
+var dangerCodes = map[origin.Danger]finding.Code{
+	origin.AnyOrigin:    finding.CodeAnyOriginCreds,
+	origin.Insecure:     finding.CodeInsecureCreds,
+	origin.PublicSuffix: finding.CodePublicSuffix,
 }
 
 // pattern looks at element i of a list.
-func (k *credentialRisks) pattern(list Place, i int, text string, p *pattern) {
+func (k *credentialRisks) pattern(list finding.Location, i int, text string, p *origin.Pattern) {
 	if !k.on {
 		return
 	}
-	for _, danger := range patternDangers(p) {
-		k.danger(list.element(i), text, danger, p, nil)
+	for _, danger := range p.Dangers() {
+		k.danger(list.Index(i), text, danger, p, nil)
 	}
 }
 
 // set looks at an origin set to which element i of a list refers, and reports each kind of danger once, with the first
 // pattern that has it as the second place.
-func (k *credentialRisks) set(list Place, i int, set *originSet) {
+func (k *credentialRisks) set(list finding.Location, i int, set *originSet) {
 	if !k.on {
 		return
 	}
@@ -50,21 +51,21 @@ func (k *credentialRisks) set(list Place, i int, set *originSet) {
 		k.setRisks[set] = risks
 	}
 	for _, r := range risks {
-		entry := k.in(set.source, Path("").Name("origin_sets").Name(set.name).Index(r.pattern.index))
-		k.danger(list.element(i), "@"+set.name, r.danger, &r.pattern, &entry)
+		entry := k.in(set.source, finding.Path("").Name("origin_sets").Name(set.name).Index(r.pattern.Index))
+		k.danger(list.Index(i), "@"+set.name, r.danger, &r.pattern, &entry)
 	}
 }
 
 // setRisk is a kind of danger in an origin set, and the first pattern that has it.
 type setRisk struct {
-	danger  corsprocv1.DangerousCombination
-	pattern pattern
+	danger  origin.Danger
+	pattern origin.Pattern
 }
 
 // risksOf returns the kinds of danger in an origin set.
 func risksOf(set *originSet) (risks []setRisk) {
 	for p := range set.written() {
-		for _, danger := range patternDangers(p) {
+		for _, danger := range p.Dangers() {
 			if !slices.ContainsFunc(risks, func(r setRisk) bool { return r.danger == danger }) {
 				risks = append(risks, setRisk{danger, *p})
 			}
@@ -73,81 +74,16 @@ func risksOf(set *originSet) (risks []setRisk) {
 	return risks
 }
 
-func (k *credentialRisks) danger(at Place, text string, danger corsprocv1.DangerousCombination, p *pattern, related *Place) {
+func (k *credentialRisks) danger(at finding.Location, text string, danger origin.Danger, p *origin.Pattern, related *finding.Location) {
 	if k.lifted[danger] {
 		return
 	}
-	k.report(Finding{
-		Severity: Error, Code: riskCodes[danger], Place: at, Value: text, Related: related,
-		Message: dangerMessage(danger, p),
-		Fix:     dangerFix(danger, p, related),
+	fix := "" // the other dangers have no one right spelling
+	if danger == origin.Insecure && related == nil && p.Hosts != origin.HostAny {
+		fix = p.OverHTTPS()
+	}
+	k.found.Add(finding.Finding{
+		Severity: finding.Error, Code: dangerCodes[danger], Location: at, Value: text, Related: related,
+		Message: danger.Message(p), Fix: fix,
 	})
-}
-
-func dangerMessage(danger corsprocv1.DangerousCombination, p *pattern) string {
-	switch danger {
-	case liftInsecure:
-		return insecureMessage
-	case liftSuffix:
-		return suffixMessage(p.origin.host)
-	}
-	if p != nil && p.kind == patternNull {
-		return "any page can have the origin null, in a sandboxed frame, and would read answers made for the user's credentials"
-	}
-	return "every site on the web would read answers made for the user's credentials: list the origins"
-}
-
-const insecureMessage = "over http anybody on the way can be this origin, and would read answers made for the user's credentials"
-
-func suffixMessage(suffix string) string {
-	return "everybody can get a name under " + suffix + ", and would read answers made for the user's credentials"
-}
-
-// dangerFix returns the https spelling of an http origin; the other dangers have no one right spelling.
-func dangerFix(danger corsprocv1.DangerousCombination, p *pattern, related *Place) string {
-	if danger != liftInsecure || related != nil || p.host == hostAny {
-		return ""
-	}
-	fix := "https" + strings.TrimPrefix(p.origin.text, "http")
-	if _, why := parsePattern(fix); why != "" {
-		return ""
-	}
-	return fix
-}
-
-// patternDangers returns what is dangerous about a pattern where credentials are allowed.
-func patternDangers(p *pattern) (dangers []corsprocv1.DangerousCombination) {
-	if p.isExact() && p.origin.scheme == "https" {
-		return nil // as nearly all are
-	}
-	web := p.origin.scheme == "http" || p.origin.scheme == "https"
-	if p.kind == patternAny || p.kind == patternNull || (web && p.host == hostAny) {
-		dangers = append(dangers, liftAny)
-	}
-	if p.origin.scheme == "http" && (p.host == hostAny || !isLoopback(p.origin.host)) {
-		dangers = append(dangers, liftInsecure)
-	}
-	if web && p.host == hostSub && isPublicSuffix(p.origin.host) {
-		dangers = append(dangers, liftSuffix)
-	}
-	return dangers
-}
-
-// probeOrigins are origins of many owners. An expression that accepts every one of them accepts everybody, whatever its
-// author had in mind.
-func probeOrigins(scheme string) []string {
-	hosts := []string{"example.com", "attacker.net", "evil.org", "phishing.io", "mallory.dev"}
-	for i, host := range hosts {
-		hosts[i] = scheme + "://" + host
-	}
-	return hosts
-}
-
-func acceptsAll(re *regexp.Regexp, origins []string) bool {
-	for _, o := range origins {
-		if !re.MatchString(o) {
-			return false
-		}
-	}
-	return true
 }

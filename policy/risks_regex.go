@@ -5,13 +5,12 @@ import (
 	"regexp/syntax"
 	"strings"
 
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/origin"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 )
 
 const (
-	// maxRegexSteps bounds the work on one question about one expression: some hundredths of a second, and some tens of
-	// megabytes. Most take a few thousand.
-	maxRegexSteps = 2_000_000
 	// maxAllRegexSteps bounds that of a set: half a second, and beside it what usual expressions take, each by its length.
 	maxAllRegexSteps  = 20_000_000
 	regexSteps        = 10_000
@@ -20,20 +19,20 @@ const (
 
 // regex looks at an expression. That deny_origins may take away what it accepts is not looked at, as it is not with
 // patterns: what a policy allows has to be safe as it stands.
-func (k *credentialRisks) regex(at Place, text string, re *regexp.Regexp) {
+func (k *credentialRisks) regex(at finding.Location, text string, re *regexp.Regexp) {
 	if !k.on {
 		return
 	}
-	https, http := acceptsAll(re, probeOrigins("https")), acceptsAll(re, probeOrigins("http"))
+	https, http := regex.AcceptsAll(re, regex.ProbeOrigins("https")), regex.AcceptsAll(re, regex.ProbeOrigins("http"))
 	if https || http {
-		k.danger(at, text, liftAny, nil, nil)
+		k.danger(at, text, origin.AnyOrigin, nil, nil)
 	}
-	var asked []corsprocv1.DangerousCombination
+	var asked []origin.Danger
 	if !https || !http { // else it is as "*" is
-		asked = append(asked, liftInsecure)
+		asked = append(asked, origin.Insecure)
 	}
 	if !https && !http { // who lets in everybody lets in what is under a suffix
-		asked = append(asked, liftSuffix)
+		asked = append(asked, origin.PublicSuffix)
 	}
 	unjudged := ""
 	for _, danger := range asked {
@@ -47,70 +46,71 @@ func (k *credentialRisks) regex(at Place, text string, re *regexp.Regexp) {
 		if risk.accepted == "" {
 			continue
 		}
-		f := Finding{Severity: Error, Code: riskCodes[danger], Place: at, Value: text}
+		f := finding.Finding{Severity: finding.Error, Code: dangerCodes[danger], Location: at, Value: text}
 		f.Message = "this accepts " + risk.accepted
 		switch danger {
-		case liftInsecure:
-			f.Message += ": " + insecureMessage
+		case origin.Insecure:
+			f.Message += ": " + origin.InsecureMessage
 			if !risk.loopback {
 				f.Fix = k.saferRegex(danger, text, writtenScheme.ReplaceAllString(text, "https$1"))
 			}
 			if f.Fix == "" {
 				f.Message += "; write https:// in front of every host that is not this machine"
 			}
-		case liftSuffix:
-			f.Message += " and thousands of names like it: " + suffixMessage(risk.suffix) + "; list those that are yours in allow_origins"
+		case origin.PublicSuffix:
+			f.Message += " and thousands of names like it: " + origin.SuffixMessage(risk.suffix) + "; list those that are yours in allow_origins"
 			f.Fix = k.saferRegex(danger, text, escapeLoneDots(text))
 		}
-		k.report(f)
+		k.found.Add(f)
 	}
 	if unjudged != "" {
-		k.fail(at, CodeRegexUnjudged, text, "this is too large to tell whether it accepts "+strings.TrimPrefix(unjudged, ", or ")+
-			", which must not get credentials: use + or * where a count does not matter, or several expressions", "")
+		k.found.Fail(finding.Finding{Code: finding.CodeRegexUnjudged, Location: at, Value: text,
+			Message: "this is too large to tell whether it accepts " + strings.TrimPrefix(unjudged, ", or ") +
+				", which must not get credentials: use + or * where a count does not matter, or several expressions"})
 	}
 }
 
-var unjudgedWords = map[corsprocv1.DangerousCombination]string{
-	liftInsecure: "an http origin",
-	liftSuffix:   "whatever name is under a public suffix",
+var unjudgedWords = map[origin.Danger]string{
+	origin.Insecure:     "an http origin",
+	origin.PublicSuffix: "whatever name is under a public suffix",
 }
 
 // regexRisk is an origin for which a danger of an expression is there.
 type regexRisk struct {
 	accepted string // empty: it is not there
-	loopback bool   // for liftInsecure: http origins of this machine are accepted, too
-	suffix   string // for liftSuffix
+	loopback bool   // for Insecure: http origins of this machine are accepted, too
+	suffix   string // for PublicSuffix
 	judged   bool   // false: it would cost too much to tell
 }
 
 // regexQuestion is what is asked of an expression.
 type regexQuestion struct {
-	danger corsprocv1.DangerousCombination
+	danger origin.Danger
 	text   string
 }
 
 // regexRisk asks whether a danger of an expression is there. The same expression often stands in many policies.
-func (c *compiler) regexRisk(danger corsprocv1.DangerousCombination, text string, re *regexp.Regexp) regexRisk {
+func (c *compiler) regexRisk(danger origin.Danger, text string, re *regexp.Regexp) regexRisk {
 	question := regexQuestion{danger, text}
 	if risk, asked := c.regexRisks[question]; asked {
 		return risk
 	}
 	c.regexSteps += regexSteps + regexStepsPerByte*len(text)
-	steps := min(maxRegexSteps, c.regexSteps)
+	steps := min(regex.MaxSteps, c.regexSteps)
 	c.regexSteps -= steps
 	var risk regexRisk
 	switch danger {
-	case liftInsecure:
-		risk.accepted, risk.judged = httpOriginOf(re, insecureOrigin, &steps)
+	case origin.Insecure:
+		risk.accepted, risk.judged = regex.HTTPOriginOf(re, regex.InsecureOrigin, &steps)
 		if risk.accepted != "" {
-			loopback, known := httpOriginOf(re, loopbackOrigin, &steps)
+			loopback, known := regex.HTTPOriginOf(re, regex.LoopbackOrigin, &steps)
 			risk.loopback = loopback != "" || !known
 		}
-	case liftSuffix:
-		var found *suffixFamily
+	case origin.PublicSuffix:
+		var found *regex.SuffixFamily
 		// An expression that lists names has more characters than names.
-		if found, risk.judged = suffixFamilyOf(re, max(manyNames, len(text)), &steps); found != nil {
-			risk.accepted, risk.suffix = found.accepted, found.suffix
+		if found, risk.judged = regex.SuffixFamilyOf(re, max(regex.ManyNames, len(text)), &steps); found != nil {
+			risk.accepted, risk.suffix = found.Accepted, found.Suffix
 		}
 	}
 	c.regexSteps += max(steps, 0)
@@ -139,15 +139,15 @@ func escapeLoneDots(text string) string {
 const maxSaferRegex = 2000
 
 // saferRegex returns fix if the danger of an expression that is spelled like that is not there.
-func (c *compiler) saferRegex(danger corsprocv1.DangerousCombination, text, fix string) string {
+func (c *compiler) saferRegex(danger origin.Danger, text, fix string) string {
 	if fix == text || len(fix) > maxSaferRegex {
 		return ""
 	}
 	tree, err := syntax.Parse(fix, syntax.Perl)
-	if err != nil || isTooLarge(tree, fix) {
+	if err != nil || regex.IsTooLarge(tree, fix) {
 		return ""
 	}
-	re, err := wholeRegex(fix, tree)
+	re, err := regex.Whole(fix, tree)
 	if err != nil {
 		return ""
 	}

@@ -6,18 +6,21 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/growth"
+	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // judge compiles a policy of expressions with credentials, of which all together may take some steps beside those that
 // each brings along. It returns how many there are then, and how many errors of each kind.
-func judge(steps int, texts []string) (left int, errors map[Code]int) {
+func judge(steps int, texts []string) (left int, errors map[finding.Code]int) {
 	c := newCompiler()
 	c.regexSteps = steps
 	c.compile([]Source{{Set: &corsprocv1.PolicySet{Policies: map[string]*corsprocv1.Policy{"p": {AllowOriginRegexes: texts, AllowCredentials: true}}}}})
-	errors = map[Code]int{}
-	for _, f := range c.findings {
-		if f.Severity == Error {
+	errors = map[finding.Code]int{}
+	for _, f := range c.found.Findings() {
+		if f.Severity == finding.Error {
 			errors[f.Code]++
 		}
 	}
@@ -28,13 +31,13 @@ func judge(steps int, texts []string) (left int, errors map[Code]int) {
 func TestManyRegexRisks(t *testing.T) {
 	const n = 60
 	usual := map[string]string{"local": `https?://(.+\.)?tenant%d\.localhost(:\d+)?`, "suffixes": `https://(.+\.)?tenant%d\.example\.(com|net|co\.uk)(:\d+)?`}
-	for name, format := range manyRegexes {
+	for name, format := range growth.Regexes {
 		usual[name] = format
 	}
 	for name, format := range usual {
-		texts := manyOf(format, n)
+		texts := growth.Many(format, n)
 		left, errors := judge(0, append(texts, texts...)) // each of them twice
-		if want := map[string]int{"schemes": 2 * n}[name]; errors[CodeInsecureCreds] != want || len(errors) > 1 || len(errors) > 0 && want == 0 {
+		if want := map[string]int{"schemes": 2 * n}[name]; errors[finding.CodeInsecureCreds] != want || len(errors) > 1 || len(errors) > 0 && want == 0 {
 			t.Errorf("%s: errors %v, want %d of http origins", name, errors, want)
 		}
 		if left < n*regexSteps/4 {
@@ -46,15 +49,15 @@ func TestManyRegexRisks(t *testing.T) {
 // TestHostileRegexRisks: what would take too long to tell is an error, for each expression, and takes no more than there
 // is.
 func TestHostileRegexRisks(t *testing.T) {
-	hostile := manyOf(`https?://(a?b?c?){200}%d\.localhost`, 6)
+	hostile := growth.Many(`https?://(a?b?c?){200}%d\.localhost`, 6)
 	for _, steps := range []int{0, 100_000} {
 		left, errors := judge(steps, hostile)
-		if left < 0 || errors[CodeRegexUnjudged] != len(hostile) || len(errors) != 1 {
+		if left < 0 || errors[finding.CodeRegexUnjudged] != len(hostile) || len(errors) != 1 {
 			t.Errorf("with %d steps: %d are left, errors %v", steps, left, errors)
 		}
 	}
 	_, errors := judge(0, append(hostile, `https?://a\.example`, `https://.*\.github\.io`))
-	if errors[CodeInsecureCreds] != 1 || errors[CodePublicSuffix] != 1 {
+	if errors[finding.CodeInsecureCreds] != 1 || errors[finding.CodePublicSuffix] != 1 {
 		t.Errorf("errors %v: the usual ones beside them are not judged", errors)
 	}
 }
@@ -71,8 +74,8 @@ func TestRegexRiskGrowth(t *testing.T) {
 			re := regexp.MustCompile(`\A(?:` + fmt.Sprintf(format, n) + `)\z`)
 			const most = 1 << 30
 			first, second := most, most
-			accepted, _ := httpOriginOf(re, insecureOrigin, &first)
-			found, _ := suffixFamilyOf(re, manyNames, &second)
+			accepted, _ := regex.HTTPOriginOf(re, regex.InsecureOrigin, &first)
+			found, _ := regex.SuffixFamilyOf(re, regex.ManyNames, &second)
 			if accepted != "" || found != nil {
 				t.Errorf("%s: %q and %v were found: the search ends early", re, accepted, found)
 			}
@@ -87,7 +90,7 @@ func TestRegexRiskGrowth(t *testing.T) {
 // TestRegexRiskOfLongList: names that an expression lists are no family, however many they are.
 func TestRegexRiskOfLongList(t *testing.T) {
 	var names []string
-	for i := range manyNames + 2000 {
+	for i := range regex.ManyNames + 2000 {
 		names = append(names, fmt.Sprint("n", i))
 	}
 	for text, want := range map[string]bool{
@@ -95,7 +98,7 @@ func TestRegexRiskOfLongList(t *testing.T) {
 		`https://n[0-9]{1,4}\.github\.io`:                        true, // 11110 names
 		`https://n[0-9]{4}\.github\.io`:                          false,
 	} {
-		if _, errors := judge(maxAllRegexSteps, []string{text}); (errors[CodePublicSuffix] > 0) != want || errors[CodeRegexUnjudged] > 0 {
+		if _, errors := judge(maxAllRegexSteps, []string{text}); (errors[finding.CodePublicSuffix] > 0) != want || errors[finding.CodeRegexUnjudged] > 0 {
 			t.Errorf("%.60s: errors %v, want one of a public suffix: %v", text, errors, want)
 		}
 	}

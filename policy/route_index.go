@@ -1,12 +1,16 @@
 package policy
 
-import "math"
+import (
+	"math"
+
+	"github.com/corsproc/corsproc/policy/internal/match"
+)
 
 // A routeIndex finds the first route of a virtual host that covers a request, for virtual hosts with so many routes that
 // trying one after the other costs more than a look-up for each length that the text of a prefix has. Routes with an
 // expression or with a star in their name are still tried, as far as they stand before what is found otherwise.
 type routeIndex struct {
-	index
+	match.Index
 	longest int   // the length of the longest path
 	lens    []int // of prefixes and of path_separated_prefixes, longest first
 	tried   []int // the routes that are in no other part
@@ -25,9 +29,9 @@ func indexRoutes(routes []route) *routeIndex {
 	for i := range routes {
 		text += len(routes[i].text)
 	}
-	x.reserve(len(routes), text)
+	x.Reserve(len(routes), text)
 	for i := range routes {
-		if t := &routes[i]; t.kind == routeRegex || t.kind == routeName && isGlob(t.text) {
+		if t := &routes[i]; t.kind == routeRegex || t.kind == routeName && match.IsGlob(t.text) {
 			x.tried = append(x.tried, i)
 		} else {
 			x.addText(t, i)
@@ -40,18 +44,18 @@ func indexRoutes(routes []route) *routeIndex {
 func (x *routeIndex) addText(t *route, i int) {
 	switch t.kind {
 	case routePrefix, routeSegments:
-		addLength(&x.lens, len(t.text))
+		match.AddLength(&x.lens, len(t.text))
 	case routePath:
 		x.longest = max(x.longest, len(t.text))
 	}
-	x.add(uint64(t.kind), t.text, uint64(i+1)) // the first of two that are the same stays
+	x.Add(uint64(t.kind), t.text, uint64(i+1)) // the first of two that are the same stays
 }
 
 // find is virtualHost.route.
 func (x *routeIndex) find(routes []route, name, path string) int {
 	best := math.MaxInt
 	at := func(kind routeKind, text string) {
-		if i := int(x.index.find(uint64(kind), text)); i > 0 {
+		if i := int(x.Index.Find(uint64(kind), text)); i > 0 {
 			best = min(best, i-1)
 		}
 	}

@@ -1,5 +1,7 @@
 package policy
 
+import "github.com/corsproc/corsproc/policy/finding"
+
 // Rule is a small reference to the part of a set that made a decision: a kind and two numbers, packed, so that it costs
 // nothing per request and four bytes less than a pointer per pattern in sets with a million of them. The zero value
 // refers to nothing.
@@ -48,12 +50,12 @@ func (r Rule) parts() (k ruleKind, a, b int) {
 
 // Locate returns where a rule of this set stands. It reports false for the zero rule, and for what no file says (the
 // default place of a set without default).
-func (s *Set) Locate(r Rule) (Place, bool) {
+func (s *Set) Locate(r Rule) (finding.Location, bool) {
 	kind, a, b := r.parts()
 	switch kind {
 	case ruleAllow, ruleRegex, ruleDeny, ruleMethods, ruleHeaders, ruleField, rulePolicy:
 		p := s.policies[a]
-		path := Path("").Name("policies").Name(p.name)
+		path := finding.Path("").Name("policies").Name(p.name)
 		switch kind {
 		case ruleAllow:
 			path = path.Name("allow_origins").Index(b)
@@ -71,22 +73,22 @@ func (s *Set) Locate(r Rule) (Place, bool) {
 				path = path.Name("allow_headers")
 			}
 		case rulePolicy:
-			return Place{Source: s.sources[p.source], Path: path, Key: true}, true
+			return finding.Location{Source: s.sources[p.source], Path: path, Key: true}, true
 		case ruleField:
 			path = path.Name(fieldNames[b])
 		}
-		return Place{Source: s.sources[p.source], Path: path}, true
+		return finding.Location{Source: s.sources[p.source], Path: path}, true
 	case ruleSet:
 		set := s.originSets[a]
-		return Place{Source: s.sources[set.source], Path: Path("").Name("origin_sets").Name(set.name).Index(b)}, true
+		return finding.Location{Source: s.sources[set.source], Path: finding.Path("").Name("origin_sets").Name(set.name).Index(b)}, true
 	case rulePolicies, rulePlace:
 		h := &s.hosts[a]
 		if h.source < 0 {
-			return Place{}, false
+			return finding.Location{}, false
 		}
-		path := Path("").Name("default")
+		path := finding.Path("").Name("default")
 		if a > 0 {
-			path = Path("").Name("virtual_hosts").Index(int(h.position))
+			path = finding.Path("").Name("virtual_hosts").Index(int(h.position))
 		}
 		if b != noRoute {
 			path = path.Name("routes").Index(b)
@@ -94,7 +96,7 @@ func (s *Set) Locate(r Rule) (Place, bool) {
 		if kind == rulePolicies {
 			path = path.Name("policies")
 		}
-		return Place{Source: s.sources[h.source], Path: path}, true
+		return finding.Location{Source: s.sources[h.source], Path: path}, true
 	}
-	return Place{}, false
+	return finding.Location{}, false
 }

@@ -2,8 +2,13 @@ package policy
 
 import (
 	"iter"
+	"slices"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/match"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -21,10 +26,10 @@ type Set struct {
 	originSets []*originSet
 	hosts      []virtualHost // the first is default
 
-	patterns originIndex // of all policies and origin sets
-	names    index       // virtual host names, exact and with a star; the latter only to be told of
-	globs    globs       // virtual host names with a star
-	domains  domains
+	patterns match.OriginIndex // of all policies and origin sets
+	names    match.Index       // virtual host names, exact and with a star; the latter only to be told of
+	globs    match.Globs       // virtual host names with a star
+	domains  match.Domains
 }
 
 // The spaces of Set.names. The numbers are the indexes in Set.hosts.
@@ -37,18 +42,18 @@ const (
 type originSet struct {
 	name   string
 	source int32
-	origins
+	match.Origins
 	texts         []string // as written; only while compiling
 	used, allowed bool     // by a policy, and in its allow_origins; only while compiling
 }
 
 // written yields the patterns of the set as they are written, without what is malformed. Only while compiling.
-func (s *originSet) written() iter.Seq[*pattern] {
-	return func(yield func(*pattern) bool) {
+func (s *originSet) written() iter.Seq[*origin.Pattern] {
+	return func(yield func(*origin.Pattern) bool) {
 		for i, text := range s.texts {
-			p, why := parsePattern(text)
-			p.index = i
-			if why == "" && p.kind != patternSet && !yield(&p) {
+			p, why := origin.ParsePattern(text)
+			p.Index = i
+			if why == "" && p.Kind != origin.PatternSet && !yield(&p) {
 				return
 			}
 		}
@@ -65,22 +70,21 @@ const (
 const defaultLabel = "default"
 
 // Compile compiles the sources into one set. It reports everything it finds in all of them, in no particular order; if
-// any of it is an [Error], there is no set. The sources are read only during the call. No source at all makes an empty
+// any of it is a [finding.Error], there is no set. The sources are read only during the call. No source at all makes an empty
 // set, in which every request is passed through.
-func Compile(sources ...Source) (*Set, []Finding) { return CompileAll(nil, sources...) }
+func Compile(sources ...Source) (*Set, []finding.Finding) { return CompileAll(nil, sources...) }
 
 // CompileAll is [Compile] that also calls each, unless it is nil, for every finding: of a kind that there is too much of,
 // [Compile] returns the first only.
-func CompileAll(each func(Finding), sources ...Source) (*Set, []Finding) {
+func CompileAll(each func(finding.Finding), sources ...Source) (*Set, []finding.Finding) {
 	c := newCompiler()
-	c.each = each
+	c.found.Each = each
 	c.compile(sources)
-	for i := range c.findings {
-		if c.findings[i].Severity == Error {
-			return nil, c.findings
-		}
+	findings := c.found.Findings()
+	if slices.ContainsFunc(findings, func(f finding.Finding) bool { return f.Severity == finding.Error }) {
+		return nil, findings
 	}
-	return c.set, c.findings
+	return c.set, findings
 }
 
 // VirtualHosts yields the names by which metrics and messages call the places of the set: "default", and every virtual
@@ -112,14 +116,14 @@ func (s *Set) virtualHost(r *Request) *virtualHost { return &s.hosts[s.hostIndex
 // hostIndex returns the index of a request's virtual host: by Envoy's name for it, then by the authority, then default.
 func (s *Set) hostIndex(r *Request) int {
 	if r.VirtualHost != "" {
-		if i := s.names.find(nameExact, r.VirtualHost); i != 0 {
+		if i := s.names.Find(nameExact, r.VirtualHost); i != 0 {
 			return int(i)
 		}
-		if i, ok := s.globs.find(r.VirtualHost); ok {
+		if i, ok := s.globs.Find(r.VirtualHost); ok {
 			return i
 		}
 	}
-	return s.domains.find(r.Authority)
+	return s.domains.Find(r.Authority)
 }
 
 // named returns the list that Envoy names for a request. Where that is of several policies, the list is empty, and names
@@ -128,7 +132,7 @@ func (s *Set) named(f Field) (l *list, names string, ok bool) {
 	if f.Lines != 1 {
 		return &namedList, "", false
 	}
-	if trimOWS(f.Value) == namePassthrough {
+	if fetch.TrimBlanks(f.Value) == namePassthrough {
 		return &passthroughList, "", true
 	}
 	var first *grant
@@ -136,7 +140,7 @@ func (s *Set) named(f Field) (l *list, names string, ok bool) {
 	for rest, more := f.Value, true; more; n++ {
 		var name string
 		name, rest, more = strings.Cut(rest, ",")
-		g, ok := s.byName[trimOWS(name)]
+		g, ok := s.byName[fetch.TrimBlanks(name)]
 		if !ok {
 			return &namedList, "", false
 		}

@@ -3,6 +3,8 @@ package policy
 import (
 	"iter"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/match"
 )
 
 // A PolicySurvey is what a policy says, of long lists the beginning.
@@ -44,9 +46,9 @@ type Uses struct {
 // SurveyPolicies returns what the named policies of the set say and which places use them, of each list and of the places at
 // most so many.
 func (s *Set) SurveyPolicies(names []string, most int) []PolicySurvey {
-	sets := make(map[*origins]string, len(s.originSets))
+	sets := make(map[*match.Origins]string, len(s.originSets))
 	for _, set := range s.originSets {
-		sets[&set.origins] = "@" + set.name
+		sets[&set.Origins] = "@" + set.name
 	}
 	all := make([]PolicySurvey, 0, len(names))
 	number := make(map[*grant]int, len(names))
@@ -71,7 +73,7 @@ func (s *Set) SurveyPolicies(names []string, most int) []PolicySurvey {
 	return all
 }
 
-func (g *grant) survey(sets map[*origins]string, most int) PolicySurvey {
+func (g *grant) survey(sets map[*match.Origins]string, most int) PolicySurvey {
 	p := PolicySurvey{
 		Name: g.name, At: makeRule(rulePolicy, int(g.index), 0),
 		AllowCredentials: g.credentials, AllowPrivateNetwork: g.privateNetwork, MaxAge: g.maxAge, PreflightStatus: g.preflightStatus,
@@ -109,30 +111,23 @@ func headerEntries(value string, most int) (e Entries) {
 	return e
 }
 
-func originEntries(lists []*origins, sets map[*origins]string, most int) (e Entries) {
+func originEntries(lists []*match.Origins, sets map[*match.Origins]string, most int) (e Entries) {
 	for _, list := range lists {
 		if name := sets[list]; name != "" {
 			e.add(name, most)
 			continue
 		}
-		if list.any != 0 {
+		if list.Any != 0 {
 			e.add("*", most)
 		}
-		if list.null != 0 {
+		if list.Null != 0 {
 			e.add("null", most)
 		}
-		for at := list.from; at < list.to; {
-			r := list.index.record(at)
-			at += r.size()
-			kind := int(r.space >> 60)
-			switch {
-			case kind == spaceScheme:
-			case len(e.First) < most:
-				e.add(list.index.written(kind, uint32(r.space&(1<<30-1)), string(r.text)), most)
-			default:
-				e.Total++
-			}
+		first, total := list.Written(most - len(e.First))
+		for _, text := range first {
+			e.add(text, most)
 		}
+		e.Total += total - len(first)
 	}
 	return e
 }

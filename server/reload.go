@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 	"github.com/corsproc/corsproc/server/admin"
@@ -112,9 +113,9 @@ func (p *policies) report(a policyfile.Attempt) {
 	warnings := 0
 	for _, f := range a.Result.Findings {
 		switch f.GetSeverity() {
-		case policy.Error.String():
+		case finding.Error.String():
 			faults = append(faults, f)
-		case policy.Warning.String():
+		case finding.Warning.String():
 			warnings++
 		}
 	}

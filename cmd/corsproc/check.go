@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -66,7 +66,7 @@ The exit status is 0 if all of them load, 1 if findings keep one from loading, a
 		if isTerminal(cmd.ErrOrStderr()) {
 			fmt.Fprintln(cmd.ErrOrStderr(), c.summary())
 		}
-		if policyfile.HasErrors(c.findings) || *strict && count(c.findings, policy.Warning) > 0 {
+		if policyfile.HasErrors(c.findings) || *strict && count(c.findings, finding.Warning) > 0 {
 			return &exitError{status: exitFailure}
 		}
 		return nil
@@ -140,7 +140,7 @@ func (c *checked) summary() string {
 	s := "No findings."
 	if len(c.findings) > 0 {
 		s = fmt.Sprintf("Errors: %d, warnings: %d, hints: %d.",
-			count(c.findings, policy.Error), count(c.findings, policy.Warning), count(c.findings, policy.Hint))
+			count(c.findings, finding.Error), count(c.findings, finding.Warning), count(c.findings, finding.Hint))
 	}
 	if c.fixed > 0 {
 		s = fmt.Sprintf("Corrected: %d. %s", c.fixed, s)
@@ -148,7 +148,7 @@ func (c *checked) summary() string {
 	return s
 }
 
-func count(findings []*corsprocv1.Finding, severity policy.Severity) int {
+func count(findings []*corsprocv1.Finding, severity finding.Severity) int {
 	n := 0
 	for _, f := range findings {
 		if f.GetSeverity() == severity.String() {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/browser"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -116,7 +117,7 @@ func loadPolicies(path string, stdin io.Reader, stderr io.Writer) (*policyfile.R
 // errorsOf returns the findings that keep a set from loading.
 func errorsOf(findings []*corsprocv1.Finding) []*corsprocv1.Finding {
 	return slices.DeleteFunc(slices.Clone(findings), func(f *corsprocv1.Finding) bool {
-		return f.GetSeverity() != policy.Error.String()
+		return f.GetSeverity() != finding.Error.String()
 	})
 }
 

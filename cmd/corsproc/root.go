@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/printable"
 )
 
@@ -133,7 +133,7 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 	}
 	var known []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
-	if best := policy.Nearest(name, slices.Values(known)); best != "" {
+	if best := finding.Nearest(name, slices.Values(known)); best != "" {
 		return fmt.Errorf("%w; did you mean --%s?", err, best)
 	}
 	return err

@@ -14,7 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/corsproc/corsproc/internal/disk"
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 )
 
 // settingsFile is what a settings file says.
@@ -107,7 +107,7 @@ func (d *strictDecoder) Decode(data []byte, into map[string]any) error {
 		switch {
 		case !slices.Contains(known, key):
 			hint := ""
-			if best := policy.Nearest(strings.ReplaceAll(strings.ToLower(key), "_", "-"), slices.Values(known)); best != "" {
+			if best := finding.Nearest(strings.ReplaceAll(strings.ToLower(key), "_", "-"), slices.Values(known)); best != "" {
 				hint = fmt.Sprintf("; did you mean %s?", best)
 			}
 			d.problems = append(d.problems, fmt.Errorf("%s: unknown key%s", key, hint))

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // TestAgainstChromium lets a real Chromium do the fetches of the table, and compares what it does with what the model
@@ -88,7 +89,7 @@ func possibleWords(t *testing.T, asked Fetch, r *Result) []string {
 	if r.Preflight == nil || r.Preflight.failure.kind != headerMissing {
 		return []string{r.Console}
 	}
-	f, faults := newFetch(asked)
+	f, faults := normalize(asked)
 	if len(faults) > 0 {
 		t.Fatal(faults[0])
 	}
@@ -113,7 +114,7 @@ func readableOf(r Result) []string {
 	}
 	slices.Sort(names)
 	return slices.DeleteFunc(names, func(name string) bool {
-		return !r.Exposed.All && !slices.Contains(safelistedResponse, name) &&
+		return !r.Exposed.All && !fetch.IsSafelistedResponseHeader(name) &&
 			!slices.ContainsFunc(r.Exposed.Names, func(e string) bool { return strings.EqualFold(e, name) })
 	})
 }

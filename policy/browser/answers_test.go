@@ -53,7 +53,7 @@ func headers(lines []string, origin string) (all []policy.Header) {
 }
 
 // fetch returns the case's fetch.
-func (c *answerCase) fetch(t *testing.T, origin, url string) *fetch {
+func (c *answerCase) fetch(t *testing.T, origin, url string) *normalized {
 	t.Helper()
 	asked := Fetch{Origin: origin, URL: url, Method: c.Method}
 	if c.Credentials != "" {
@@ -62,7 +62,7 @@ func (c *answerCase) fetch(t *testing.T, origin, url string) *fetch {
 	if c.Header != "" {
 		asked.Headers = []policy.Header{{Name: c.Header, Value: "1"}}
 	}
-	f, faults := newFetch(asked)
+	f, faults := normalize(asked)
 	if len(faults) > 0 {
 		t.Fatal(faults[0])
 	}
@@ -70,7 +70,7 @@ func (c *answerCase) fetch(t *testing.T, origin, url string) *fetch {
 }
 
 // check runs the checks, and returns why the fetch fails and what the console says.
-func (c *answerCase) check(f *fetch) (failed failure, console string) {
+func (c *answerCase) check(f *normalized) (failed failure, console string) {
 	if c.Status != 0 {
 		answer := response{c.Status, headers(c.Preflight, f.Origin)}
 		if failed = f.preflightCheck(&answer, unsafeNames(f.headers)); failed.kind != passes {

@@ -33,7 +33,7 @@ var chromiumPorts = []string{"4190", "6679"}
 
 // blocked returns why a browser sends nothing of the fetch; empty: it does. Fetch blocks for either reason in one step
 // (section 4.1, "main fetch"); of a fetch with both Chromium tells the mixed content.
-func (f *fetch) blocked() (reason string) {
+func (f *normalized) blocked() (reason string) {
 	// What is sent to a host of a local network is not blocked by all browsers (notes.go).
 	if to := f.url.origin(); f.origin.scheme == "https" && !to.isTrustworthy() && !isLocalNetwork(to.host) {
 		return MixedContent
@@ -47,7 +47,7 @@ func (f *fetch) blocked() (reason string) {
 }
 
 // block returns what comes of a fetch of which nothing is sent.
-func (f *fetch) block(reason string) Result {
+func (f *normalized) block(reason string) Result {
 	r := Result{Outcome: Unreadable, Verdict: policy.Refused, Reason: reason, Notes: []string{"Nothing is sent: " + unsentNotes[reason]}}
 	if reason == BadPort && slices.Contains(chromiumPorts, f.url.port) {
 		r.Notes = append(r.Notes, "Chromium does not block the port "+f.url.port+", against the Fetch standard; other browsers do.")
@@ -72,7 +72,7 @@ var unsentNotes = map[string]string{
 }
 
 // mixedWords returns the words of Chromium's console about mixed content.
-func (f *fetch) mixedWords(what, must string) string {
+func (f *normalized) mixedWords(what, must string) string {
 	return fmt.Sprintf("Mixed Content: The page at '%s/' was loaded over HTTPS, but %s '%s%s'. This request has been blocked; %s.",
 		f.Origin, what, f.url, f.url.fragment, must)
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // console returns the words that Chromium's console shows for a fetch that failed (its cors_error_string.cc).
-func (f *fetch) console(failed failure, preflight bool) string {
+func (f *normalized) console(failed failure, preflight bool) string {
 	if failed.kind == passes {
 		return ""
 	}

@@ -60,7 +60,7 @@ type Exchange struct {
 // status 200 and has no CORS headers of its own. An error says, for people, what of f no script can ask for, or no
 // browser sends.
 func Do(set *policy.Set, asked Fetch) (Result, error) {
-	f, faults := newFetch(asked)
+	f, faults := normalize(asked)
 	if len(faults) > 0 {
 		return Result{}, faults[0]
 	}
@@ -80,7 +80,7 @@ func Do(set *policy.Set, asked Fetch) (Result, error) {
 }
 
 // sameOrigin is a fetch of the page's own origin: CORS does not apply to it (Fetch, section 4.1, "main fetch").
-func (f *fetch) sameOrigin(set *policy.Set) Result {
+func (f *normalized) sameOrigin(set *policy.Set) Result {
 	e := f.ask(set, f.actualRequest())
 	e.Why = "the URL is of the page's own origin, so CORS does not apply"
 	e.Passes = true
@@ -91,7 +91,7 @@ func (f *fetch) sameOrigin(set *policy.Set) Result {
 }
 
 // crossOrigin is a fetch of another origin: perhaps a preflight, then the request, each with its checks.
-func (f *fetch) crossOrigin(set *policy.Set) Result {
+func (f *normalized) crossOrigin(set *policy.Set) Result {
 	var r Result
 	if why := f.preflightCauses(); why.any() {
 		p := f.ask(set, f.preflightRequest())
@@ -131,7 +131,7 @@ func (f *fetch) crossOrigin(set *policy.Set) Result {
 }
 
 // webSocket is a handshake: browsers ask no CORS question about it, so that all that counts is whether it is stopped.
-func (f *fetch) webSocket(set *policy.Set) Result {
+func (f *normalized) webSocket(set *policy.Set) Result {
 	e := f.ask(set, f.actualRequest())
 	e.Why = "a WebSocket's handshake goes to any origin, with cookies and without a preflight"
 	d := &e.Decision
@@ -157,7 +157,7 @@ func (f *fetch) webSocket(set *policy.Set) Result {
 }
 
 // refuse fills in the result of a fetch that fails at e.
-func (f *fetch) refuse(r *Result, e *Exchange, set *policy.Set) {
+func (f *normalized) refuse(r *Result, e *Exchange, set *policy.Set) {
 	d := &e.Decision
 	r.Outcome, r.Verdict, r.Reason = Unreadable, d.Verdict, d.Reason.String()
 	if e.byEnvoy {
@@ -181,7 +181,7 @@ func (f *fetch) refuse(r *Result, e *Exchange, set *policy.Set) {
 }
 
 // noteNoChange says why no change is suggested for a fetch that is refused, where that is so.
-func (f *fetch) noteNoChange(r *Result) {
+func (f *normalized) noteNoChange(r *Result) {
 	star := slices.ContainsFunc(f.headers, func(h policy.Header) bool { return h.Name == "*" })
 	switch {
 	case len(r.Changes) > 0:
@@ -195,7 +195,7 @@ func (f *fetch) noteNoChange(r *Result) {
 }
 
 // whyPreflight says in words what makes a preflight necessary.
-func (f *fetch) whyPreflight(c causes) string {
+func (f *normalized) whyPreflight(c causes) string {
 	var why []string
 	if c.method {
 		why = append(why, "the method "+f.method+" is none of GET, HEAD and POST")
@@ -214,14 +214,14 @@ func (f *fetch) whyPreflight(c causes) string {
 }
 
 // whySimple says in words why no preflight is necessary.
-func (f *fetch) whySimple() string {
+func (f *normalized) whySimple() string {
 	if len(f.headers) == 0 {
 		return f.method + " without headers of the script"
 	}
 	return f.method + " with safelisted headers only"
 }
 
-func (f *fetch) header(name string) string {
+func (f *normalized) header(name string) string {
 	for _, h := range f.headers {
 		if h.Name == name {
 			return h.Value

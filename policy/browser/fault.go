@@ -37,7 +37,7 @@ func (f *Fault) Error() string {
 
 // Faults returns everything that [Do] would refuse the fetch for; Do itself tells only the first.
 func (f Fetch) Faults() []*Fault {
-	_, faults := newFetch(f)
+	_, faults := normalize(f)
 	return faults
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // Credentials is the credentials mode of a request (Fetch, section 2.2.5).
@@ -55,8 +56,8 @@ const (
 	MaxHeaders  = 1000    // of a fetch; servers take a hundred
 )
 
-// fetch is a valid Fetch, normalised as the browser does it.
-type fetch struct {
+// normalized is a valid Fetch, normalised as the browser does it.
+type normalized struct {
 	Fetch
 	origin tuple
 	url    target
@@ -68,10 +69,10 @@ type fetch struct {
 	headers []policy.Header
 }
 
-// newFetch checks what no script can ask for: there fetch throws instead of sending anything. A fetch with faults is not
+// normalize checks what no script can ask for: there fetch throws instead of sending anything. A fetch with faults is not
 // to be used.
-func newFetch(asked Fetch) (*fetch, []*Fault) {
-	f := &fetch{Fetch: asked}
+func normalize(asked Fetch) (*normalized, []*Fault) {
+	f := &normalized{Fetch: asked}
 	var faults faultList
 	if fault := CheckOrigin(asked.Origin); fault == nil {
 		f.origin = originTuple(asked.Origin)
@@ -102,32 +103,21 @@ func normalizeMethod(s string) (string, error) {
 	if s == "" {
 		return "GET", nil
 	}
-	if !isToken(s) {
+	if !fetch.IsToken(s) {
 		return "", fmt.Errorf("%q is no method: a method is letters, digits and !#$%%&'*+-.^_`|~", cut(s))
 	}
 	upper := strings.ToUpper(s)
-	switch upper {
-	case "CONNECT", "TRACE", "TRACK":
+	switch {
+	case fetch.IsForbiddenMethod(s):
 		return "", fmt.Errorf("no script can send the method %s: fetch throws", upper)
-	case "DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT":
+	case fetch.IsNormalizedMethod(upper):
 		return upper, nil
 	}
 	return s, nil
 }
 
 // include reports whether credentials go with the request to the other origin.
-func (f *fetch) include() bool { return f.Credentials == Include }
-
-// isToken reports whether s is a token (RFC 9110, section 5.6.2).
-func isToken(s string) bool {
-	for i := 0; i < len(s); i++ {
-		c := s[i] | 0x20
-		if (c < 'a' || c > 'z') && (s[i] < '0' || s[i] > '9') && !strings.Contains("!#$%&'*+-.^_`|~", s[i:i+1]) {
-			return false
-		}
-	}
-	return s != ""
-}
+func (f *normalized) include() bool { return f.Credentials == Include }
 
 // cut shortens what is quoted in an error: enough to recognise it by.
 func cut(s string) string {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // maxSafeValue is the length of the longest value of a safelisted request header, in bytes (Fetch, section 2.2.2). The
@@ -12,26 +13,19 @@ import (
 // one name before they look.
 const maxSafeValue = 128
 
-// forbiddenHeaders are the request headers that only the browser sets (Fetch, section 2.2.2, "forbidden
-// request-header"), beside those that begin with proxy- and sec-.
-var forbiddenHeaders = []string{
-	"accept-charset", "accept-encoding", "access-control-request-headers", "access-control-request-method",
-	"connection", "content-length", "cookie", "cookie2", "date", "dnt", "expect", "host", "keep-alive", "origin",
-	"referer", "set-cookie", "te", "trailer", "transfer-encoding", "upgrade", "via",
-}
-
-// isForbiddenHeader reports whether no script can set a header. The name is lower-case.
+// isForbiddenHeader reports whether no script can set a header to a value (Fetch, section 2.2.2, "forbidden
+// request-header"). The name is lower-case.
 func isForbiddenHeader(name, value string) bool {
 	switch name {
 	case "x-http-method", "x-http-method-override", "x-method-override":
 		for method := range strings.SplitSeq(value, ",") {
-			if _, err := normalizeMethod(strings.Trim(method, " \t")); err != nil && isToken(strings.Trim(method, " \t")) {
+			if method = fetch.TrimBlanks(method); fetch.IsToken(method) && fetch.IsForbiddenMethod(method) {
 				return true
 			}
 		}
 		return false
 	}
-	return strings.HasPrefix(name, "proxy-") || strings.HasPrefix(name, "sec-") || slices.Contains(forbiddenHeaders, name)
+	return fetch.IsForbiddenRequestHeader(name)
 }
 
 // normalizeHeaders returns what a script's headers become: one line for each name, lower-case and sorted.
@@ -44,7 +38,7 @@ func (l *faultList) normalizeHeaders(asked []policy.Header) []policy.Header {
 	for _, h := range asked {
 		name, value := strings.ToLower(h.Name), strings.Trim(h.Value, " \t\r\n")
 		switch {
-		case !isToken(h.Name):
+		case !fetch.IsToken(h.Name):
 			l.add(PartHeaderName, "%q is no name of a header", cut(h.Name)).Header = h.Name
 			continue
 		case strings.ContainsFunc(value, func(r rune) bool { return r == 0 || r == '\n' || r == '\r' || r > 0xff }):

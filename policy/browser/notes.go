@@ -3,10 +3,12 @@ package browser
 import (
 	"slices"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // notes says what else there is to know, beside what comes of a fetch.
-func (f *fetch) notes(r *Result) (notes []string) {
+func (f *normalized) notes(r *Result) (notes []string) {
 	if f.method != f.Method && f.Method != "" {
 		notes = append(notes, "Browsers send the method "+f.Method+" as "+f.method+".")
 	}
@@ -42,7 +44,7 @@ var chromiumSafelisted = []string{
 }
 
 // pathNote says what Envoy makes of the path, where it is not what is sent.
-func (f *fetch) pathNote() string {
+func (f *normalized) pathNote() string {
 	sent, _ := split(f.url.path, "?")
 	path, _ := split(f.path, "?")
 	const otherwise = "--path-as-is, in a test file path_as_is, takes the path as it is sent."
@@ -57,14 +59,14 @@ func (f *fetch) pathNote() string {
 
 // localNote says what a page needs that fetches from this machine or from a local network (Local Network Access; Chrome
 // asks its user since 142, and since 147 for WebSockets too). No answer of a server grants it.
-func (f *fetch) localNote() string {
+func (f *normalized) localNote() string {
 	to := f.url.origin()
-	local := isLoopback(to.host) || isLocalNetwork(to.host)
-	if !local || !f.origin.isWeb() || isLoopback(f.origin.host) || isLocalNetwork(f.origin.host) {
+	local := origin.IsLoopback(to.host) || isLocalNetwork(to.host)
+	if !local || !f.origin.isWeb() || origin.IsLoopback(f.origin.host) || isLocalNetwork(f.origin.host) {
 		return ""
 	}
 	where := "a local network"
-	if isLoopback(to.host) {
+	if origin.IsLoopback(to.host) {
 		where = "the user's own machine"
 	}
 	note := "The URL is on " + where + ": before a page from the internet may fetch it, Chrome asks the user for the permission for Local Network Access, which no header grants"
@@ -80,7 +82,7 @@ func (f *fetch) localNote() string {
 }
 
 // cookieNote says which cookies go along to another site, where cookies do (RFC 6265bis, section 5.6.7, "SameSite").
-func (f *fetch) cookieNote(r *Result) string {
+func (f *normalized) cookieNote(r *Result) string {
 	to := f.url.origin()
 	if !f.include() && (!f.WebSocket || r.Outcome == Unreadable) || site(f.origin, to) != "cross-site" {
 		return ""

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // causes says what of a fetch makes a preflight necessary.
@@ -13,8 +15,8 @@ type causes struct {
 }
 
 // preflightCauses returns why a cross-origin fetch needs a preflight (Fetch, section 4.1, "main fetch", step 11).
-func (f *fetch) preflightCauses() causes {
-	return causes{method: !isSafelistedMethod(f.method), headers: unsafeNames(f.headers)}
+func (f *normalized) preflightCauses() causes {
+	return causes{method: !fetch.IsSafelistedMethod(f.method), headers: unsafeNames(f.headers)}
 }
 
 func (c causes) any() bool { return c.method || len(c.headers) > 0 }
@@ -28,32 +30,30 @@ func (c causes) names() []string {
 	return append(names, c.headers...)
 }
 
-func isSafelistedMethod(s string) bool { return s == "GET" || s == "HEAD" || s == "POST" }
-
 // preflightCheck decides whether a preflight's answer lets the request follow (Fetch, section 4.8, "CORS-preflight
 // fetch", from step 7).
-func (f *fetch) preflightCheck(r *response, unsafe []string) failure {
+func (f *normalized) preflightCheck(r *response, unsafe []string) failure {
 	if failed := corsCheck(r, f.Origin, f.include()); failed.kind != passes {
 		return failed
 	}
 	if r.status < 200 || r.status > 299 {
 		return failure{kind: statusNotOK}
 	}
-	methods, ok := r.tokens("access-control-allow-methods")
+	methods, ok := r.tokens(fetch.AllowMethods)
 	if !ok {
 		return failure{kind: methodsUnreadable}
 	}
-	headers, ok := r.tokens("access-control-allow-headers")
+	headers, ok := r.tokens(fetch.AllowHeaders)
 	if !ok {
 		return failure{kind: headersUnreadable}
 	}
 	has := func(list []string, s string) bool { return slices.Contains(list, s) }
-	if !has(methods, f.method) && !isSafelistedMethod(f.method) && (f.include() || !has(methods, "*")) {
+	if !has(methods, f.method) && !fetch.IsSafelistedMethod(f.method) && (f.include() || !has(methods, "*")) {
 		return failure{methodMissing, f.method}
 	}
 	for _, name := range unsafe {
 		listed := slices.ContainsFunc(headers, func(s string) bool { return strings.EqualFold(s, name) })
-		if !listed && (f.include() || name == "authorization" || !has(headers, "*")) {
+		if !listed && (f.include() || fetch.IsNonWildcardRequestHeader(name) || !has(headers, "*")) {
 			return failure{headerMissing, name}
 		}
 	}
@@ -74,7 +74,7 @@ const (
 // preflightCache returns for how long the answer to a preflight that passed is remembered.
 func preflightCache(r *response) Cache {
 	seconds := uint64(defaultCache)
-	if value, ok := r.get("access-control-max-age"); ok {
+	if value, ok := r.get(fetch.MaxAge); ok {
 		n, err := strconv.ParseUint(value, 10, 64)
 		switch {
 		case err == nil:

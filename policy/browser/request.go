@@ -4,12 +4,13 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // actualRequest returns what the engine is told of the fetch's request, as it is told it of one that came through Envoy.
 // Origin goes with everything but a GET or HEAD of the page's own origin (Fetch, section 3.1, "append a request Origin
 // header").
-func (f *fetch) actualRequest() *policy.Request {
+func (f *normalized) actualRequest() *policy.Request {
 	to := f.url.origin()
 	r := &policy.Request{
 		VirtualHost: f.VirtualHost, Route: f.Route,
@@ -31,7 +32,7 @@ func (f *fetch) actualRequest() *policy.Request {
 // preflightRequest returns what the engine is told of the fetch's preflight. The names of the headers that it asks for
 // are sorted, in lower case and joined by a bare comma; it carries no credentials (Fetch, section 4.8, "CORS-preflight
 // fetch", steps 1 to 5).
-func (f *fetch) preflightRequest() *policy.Request {
+func (f *normalized) preflightRequest() *policy.Request {
 	r := f.actualRequest()
 	r.Method = "OPTIONS"
 	r.RequestMethod = policy.Line(f.method)
@@ -42,7 +43,7 @@ func (f *fetch) preflightRequest() *policy.Request {
 }
 
 // ask returns a request with what the set makes of it.
-func (f *fetch) ask(set *policy.Set, r *policy.Request) *Exchange {
+func (f *normalized) ask(set *policy.Set, r *policy.Request) *Exchange {
 	e := &Exchange{Method: r.Method, URL: f.url.String(), Headers: sent(r)}
 	if f.unheard {
 		// corsproc only sees an answer, and nothing of the request that it is to.
@@ -72,9 +73,9 @@ func sent(r *policy.Request) (headers []policy.Header) {
 		}
 	}
 	add("origin", r.Origin)
-	add("access-control-request-method", r.RequestMethod)
+	add(fetch.RequestMethod, r.RequestMethod)
 	for _, line := range r.RequestHeaders {
-		headers = append(headers, policy.Header{Name: "access-control-request-headers", Value: line})
+		headers = append(headers, policy.Header{Name: fetch.RequestHeaders, Value: line})
 	}
 	add("sec-fetch-site", r.FetchSite)
 	if r.Upgrade != "" {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // A failure is why a browser goes no further. The zero value: it does.
@@ -57,7 +58,7 @@ func (r *response) tokens(name string) (list []string, ok bool) {
 		if element == "" {
 			continue
 		}
-		if !isToken(element) {
+		if !fetch.IsToken(element) {
 			return nil, false
 		}
 		list = append(list, element)
@@ -67,7 +68,7 @@ func (r *response) tokens(name string) (list []string, ok bool) {
 
 // corsCheck decides whether a page may have a response (Fetch, section 4.9, "CORS check").
 func corsCheck(r *response, origin string, include bool) failure {
-	allowed, ok := r.get("access-control-allow-origin")
+	allowed, ok := r.get(fetch.AllowOrigin)
 	switch {
 	case !ok:
 		return failure{kind: originMissing}
@@ -78,7 +79,7 @@ func corsCheck(r *response, origin string, include bool) failure {
 	case allowed != origin:
 		return failure{originDiffers, allowed}
 	}
-	if credentials, _ := r.get("access-control-allow-credentials"); include && credentials != "true" {
+	if credentials, _ := r.get(fetch.AllowCredentials); include && credentials != "true" {
 		return failure{credentialsNotOn, credentials}
 	}
 	return failure{}
@@ -90,22 +91,16 @@ type Exposed struct {
 	Names []string // beside the safelisted ones; none where All
 }
 
-// safelistedResponse are the response headers that every script may read (Fetch, section 2.2.2, "CORS-safelisted
-// response-header name").
-var safelistedResponse = []string{
-	"cache-control", "content-language", "content-length", "content-type", "expires", "last-modified", "pragma",
-}
-
 // exposed returns what a response exposes (Fetch, section 4.1, "main fetch", step 14, "CORS-exposed header-name list").
 // With credentials "*" is the name of a header.
 func exposed(r *response, include bool) (e Exposed) {
-	names, _ := r.tokens("access-control-expose-headers")
+	names, _ := r.tokens(fetch.ExposeHeaders)
 	for _, name := range names {
 		lower := strings.ToLower(name)
 		switch {
 		case name == "*" && !include:
 			return Exposed{All: true}
-		case lower == "set-cookie" || lower == "set-cookie2" || slices.Contains(safelistedResponse, lower):
+		case fetch.IsForbiddenResponseHeader(lower), fetch.IsSafelistedResponseHeader(lower):
 		case !slices.ContainsFunc(e.Names, func(have string) bool { return strings.EqualFold(have, name) }):
 			e.Names = append(e.Names, name)
 		}

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
+
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // tuple is an origin taken apart; the zero value is the opaque one.
@@ -65,17 +67,7 @@ func registrable(host string) string {
 // isTrustworthy reports whether what is sent to a host cannot be read on the way (Secure Contexts, section 3.1,
 // "potentially trustworthy origin"). Browsers send Sec-Fetch-Site to no other.
 func (t tuple) isTrustworthy() bool {
-	return t.scheme == "https" || isLoopback(t.host)
-}
-
-// isLoopback reports whether a host is this machine.
-func isLoopback(host string) bool {
-	name := strings.TrimSuffix(host, ".")
-	if name == "localhost" || strings.HasSuffix(name, ".localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil && addr.IsLoopback()
+	return t.scheme == "https" || origin.IsLoopback(t.host)
 }
 
 // isLocalNetwork reports whether a host is one of a local network: a private or link-local address, or a name of multicast

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/corsproc/corsproc/policy/draft"
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -213,7 +214,7 @@ func (w *writtenPlace) counts(users map[string]*answers) (counts map[string]int6
 		}
 	}
 	for _, text := range slices.Sorted(maps.Keys(granted)) {
-		if _, wasAsked := counts[text]; !wasAsked && !slices.Contains(safelisted, text[1:]) {
+		if _, wasAsked := counts[text]; !wasAsked && !fetch.IsSafelistedMethod(text[1:]) {
 			unasked = append(unasked, text[1:])
 		}
 	}

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"hash/maphash"
 	"strconv"
-	"strings"
-
-	"golang.org/x/net/http/httpguts"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // An exchange is a line as evidence: a request and what the upstream answered.
@@ -214,9 +212,7 @@ var headerOf = [numFields]string{fieldAllowOrigin: "Allow-Origin", fieldAllowCre
 
 // namesOrigin reports whether caches tell origins apart by a Vary (RFC 9110, section 12.5.5).
 func namesOrigin(vary []byte) (names bool) {
-	elements(vary, func(e []byte) {
-		names = names || len(e) == 1 && e[0] == '*' || len(e) == len("origin") && strings.EqualFold(string(e), "origin")
-	})
+	elements(vary, func(e []byte) { names = names || isStar(e) || fetch.EqualFoldASCII(string(e), "origin") })
 	return names
 }
 
@@ -311,7 +307,7 @@ func (l *Learner) name(p *place, a *answers, kind nameKind, name []byte, what ui
 	if l.names >= maxAllNames {
 		room = 0
 	}
-	if !httpguts.ValidHeaderFieldName(string(name)) { // a token (RFC 9110, section 5.6.2), as methods are
+	if !fetch.IsToken(string(name)) {
 		return
 	}
 	id, ok, isNew := p.names.id(kind, name, room)

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -170,7 +170,7 @@ func (l *Learner) messages(list []*found) []*corsprocv1.Finding {
 	out := make([]*corsprocv1.Finding, len(list))
 	for i, f := range list {
 		out[i] = &corsprocv1.Finding{
-			Severity: policy.Warning.String(), Code: f.code, Line: int32(min(f.at.line, 1<<31-1)),
+			Severity: finding.Warning.String(), Code: f.code, Line: int32(min(f.at.line, 1<<31-1)),
 			Field: valid(f.place), Message: valid(f.words()),
 		}
 		if f.at.source < len(l.sources) {

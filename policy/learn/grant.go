@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -31,9 +32,6 @@ func (s *lists) key() string {
 	return strings.Join(s.methods, ",") + "\n" + strings.Join(s.headers, ",") + "\n" + strings.Join(s.exposed, ",")
 }
 
-// safelisted are the methods that need no permission (Fetch, section 2.2.1, "CORS-safelisted method").
-var safelisted = []string{"GET", "HEAD", "POST"}
-
 // listsOf returns what an origin asked for and was granted. "*" in a list is everything, where it was answered without
 // credentials; to an origin that has them it would be more than was answered, and so it is what was asked for.
 func (u *unit) listsOf(a *answers) (s lists) {
@@ -53,16 +51,16 @@ func (u *unit) listsOf(a *answers) (s lists) {
 		wasAsked, wasListed := seen.what&asked != 0, seen.what&listed != 0
 		switch n.kindOf(seen.id) {
 		case methodName:
-			if wasAsked && (wasListed || a.starMethods) && !slices.Contains(safelisted, name) && !isAll(s.methods) {
+			if wasAsked && (wasListed || a.starMethods) && !fetch.IsSafelistedMethod(name) && !isAll(s.methods) {
 				s.methods = append(s.methods, name)
 			}
 		case headerName:
-			isAuthorization := name == "authorization" // which a star does not cover (Fetch, section 4.8)
-			if wasAsked && (wasListed || a.starHeaders && !isAuthorization) && (isAuthorization || !isAll(s.headers)) {
+			isAlone := fetch.IsNonWildcardRequestHeader(name) // which a star does not cover
+			if wasAsked && (wasListed || a.starHeaders && !isAlone) && (isAlone || !isAll(s.headers)) {
 				s.headers = append(s.headers, name)
 			}
 		case exposedName:
-			if isAuthorization := name == "authorization"; isAuthorization || !isAll(s.exposed) {
+			if !isAll(s.exposed) {
 				s.exposed = append(s.exposed, name)
 			}
 		}
@@ -140,7 +138,7 @@ func intersection(all []lists) lists {
 func both(a, b []string) (out []string) {
 	allows := func(list []string, name string) bool {
 		_, found := slices.BinarySearch(list, name)
-		return found || isAll(list) && name != "authorization"
+		return found || isAll(list) && !fetch.IsNonWildcardRequestHeader(name)
 	}
 	for _, list := range [][]string{a, b} {
 		for _, name := range list {

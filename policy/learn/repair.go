@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -25,10 +26,10 @@ const maxRepairs = 10
 func (b *builder) repair() {
 	set := b.out.File.Set
 	for range maxRepairs {
-		var faults []policy.Path
-		compiled, _ := policy.CompileAll(func(f policy.Finding) {
-			if f.Severity == policy.Error {
-				faults = append(faults, f.Place.Path)
+		var faults []finding.Path
+		compiled, _ := policy.CompileAll(func(f finding.Finding) {
+			if f.Severity == finding.Error {
+				faults = append(faults, f.Location.Path)
 			}
 		}, policy.Source{Set: set})
 		if b.out.set = compiled; compiled != nil || !b.takeOut(faults) {
@@ -38,11 +39,11 @@ func (b *builder) repair() {
 }
 
 // takeOut takes out what is at the paths, and reports whether anything was there.
-func (b *builder) takeOut(faults []policy.Path) bool {
+func (b *builder) takeOut(faults []finding.Path) bool {
 	set := b.out.File.Set
-	entries := map[policy.Path]func(){}
+	entries := map[finding.Path]func(){}
 	var after []func()
-	list := func(at policy.Path, texts *[]string) {
+	list := func(at finding.Path, texts *[]string) {
 		bad := map[int]bool{}
 		for i := range *texts {
 			entries[at.Index(i)] = func() { bad[i] = true }
@@ -58,7 +59,7 @@ func (b *builder) takeOut(faults []policy.Path) bool {
 		})
 	}
 	for name, m := range set.Policies {
-		at := policy.Path("").Name("policies").Name(name)
+		at := finding.Path("").Name("policies").Name(name)
 		list(at.Name("allow_origins"), &m.AllowOrigins)
 		list(at.Name("deny_origins"), &m.DenyOrigins)
 		list(at.Name("allow_methods"), &m.AllowMethods)
@@ -67,7 +68,7 @@ func (b *builder) takeOut(faults []policy.Path) bool {
 		entries[at.Name("max_age")] = func() { m.MaxAge = nil }
 	}
 	for i, h := range set.VirtualHosts {
-		at := policy.Path("").Name("virtual_hosts").Index(i)
+		at := finding.Path("").Name("virtual_hosts").Index(i)
 		entries[at.Name("name")] = func() { h.Name = "" }
 		list(at.Name("domains"), &h.Domains)
 		for j, r := range h.Routes {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/browser"
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -156,13 +157,13 @@ func (c *comparison) refused() {
 
 // grantsName reports whether the answer to a preflight lists a name.
 func (c *comparison) grantsName(f field, name []byte) (granted bool) {
-	if c.assumed || f == fieldAllowMethods && slices.Contains(safelisted, string(name)) {
+	if c.assumed || f == fieldAllowMethods && fetch.IsSafelistedMethod(string(name)) {
 		return true
 	}
 	elements(c.x.of[f], func(e []byte) {
 		switch {
 		case isStar(e):
-			granted = granted || !c.x.credentials && !strings.EqualFold(string(name), "authorization")
+			granted = granted || !c.x.credentials && !fetch.IsNonWildcardRequestHeader(string(name))
 		case f == fieldAllowMethods:
 			granted = granted || bytes.Equal(e, name)
 		default:
@@ -180,7 +181,7 @@ func (c *comparison) preflight(method string, headers ...string) (*policy.Reques
 }
 
 func (c *comparison) method(name string, granted bool, gains *comparison) {
-	if slices.Contains(safelisted, name) || name == "" {
+	if fetch.IsSafelistedMethod(name) || name == "" {
 		return
 	}
 	q, d := c.preflight(name)
@@ -228,11 +229,10 @@ func (c *comparison) exposed(gains *comparison) {
 	})
 }
 
-// exposes reports whether a list exposes a name; "*" does without credentials, all but Authorization.
+// exposes reports whether a list exposes a name; "*" does without credentials.
 func exposes(list, name []byte, credentials bool) (exposed bool) {
 	elements(list, func(e []byte) {
-		exposed = exposed || strings.EqualFold(string(e), string(name)) ||
-			isStar(e) && !credentials && !strings.EqualFold(string(name), "authorization")
+		exposed = exposed || strings.EqualFold(string(e), string(name)) || isStar(e) && !credentials
 	})
 	return exposed
 }

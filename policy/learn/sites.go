@@ -2,11 +2,12 @@ package learn
 
 import (
 	"index/suffixarray"
-	"net/netip"
 	"slices"
 	"strings"
 
 	"golang.org/x/net/publicsuffix"
+
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // hostPart returns the host of an origin, without its port.
@@ -36,17 +37,12 @@ func siteOf(host string) string {
 
 // isInsecure reports whether who is on the way can be the origin: http, and not the own machine (Secure Contexts,
 // section 3.1).
-func isInsecure(origin string) bool {
-	scheme, host := hostPart(origin)
+func isInsecure(text string) bool {
+	scheme, host := hostPart(text)
 	if scheme != "http" {
 		return false
 	}
-	host = strings.TrimSuffix(host, ".")
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return false
-	}
-	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err != nil || !ip.IsLoopback()
+	return !origin.IsLoopback(host)
 }
 
 // maxHeld is how many places of hosts in others are looked at.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/browser"
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -122,7 +123,7 @@ func (u *unit) asked(a *answers, granted bool) (methods, headers []string) {
 		}
 		switch n.kindOf(seen.id) {
 		case methodName:
-			if !slices.Contains(safelisted, name) && contains(s.methods, name) == granted {
+			if !fetch.IsSafelistedMethod(name) && contains(s.methods, name) == granted {
 				methods = append(methods, name)
 			}
 		case headerName:
@@ -139,7 +140,7 @@ func (u *unit) asked(a *answers, granted bool) (methods, headers []string) {
 // contains reports whether a sorted list allows a name.
 func contains(list []string, name string) bool {
 	_, found := slices.BinarySearch(list, name)
-	return found || isAll(list) && name != "authorization"
+	return found || isAll(list) && !fetch.IsNonWildcardRequestHeader(name)
 }
 
 // headersOf gives names values that browsers ask permission for.

@@ -7,7 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -46,7 +46,7 @@ func WriteAnnotated(w io.Writer, findings []*corsprocv1.Finding, files []File, c
 
 // severityColors are red, yellow and cyan.
 var severityColors = map[string]string{
-	policy.Error.String(): "31", policy.Warning.String(): "33", policy.Hint.String(): "36",
+	finding.Error.String(): "31", finding.Warning.String(): "33", finding.Hint.String(): "36",
 }
 
 // fileLines shows places of a file. Places are best asked for in their order: a file can be one single line.

@@ -5,13 +5,13 @@ package policyfile
 import (
 	"slices"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 )
 
 // An Entry of the catalogue explains one code.
 type Entry struct {
 	Code     string
-	Severity policy.Severity
+	Severity finding.Severity
 	// Explanation is one or two sentences for people who know the web and not CORS.
 	Explanation string
 	// Bad is a policy file that shows the code, Good the same as it should be. A line "# other.yaml" begins a second file

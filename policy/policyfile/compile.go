@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -139,12 +140,12 @@ func (c *Content) compile(documents map[string]*document, fixes *corrections) (*
 		}
 	}
 	noise := newNoise(documents)
-	var each func(policy.Finding)
+	var each func(finding.Finding)
 	if fixes != nil {
-		each = func(f policy.Finding) {
+		each = func(f finding.Finding) {
 			if isSafe(string(f.Code), f.Fix) && !noise.is(f) {
-				d := documents[f.Place.Source]
-				fixes.add(f.Place.Source, problem{code: string(f.Code), pos: d.position(f.Place), fix: validText(f.Fix)})
+				d := documents[f.Location.Source]
+				fixes.add(f.Location.Source, problem{code: string(f.Code), pos: d.position(f.Location), fix: validText(f.Fix)})
 			}
 		}
 	}
@@ -161,7 +162,7 @@ func (c *Content) compile(documents map[string]*document, fixes *corrections) (*
 // finding returns what is said of a problem of the file.
 func (d *document) finding(p located) *corsprocv1.Finding {
 	f := &corsprocv1.Finding{
-		Severity: policy.Error.String(),
+		Severity: finding.Error.String(),
 		Code:     p.code,
 		File:     validText(d.file.Name),
 		Line:     p.pos.line,
@@ -180,8 +181,8 @@ func (d *document) finding(p located) *corsprocv1.Finding {
 }
 
 // engineFinding gives a finding of the engine its line and column.
-func engineFinding(documents map[string]*document, f policy.Finding) *corsprocv1.Finding {
-	at := documents[f.Place.Source].location(f.Place)
+func engineFinding(documents map[string]*document, f finding.Finding) *corsprocv1.Finding {
+	at := documents[f.Location.Source].location(f.Location)
 	message := f.Message
 	if f.Value != "" {
 		message = quote(f.Value) + ": " + message
@@ -202,19 +203,19 @@ func engineFinding(documents map[string]*document, f policy.Finding) *corsprocv1
 			found.Related.Field = ""
 		}
 	}
-	if documents[f.Place.Source].file.Outside {
+	if documents[f.Location.Source].file.Outside {
 		withhold(found)
 	}
 	return found
 }
 
-func (d *document) location(p policy.Place) *corsprocv1.Location {
+func (d *document) location(p finding.Location) *corsprocv1.Location {
 	d.position(p)
 	return d.layout.location(p)
 }
 
 // position returns where a place stands.
-func (d *document) position(p policy.Place) position {
+func (d *document) position(p finding.Location) position {
 	if d.layout == nil {
 		d.layout = newLayout(d.root, d.walk.spelling)
 	}
@@ -222,7 +223,7 @@ func (d *document) position(p policy.Place) position {
 }
 
 // location returns where a place stands.
-func (l *layout) location(p policy.Place) *corsprocv1.Location {
+func (l *layout) location(p finding.Location) *corsprocv1.Location {
 	pos := l.find(p.Path, p.Key)
 	return &corsprocv1.Location{
 		File: validText(p.Source), Line: pos.line, Column: pos.column, Field: validText(p.Path.String()),

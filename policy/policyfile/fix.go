@@ -11,7 +11,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -69,7 +69,7 @@ func unparsed(findings []*corsprocv1.Finding) map[string]position {
 	files := map[string]position{}
 	for _, f := range findings {
 		// What is in the way of reading is no field of anything.
-		if f.GetSeverity() == policy.Error.String() && f.GetField() == "" {
+		if f.GetSeverity() == finding.Error.String() && f.GetField() == "" {
 			files[f.GetFile()] = position{f.GetLine(), f.GetColumn()}
 		}
 	}
@@ -78,7 +78,7 @@ func unparsed(findings []*corsprocv1.Finding) map[string]position {
 
 func errorsIn(findings []*corsprocv1.Finding) (n int) {
 	for _, f := range findings {
-		if f.GetSeverity() == policy.Error.String() {
+		if f.GetSeverity() == finding.Error.String() {
 			n++
 		}
 	}

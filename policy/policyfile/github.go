@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -18,9 +18,9 @@ func WriteGitHub(w io.Writer, findings []*corsprocv1.Finding) error {
 	for _, f := range findings {
 		command := "notice"
 		switch f.GetSeverity() {
-		case policy.Error.String():
+		case finding.Error.String():
 			command = "error"
-		case policy.Warning.String():
+		case finding.Warning.String():
 			command = "warning"
 		}
 		fmt.Fprintf(&b, "::%s file=%s,line=%d,col=%d,title=%s::%s\n", command,

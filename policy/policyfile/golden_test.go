@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
@@ -102,7 +102,7 @@ func TestWarnedFiles(t *testing.T) {
 		t.Errorf("findings differ from %s (-want +got):\n%s", golden, d)
 	}
 	for _, e := range policyfile.Catalogue {
-		if e.Severity != policy.Error && !codes[e.Code] {
+		if e.Severity != finding.Error && !codes[e.Code] {
 			t.Errorf("no file shows %s", e.Code)
 		}
 	}

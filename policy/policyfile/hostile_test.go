@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -72,7 +72,7 @@ func TestManyFaults(t *testing.T) {
 			}
 			told := false
 			for _, f := range r.Findings {
-				told = told || f.Code == string(policy.CodeTooManyFindings)
+				told = told || f.Code == string(finding.CodeTooManyFindings)
 			}
 			if !told {
 				t.Error("nothing says that there are more")
@@ -120,7 +120,7 @@ func TestJSONSurrogates(t *testing.T) {
 func TestDuplicateKeysHide(t *testing.T) {
 	r := content("a.yaml", "policies: {a: {}}\npolicies: {b: {}}\ndefault: {policies: [b]}\n").Compile()
 	for _, f := range r.Findings {
-		if f.Code == string(policy.CodeUnknownPolicy) {
+		if f.Code == string(finding.CodeUnknownPolicy) {
 			t.Error(text(t, r))
 		}
 	}

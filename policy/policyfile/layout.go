@@ -6,7 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 )
 
 // A layout knows where everything in a document stands. It holds 20 bytes for a value, so that it can be kept where a
@@ -52,7 +52,7 @@ func newLayout(root *yaml.Node, spelling map[*yaml.Node]string) *layout {
 				} else if right, ok := spelling[c]; ok {
 					name = right
 				} else {
-					name = string(policy.Path("").Name(name)[1:]) // as paths write it
+					name = string(finding.Path("").Name(name)[1:]) // as paths write it
 				}
 				id, ok := names[name]
 				if !ok {
@@ -84,7 +84,7 @@ func countNodes(n *yaml.Node) int {
 }
 
 // find returns the position of a value, or of its key, or of the nearest value around it that stands in the document.
-func (l *layout) find(path policy.Path, key bool) position {
+func (l *layout) find(path finding.Path, key bool) position {
 	at, pos := uint32(0), l.spots[0].position
 	for rest := string(path); rest != ""; {
 		kind, text := rest[0], rest[1:]

@@ -6,7 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -41,21 +41,21 @@ func ParseMessage(f File, m proto.Message, limits *Limits) *Message {
 func (m *Message) Whole() bool { return m.document.whole() }
 
 // Refused reports whether a finding says already that the value at path is none.
-func (m *Message) Refused(path policy.Path) bool { return m.document.walk.refused[path] }
+func (m *Message) Refused(path finding.Path) bool { return m.document.walk.refused[path] }
 
 // Report adds a finding about a message that is whole. The sources of its places do not count: they are the file.
-func (m *Message) Report(f policy.Finding) {
+func (m *Message) Report(f finding.Finding) {
 	switch {
 	case len(m.findings) > maxProblems:
 		return
 	case len(m.findings) == maxProblems:
-		f.Code, f.Value, f.Fix, f.Related = policy.CodeTooManyFindings, "", "", nil
+		f.Code, f.Value, f.Fix, f.Related = finding.CodeTooManyFindings, "", "", nil
 		f.Message = fmt.Sprintf("there are more than %d faults; the rest of the file is not looked at", maxProblems)
 	}
 	name := m.document.file.Name
-	f.Place.Source = name
+	f.Location.Source = name
 	if f.Related != nil {
-		f.Related = &policy.Place{Source: name, Path: f.Related.Path, Key: f.Related.Key}
+		f.Related = &finding.Location{Source: name, Path: f.Related.Path, Key: f.Related.Key}
 	}
 	m.findings = append(m.findings, engineFinding(map[string]*document{name: &m.document}, f))
 }
@@ -67,6 +67,6 @@ func (m *Message) Findings() []*corsprocv1.Finding {
 }
 
 // Location returns where the value at path of a whole message stands, or what is around it where it does not stand there.
-func (m *Message) Location(path policy.Path) *corsprocv1.Location {
-	return m.document.location(policy.Place{Source: m.document.file.Name, Path: path})
+func (m *Message) Location(path finding.Path) *corsprocv1.Location {
+	return m.document.location(finding.Location{Source: m.document.file.Name, Path: path})
 }

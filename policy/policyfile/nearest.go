@@ -5,7 +5,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 )
 
 // nearest returns the known word that a mistyped one must have meant, or nothing if that is not clear. word is in the
@@ -14,7 +14,7 @@ func nearest(word string, known []string) (best string, guess bool) {
 	if slices.Contains(known, word) {
 		return word, false
 	}
-	if best := policy.Nearest(word, slices.Values(known)); best != "" {
+	if best := finding.Nearest(word, slices.Values(known)); best != "" {
 		return best, false
 	}
 	// credentials for allow_credentials: the end of one known word only.

@@ -6,7 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 )
 
 // noise knows which findings of the engine only follow from what was refused before the engine saw it. Nobody could do
@@ -16,7 +16,7 @@ type noise struct {
 	// policies and originSets say that some of them may be defined where they could not be read.
 	policies, originSets bool
 	// restated holds the paths of what is defined under keys that another one has stated: it exists, and does not count.
-	restated map[policy.Path]bool
+	restated map[finding.Path]bool
 	// placesHoled and policiesHoled say that places may name policies, or policies refer to origin sets, where they could
 	// not be read.
 	placesHoled, policiesHoled bool
@@ -25,7 +25,7 @@ type noise struct {
 }
 
 func newNoise(documents map[string]*document) noise {
-	n := noise{documents: documents, restated: map[policy.Path]bool{}}
+	n := noise{documents: documents, restated: map[finding.Path]bool{}}
 	for _, d := range documents {
 		if !d.whole() {
 			n.policies, n.originSets, n.unparsed = true, true, true
@@ -47,18 +47,18 @@ func newNoise(documents map[string]*document) noise {
 
 // hides reports whether a map at the top of a document may have entries that could not be read.
 func (d *document) hides(name string) bool {
-	root, path := policy.Path(""), policy.Path("").Name(name)
+	root, path := finding.Path(""), finding.Path("").Name(name)
 	return d.walk.refused[root] || d.walk.refused[path] || d.walk.hidden[path] ||
 		d.walk.hidden[root] && !hasKey(d.root, name)
 }
 
 // misses reports whether something under a field at the top of a document could not be read, or the field itself.
 func (w *walk) misses(name string) bool {
-	within := func(path policy.Path) bool {
-		return path == "" || strings.HasPrefix(string(path)+"\x00", string(policy.Path("").Name(name))+"\x00") ||
-			strings.HasPrefix(string(path), string(policy.Path("").Name(name))+"\x01")
+	within := func(path finding.Path) bool {
+		return path == "" || strings.HasPrefix(string(path)+"\x00", string(finding.Path("").Name(name))+"\x00") ||
+			strings.HasPrefix(string(path), string(finding.Path("").Name(name))+"\x01")
 	}
-	for _, paths := range [...]map[policy.Path]bool{w.refused, w.hidden} {
+	for _, paths := range [...]map[finding.Path]bool{w.refused, w.hidden} {
 		for path := range paths {
 			if within(path) {
 				return true
@@ -69,26 +69,26 @@ func (w *walk) misses(name string) bool {
 }
 
 // is reports whether a finding is noise.
-func (n *noise) is(f policy.Finding) bool {
-	w, path := n.documents[f.Place.Source].walk, f.Place.Path
+func (n *noise) is(f finding.Finding) bool {
+	w, path := n.documents[f.Location.Source].walk, f.Location.Path
 	switch {
-	case f.Code == policy.CodeUnknownPolicy && n.policies, f.Code == policy.CodeUnknownOriginSet && n.originSets:
+	case f.Code == finding.CodeUnknownPolicy && n.policies, f.Code == finding.CodeUnknownOriginSet && n.originSets:
 		return true
-	case f.Code == policy.CodeUnknownPolicy && n.restated[policy.Path("").Name("policies").Name(f.Value)],
-		f.Code == policy.CodeUnknownOriginSet && n.restated[policy.Path("").Name("origin_sets").Name(strings.TrimPrefix(f.Value, "@"))]:
+	case f.Code == finding.CodeUnknownPolicy && n.restated[finding.Path("").Name("policies").Name(f.Value)],
+		f.Code == finding.CodeUnknownOriginSet && n.restated[finding.Path("").Name("origin_sets").Name(strings.TrimPrefix(f.Value, "@"))]:
 		return true
-	case f.Code == policy.CodeNoNameNoDomain && w.lacks(path, "name", "domains"),
-		f.Code == policy.CodeRouteMatch && w.lacks(path, "route_name", "path", "prefix", "path_separated_prefix", "regex"):
+	case f.Code == finding.CodeNoNameNoDomain && w.lacks(path, "name", "domains"),
+		f.Code == finding.CodeRouteMatch && w.lacks(path, "route_name", "path", "prefix", "path_separated_prefix", "regex"):
 		return true
-	case f.Code == policy.CodeUnusedPolicy && n.placesHoled, f.Code == policy.CodeUnusedOriginSet && n.policiesHoled:
+	case f.Code == finding.CodeUnusedPolicy && n.placesHoled, f.Code == finding.CodeUnusedOriginSet && n.policiesHoled:
 		return true
-	case f.Severity != policy.Error && (n.unparsed || w.holed[path]):
+	case f.Severity != finding.Error && (n.unparsed || w.holed[path]):
 		return true // advice about half of what was written
 	}
-	return w.refused[path] && !f.Place.Key
+	return w.refused[path] && !f.Location.Key
 }
 
 // lacks reports whether one of the fields of a message may be missing only because it was refused.
-func (w *walk) lacks(message policy.Path, fields ...string) bool {
+func (w *walk) lacks(message finding.Path, fields ...string) bool {
 	return slices.ContainsFunc(fields, func(name string) bool { return w.refused[message.Name(name)] })
 }

@@ -11,7 +11,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -19,7 +19,7 @@ import (
 // HasErrors reports whether any of the findings keeps the files from loading.
 func HasErrors(findings []*corsprocv1.Finding) bool {
 	for _, f := range findings {
-		if f.GetSeverity() == policy.Error.String() {
+		if f.GetSeverity() == finding.Error.String() {
 			return true
 		}
 	}
@@ -46,7 +46,7 @@ const pieceBytes = 16 << 10
 // textLineOf returns the line of a finding: its place and all that follows.
 func textLineOf(f *corsprocv1.Finding) (at, rest string) {
 	severity := ": "
-	if f.GetSeverity() != policy.Error.String() {
+	if f.GetSeverity() != finding.Error.String() {
 		severity += f.GetSeverity() + ": "
 	}
 	return place(f.GetFile(), f.GetLine(), f.GetColumn()), severity + sentence(f)

@@ -6,7 +6,7 @@ import (
 	"net/url"
 	"path/filepath"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -121,7 +121,7 @@ func sarifRuleOf(f *corsprocv1.Finding) sarifRule {
 }
 
 func sarifLevel(severity string) string {
-	if severity == policy.Hint.String() {
+	if severity == finding.Hint.String() {
 		return "note"
 	}
 	return severity

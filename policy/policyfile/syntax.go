@@ -9,7 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 )
 
 // syntaxProblem says where and why data is no YAML. The parser names the place where it could not go on; where that is
@@ -26,7 +26,7 @@ func syntaxProblem(data []byte, err error, written *yamlText) *problem {
 		p.pos = end // not on a line that nobody sees
 	}
 	if at, ok := templateAt(data, p.pos, begin); ok { // which is what has to be changed, whatever YAML makes of it
-		return &problem{code: CodeSyntax, pos: at, message: "not valid YAML: " + policy.PlaceholderMessage}
+		return &problem{code: CodeSyntax, pos: at, message: "not valid YAML: " + finding.PlaceholderMessage}
 	}
 	switch {
 	case e.ContextMsg == "while scanning an alias":

@@ -7,7 +7,7 @@ import (
 	"go.yaml.in/yaml/v4"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 )
 
 // A walk fills a message from a document and reports everything that does not fit its descriptor. It never stops at an
@@ -19,10 +19,10 @@ type walk struct {
 
 	// refused holds the paths of values that were refused, and the paths around them: of what stands there, the engine
 	// does not see what the author wrote.
-	refused map[policy.Path]bool
-	holed   map[policy.Path]bool
+	refused map[finding.Path]bool
+	holed   map[finding.Path]bool
 	// hidden holds the paths of mappings that may have entries which could not be read.
-	hidden map[policy.Path]bool
+	hidden map[finding.Path]bool
 	// restated holds what stands under a key that another one has stated: it is walked for the faults in it, and does not
 	// count.
 	restated []restatement
@@ -44,14 +44,14 @@ type walk struct {
 // located is a problem with the path of what it is about.
 type located struct {
 	problem
-	path policy.Path
+	path finding.Path
 }
 
 // A restatement is a key of a mapping that names what an earlier key names. Restatements of one turn can take the places
 // of those keys at the same time: they are as deep, as far behind the first of their names, and inside restatements of
 // the same turn, which theirs begins with.
 type restatement struct {
-	path     policy.Path
+	path     finding.Path
 	mapping  *yaml.Node
 	key      int // where it stands in the mapping's content
 	original int // where the key stands that counts; -1: that of a mistyped one
@@ -85,9 +85,9 @@ func walkDocument(root *yaml.Node, m protoreflect.Message, fixable func(problem)
 
 func newWalk() *walk {
 	return &walk{
-		refused:  map[policy.Path]bool{},
-		holed:    map[policy.Path]bool{},
-		hidden:   map[policy.Path]bool{},
+		refused:  map[finding.Path]bool{},
+		holed:    map[finding.Path]bool{},
+		hidden:   map[finding.Path]bool{},
 		spelling: map[*yaml.Node]string{},
 		spare:    map[*yaml.Node]bool{},
 		names:    map[*yaml.Node]map[string]bool{},
@@ -112,7 +112,7 @@ func (w *walk) pushIndex(i int)  { w.path = append(w.path, step{"", i}) }
 func (w *walk) pop()             { w.path = w.path[:len(w.path)-1] }
 
 // where returns the path of the current value, and that of what it stands in.
-func (w *walk) where() (path, parent policy.Path) {
+func (w *walk) where() (path, parent finding.Path) {
 	for _, s := range w.path {
 		parent = path
 		if s.index >= 0 {
@@ -151,7 +151,7 @@ func (w *walk) reportBeside(n *yaml.Node, relatedAt position, code, message, fix
 	case w.over():
 		return
 	case len(w.problems) == maxProblems:
-		code, fix, relatedAt = string(policy.CodeTooManyFindings), "", position{}
+		code, fix, relatedAt = string(finding.CodeTooManyFindings), "", position{}
 		message = fmt.Sprintf("there are more than %d faults; the rest of the file is not looked at", maxProblems)
 	}
 	path, _ := w.where()
@@ -163,10 +163,10 @@ func (w *walk) reportBeside(n *yaml.Node, relatedAt position, code, message, fix
 // refuse reports a value that the engine will not see as it was written.
 func (w *walk) refuse(n *yaml.Node, code, message, fix string) {
 	switch {
-	case n.Kind == yaml.ScalarNode && policy.IsPlaceholder(n.Value):
-		message, fix = literal(n)+": "+policy.PlaceholderMessage, ""
+	case n.Kind == yaml.ScalarNode && finding.IsPlaceholder(n.Value):
+		message, fix = literal(n)+": "+finding.PlaceholderMessage, ""
 	case n.Kind == yaml.MappingNode && len(n.Content) == 2 && n.Content[0].Kind == yaml.MappingNode: // {{ … }}
-		message, fix = policy.PlaceholderMessage, ""
+		message, fix = finding.PlaceholderMessage, ""
 	}
 	w.report(n, code, message, fix)
 	if w.aside != "" || w.over() {
@@ -177,7 +177,7 @@ func (w *walk) refuse(n *yaml.Node, code, message, fix string) {
 }
 
 // hide says that the mapping at a path may have entries which could not be read.
-func (w *walk) hide(path policy.Path) {
+func (w *walk) hide(path finding.Path) {
 	if w.aside == "" && !w.over() {
 		w.hidden[path] = true
 	}
@@ -246,7 +246,7 @@ func (w *walk) isKey(key *yaml.Node) bool {
 		w.hide(mapping)
 		return false
 	case key.Kind == yaml.MappingNode && key.Style&yaml.FlowStyle != 0: // {{ … }} where a mapping is wanted
-		w.refuse(key, CodeWrongType, policy.PlaceholderMessage, "")
+		w.refuse(key, CodeWrongType, finding.PlaceholderMessage, "")
 		w.hide(mapping)
 		return false
 	case key.Kind != yaml.ScalarNode || key.Tag == "!!null":
@@ -405,7 +405,7 @@ func (w *walk) single(fd protoreflect.FieldDescriptor, n *yaml.Node) *yaml.Node 
 		elements[i] = flowText(element)
 	}
 	w.refuse(n, CodeWrongType, literal(n)+": a list is wanted here, not a single value", "["+strings.Join(elements, ", ")+"]")
-	if policy.IsPlaceholder(n.Value) {
+	if finding.IsPlaceholder(n.Value) {
 		list.Content = nil // what it stands for is not known
 	}
 	return list

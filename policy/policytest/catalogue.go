@@ -3,7 +3,7 @@ package policytest
 //go:generate go test -run ^TestCataloguePage$ -update .
 
 import (
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
@@ -11,7 +11,7 @@ import (
 // the policies that they name are such as the good examples want them.
 var Catalogue = []policyfile.Entry{
 	{
-		Code: CodeMissingField, Severity: policy.Error,
+		Code: CodeMissingField, Severity: finding.Error,
 		Explanation: "A field is missing without which the test says nothing: `policies` and `tests` of a file; `name`, `fetch` and `expect` of a test; `origin` and `url` of a fetch.",
 		Bad: `policies: policies.yaml
 tests:
@@ -21,17 +21,17 @@ tests:
 		Good: good,
 	},
 	{
-		Code: CodeNoTests, Severity: policy.Error,
+		Code: CodeNoTests, Severity: finding.Error,
 		Explanation: "The file has no test. A file without tests would pass whatever the policies say.",
 		Bad:         "policies: policies.yaml\ntests: []\n",
 		Good:        good,
 	},
 	{
-		Code: CodeTooManyTests, Severity: policy.Error,
+		Code: CodeTooManyTests, Severity: finding.Error,
 		Explanation: "The file has more than 20,000 tests. Split it into several files.",
 	},
 	{
-		Code: CodeDuplicateTest, Severity: policy.Error,
+		Code: CodeDuplicateTest, Severity: finding.Error,
 		Explanation: "Another test of the file has the same name: nobody could tell which of the two failed.",
 		Bad: `policies: policies.yaml
 tests:
@@ -53,7 +53,7 @@ tests:
 `,
 	},
 	{
-		Code: CodePageOrigin, Severity: policy.Error,
+		Code: CodePageOrigin, Severity: finding.Error,
 		Explanation: "No browser sends this origin. An origin is scheme, host and, unless it is the default, port: in lower case, without a path; or `\"null\"`.",
 		Bad: `policies: policies.yaml
 tests:
@@ -64,7 +64,7 @@ tests:
 		Good: good,
 	},
 	{
-		Code: CodeFetchURL, Severity: policy.Error,
+		Code: CodeFetchURL, Severity: finding.Error,
 		Explanation: "No script can fetch this URL: it is not absolute, not http or https (for a WebSocket also ws or wss), or has a host or port that cannot be.",
 		Bad: `policies: policies.yaml
 tests:
@@ -75,7 +75,7 @@ tests:
 		Good: good,
 	},
 	{
-		Code: CodeFetchMethod, Severity: policy.Error,
+		Code: CodeFetchMethod, Severity: finding.Error,
 		Explanation: "No script can send this method: it is no token, or one of CONNECT, TRACE and TRACK, for which fetch throws.",
 		Bad: `policies: policies.yaml
 tests:
@@ -86,7 +86,7 @@ tests:
 		Good: good,
 	},
 	{
-		Code: CodeFetchHeader, Severity: policy.Error,
+		Code: CodeFetchHeader, Severity: finding.Error,
 		Explanation: "No script can set this header, or not to this value. Only the browser sets Cookie, Host, Origin, and those that begin with Sec- and Proxy-; cookies go along with `credentials: include`.",
 		Bad: `policies: policies.yaml
 tests:
@@ -102,7 +102,7 @@ tests:
 `,
 	},
 	{
-		Code: CodeWebSocketFetch, Severity: policy.Error,
+		Code: CodeWebSocketFetch, Severity: finding.Error,
 		Explanation: "A WebSocket is opened with GET, and scripts can set no header of it.",
 		Bad: `policies: policies.yaml
 tests:
@@ -118,7 +118,7 @@ tests:
 `,
 	},
 	{
-		Code: CodePoliciesUnreadable, Severity: policy.Error,
+		Code: CodePoliciesUnreadable, Severity: finding.Error,
 		Explanation: "The policies that the file names are not there, or cannot be read. They are looked for from the folder of the test file; those of a test file on standard input from the folder where the program runs.",
 		Bad: `policies: polices.yaml
 tests:
@@ -129,7 +129,7 @@ tests:
 		Good: good,
 	},
 	{
-		Code: CodePolicyFile, Severity: policy.Error,
+		Code: CodePolicyFile, Severity: finding.Error,
 		Explanation: "The file is a policy file, not a policy test file: `corsproc check` reads it. A test file names it in `policies`.",
 		Bad: `policies:
   shop:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/browser"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -25,7 +26,7 @@ var knownReasons = func() (names []string) {
 
 // check reports everything that keeps the tests of a whole message from being run.
 func (t *testFile) check() {
-	root := policy.Path("")
+	root := finding.Path("")
 	t.want(root, "policies", t.says.GetPolicies() != "", "it names the policy file or directory under test, relative to the folder of this file")
 	tests, list := t.says.GetTests(), root.Name("tests")
 	switch {
@@ -37,7 +38,7 @@ func (t *testFile) check() {
 		return
 	}
 	t.fetches = make([]browser.Fetch, len(tests))
-	names := make(map[string]policy.Path, len(tests))
+	names := make(map[string]finding.Path, len(tests))
 	for i, test := range tests {
 		if path := list.Index(i); !t.message.Refused(path) {
 			t.checkName(path, test.GetName(), names)
@@ -48,23 +49,23 @@ func (t *testFile) check() {
 }
 
 // checkName holds that a test has a name, which no other test of the file has.
-func (t *testFile) checkName(test policy.Path, name string, names map[string]policy.Path) {
+func (t *testFile) checkName(test finding.Path, name string, names map[string]finding.Path) {
 	path := test.Name("name")
 	t.want(test, "name", strings.TrimSpace(name) != "", "it says, for people, what the test shows")
 	if t.message.Refused(path) || name == "" {
 		return
 	}
 	if first, again := names[name]; again {
-		t.message.Report(policy.Finding{
-			Severity: policy.Error, Code: CodeDuplicateTest, Place: policy.Place{Path: path}, Value: name,
-			Message: "another test has this name", Related: &policy.Place{Path: first},
+		t.message.Report(finding.Finding{
+			Severity: finding.Error, Code: CodeDuplicateTest, Location: finding.Location{Path: path}, Value: name,
+			Message: "another test has this name", Related: &finding.Location{Path: first},
 		})
 		return
 	}
 	names[name] = path
 }
 
-func (t *testFile) checkExpectation(test policy.Path, says *corsprocv1.PolicyTest) {
+func (t *testFile) checkExpectation(test finding.Path, says *corsprocv1.PolicyTest) {
 	t.want(test, "expect", says.GetExpect() != corsprocv1.Expectation_EXPECTATION_UNSPECIFIED,
 		"it is one of ALLOWED, REFUSED, REJECTED, UNDECIDED")
 	path, reason := test.Name("reason"), says.GetReason()
@@ -76,7 +77,7 @@ func (t *testFile) checkExpectation(test policy.Path, says *corsprocv1.PolicyTes
 }
 
 // checkFetch returns the fetch that a test says.
-func (t *testFile) checkFetch(test policy.Path, says *corsprocv1.TestFetch) browser.Fetch {
+func (t *testFile) checkFetch(test finding.Path, says *corsprocv1.TestFetch) browser.Fetch {
 	path := test.Name("fetch")
 	t.want(test, "fetch", says != nil, "it is what a script asks its browser for: {origin: …, url: …}")
 	if says == nil || t.message.Refused(path) {
@@ -107,9 +108,9 @@ func (t *testFile) checkFetch(test policy.Path, says *corsprocv1.TestFetch) brow
 }
 
 // reportFault reports what no script can ask for, unless it is said already that the value is none.
-func (t *testFile) reportFault(fetch policy.Path, fault *browser.Fault) {
+func (t *testFile) reportFault(fetch finding.Path, fault *browser.Fault) {
 	var code string
-	var path policy.Path
+	var path finding.Path
 	switch fault.Part {
 	case browser.PartOrigin:
 		code, path = CodePageOrigin, fetch.Name("origin")
@@ -127,33 +128,33 @@ func (t *testFile) reportFault(fetch policy.Path, fault *browser.Fault) {
 	if t.message.Refused(path) {
 		return
 	}
-	t.message.Report(policy.Finding{
-		Severity: policy.Error, Code: policy.Code(code), Message: fault.Why, Fix: fault.Fix,
-		Place: policy.Place{Path: path, Key: fault.Part == browser.PartHeaderName},
+	t.message.Report(finding.Finding{
+		Severity: finding.Error, Code: finding.Code(code), Message: fault.Why, Fix: fault.Fix,
+		Location: finding.Location{Path: path, Key: fault.Part == browser.PartHeaderName},
 	})
 }
 
 // want reports a field that is missing from the mapping at path, unless it is said already that its value is none.
-func (t *testFile) want(path policy.Path, field string, there bool, what string) {
+func (t *testFile) want(path finding.Path, field string, there bool, what string) {
 	if !there && !t.message.Refused(path.Name(field)) {
 		t.report(CodeMissingField, path, field+" is missing: "+what)
 	}
 }
 
 // unknown reports a value that is none of the known ones. spelt is it in their spelling.
-func (t *testFile) unknown(path policy.Path, value, what, spelt string, known []string) {
-	message, fix := "unknown "+what, policy.Nearest(spelt, slices.Values(known))
+func (t *testFile) unknown(path finding.Path, value, what, spelt string, known []string) {
+	message, fix := "unknown "+what, finding.Nearest(spelt, slices.Values(known))
 	if fix == "" {
 		message += "; known are " + strings.Join(known, ", ")
 	}
-	t.message.Report(policy.Finding{
-		Severity: policy.Error, Code: policyfile.CodeUnknownValue, Place: policy.Place{Path: path}, Value: value,
+	t.message.Report(finding.Finding{
+		Severity: finding.Error, Code: policyfile.CodeUnknownValue, Location: finding.Location{Path: path}, Value: value,
 		Message: message, Fix: fix,
 	})
 }
 
-func (t *testFile) report(code policy.Code, path policy.Path, message string) {
-	t.message.Report(policy.Finding{
-		Severity: policy.Error, Code: code, Place: policy.Place{Path: path}, Message: message,
+func (t *testFile) report(code finding.Code, path finding.Path, message string) {
+	t.message.Report(finding.Finding{
+		Severity: finding.Error, Code: code, Location: finding.Location{Path: path}, Message: message,
 	})
 }

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/browser"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -34,7 +34,7 @@ func read(f policyfile.File) *testFile {
 	t.message = policyfile.ParseMessage(f, &t.says, &limits)
 	if t.message.Whole() && t.isEmpty() && holdsPolicies(f) {
 		t.findings = []*corsprocv1.Finding{{
-			Severity: policy.Error.String(), Code: CodePolicyFile, File: validText(f.Name), Line: 1, Column: 1,
+			Severity: finding.Error.String(), Code: CodePolicyFile, File: validText(f.Name), Line: 1, Column: 1,
 			Message: "this is a policy file, not a policy test file: corsproc check reads it, and a test file names it in policies",
 		}}
 		return t

@@ -7,6 +7,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/browser"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -19,7 +20,7 @@ func (t *testFile) run(i int, policies *policyfile.Result) *corsprocv1.TestResul
 		panic("a fetch without faults cannot be asked for: " + err.Error())
 	}
 	result := &corsprocv1.TestResult{
-		Name: test.GetName(), At: t.message.Location(policy.Path("").Name("tests").Index(i)), Fetch: proto.CloneOf(test.GetFetch()),
+		Name: test.GetName(), At: t.message.Location(finding.Path("").Name("tests").Index(i)), Fetch: proto.CloneOf(test.GetFetch()),
 		Expected: wordOf(test.GetExpect()), ExpectedReason: test.GetReason(),
 		Got: wordOf(outcome(&r)), GotReason: r.Reason,
 	}

@@ -7,7 +7,7 @@ import (
 	"io"
 	"slices"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -121,7 +121,7 @@ func (r *runner) policies(t *testFile) *policies {
 		}
 	}
 	if p.err != nil {
-		t.report(CodePoliciesUnreadable, policy.Path("").Name("policies"), p.err.Error())
+		t.report(CodePoliciesUnreadable, finding.Path("").Name("policies"), p.err.Error())
 		t.findings = t.message.Findings()
 	}
 	return p
@@ -130,6 +130,6 @@ func (r *runner) policies(t *testFile) *policies {
 // errorsOf returns the findings that keep a set from loading.
 func errorsOf(findings []*corsprocv1.Finding) []*corsprocv1.Finding {
 	return slices.DeleteFunc(slices.Clone(findings), func(f *corsprocv1.Finding) bool {
-		return f.GetSeverity() != policy.Error.String()
+		return f.GetSeverity() != finding.Error.String()
 	})
 }

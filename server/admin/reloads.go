@@ -6,7 +6,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -59,9 +59,9 @@ func (l *Reloads) messages() []*corsprocv1.ReloadAttempt {
 func worst(findings []*corsprocv1.Finding, most int) []*corsprocv1.Finding {
 	rank := func(f *corsprocv1.Finding) int {
 		switch f.GetSeverity() {
-		case policy.Error.String():
+		case finding.Error.String():
 			return 0
-		case policy.Warning.String():
+		case finding.Warning.String():
 			return 1
 		}
 		return 2

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -189,9 +190,9 @@ func TestReloads(t *testing.T) {
 
 	many := &policyfile.Result{Hash: "many"}
 	for i := range 2 * maxReloadFindings {
-		severity := policy.Hint
+		severity := finding.Hint
 		if i%4 == 3 {
-			severity = policy.Error
+			severity = finding.Error
 		}
 		many.Findings = append(many.Findings, &corsprocv1.Finding{Severity: severity.String(), Line: int32(i)})
 	}
