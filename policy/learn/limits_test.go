@@ -156,7 +156,7 @@ func TestMemory(t *testing.T) {
 	}
 	name := strings.Repeat("x", 200)
 	l := learn.New(learn.Options{})
-	err := l.Read(context.Background(), "log", generated(150_000, func(i int) string {
+	err := l.Read(context.Background(), "log", generated(120_000, func(i int) string {
 		origin := fmt.Sprintf("https://%s-%d.test", name[:50], i)
 		return fmt.Sprintf(`{"virtual_host":"place-%d","authority":"%s-%d.test","method":"OPTIONS","path":"/%s-%d","origin":%q,"request_method":"PUT","request_headers":"%s-%d","status":204,"allow_origin":%q,"allow_methods":"PUT","allow_headers":"%s-%d"}`+"\n",
 			i%20_000, name[:30], i, name[:40], i, origin, name[:100], i, origin, name[:100], i)
@@ -217,17 +217,17 @@ func TestLineAllocates(t *testing.T) {
 // TestDeterministic holds that the same log gives the same bytes, however it is read and whoever is first.
 func TestDeterministic(t *testing.T) {
 	var log bytes.Buffer
-	for i := range 20_000 {
-		log.WriteString(granted(fmt.Sprintf("p%d", i*7%300), fmt.Sprintf("/s%d/x", i%5), fmt.Sprintf("https://o%d.site%d.test", i%97, i%3)))
+	for i := range 6000 {
+		log.WriteString(granted(fmt.Sprintf("p%d", i*7%100), fmt.Sprintf("/s%d/x", i%5), fmt.Sprintf("https://o%d.site%d.test", i%97, i%3)))
 		if i%10 == 0 {
-			fmt.Fprintf(&log, `{"virtual_host":"p%d","method":"GET","path":"/","origin":"https://o%d.test","status":200}`+"\n", i%300, i%50)
+			fmt.Fprintf(&log, `{"virtual_host":"p%d","method":"GET","path":"/","origin":"https://o%d.test","status":200}`+"\n", i%100, i%50)
 		}
 		if i%100 == 0 {
 			log.WriteString("no JSON\n")
 		}
 	}
 	want := ""
-	for i, size := range []int{1 << 20, 4096, 1 << 20, 100_000, 1 << 20} {
+	for i, size := range []int{1 << 20, 4096, 1 << 20} {
 		l := learn.New(learn.Options{})
 		if err := l.Read(context.Background(), "log", &slow{bytes.NewReader(log.Bytes()), size}); err != nil {
 			t.Fatal(err)

@@ -77,7 +77,7 @@ func (r *report) take(l *Learner, x *exchange, request *policy.Request, isCORS b
 		return
 	}
 	c := comparison{r: r, l: l, x: x, request: request, decision: &d, into: r.lose}
-	if !isCORS { // only what is stopped changes
+	if !isCORS || x.malformed { // no browser asks, so that only what is stopped changes
 		if d.Verdict == policy.Rejected && (x.answered || x.there&responseHeaders == 0) {
 			if !x.answered {
 				c.into = r.assumed
