@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"policy/policytest":        {"policy", "policy/finding", "policy/policyfile", "policy/printable", "policy/browser", "proto/corsproc/v1"},
 	"policy/draft":             {"policy/printable", "proto/corsproc/v1"},
 	"policy/convert":           {"policy", "policy/draft", "policy/finding", "policy/policyfile", "policy/printable", "proto/corsproc/v1"},
+	"policy/learn":             {"policy", "policy/browser", "policy/draft", "policy/finding", "policy/internal/fetch", "policy/internal/origin", "policy/printable", "proto/corsproc/v1"},
 	"policy/verify":            {"policy", "policy/browser", "policy/internal/regex", "policy/printable", "proto/corsproc/v1"},
 	"server/extproc":           {"policy"},
 	"server/loop":              {"server/extproc"},
@@ -48,7 +49,7 @@ var mayImport = map[string][]string{
 	"server/admin":   {"server/extproc", "server/logs", "server/certs", "policy", "policy/finding", "policy/printable", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
 	"server/tlstest": {},
 	"server":         {"server/extproc", "server/loop", "server/grpcgo", "server/tracing", "server/admin", "server/logs", "server/certs", "policy", "policy/finding", "policy/policyfile", "proto/corsproc/v1"},
-	"cmd/corsproc":   {"server", "server/logs", "server/certs", "internal/disk", "policy", "policy/finding", "policy/policyfile", "policy/browser", "policy/policytest", "policy/convert", "policy/verify", "policy/printable", "proto/corsproc/v1"},
+	"cmd/corsproc":   {"server", "server/logs", "server/certs", "internal/disk", "policy", "policy/finding", "policy/policyfile", "policy/browser", "policy/policytest", "policy/convert", "policy/learn", "policy/verify", "policy/printable", "proto/corsproc/v1"},
 	"envoy":          {}, // and every room below it; they drive the built program and know nothing of its inside
 }
 

@@ -90,7 +90,7 @@ files.`,
 			return errors.New("no command is given")
 		},
 	}
-	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newImport(), newDiff(), newVerify(), newHealth(), newVersion(), newCompletion())
+	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newImport(), newLearn(), newDiff(), newVerify(), newHealth(), newVersion(), newCompletion())
 	root.SetHelpCommand(newHelp())
 	root.SetFlagErrorFunc(suggestFlag)
 	return root

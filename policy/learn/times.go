@@ -1,0 +1,66 @@
+package learn
+
+import (
+	"strconv"
+	"time"
+)
+
+// milliseconds is from which number on a time is one of milliseconds and not of seconds: the year 5138, or 1973.
+const milliseconds = 1e11
+
+// timeOf returns the time of a line in Unix milliseconds, 0 if it has none that is RFC 3339 or Unix seconds or
+// milliseconds.
+func (l *Learner) timeOf(v *values) int64 {
+	text := v.of[fieldTime]
+	if len(text) == 0 || len(text) > 64 {
+		return 0
+	}
+	ms := parseTime(text)
+	if ms != 0 {
+		if l.first == 0 || ms < l.first {
+			l.first = ms
+		}
+		l.last = max(l.last, ms)
+	}
+	return ms
+}
+
+func parseTime(text []byte) int64 {
+	var t time.Time
+	if t.UnmarshalText(text) == nil {
+		return bounded(t.UnixMilli())
+	}
+	f, err := strconv.ParseFloat(string(text), 64)
+	switch {
+	case err != nil || !(f > 0):
+		return 0
+	case f < milliseconds:
+		f *= 1000
+	}
+	if f > maxTime {
+		return 0
+	}
+	return int64(f + 0.5)
+}
+
+// maxTime is the end of the year 9999, the last that RFC 3339 can tell.
+const maxTime = 253402300799999
+
+func bounded(ms int64) int64 {
+	if ms < 0 || ms > maxTime {
+		return 0
+	}
+	return ms
+}
+
+// told writes a time as RFC 3339, empty if there is none.
+func told(ms int64) string {
+	if ms == 0 {
+		return ""
+	}
+	if t := time.UnixMilli(ms).UTC(); ms%1000 == 0 {
+		return t.Format(time.RFC3339)
+	} else {
+		return t.Format("2006-01-02T15:04:05.000Z07:00")
+	}
+}
