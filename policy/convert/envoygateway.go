@@ -11,8 +11,8 @@ var (
 	kindHTTPRouteFilter = kubernetesKind{envoyGatewayGroup, "HTTPRouteFilter"}
 )
 
-// httpRouteFilter1 is what counts here of an HTTPRouteFilter (v1alpha1) of Envoy Gateway.
-type httpRouteFilter1 struct {
+// A routeFilterSpec is what counts here of an HTTPRouteFilter (v1alpha1) of Envoy Gateway.
+type routeFilterSpec struct {
 	DirectResponse *struct{} `kube:"directResponse"`
 	Matches        []struct {
 		Cookies []valueMatch `kube:"cookies"`
@@ -31,11 +31,11 @@ func readEnvoyGateway(b *builder, sources []Source) error {
 		return noGatewayObject(sources, "SecurityPolicy of gateway.envoyproxy.io, and no HTTPRoute,")
 	}
 	objects = sorted(objects)
-	g := &gatewayReading{b: b, origin: envoyGatewayOrigin, hosts: newGatewayHosts(b), filters: map[gatewayID]*httpRouteFilter1{}}
+	g := &gatewayReading{b: b, origin: envoyGatewayOrigin, hosts: newGatewayHosts(b), filters: map[gatewayID]*routeFilterSpec{}}
 	for _, o := range objects {
 		if o.kubernetesKind == kindHTTPRouteFilter {
 			var object struct {
-				Spec httpRouteFilter1 `kube:"spec"`
+				Spec routeFilterSpec `kube:"spec"`
 			}
 			if err := o.decode(&object); err != nil {
 				return err

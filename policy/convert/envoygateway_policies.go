@@ -61,7 +61,8 @@ type securityPolicies struct {
 	all        []*securityPolicy
 	by         map[policyScope]*securityPolicy
 	objects    map[gatewayID]*kubernetesObject
-	order      []gatewayID // of objects
+	order      []gatewayID    // of objects
+	gateways   []policyTarget // that are a Gateway, a ListenerSet or a listener
 	references []referenceGrant
 	namespaces map[string]*kubernetesObject
 	work       int // how many objects selectors looked at
@@ -99,7 +100,8 @@ func readSecurityPolicies(objects []*kubernetesObject, namespaces map[string]*ku
 // A policyTarget is what a policy names, and where.
 type policyTarget struct {
 	policyScope
-	at fieldPlace
+	at     fieldPlace
+	policy *securityPolicy
 }
 
 // resolve finds what the policies target.
@@ -137,6 +139,10 @@ func (s *securityPolicies) resolve(b *builder, listeners *gatewayListeners, rout
 				warn(codeTarget, fmt.Sprintf("%s has nothing that is called %q, which %s targets", what, printable.Cut(t.section), printable.Cut(p.object.name())))
 				continue
 			}
+			if first := s.by[t.policyScope]; gateway && first == nil && s.objects[t.gatewayID] != nil && p.spec.CORS != nil {
+				t.policy = p
+				s.gateways = append(s.gateways, t)
+			}
 			if first := s.by[t.policyScope]; first == nil {
 				s.by[t.policyScope] = p
 			} else if first != p {
@@ -145,6 +151,29 @@ func (s *securityPolicies) resolve(b *builder, listeners *gatewayListeners, rout
 		}
 	}
 	return nil
+}
+
+// tellUnused warns of policies of listeners that no route is attached to: Envoy Gateway makes nothing of them without
+// routes, which are in other files, most likely.
+func (s *securityPolicies) tellUnused(b *builder, listeners *gatewayListeners) {
+	used := map[gatewayID]bool{}
+	for _, of := range listeners.of {
+		for _, l := range of {
+			if l.attached {
+				used[l.owner], used[l.gateway] = true, true
+			}
+		}
+	}
+	for _, t := range s.gateways {
+		some := used[t.gatewayID]
+		if t.section != "" {
+			some = slices.ContainsFunc(listeners.of[t.gatewayID], func(l *listener) bool { return l.name == t.section && l.attached })
+		}
+		if !some {
+			b.warn(nil, t.policy.object.position(t.at.Line, t.at.Column), codeTarget, "spec.targetRefs",
+				fmt.Sprintf("no FILE holds a route of %s %s/%s, so nothing is written for it: give import the routes, too", printable.Cut(t.kind), printable.Cut(t.namespace), printable.Cut(t.name)))
+		}
+	}
 }
 
 // targets returns what a policy targets: what its selectors find, then what it names.
@@ -160,7 +189,7 @@ func (s *securityPolicies) targets(b *builder, p *securityPolicy) (targets []pol
 				continue
 			}
 			found = true
-			targets = append(targets, policyTarget{policyScope{gatewayID: id}, selector.Place})
+			targets = append(targets, policyTarget{policyScope: policyScope{gatewayID: id}, at: selector.Place})
 		}
 		if !found {
 			b.warn(nil, p.object.position(selector.Place.Line, selector.Place.Column), codeTarget, "spec.targetSelectors",
@@ -172,7 +201,7 @@ func (s *securityPolicies) targets(b *builder, p *securityPolicy) (targets []pol
 		refs = []gatewayRef{*p.spec.TargetRef}
 	}
 	for _, ref := range refs {
-		targets = append(targets, policyTarget{policyScope{gatewayID{strings.TrimPrefix(ref.Kind.Value, "X"), p.object.namespace(), ref.Name.Value}, ref.SectionName.Value}, ref.Place})
+		targets = append(targets, policyTarget{policyScope: policyScope{gatewayID{strings.TrimPrefix(ref.Kind.Value, "X"), p.object.namespace(), ref.Name.Value}, ref.SectionName.Value}, at: ref.Place})
 	}
 	return targets, nil
 }

@@ -23,6 +23,7 @@ type listener struct {
 	known    bool
 	section  string // of one that is not known: sectionName and port of the parentRefs
 	spec     gatewayListener
+	attached bool // some route is
 }
 
 // A listenerPort is what shares virtual hosts: all listeners of a port of a Gateway.
@@ -192,6 +193,7 @@ func (g *gatewayListeners) attach(r parented) (all []attachment, err error) {
 			g.work += len(hostnames)
 			if hosts := g.hosts(hostnames, l); len(hosts) > 0 {
 				all = append(all, attachment{l, hosts})
+				l.attached = true
 			}
 			if !l.known && len(hostnames) == 0 {
 				g.b.warn(nil, r.object.position(ref.Place.Line, ref.Place.Column), codeEveryHost, "spec.parentRefs",

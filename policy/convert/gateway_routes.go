@@ -15,8 +15,8 @@ type gatewayReading struct {
 	origin    func(string) gatewayOrigin
 	listeners *gatewayListeners
 	hosts     *gatewayHosts
-	policies  *securityPolicies               // of Envoy Gateway; nil: none
-	filters   map[gatewayID]*httpRouteFilter1 // HTTPRouteFilters of Envoy Gateway
+	policies  *securityPolicies              // of Envoy Gateway; nil: none
+	filters   map[gatewayID]*routeFilterSpec // HTTPRouteFilters of Envoy Gateway
 	made      int
 }
 
@@ -71,6 +71,9 @@ func (g *gatewayReading) routes(objects []*kubernetesObject) error {
 				return err
 			}
 		}
+	}
+	if g.policies != nil {
+		g.policies.tellUnused(g.b, g.listeners)
 	}
 	return nil
 }

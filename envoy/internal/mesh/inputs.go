@@ -25,10 +25,10 @@ const (
 var ImportedKinds = []string{"gateway-api", "envoy-gateway"}
 
 // Untranslated are fixtures that Envoy Gateway's translator on the command line does not read as its controller does: it
-// knows no ListenerSets, no Lists, no targetSelectors and no creationTimestamp.
+// knows no ListenerSets, no Lists, no targetSelectors and no creationTimestamp. Of others there are no routes.
 var Untranslated = []string{
 	"gateway-api/kubectl", "gateway-api/listener-set", "gateway-api/no-gateway", "gateway-api/same-path",
-	"envoy-gateway/conflict", "envoy-gateway/listener-set", "envoy-gateway/namespaces", "envoy-gateway/selectors",
+	"envoy-gateway/conflict", "envoy-gateway/listener-set", "envoy-gateway/namespaces", "envoy-gateway/no-routes", "envoy-gateway/selectors",
 }
 
 // The versions of the projects whose code and CustomResourceDefinitions count, as Go modules. Istio has no tags there:
