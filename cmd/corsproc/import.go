@@ -1,5 +1,7 @@
 package main
 
+// Tested by import_test.go.
+
 import (
 	"errors"
 	"fmt"

@@ -24,6 +24,8 @@ const (
 	exitOK      = 0
 	exitFailure = 1 // what a command is for did not come out well
 	exitUsage   = 2 // it was called wrongly, or could not read what it was given
+
+	exitInterrupted = 130 // after Ctrl-C, as shells have it
 )
 
 // run is the whole program: it takes what a process gets and returns its exit status.

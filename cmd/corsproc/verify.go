@@ -13,9 +13,6 @@ import (
 	"github.com/corsproc/corsproc/policy/verify"
 )
 
-// exitInterrupted is the exit status after Ctrl-C, as shells have it.
-const exitInterrupted = 130
-
 func newVerify() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify --policies PATH [flags] URL...",

@@ -1,5 +1,7 @@
 package convert
 
+// Tested by golden_test.go and envoy/e2e/importenvoy_test.go.
+
 import "strings"
 
 // The messages that count, without their packages: the versions of the API differ in those.

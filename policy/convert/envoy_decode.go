@@ -1,5 +1,7 @@
 package convert
 
+// Tested by golden_test.go and envoy/e2e/importenvoy_test.go.
+
 import (
 	"fmt"
 	"strings"

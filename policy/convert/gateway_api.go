@@ -1,5 +1,7 @@
 package convert
 
+// Tested by gateway_test.go, gateway_random_test.go and golden_test.go.
+
 import "slices"
 
 // readGatewayAPI reads HTTPRoutes with CORS filters, and the Gateways that they are attached to, as Gateway API 1.3 to 1.7

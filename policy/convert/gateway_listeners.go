@@ -1,5 +1,7 @@
 package convert
 
+// Tested by gateway_test.go, gateway_random_test.go and golden_test.go.
+
 import (
 	"fmt"
 	"regexp"

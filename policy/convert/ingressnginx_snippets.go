@@ -1,5 +1,7 @@
 package convert
 
+// Tested by ingressnginx_test.go and ingressnginx_nginx_test.go.
+
 import (
 	"cmp"
 	"fmt"

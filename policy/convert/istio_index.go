@@ -1,5 +1,7 @@
 package convert
 
+// Tested by istio_test.go and istio_envoy_test.go.
+
 import "strings"
 
 // A hostIndex is hosts of which some are wildcards: *, or *. and a name.

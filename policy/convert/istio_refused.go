@@ -1,5 +1,7 @@
 package convert
 
+// Tested by istio_test.go and istio_envoy_test.go.
+
 import (
 	"fmt"
 	"maps"

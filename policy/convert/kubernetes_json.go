@@ -1,5 +1,7 @@
 package convert
 
+// Tested by kubernetes_test.go.
+
 import (
 	"bytes"
 	"encoding/json"

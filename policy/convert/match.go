@@ -1,5 +1,7 @@
 package convert
 
+// Tested by builder_test.go and golden_test.go.
+
 import "strings"
 
 // A match says which paths a route covers.

@@ -1,5 +1,7 @@
 package main
 
+// Tested by envoy/e2e/importgateways_test.go.
+
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
