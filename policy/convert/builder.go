@@ -94,13 +94,6 @@ func (b *builder) domain(name string, at Position) *host {
 	return h
 }
 
-// sortRoutes orders the routes of every virtual host. Those that are equal stay in the order in which they were added.
-func (b *builder) sortRoutes(compare func(a, b *route) int) {
-	for _, h := range b.hosts {
-		slices.SortStableFunc(h.routes, compare)
-	}
-}
-
 // warn says that something is lost or tightened: on standard error, and as a comment at n; nil: at the head of the file.
 // The message says what, why, and what to do.
 func (b *builder) warn(n *notes, at Position, code, field, message string) {

@@ -31,7 +31,6 @@ type envoyRoute struct {
 	unsaid  bool   // match covers more than the route
 	answers bool   // Envoy answers itself: a redirect or a direct response
 	place
-	note *notes // of the place
 }
 
 // readMatch reads which requests a route takes. ok: a browser can send one.
