@@ -51,28 +51,41 @@ func newCompletion() *cobra.Command {
 // methods are the methods that a shell completes: those of every browser, the most frequent first.
 var methods = []string{"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 
-// completeExplain lets a shell complete what explain takes. The names are those of the policies under path.
+// completeExplain lets a shell complete what explain takes.
 func completeExplain(cmd *cobra.Command, path, virtualHost *string) {
-	complete := func(flag string, words func() []string) {
-		cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, start string) ([]string, cobra.ShellCompDirective) {
-			return beginWith(start, words()), cobra.ShellCompDirectiveNoFileComp
-		})
-	}
-	complete("virtual-host", func() []string {
+	completeNames(cmd, path, virtualHost)
+	completeFlag(cmd, "method", func() []string { return methods })
+	completeFlag(cmd, "credentials", browser.CredentialsNames)
+	completeNoFile(cmd, "origin", "header")
+}
+
+// completeNames lets a shell complete the policies under path, and the names that they have: those of virtual hosts, and of
+// the routes in the one that is given.
+func completeNames(cmd *cobra.Command, path, virtualHost *string) {
+	completeFlag(cmd, "virtual-host", func() []string {
 		names, _ := envoyNames(*path, "")
 		return names
 	})
-	complete("route", func() []string {
+	completeFlag(cmd, "route", func() []string {
 		_, routes := envoyNames(*path, *virtualHost)
 		return routes
 	})
-	complete("method", func() []string { return methods })
-	complete("credentials", browser.CredentialsNames)
-	for _, flag := range []string{"origin", "header"} {
-		complete(flag, func() []string { return nil }) // no file is one
-	}
 	cmd.RegisterFlagCompletionFunc("policies", completePolicies)
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
+}
+
+// completeFlag lets a shell complete the value of a flag by some words.
+func completeFlag(cmd *cobra.Command, flag string, words func() []string) {
+	cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, start string) ([]string, cobra.ShellCompDirective) {
+		return beginWith(start, words()), cobra.ShellCompDirectiveNoFileComp
+	})
+}
+
+// completeNoFile keeps a shell from offering files as values of flags.
+func completeNoFile(cmd *cobra.Command, flags ...string) {
+	for _, flag := range flags {
+		completeFlag(cmd, flag, func() []string { return nil })
+	}
 }
 
 // completePolicies lets a shell complete policy files, and the directories on the way to them.

@@ -135,25 +135,9 @@ func writeVerification(w io.Writer, r *verify.Report, format string) error {
 	return verify.WriteText(w, r.Message(), isColorful(w))
 }
 
-// completeVerify lets a shell complete what verify takes.
+// completeVerify lets a shell complete what verify takes. Its routes are those of every virtual host.
 func completeVerify(cmd *cobra.Command, path *string) {
-	complete := func(flag string, words func() []string) {
-		cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, start string) ([]string, cobra.ShellCompDirective) {
-			return beginWith(start, words()), cobra.ShellCompDirectiveNoFileComp
-		})
-	}
-	complete("virtual-host", func() []string {
-		names, _ := envoyNames(*path, "")
-		return names
-	})
-	complete("route", func() []string {
-		_, routes := envoyNames(*path, "")
-		return routes
-	})
-	complete("method", func() []string { return []string{"GET", "HEAD"} })
-	for _, flag := range []string{"connect", "header", "rate", "max-requests", "repeat", "timeout"} {
-		complete(flag, func() []string { return nil }) // no file is one
-	}
-	cmd.RegisterFlagCompletionFunc("policies", completePolicies)
-	cmd.ValidArgsFunction = cobra.NoFileCompletions
+	completeNames(cmd, path, new(string))
+	completeFlag(cmd, "method", func() []string { return []string{"GET", "HEAD"} })
+	completeNoFile(cmd, "connect", "header", "rate", "max-requests", "repeat", "timeout")
 }
