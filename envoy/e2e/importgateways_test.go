@@ -80,7 +80,7 @@ func readImported(t *testing.T, kind string) (all []*gatewayImport) {
 
 // managerOf is a connection manager with the native filter and some routes, to the tests' upstream.
 func managerOf(name string, routes map[string]any) manager {
-	eachMap(routes, func(r map[string]any) {
+	mesh.EachMap(routes, func(r map[string]any) {
 		if r["route"] != nil {
 			r["route"] = map[string]any{"cluster": "up"}
 		}
@@ -109,21 +109,6 @@ func letsItsOwn(w http.ResponseWriter, r *http.Request) {
 		h.Set("Access-Control-Allow-Credentials", "true")
 		h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, PATCH")
 		h.Set("Access-Control-Allow-Headers", "x-token, x-canary, x-only, x-other, x-trace, authorization, x-unknown, x-header-1")
-	}
-}
-
-// eachMap calls use for every mapping inside a value.
-func eachMap(value any, use func(map[string]any)) {
-	switch v := value.(type) {
-	case map[string]any:
-		use(v)
-		for _, inner := range v {
-			eachMap(inner, use)
-		}
-	case []any:
-		for _, inner := range v {
-			eachMap(inner, use)
-		}
 	}
 }
 
@@ -278,7 +263,7 @@ func (f *gatewayImport) subjects() (origins, hosts, paths []string) {
 		add(&paths, s)
 	}
 	text := func(m map[string]any, key string) string { s, _ := m[key].(string); return s }
-	eachMap(f.routes, func(m map[string]any) {
+	mesh.EachMap(f.routes, func(m map[string]any) {
 		if domains, ok := m["domains"].([]any); ok {
 			for _, d := range domains {
 				host := strings.Replace(d.(string), "*", "deep.sub", 1)

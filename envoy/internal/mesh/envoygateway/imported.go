@@ -79,7 +79,7 @@ func routeConfigs(answer map[string]any) map[string]any {
 	all := map[string]any{}
 	gateways, _ := answer["xds"].(map[string]any)
 	for _, gateway := range slices.Sorted(maps.Keys(gateways)) {
-		walk(gateways[gateway], func(m map[string]any) {
+		mesh.EachMap(gateways[gateway], func(m map[string]any) {
 			delete(m, "metadata")
 			delete(m, "upgradeConfigs")
 			if m["match"] != nil {

@@ -166,7 +166,7 @@ func expected(reason string) bool {
 
 // extract finds the resources in the dump of the proxy's configuration.
 func extract(answer map[string]any) (g golden, err error) {
-	walk(answer["xds"], func(m map[string]any) {
+	mesh.EachMap(answer["xds"], func(m map[string]any) {
 		switch {
 		case m["listener"] != nil:
 			if l := m["listener"].(map[string]any); l["name"] == "shop/web/http" {
@@ -192,19 +192,4 @@ func extract(answer map[string]any) (g golden, err error) {
 		return strings.Compare(name(a), name(b))
 	})
 	return g, nil
-}
-
-// walk calls visit for every map inside a value.
-func walk(value any, visit func(map[string]any)) {
-	switch v := value.(type) {
-	case map[string]any:
-		visit(v)
-		for _, inner := range v {
-			walk(inner, visit)
-		}
-	case []any:
-		for _, inner := range v {
-			walk(inner, visit)
-		}
-	}
 }
