@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"policy":                   {"policy/finding", "policy/internal/compile", "policy/internal/compiled", "policy/internal/diff", "policy/internal/fetch", "policy/internal/lint", "policy/internal/match", "policy/internal/origin", "policy/internal/regex", "proto/corsproc/v1"},
 	"policy/finding":           {},
 	"policy/internal/fetch":    {},
+	"policy/internal/junit":    {},
 	"policy/internal/origin":   {"policy/internal/fetch"},
 	"policy/internal/regex":    {"policy/internal/origin"},
 	"policy/internal/match":    {"policy/internal/fetch", "policy/internal/origin"},
@@ -33,11 +34,11 @@ var mayImport = map[string][]string{
 	"policy/browser":           {"policy", "policy/internal/fetch", "policy/internal/origin", "proto/corsproc/v1"},
 	"policy/printable":         {},
 	"policy/browser/chromium":  {}, // for tests
-	"policy/policytest":        {"policy", "policy/finding", "policy/policyfile", "policy/printable", "policy/browser", "proto/corsproc/v1"},
+	"policy/policytest":        {"policy", "policy/finding", "policy/internal/junit", "policy/policyfile", "policy/printable", "policy/browser", "proto/corsproc/v1"},
 	"policy/draft":             {"policy/printable", "proto/corsproc/v1"},
 	"policy/convert":           {"policy", "policy/draft", "policy/finding", "policy/policyfile", "policy/printable", "proto/corsproc/v1"},
 	"policy/learn":             {"policy", "policy/browser", "policy/draft", "policy/finding", "policy/internal/fetch", "policy/internal/origin", "policy/printable", "proto/corsproc/v1"},
-	"policy/verify":            {"policy", "policy/browser", "policy/internal/regex", "policy/printable", "proto/corsproc/v1"},
+	"policy/verify":            {"policy", "policy/browser", "policy/internal/junit", "policy/internal/regex", "policy/printable", "proto/corsproc/v1"},
 	"server/extproc":           {"policy"},
 	"server/loop":              {"server/extproc"},
 	"server/grpcgo":            {"server/extproc", "server/loop"},
@@ -58,6 +59,7 @@ var mayDepend = map[string][]string{
 	"policy":                   {},
 	"policy/finding":           {},
 	"policy/internal/fetch":    {},
+	"policy/internal/junit":    {},
 	"policy/internal/origin":   {"golang.org/x/net/idna", "golang.org/x/net/publicsuffix"},
 	"policy/internal/regex":    {},
 	"policy/internal/match":    {"golang.org/x/net/idna"},
@@ -72,6 +74,7 @@ var mustNotKnow = map[string][]string{
 	"policy":                   {"fmt", "regexp", "regexp/syntax"}, // deciding formats nothing and parses nothing
 	"policy/internal/compiled": {"fmt", "regexp/syntax"},
 	"policy/internal/fetch":    {"fmt", "regexp", "regexp/syntax"},
+	"policy/internal/junit":    {},
 	"policy/internal/match":    {"fmt", "regexp", "regexp/syntax"},
 }
 
