@@ -30,13 +30,24 @@ func Compile(sources ...Source) (*Set, []finding.Finding) { return CompileAll(ni
 // CompileAll is [Compile] that also calls each, unless it is nil, for every finding: of a kind that there is too much of,
 // [Compile] returns the first only.
 func CompileAll(each func(finding.Finding), sources ...Source) (*Set, []finding.Finding) {
-	set := &Set{}
 	found := &finding.Collector{Each: each}
+	return compileWith(found, lint.New(found), sources)
+}
+
+// CompileErrors is [CompileAll] that looks for nothing but errors: for programs that write policies and ask what keeps them
+// from loading. What is a warning or a hint costs as much again.
+func CompileErrors(each func(finding.Finding), sources ...Source) (*Set, []finding.Finding) {
+	return compileWith(&finding.Collector{Each: each}, compile.Nobody{}, sources)
+}
+
+// compileWith compiles the sources while somebody looks on, who adds to what is found.
+func compileWith(found *finding.Collector, see compile.Observer, sources []Source) (*Set, []finding.Finding) {
+	set := &Set{}
 	files := make([]compile.File, len(sources))
 	for i, src := range sources {
 		files[i] = compile.File(src)
 	}
-	compile.Compile(&set.set, found, lint.New(found), files)
+	compile.Compile(&set.set, found, see, files)
 	findings := found.Findings()
 	if slices.ContainsFunc(findings, func(f finding.Finding) bool { return f.Severity == finding.Error }) {
 		return nil, findings

@@ -4,16 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/browser"
-	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // exitUndecided is the exit status of explain where only the upstream knows.
@@ -108,17 +105,10 @@ func loadPolicies(path string, stdin io.Reader, stderr io.Writer) (*policyfile.R
 	if r.Set != nil {
 		return r, nil
 	}
-	if err := policyfile.WriteText(stderr, errorsOf(r.Findings)); err != nil {
+	if err := policyfile.WriteText(stderr, policyfile.Errors(r.Findings)); err != nil {
 		return nil, &exitError{status: exitUsage, err: err}
 	}
 	return nil, &exitError{status: exitUsage, err: fmt.Errorf("the policies of %s do not load", path)}
-}
-
-// errorsOf returns the findings that keep a set from loading.
-func errorsOf(findings []*corsprocv1.Finding) []*corsprocv1.Finding {
-	return slices.DeleteFunc(slices.Clone(findings), func(f *corsprocv1.Finding) bool {
-		return f.GetSeverity() != finding.Error.String()
-	})
 }
 
 // headerFlag is the value of -H: lines as curl takes them.

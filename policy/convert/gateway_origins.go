@@ -80,8 +80,8 @@ var (
 // patternFault says why a text is no origin pattern of a policy file; empty: it is one.
 func patternFault(text string) (fault string) {
 	set := &corsprocv1.PolicySet{Policies: map[string]*corsprocv1.Policy{"p": {AllowOrigins: []string{text}}}}
-	policy.CompileAll(func(f finding.Finding) {
-		if f.Severity == finding.Error && fault == "" {
+	policy.CompileErrors(func(f finding.Finding) {
+		if fault == "" {
 			fault = f.Message
 		}
 	}, policy.Source{Name: "import", Set: set})

@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -442,33 +441,13 @@ func startNginx(t *testing.T, parts map[string][]*ctlServer) *realNginx {
 	if err := os.WriteFile(conf, []byte(b.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(path, "-e", filepath.Join(dir, "error.log"), "-c", conf)
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-		ended <- nil
-	})
-	for range 600 {
-		if isFile(n.socket("up")) && isFile(filepath.Join(dir, "pid")) {
-			return n
-		}
-		select {
-		case err := <-ended:
-			ended <- nil
+	startServer(t, exec.Command(path, "-e", filepath.Join(dir, "error.log"), "-c", conf),
+		func() bool { return isFile(n.socket("up")) && isFile(filepath.Join(dir, "pid")) },
+		func() string {
 			log, _ := os.ReadFile(filepath.Join(dir, "error.log"))
-			t.Fatalf("nginx ended: %v\n%s\n%s", err, said.String(), log)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-	t.Fatal("nginx does not start")
-	return nil
+			return string(log)
+		})
+	return n
 }
 
 func isFile(path string) bool {

@@ -1,12 +1,9 @@
 package convert
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,31 +85,14 @@ func TestIngressNginx(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(results)) {
 		result := results[name]
 		set := setOf(t, result)
-		client := &http.Client{
-			Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return (&net.Dialer{}).DialContext(ctx, "unix", nginx.socket(name))
-			}},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
+		client := socketClient(nginx.socket(name))
 		codes := map[string]bool{}
 		for _, w := range result.Warnings {
 			codes[w.Code] = true
 		}
 		differences := map[string]int{}
 		for _, q := range questionsOf(parts[name]) {
-			theirs := q.theirs(func(method string, header http.Header) *http.Response {
-				req, err := http.NewRequest(method, "http://"+q.authority+q.path, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				req.Header = header
-				a, err := client.Do(req)
-				if err != nil {
-					t.Fatalf("%s: %s: %v", name, q, err)
-				}
-				a.Body.Close()
-				return a
-			})
+			theirs := q.theirs(q.put(t, client, name))
 			ours := q.ours(t, set)
 			asked++
 			if ours.readable && theirs.readable {

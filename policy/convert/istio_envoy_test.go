@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -381,39 +380,17 @@ func startEnvoy(t *testing.T, tables map[string]pilotTable) *realEnvoy {
 	if err := os.WriteFile(file, config, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(path, "-c", file, "--disable-hot-restart", "--concurrency", "1", "-l", "error")
-	var said bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-ended
-		ended <- nil
-	})
-	for range 1200 {
-		ready := true
-		for name := range tables {
-			c, err := net.Dial("unix", e.socket(name))
-			if err != nil {
-				ready = false
-				break
+	startServer(t, exec.Command(path, "-c", file, "--disable-hot-restart", "--concurrency", "1", "-l", "error"),
+		func() bool {
+			for name := range tables {
+				c, err := net.Dial("unix", e.socket(name))
+				if err != nil {
+					return false
+				}
+				c.Close()
 			}
-			c.Close()
-		}
-		if ready {
-			return e
-		}
-		select {
-		case err := <-ended:
-			ended <- nil
-			t.Fatalf("Envoy ended: %v\n%s", err, said.String())
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-	t.Fatal("Envoy does not start")
-	return nil
+			return true
+		},
+		func() string { return "" })
+	return e
 }

@@ -1,12 +1,9 @@
 package convert
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"net"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -56,26 +53,9 @@ func TestIstio(t *testing.T) {
 		differences := map[string]int{}
 		failed := false
 		for _, key := range of[name] {
-			client := &http.Client{
-				Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-					return (&net.Dialer{}).DialContext(ctx, "unix", envoy.socket(key))
-				}},
-				CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-			}
+			client := socketClient(envoy.socket(key))
 			for _, q := range questionsOfTable(tables, of[name], inputs[name]) {
-				theirs := q.theirs(func(method string, header http.Header) *http.Response {
-					req, err := http.NewRequest(method, "http://"+q.authority+q.path, nil)
-					if err != nil {
-						t.Fatal(err)
-					}
-					req.Header = header
-					a, err := client.Do(req)
-					if err != nil {
-						t.Fatalf("%s: %s: %v", name, q, err)
-					}
-					a.Body.Close()
-					return a
-				})
+				theirs := q.theirs(q.put(t, client, name))
 				theirs.idle = !slices.ContainsFunc(slices.Collect(maps.Keys(tables[key])), func(h string) bool {
 					return h == q.authority || strings.HasPrefix(h, "*") && strings.HasSuffix(q.authority, h[1:])
 				})

@@ -45,10 +45,7 @@ func (b *builder) makeLoadable(policies []*merged) (dropped bool) {
 		}
 		drops := map[*merged]map[entry]string{}
 		changed := false
-		policy.CompileAll(func(f finding.Finding) {
-			if f.Severity != finding.Error {
-				return
-			}
+		policy.CompileErrors(func(f finding.Finding) {
 			m, at := policyAt(f.Location.Path.String(), policies)
 			if m == nil {
 				return
@@ -159,24 +156,26 @@ func domainFaults(hosts []*host) map[string]string {
 		}
 	}
 	faults := map[string]string{}
-	policy.CompileAll(func(f finding.Finding) {
+	policy.CompileErrors(func(f finding.Finding) {
 		rest, ok := strings.CutPrefix(f.Location.Path.String(), "virtual_hosts[")
 		number, _, _ := strings.Cut(rest, "]")
-		if i, err := strconv.Atoi(number); ok && err == nil && f.Severity == finding.Error && i < len(domains) {
+		if i, err := strconv.Atoi(number); ok && err == nil && i < len(domains) {
 			faults[domains[i]] = f.Message
 		}
 	}, policy.Source{Name: "import", Set: set})
 	return faults
 }
 
-// loads says what keeps a file from being loaded.
+// loads says what keeps a file from being loaded: as it is written, for its text, and then as a set.
 func loads(f *draft.File) error {
-	content := &policyfile.Content{Files: []policyfile.File{{Name: "policies.yaml", Data: f.Bytes()}}}
 	var faults []error
-	for _, found := range content.Compile().Findings {
-		if found.GetSeverity() == finding.Error.String() {
-			faults = append(faults, fmt.Errorf("%s: %s", found.GetField(), printable.Cut(found.GetMessage())))
-		}
+	set := &corsprocv1.PolicySet{}
+	read := policyfile.ParseMessage(policyfile.File{Name: "policies.yaml", Data: f.Bytes()}, set, nil)
+	for _, found := range policyfile.Errors(read.Findings()) {
+		faults = append(faults, fmt.Errorf("%s: %s", found.GetField(), printable.Cut(found.GetMessage())))
 	}
+	policy.CompileErrors(func(found finding.Finding) {
+		faults = append(faults, fmt.Errorf("%s: %s", found.Location.Path, printable.Cut(found.Message)))
+	}, policy.Source{Name: "policies.yaml", Set: set})
 	return errors.Join(faults...)
 }

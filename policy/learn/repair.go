@@ -29,11 +29,7 @@ func (b *builder) repair() {
 	set := b.out.File.Set
 	for range maxRepairs {
 		var faults []finding.Path
-		compiled, _ := policy.CompileAll(func(f finding.Finding) {
-			if f.Severity == finding.Error {
-				faults = append(faults, f.Location.Path)
-			}
-		}, policy.Source{Set: set})
+		compiled, _ := policy.CompileErrors(func(f finding.Finding) { faults = append(faults, f.Location.Path) }, policy.Source{Set: set})
 		if b.out.set = compiled; compiled != nil || !b.takeOut(faults) {
 			return
 		}

@@ -11,7 +11,6 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/corsproc/corsproc/policy/finding"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -61,7 +60,7 @@ func better(before, after []*corsprocv1.Finding) bool {
 		}
 		further = further || old.before(at)
 	}
-	return further || errorsIn(after) <= errorsIn(before)
+	return further || len(Errors(after)) <= len(Errors(before))
 }
 
 // unparsed returns the files of which nothing could be read, each with the place that is in the way.
@@ -69,20 +68,11 @@ func unparsed(findings []*corsprocv1.Finding) map[string]position {
 	files := map[string]position{}
 	for _, f := range findings {
 		// What is in the way of reading is no field of anything.
-		if f.GetSeverity() == finding.Error.String() && f.GetField() == "" {
+		if isError(f) && f.GetField() == "" {
 			files[f.GetFile()] = position{f.GetLine(), f.GetColumn()}
 		}
 	}
 	return files
-}
-
-func errorsIn(findings []*corsprocv1.Finding) (n int) {
-	for _, f := range findings {
-		if f.GetSeverity() == finding.Error.String() {
-			n++
-		}
-	}
-	return n
 }
 
 // fixValue returns what stands at a place of a file and what is to be written instead. It reports false where that cannot

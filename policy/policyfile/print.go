@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,14 +20,15 @@ import (
 )
 
 // HasErrors reports whether any of the findings keeps the files from loading.
-func HasErrors(findings []*corsprocv1.Finding) bool {
-	for _, f := range findings {
-		if f.GetSeverity() == finding.Error.String() {
-			return true
-		}
-	}
-	return false
+func HasErrors(findings []*corsprocv1.Finding) bool { return slices.ContainsFunc(findings, isError) }
+
+// Errors returns the findings that keep the files from loading.
+func Errors(findings []*corsprocv1.Finding) []*corsprocv1.Finding {
+	return slices.DeleteFunc(slices.Clone(findings), func(f *corsprocv1.Finding) bool { return !isError(f) })
 }
+
+// isError reports whether a finding keeps its file from loading.
+func isError(f *corsprocv1.Finding) bool { return f.GetSeverity() == finding.Error.String() }
 
 // WriteText writes one line per finding: place, severity unless it is an error, field, reason, fix and second place.
 // Nothing that a file can hold breaks a line or reaches a terminal as a control sequence. It is written in pieces: there
@@ -48,7 +50,7 @@ const pieceBytes = 16 << 10
 // textLineOf returns the line of a finding: its place and all that follows.
 func textLineOf(f *corsprocv1.Finding) (at, rest string) {
 	severity := ": "
-	if f.GetSeverity() != finding.Error.String() {
+	if !isError(f) {
 		severity += f.GetSeverity() + ": "
 	}
 	return place(f.GetFile(), f.GetLine(), f.GetColumn()), severity + sentence(f)

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/corsproc/corsproc/policy/finding"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -45,7 +44,7 @@ func (c *Content) compileRestated(documents map[string]*document, known []*corsp
 	for _, turn := range turns[:min(len(turns), maxTurnBytes/size)] {
 		_, found := c.compile(atTurn(documents, turn), nil)
 		for _, f := range found {
-			if f.GetSeverity() == finding.Error.String() && !said[keyOf(f)] {
+			if isError(f) && !said[keyOf(f)] {
 				said[keyOf(f)] = true
 				findings = append(findings, f)
 			}

@@ -87,7 +87,7 @@ func (r *runner) file(t *testFile) {
 		r.fail(fmt.Errorf("the tests of %s cannot be run", t.file.Name))
 		return
 	case p.result.Set == nil:
-		result.Findings = errorsOf(p.result.Findings)
+		result.Findings = policyfile.Errors(p.result.Findings)
 		r.fail(fmt.Errorf("the tests of %s cannot be run: the policies of %s do not load", t.file.Name, t.policiesPath()))
 		return
 	}
@@ -117,7 +117,7 @@ func (r *runner) policies(t *testFile) *policies {
 		if p.err = err; err == nil {
 			p.result = content.Compile()
 			if p.result.Set == nil {
-				r.report.Findings = append(r.report.Findings, errorsOf(p.result.Findings)...)
+				r.report.Findings = append(r.report.Findings, policyfile.Errors(p.result.Findings)...)
 				r.report.Files = append(r.report.Files, content.Files...)
 			}
 		}
@@ -127,11 +127,4 @@ func (r *runner) policies(t *testFile) *policies {
 		t.findings = t.message.Findings()
 	}
 	return p
-}
-
-// errorsOf returns the findings that keep a set from loading.
-func errorsOf(findings []*corsprocv1.Finding) []*corsprocv1.Finding {
-	return slices.DeleteFunc(slices.Clone(findings), func(f *corsprocv1.Finding) bool {
-		return f.GetSeverity() != finding.Error.String()
-	})
 }

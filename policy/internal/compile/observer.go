@@ -18,3 +18,24 @@ type Observer interface {
 	// End is called when all is compiled.
 	End()
 }
+
+// Nobody observes nothing: for who asks only whether files load.
+type Nobody struct{}
+
+// Begin implements [Observer].
+func (Nobody) Begin(*Written) {}
+
+// List implements [Observer].
+func (Nobody) List([]string) {}
+
+// Pattern implements [Observer].
+func (Nobody) Pattern(*origin.Pattern, int) {}
+
+// OriginSet implements [Observer].
+func (Nobody) OriginSet(*List) {}
+
+// Policy implements [Observer].
+func (Nobody) Policy(*Policy) {}
+
+// End implements [Observer].
+func (Nobody) End() {}

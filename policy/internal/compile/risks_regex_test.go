@@ -9,26 +9,15 @@ import (
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/growth"
 	"github.com/corsproc/corsproc/policy/internal/compiled"
-	"github.com/corsproc/corsproc/policy/internal/origin"
 	"github.com/corsproc/corsproc/policy/internal/regex"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
-
-// blind observes nothing.
-type blind struct{}
-
-func (blind) Begin(*Written)               {}
-func (blind) List([]string)                {}
-func (blind) Pattern(*origin.Pattern, int) {}
-func (blind) OriginSet(*List)              {}
-func (blind) Policy(*Policy)               {}
-func (blind) End()                         {}
 
 // judge compiles a policy of expressions with credentials, of which all together may take some steps beside those that
 // each brings along. It returns how many there are then, and how many errors of each kind.
 func judge(steps int, texts []string) (left int, errors map[finding.Code]int) {
 	c := newCompiler(&compiled.Set{}, &finding.Collector{})
-	c.regexSteps, c.see = steps, blind{}
+	c.regexSteps, c.see = steps, Nobody{}
 	c.compile([]File{{Set: &corsprocv1.PolicySet{Policies: map[string]*corsprocv1.Policy{"p": {AllowOriginRegexes: texts, AllowCredentials: true}}}}})
 	errors = map[finding.Code]int{}
 	for _, f := range c.found.Findings() {
