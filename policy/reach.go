@@ -14,8 +14,7 @@ func (s *Set) Reach(r *Request, most int) (host HostSurvey, route int) {
 	i := s.set.HostIndex(r.VirtualHost, r.Authority)
 	h := &s.set.Hosts[i]
 	path, _ := match.ReadPath(r.Path)
-	host = HostSurvey{Label: h.Label, Survey: surveyOf(&h.Place, i, compiled.NoRoute, most), routes: h.Routes, number: i, most: most}
-	return host, h.RouteOf(r.Route, path)
+	return s.hostSurvey(i, most), h.RouteOf(r.Route, path)
 }
 
 // IsDefault reports whether it is the place of requests that belong to no virtual host.
@@ -63,18 +62,19 @@ func (s *Set) PolicyTerms(name string, most int) (PolicySurvey, bool) {
 // AllowedPatterns yields the origin patterns that a policy allows, those of the origin sets that it refers to with them, in
 // the form of a policy file. "*" and "null" come first; beside the star the other patterns say nothing.
 func (s *Set) AllowedPatterns(policy string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		if g := s.set.ByName[policy]; g != nil && !g.Builtin {
-			yieldPatterns(g.Allow, yield)
-		}
-	}
+	return s.patterns(policy, func(p *compiled.Policy) []*match.Origins { return p.Allow })
 }
 
 // DeniedPatterns is [Set.AllowedPatterns] for what a policy denies.
 func (s *Set) DeniedPatterns(policy string) iter.Seq[string] {
+	return s.patterns(policy, func(p *compiled.Policy) []*match.Origins { return p.Deny })
+}
+
+// patterns yields the patterns of some lists of a policy; of one that does not exist there are none.
+func (s *Set) patterns(policy string, lists func(*compiled.Policy) []*match.Origins) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		if g := s.set.ByName[policy]; g != nil && !g.Builtin {
-			yieldPatterns(g.Deny, yield)
+		if p := s.set.ByName[policy]; p != nil && !p.Builtin {
+			yieldPatterns(lists(p), yield)
 		}
 	}
 }

@@ -35,12 +35,16 @@ type HostSurvey struct {
 func (s *Set) Hosts(most int) iter.Seq[HostSurvey] {
 	return func(yield func(HostSurvey) bool) {
 		for i := range s.set.Hosts {
-			h := &s.set.Hosts[i]
-			if !yield(HostSurvey{Label: h.Label, Survey: surveyOf(&h.Place, i, compiled.NoRoute, most), routes: h.Routes, number: i, most: most}) {
+			if !yield(s.hostSurvey(i, most)) {
 				return
 			}
 		}
 	}
+}
+
+func (s *Set) hostSurvey(i, most int) HostSurvey {
+	h := &s.set.Hosts[i]
+	return HostSurvey{Label: h.Label, Survey: surveyOf(&h.Place, i, compiled.NoRoute, most), routes: h.Routes, number: i, most: most}
 }
 
 // Len returns how many routes the host has.
@@ -50,8 +54,7 @@ func (h *HostSurvey) Len() int { return len(h.routes) }
 func (h *HostSurvey) Routes() iter.Seq[RouteSurvey] {
 	return func(yield func(RouteSurvey) bool) {
 		for i := range h.routes {
-			r := &h.routes[i]
-			if !yield(RouteSurvey{Kind: r.Kind.String(), Match: r.Text, Survey: surveyOf(&r.Place, h.number, i, h.most)}) {
+			if !yield(h.Route(i)) {
 				return
 			}
 		}

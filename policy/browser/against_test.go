@@ -93,7 +93,7 @@ func possibleWords(t *testing.T, asked Fetch, r *Result) []string {
 	if len(faults) > 0 {
 		t.Fatal(faults[0])
 	}
-	answer := response{r.Preflight.Status, r.Preflight.Answer}
+	answer := Answer{r.Preflight.Status, r.Preflight.Answer}
 	var words []string
 	for _, name := range unsafeNames(f.headers) {
 		if failed := f.preflightCheck(&answer, []string{name}); failed.kind != passes {

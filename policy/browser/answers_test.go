@@ -72,12 +72,12 @@ func (c *answerCase) fetch(t *testing.T, origin, url string) *normalized {
 // check runs the checks, and returns why the fetch fails and what the console says.
 func (c *answerCase) check(f *normalized) (failed failure, console string) {
 	if c.Status != 0 {
-		answer := response{c.Status, headers(c.Preflight, f.Origin)}
+		answer := Answer{c.Status, headers(c.Preflight, f.Origin)}
 		if failed = f.preflightCheck(&answer, unsafeNames(f.headers)); failed.kind != passes {
 			return failed, f.console(failed, true)
 		}
 	}
-	failed = corsCheck(&response{200, headers(c.Answer, f.Origin)}, f.Origin, f.include())
+	failed = corsCheck(&Answer{200, headers(c.Answer, f.Origin)}, f.Origin, f.include())
 	return failed, f.console(failed, false)
 }
 

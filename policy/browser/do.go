@@ -100,7 +100,7 @@ func (f *normalized) crossOrigin(set *policy.Set) Result {
 		p.Why, p.Causes = f.whyPreflight(why), why.names()
 		r.Preflight = p
 		if !p.undecided() {
-			answer := response{p.Status, p.Answer}
+			answer := Answer{p.Status, p.Answer}
 			if p.failure = f.preflightCheck(&answer, why.headers); p.failure.kind != passes {
 				f.refuse(&r, p, set)
 				return r
@@ -121,7 +121,7 @@ func (f *normalized) crossOrigin(set *policy.Set) Result {
 		r.Outcome, r.Verdict, r.Reason = Undecided, a.Decision.Verdict, a.Decision.Reason.String()
 		return r
 	}
-	answer := response{a.Status, a.Answer}
+	answer := Answer{a.Status, a.Answer}
 	if a.failure = corsCheck(&answer, f.Origin, f.include()); a.failure.kind != passes {
 		f.refuse(&r, a, set)
 		return r

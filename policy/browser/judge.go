@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 
@@ -21,17 +22,11 @@ type View struct {
 	Exposed Exposed // of an answer that may be read
 }
 
-// Get returns the value of a header, several lines joined (Fetch, section 2.2.2, "get").
-func (a *Answer) Get(name string) (value string, ok bool) {
-	return (&response{a.Status, a.Headers}).get(name)
-}
-
 // Read tells whether a page of an origin may read the answer to a request, and which headers of it.
 func (a *Answer) Read(origin string, credentials bool) View {
-	r := &response{a.Status, a.Headers}
-	v := viewOf(corsCheck(r, origin, credentials))
+	v := viewOf(corsCheck(a, origin, credentials))
 	if v.Passes {
-		v.Exposed = exposed(r, credentials)
+		v.Exposed = exposed(a, credentials)
 	}
 	return v
 }
@@ -43,7 +38,7 @@ func (a *Answer) Permit(origin, method string, headers []string, credentials boo
 	if credentials {
 		f.Credentials = Include
 	}
-	return viewOf(f.preflightCheck(&response{a.Status, a.Headers}, headers))
+	return viewOf(f.preflightCheck(a, headers))
 }
 
 // viewOf gives a failure the reason that the engine would have for it.
@@ -98,11 +93,5 @@ func (t Target) IsOwn(origin string) bool {
 	if !o.isWeb() || o.host != t.Host {
 		return false
 	}
-	port := func(scheme, port string) string {
-		if port == "" {
-			return defaultPorts[scheme]
-		}
-		return port
-	}
-	return o.port == t.Port || port(o.scheme, o.port) == port(t.Scheme, t.Port)
+	return o.port == t.Port || cmp.Or(o.port, defaultPorts[o.scheme]) == cmp.Or(t.Port, defaultPorts[t.Scheme])
 }

@@ -34,11 +34,11 @@ func (c causes) names() []string {
 
 // preflightCheck decides whether a preflight's answer lets the request follow (Fetch, section 4.8, "CORS-preflight
 // fetch", from step 7).
-func (f *normalized) preflightCheck(r *response, unsafe []string) failure {
+func (f *normalized) preflightCheck(r *Answer, unsafe []string) failure {
 	if failed := corsCheck(r, f.Origin, f.include()); failed.kind != passes {
 		return failed
 	}
-	if r.status < 200 || r.status > 299 {
+	if r.Status < 200 || r.Status > 299 {
 		return failure{kind: statusNotOK}
 	}
 	methods, ok := r.tokens(fetch.AllowMethods)
@@ -74,9 +74,9 @@ const (
 )
 
 // preflightCache returns for how long the answer to a preflight that passed is remembered.
-func preflightCache(r *response) Cache {
+func preflightCache(r *Answer) Cache {
 	seconds := uint64(defaultCache)
-	if value, ok := r.get(fetch.MaxAge); ok {
+	if value, ok := r.Get(fetch.MaxAge); ok {
 		n, err := strconv.ParseUint(value, 10, 64)
 		switch {
 		case err == nil:

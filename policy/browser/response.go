@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
@@ -32,15 +31,9 @@ const (
 	rejectedHandshake // a WebSocket's handshake was not answered with 101
 )
 
-// response is an answer as far as the browser's checks look at it.
-type response struct {
-	status  int
-	headers []policy.Header // names are lower-case
-}
-
-// get returns the value of a header, several lines joined (Fetch, section 2.2.2, "get").
-func (r *response) get(name string) (value string, ok bool) {
-	for _, h := range r.headers {
+// Get returns the value of a header, several lines joined (Fetch, section 2.2.2, "get").
+func (a *Answer) Get(name string) (value string, ok bool) {
+	for _, h := range a.Headers {
 		if h.Name != name {
 			continue
 		}
@@ -53,8 +46,8 @@ func (r *response) get(name string) (value string, ok bool) {
 }
 
 // tokens returns the elements of a list of tokens. It reports false where any is none; empty elements are no elements.
-func (r *response) tokens(name string) (list []string, ok bool) {
-	value, _ := r.get(name)
+func (a *Answer) tokens(name string) (list []string, ok bool) {
+	value, _ := a.Get(name)
 	for element := range strings.SplitSeq(value, ",") {
 		element = strings.Trim(element, " \t")
 		if element == "" {
@@ -69,8 +62,8 @@ func (r *response) tokens(name string) (list []string, ok bool) {
 }
 
 // corsCheck decides whether a page may have a response (Fetch, section 4.9, "CORS check").
-func corsCheck(r *response, origin string, include bool) failure {
-	allowed, ok := r.get(fetch.AllowOrigin)
+func corsCheck(r *Answer, origin string, include bool) failure {
+	allowed, ok := r.Get(fetch.AllowOrigin)
 	switch {
 	case !ok:
 		return failure{kind: originMissing}
@@ -81,7 +74,7 @@ func corsCheck(r *response, origin string, include bool) failure {
 	case allowed != origin:
 		return failure{originDiffers, allowed}
 	}
-	if credentials, _ := r.get(fetch.AllowCredentials); include && credentials != "true" {
+	if credentials, _ := r.Get(fetch.AllowCredentials); include && credentials != "true" {
 		return failure{credentialsNotOn, credentials}
 	}
 	return failure{}
@@ -95,7 +88,7 @@ type Exposed struct {
 
 // exposed returns what a response exposes (Fetch, section 4.1, "main fetch", step 14, "CORS-exposed header-name list").
 // With credentials "*" is the name of a header.
-func exposed(r *response, include bool) (e Exposed) {
+func exposed(r *Answer, include bool) (e Exposed) {
 	names, _ := r.tokens(fetch.ExposeHeaders)
 	for _, name := range names {
 		lower := strings.ToLower(name)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/browser"
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -46,19 +47,6 @@ type evidence struct {
 	strippedRequests, strippedPreflight int // of these, without
 }
 
-// add adds up what places show.
-func (e *evidence) add(o *evidence) {
-	for _, n := range [][2]*int{
-		{&e.preflights, &o.preflights}, {&e.ours, &o.ours}, {&e.similar, &o.similar}, {&e.oursWrong, &o.oursWrong}, {&e.layered, &o.layered},
-		{&e.challenged, &o.challenged}, {&e.refused, &o.refused}, {&e.forbidden, &o.forbidden}, {&e.speaking, &o.speaking}, {&e.silent, &o.silent},
-		{&e.strayHeader, &o.strayHeader}, {&e.requestsWrong, &o.requestsWrong}, {&e.twice, &o.twice}, {&e.disagree, &o.disagree},
-		{&e.redirected, &o.redirected}, {&e.limited, &o.limited}, {&e.varyRequests, &o.varyRequests}, {&e.varyPreflights, &o.varyPreflights},
-		{&e.strippedRequests, &o.strippedRequests}, {&e.strippedPreflight, &o.strippedPreflight},
-	} {
-		*n[0] += *n[1]
-	}
-}
-
 // failures are why there was no answer.
 type failures struct {
 	timeouts int
@@ -84,8 +72,8 @@ func (e *evidence) observe(q *Question, got *browser.Answer, j *Judgement) {
 	wrong, added := len(j.Differences) > 0, false
 	for _, f := range j.Findings {
 		e.twice += count(f.Code == CodeHeaderTwice)
-		added = added || f.Code == CodeExtraHeader && f.Header == headerTiming
-		wrong = wrong || f.Code != CodeMissingVary && !(f.Code == CodeExtraHeader && f.Header == headerTiming)
+		added = added || f.Code == CodeExtraHeader && f.Header == fetch.TimingAllowOrigin
+		wrong = wrong || f.Code != CodeMissingVary && !(f.Code == CodeExtraHeader && f.Header == fetch.TimingAllowOrigin)
 	}
 	if wrong && got.Status/100 == 3 {
 		e.redirected++
@@ -126,15 +114,15 @@ func hasOther(q *Question, got *browser.Answer) bool {
 // preflight tells who answered a preflight. Vary does not count: a cache may have taken it.
 func (e *evidence) preflight(q *Question, got *browser.Answer, wrong bool) {
 	e.preflights++
-	_, grants := got.Get("access-control-allow-origin")
-	cache, _ := got.Get(headerCache)
+	_, grants := got.Get(fetch.AllowOrigin)
+	cache, _ := got.Get(fetch.CacheControl)
 	granted := slices.ContainsFunc(got.Headers, func(h policy.Header) bool {
-		return h.Name == "access-control-allow-origin" && (h.Value == q.Origin || h.Value == "*")
+		return h.Name == fetch.AllowOrigin && (h.Value == q.Origin || h.Value == "*")
 	})
 	switch {
 	case !wrong:
 		e.ours++
-	case got.Status == 403 && hasName(cache, "no-store"):
+	case got.Status == 403 && fetch.ListHas(cache, "no-store"):
 		e.ours++
 		e.layered += count(grants)
 		e.oursWrong += count(!grants)
@@ -165,10 +153,7 @@ func (r *Report) diagnose() (all []*corsprocv1.Diagnosis) {
 			all = append(all, &corsprocv1.Diagnosis{Code: code, Message: valid(fmt.Sprintf(format, args...))})
 		}
 	}
-	var e evidence
-	for _, at := range r.evidence {
-		e.add(at)
-	}
+	e := &r.all
 	attached, none := e.ours > 0, e.preflights > 0 && e.ours == 0
 	authentication := e.challenged + e.refused
 	if none {

@@ -171,7 +171,7 @@ func describe(j Judgement) string {
 		all = append(all, text+" "+outcome(d.Expected)+" -> "+outcome(d.Got))
 	}
 	for _, f := range j.Findings {
-		all = append(all, f.Severity+" ["+f.Code+"]")
+		all = append(all, f.Severity.String()+" ["+f.Code+"]")
 	}
 	return strings.Join(all, ", ")
 }

@@ -31,7 +31,7 @@ func (r *Report) WriteJUnit(w io.Writer) error {
 			c.Failure = &junit.Problem{Message: lines[0], Text: strings.Join(lines, "\n") + "\n"}
 		case of.failure != "":
 			c.Error = &junit.Problem{Message: printable.Cut(of.failure)}
-		case !of.answered:
+		case !of.answered():
 			c.Skipped = &struct{}{}
 		}
 		s.Add(c)

@@ -3,7 +3,6 @@ package verify
 // Tested by questions_test.go.
 
 import (
-	"iter"
 	"net/netip"
 	"strings"
 )
@@ -159,22 +158,4 @@ func malformed(origin string) []string {
 		return []string{path} // an address has no case
 	}
 	return []string{o.String(), path}
-}
-
-// take yields at most n of a sequence, and then counts up to most how many more there are.
-func take(seq iter.Seq[string], n, most int, more *int) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		i := 0
-		for s := range seq {
-			if i++; i > n {
-				if *more = i - n; i-n >= most {
-					return
-				}
-				continue
-			}
-			if !yield(s) {
-				return
-			}
-		}
-	}
 }

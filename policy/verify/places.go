@@ -67,36 +67,35 @@ func (b *planner) placesOf(s *Site) {
 	} else {
 		b.onePlaceOf(s)
 	}
-	if host, _ := s.reach(b.set, "/", ""); len(b.Places) > asked && host.IsDefault() && s.VirtualHost == "" && b.names() != "" {
+	host, _ := s.reach(b.set, "/", "")
+	if len(b.Places) > asked && host.IsDefault() && s.VirtualHost == "" && b.names() != "" {
 		b.notAsked("virtual hosts "+b.names(), "nothing but Envoy's name leads from "+s.Target.Authority()+" there; if it has one of these, say which: --virtual-host NAME="+s.Target.Authority())
 	}
 	if len(b.Places) == asked {
-		b.Unasked = append(b.Unasked, fmt.Sprintf("%s: there is nothing to ask: %s", siteText(s), b.help(s)))
+		b.Unasked = append(b.Unasked, fmt.Sprintf("%s: there is nothing to ask: %s", siteText(s), b.help(s, &host)))
 	}
 }
 
 func siteText(s *Site) string { return s.Target.Scheme + "://" + s.Target.Authority() + s.Target.Path }
 
-// help says why there is nothing to ask of a site, and what would help.
-func (b *planner) help(s *Site) string {
-	host, _ := s.reach(b.set, "/", "")
-	names := b.names()
+// help says why there is nothing to ask of a site with that virtual host, and what would help.
+func (b *planner) help(s *Site, host *policy.HostSurvey) string {
 	switch {
-	case host.IsDefault() && s.VirtualHost == "" && names != "":
+	case host.IsDefault() && s.VirtualHost == "" && b.names() != "":
 		return "no virtual host of the policies has this domain, and what default says is passthrough. Where Envoy finds the virtual host by a name, " +
-			"tell it: --virtual-host NAME=" + s.Target.Authority() + "; the policies have " + names
+			"tell it: --virtual-host NAME=" + s.Target.Authority() + "; the policies have " + b.names()
 	case host.IsDefault():
 		return "no virtual host of the policies has this domain, and what default says is passthrough: the upstream answers"
 	}
 	return "every place there is passthrough, where the upstream answers, or has no path that could be asked; --route NAME=PATH gives a route's name a path"
 }
 
-// names lists some of Envoy's names of virtual hosts in the policies.
-func (b *planner) names() string {
+// hostNames lists some of Envoy's names of virtual hosts in the policies.
+func hostNames(set *policy.Set) string {
 	const most = 5
 	var list []string
 	n := 0
-	for name := range b.set.EnvoyNames() {
+	for name := range set.EnvoyNames() {
 		if name == "" {
 			continue
 		}

@@ -4,6 +4,7 @@ package verify
 
 import (
 	"iter"
+	"sync"
 
 	"github.com/corsproc/corsproc/policy"
 )
@@ -45,12 +46,14 @@ type planner struct {
 	told    map[NotAsked]bool
 	added   map[string]bool // places
 	left    int             // questions
+	names   func() string   // some of Envoy's names of virtual hosts in the policies, listed once
 }
 
 // NewPlan says what to ask about some URLs. The work grows with the places of the URLs' hosts and with what is asked, not
 // with how many other hosts the policies have.
 func NewPlan(set *policy.Set, sites []*Site, o Options) *Plan {
 	b := &planner{set: set, options: o, known: map[string]*said{}, told: map[NotAsked]bool{}, added: map[string]bool{}}
+	b.names = sync.OnceValue(func() string { return hostNames(set) })
 	for _, s := range sites {
 		b.placesOf(s)
 	}

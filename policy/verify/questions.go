@@ -8,6 +8,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/browser"
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // A Question is one request, and what the policies answer to it.
@@ -141,8 +142,8 @@ func (a *asker) ask(q Question) {
 
 // listsOf returns the lists of methods and headers of a preflight's answer.
 func listsOf(answer *browser.Answer) string {
-	methods, _ := answer.Get("access-control-allow-methods")
-	headers, _ := answer.Get("access-control-allow-headers")
+	methods, _ := answer.Get(fetch.AllowMethods)
+	headers, _ := answer.Get(fetch.AllowHeaders)
 	return methods + "\n" + headers
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/browser"
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -36,7 +37,8 @@ type Report struct {
 	results []result // of the questions
 	failures
 
-	evidence map[*Place]*evidence
+	evidence map[*Place]*evidence // about each place
+	all      evidence             // about all of them
 
 	requests, asked, unanswered int
 	repeat                      int
@@ -47,17 +49,18 @@ type Report struct {
 
 // result is what became of a question.
 type result struct {
-	answered bool
-	failure  string
-	first    uint64   // the first answer's fingerprint
-	known    []uint64 // of all that were judged
-	wrong    []string // what is wrong, a line each
+	failure string
+	known   []uint64 // fingerprints of the answers that were judged, the first answer's first
+	wrong   []string // what is wrong, a line each
 }
 
 var seed = maphash.MakeSeed()
 
 // maxKnown is how many answers to one question are told apart.
 const maxKnown = 16
+
+// answered reports whether there was an answer.
+func (r *result) answered() bool { return len(r.known) > 0 }
 
 // NewReport begins a report. repeat is how often each question is asked.
 func NewReport(plan *Plan, repeat int) *Report {
@@ -80,11 +83,11 @@ func (r *Report) Answered(i int, got *browser.Answer) {
 	r.asked++
 	q, of := r.plan.Questions[i], &r.results[i]
 	print := fingerprint(q, got)
-	if !of.answered {
-		of.answered, of.first = true, print
+	if !of.answered() {
 		r.places[q.Place].Questions++
-	} else if print != of.first {
+	} else if print != of.known[0] {
 		r.evidence[q.Place].disagree++
+		r.all.disagree++
 	}
 	if len(of.known) == maxKnown || slices.Contains(of.known, print) {
 		return
@@ -92,6 +95,7 @@ func (r *Report) Answered(i int, got *browser.Answer) {
 	of.known = append(of.known, print)
 	j := q.Judge(got)
 	r.evidence[q.Place].observe(q, got, &j)
+	r.all.observe(q, got, &j)
 	if j.Agrees() {
 		return
 	}
@@ -104,7 +108,7 @@ func (r *Report) Answered(i int, got *browser.Answer) {
 	}
 	for _, f := range j.Findings {
 		r.findings = append(r.findings, &corsprocv1.AnswerFinding{
-			Severity: f.Severity, Code: f.Code, Url: q.Place.URL(), Place: valid(q.Place.Text), Origin: q.Origin, Message: valid(r.Redact(f.Message)),
+			Severity: f.Severity.String(), Code: f.Code, Url: q.Place.URL(), Place: valid(q.Place.Text), Origin: q.Origin, Message: valid(r.Redact(f.Message)),
 		})
 		of.wrong = append(of.wrong, valid(r.Redact(f.Message))+" ["+f.Code+"]")
 	}
@@ -134,7 +138,7 @@ func (r *Report) Failed(i int, f Failure) {
 func (r *Report) unansweredSites() (n int) {
 	answered := map[*Site]bool{}
 	for i, q := range r.plan.Questions {
-		answered[q.Place.Site] = answered[q.Place.Site] || r.results[i].answered
+		answered[q.Place.Site] = answered[q.Place.Site] || r.results[i].answered()
 	}
 	for _, ok := range answered {
 		if !ok {
@@ -196,7 +200,7 @@ func sentence(m *corsprocv1.AnswerDifference) string {
 	text := fmt.Sprintf("a browser makes of it %s, and should make of it %s", withReason(m.GetGot()), withReason(m.GetExpected()))
 	if m.GetGot().GetVerdict() == m.GetExpected().GetVerdict() {
 		text = fmt.Sprintf("scripts may read the headers %q, and should be able to read %q",
-			m.GetGot().GetHeaders()["access-control-expose-headers"], m.GetExpected().GetHeaders()["access-control-expose-headers"])
+			m.GetGot().GetHeaders()[fetch.ExposeHeaders], m.GetExpected().GetHeaders()[fetch.ExposeHeaders])
 	}
 	if m.GetCredentials() {
 		text += ", with credentials"
@@ -218,7 +222,7 @@ func fingerprint(q *Question, a *browser.Answer) uint64 {
 	if q.Answer.Status != 0 {
 		fmt.Fprintln(&h, a.Status)
 	}
-	for _, name := range append(policy.ResponseHeaders[:], headerTiming, policy.HeaderVary) {
+	for _, name := range append(policy.ResponseHeaders[:], fetch.TimingAllowOrigin, policy.HeaderVary) {
 		value, there := a.Get(name)
 		if name == policy.HeaderVary && !q.IsPreflight() {
 			value, there = fmt.Sprint(q.missingVary(a)), true // the rest of it is the upstream's

@@ -50,11 +50,15 @@ func (b *planner) said(name string) *said {
 	}
 	p.methods, p.headers, p.private = s.AllowMethods.First, s.AllowHeaders.First, s.AllowPrivateNetwork
 	p.addPatterns(b.set)
-	more := 0
-	for pattern := range take(b.set.DeniedPatterns(name), b.options.Most, maxCounted, &more) {
-		p.denied = append(p.denied, pattern)
+	n := 0
+	for pattern := range b.set.DeniedPatterns(name) {
+		if n++; n <= b.options.Most {
+			p.denied = append(p.denied, pattern)
+		} else if n-b.options.Most >= maxCounted {
+			break
+		}
 	}
-	p.leaveOut(more, "denied origins")
+	p.leaveOut(n-b.options.Most, "denied origins")
 	for _, text := range s.AllowOriginRegexes.First {
 		x := expression{text: text}
 		for _, sample := range samples(text) {

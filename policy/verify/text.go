@@ -23,8 +23,19 @@ func WriteText(w io.Writer, m *corsprocv1.Verification, color bool) error {
 	for _, d := range m.GetDiagnoses() {
 		t.line("%s %s", t.paint("33", "["+d.GetCode()+"]"), printable.Cut(d.GetMessage()))
 	}
+	type at struct{ url, place string }
+	differences, findings := map[at][]*corsprocv1.AnswerDifference{}, map[at][]*corsprocv1.AnswerFinding{}
+	for _, d := range m.GetDifferences() {
+		where := at{d.GetUrl(), d.GetPlace()}
+		differences[where] = append(differences[where], d)
+	}
+	for _, f := range m.GetFindings() {
+		where := at{f.GetUrl(), f.GetPlace()}
+		findings[where] = append(findings[where], f)
+	}
 	for _, p := range m.GetPlaces() {
-		t.place(m, p)
+		where := at{p.GetUrl(), p.GetPlace()}
+		t.place(p, differences[where], findings[where])
 	}
 	for i, n := range m.GetNotAsked() {
 		if i == maxShown && len(m.GetNotAsked()) > maxShown+1 {
@@ -56,22 +67,10 @@ func (t *textWriter) line(format string, args ...any) {
 }
 
 // place writes what is known of a place.
-func (t *textWriter) place(m *corsprocv1.Verification, p *corsprocv1.VerifiedPlace) {
-	is := func(url, place string) bool { return url == p.GetUrl() && place == p.GetPlace() }
-	var differences []*corsprocv1.AnswerDifference
-	for _, d := range m.GetDifferences() {
-		if is(d.GetUrl(), d.GetPlace()) {
-			differences = append(differences, d)
-		}
-	}
+func (t *textWriter) place(p *corsprocv1.VerifiedPlace, differences []*corsprocv1.AnswerDifference, found []*corsprocv1.AnswerFinding) {
 	groups := map[string]int{} // findings that say the same of several origins
 	var findings []*corsprocv1.AnswerFinding
-	found := 0
-	for _, f := range m.GetFindings() {
-		if !is(f.GetUrl(), f.GetPlace()) {
-			continue
-		}
-		found++
+	for _, f := range found {
 		key := f.GetCode() + "\n" + f.GetMessage()
 		if groups[key]++; groups[key] == 1 {
 			findings = append(findings, f)
@@ -79,7 +78,7 @@ func (t *textWriter) place(m *corsprocv1.Verification, p *corsprocv1.VerifiedPla
 	}
 	verdict := t.paint("32", "agree")
 	if len(differences)+len(findings) > 0 {
-		verdict = t.paint("31", fmt.Sprintf("%s, %s", plural(len(differences), "difference"), plural(found, "finding")))
+		verdict = t.paint("31", fmt.Sprintf("%s, %s", plural(len(differences), "difference"), plural(len(found), "finding")))
 	}
 	if p.GetQuestions() == 0 {
 		verdict = t.paint("31", "no answer")

@@ -249,14 +249,23 @@ func (s *Origins) Written(n int) (first []string, total int) {
 // All yields the patterns of the list with the number of each, without "*" and "null".
 func (s *Origins) All() iter.Seq2[origin.Pattern, uint64] {
 	return func(yield func(origin.Pattern, uint64) bool) {
+		for text, value := range s.Texts() {
+			if p, why := origin.ParsePattern(text); why == "" && !yield(p, value) {
+				return
+			}
+		}
+	}
+}
+
+// Texts yields the patterns of the list as they were written with the number of each, without "*" and "null".
+func (s *Origins) Texts() iter.Seq2[string, uint64] {
+	return func(yield func(string, uint64) bool) {
 		for at := s.from; at < s.to; {
 			r := s.index.record(at)
 			at += r.size()
-			if kind := int(r.Space >> 60); kind != spaceScheme {
-				text := s.index.written(kind, uint32(r.Space&(1<<30-1)), string(r.Text))
-				if p, why := origin.ParsePattern(text); why == "" && !yield(p, r.Value) {
-					return
-				}
+			kind := int(r.Space >> 60)
+			if kind != spaceScheme && !yield(s.index.written(kind, uint32(r.Space&(1<<30-1)), string(r.Text)), r.Value) {
+				return
 			}
 		}
 	}
