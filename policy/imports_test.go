@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"policy/browser/chromium":  {}, // for tests
 	"policy/policytest":        {"policy", "policy/finding", "policy/internal/junit", "policy/policyfile", "policy/printable", "policy/browser", "proto/corsproc/v1"},
 	"policy/draft":             {"policy/printable", "proto/corsproc/v1"},
-	"policy/convert":           {"policy", "policy/draft", "policy/finding", "policy/policyfile", "policy/printable", "proto/corsproc/v1"},
+	"policy/convert":           {"policy", "policy/draft", "policy/finding", "policy/internal/fetch", "policy/policyfile", "policy/printable", "proto/corsproc/v1"},
 	"policy/learn":             {"policy", "policy/browser", "policy/draft", "policy/finding", "policy/internal/fetch", "policy/internal/origin", "policy/printable", "proto/corsproc/v1"},
 	"policy/verify":            {"policy", "policy/browser", "policy/finding", "policy/internal/fetch", "policy/internal/junit", "policy/internal/regex", "policy/printable", "proto/corsproc/v1"},
 	"server/extproc":           {"policy"},

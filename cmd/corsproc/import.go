@@ -71,7 +71,7 @@ none of them has an object of the kind; nothing is on standard output then.`,
 		if err != nil {
 			return &exitError{status: exitUsage, err: err}
 		}
-		if _, err := cmd.OutOrStdout().Write(result.Draft.Bytes()); err != nil {
+		if _, err := cmd.OutOrStdout().Write(result.File); err != nil {
 			return &exitError{status: exitUsage, err: err}
 		}
 		findings := warningsOf(result)

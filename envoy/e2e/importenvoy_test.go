@@ -94,7 +94,7 @@ func importAs(t *testing.T, kind, name string, data []byte) *imported {
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
-	f := &imported{name: name, file: string(result.Draft.Bytes()), warnings: map[string]bool{}}
+	f := &imported{name: name, file: string(result.File), warnings: map[string]bool{}}
 	for _, w := range result.Warnings {
 		f.warnings[w.Code] = true
 	}

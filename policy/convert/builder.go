@@ -61,10 +61,12 @@ type proposal struct {
 // notes are comments that stand above something.
 type notes struct{ texts []string }
 
-// add adds a comment, once.
-func (n *notes) add(text string) {
-	if !slices.Contains(n.texts, text) && len(n.texts) < maxNotes {
-		n.texts = append(n.texts[:len(n.texts):len(n.texts)], text) // places are copied
+// add adds comments, each once.
+func (n *notes) add(texts ...string) {
+	for _, text := range texts {
+		if !slices.Contains(n.texts, text) && len(n.texts) < maxNotes {
+			n.texts = append(n.texts[:len(n.texts):len(n.texts)], text) // places are copied
+		}
 	}
 }
 

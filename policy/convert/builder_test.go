@@ -22,7 +22,7 @@ func built(t *testing.T, tell func(b *builder)) (file string, warnings []Warning
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, file, _ = strings.Cut(string(r.Draft.Bytes()), "\n\n") // below the head
+	_, file, _ = strings.Cut(string(r.File), "\n\n") // below the head
 	return file, r.Warnings
 }
 

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/corsproc/corsproc/policy/draft"
 )
 
 // MaxBytes is the most that all sources may hold together.
@@ -28,8 +26,8 @@ type Position struct {
 
 // Result is what became of sources.
 type Result struct {
-	Draft *draft.File
-	// Warnings are what a policy file cannot say, or says tighter, sorted by place. Each stands in the draft, too.
+	File []byte // the policy file
+	// Warnings are what a policy file cannot say, or says tighter, sorted by place. Each stands in the file, too.
 	Warnings []Warning
 }
 

@@ -16,7 +16,8 @@ type envoyReader struct {
 	chains []*envoyChain  // the HTTP connection managers
 	tables []*envoyRoutes // the route configurations that stand alone
 	ecds   map[string]string
-	found  bool // there is anything of Envoy's
+	alike  map[[2]*host]bool // what was asked of sameHost
+	found  bool              // there is anything of Envoy's
 
 	overrides int              // how many were read
 	grants    map[string]place // by what they are made of
@@ -86,18 +87,14 @@ func (r *envoyReader) object(f *envoyFile, n *yaml.Node) error {
 	case m.has("virtual_hosts", "vhds"):
 		return r.routeConfiguration(m)
 	case m.has("http_filters", "route_config", "rds") && m.has("stat_prefix", "http_filters"):
-		return r.manager(m, "")
+		return r.manager(m)
 	}
 	return r.dumped(m)
 }
 
 func (r *envoyReader) bootstrap(m envoyMap) error {
 	r.found = true
-	static, ok, err := m.child("static_resources")
-	if !ok {
-		return err
-	}
-	return static.children("listeners", r.listener)
+	return m.within("static_resources", func(static envoyMap) error { return static.children("listeners", r.listener) })
 }
 
 // dump takes a configuration dump. What stands in it twice is taken once: the listeners of the bootstrap are among the
@@ -154,16 +151,10 @@ func (r *envoyReader) dump(m envoyMap) error {
 // dumped takes a part of a configuration dump; nothing of anything else.
 func (r *envoyReader) dumped(m envoyMap) error {
 	packed := func(name string, use func(envoyMap) error) func(envoyMap) error {
-		return func(c envoyMap) error {
-			inner, ok, err := c.child(name)
-			if !ok {
-				return err
-			}
-			return use(inner)
-		}
+		return func(c envoyMap) error { return c.within(name, use) }
 	}
 	if m.has("bootstrap") {
-		return packed("bootstrap", r.bootstrap)(m)
+		return m.within("bootstrap", r.bootstrap)
 	}
 	if m.has("static_listeners", "dynamic_listeners", "static_route_configs", "dynamic_route_configs") {
 		r.found = true
@@ -174,13 +165,15 @@ func (r *envoyReader) dumped(m envoyMap) error {
 				if err != nil {
 					return err
 				}
-				return packed("listener", r.listener)(s)
+				return s.within("listener", r.listener)
 			}
 		}
 		return nil
 	}
 	static := func(m envoyMap) error { return r.table(m, true) }
-	scoped := func(c envoyMap) error { return c.children("scoped_route_configs", r.scopedDump) }
+	scoped := func(c envoyMap) error {
+		return c.children("scoped_route_configs", packed("route_configuration", r.routeConfiguration))
+	}
 	for _, part := range []struct {
 		name string
 		use  func(envoyMap) error
@@ -201,20 +194,11 @@ func (r *envoyReader) dumped(m envoyMap) error {
 	case m.has("active_state", "warming_state"):
 		return dynamic(m)
 	case m.has("listener"):
-		return packed("listener", r.listener)(m)
+		return m.within("listener", r.listener)
 	case m.has("route_config"):
-		return packed("route_config", r.routeConfiguration)(m)
+		return m.within("route_config", r.routeConfiguration)
 	}
 	return nil
-}
-
-// scopedDump takes a route configuration that stands inside a scope.
-func (r *envoyReader) scopedDump(m envoyMap) error {
-	inner, ok, err := m.child("route_configuration")
-	if !ok {
-		return err
-	}
-	return r.routeConfiguration(inner)
 }
 
 // extension takes a filter that a listener refers to by its name.
@@ -233,32 +217,20 @@ func (r *envoyReader) extension(m envoyMap) error {
 
 func (r *envoyReader) listener(m envoyMap) error {
 	r.found = true
-	name, err := m.text("name")
-	if err != nil {
+	if _, err := m.text("name"); err != nil { // nobody needs it, and it has to be a text
 		return err
 	}
-	chain := func(c envoyMap) error {
-		return c.children("filters", func(filter envoyMap) error { return r.networkFilter(filter, name) })
-	}
+	chain := func(c envoyMap) error { return c.children("filters", r.networkFilter) }
 	if err := m.children("filter_chains", chain); err != nil {
 		return err
 	}
-	if c, ok, err := m.child("default_filter_chain"); ok || err != nil {
-		if err != nil {
-			return err
-		}
-		if err := chain(c); err != nil {
-			return err
-		}
-	}
-	api, ok, err := m.child("api_listener")
-	if !ok {
+	if err := m.within("default_filter_chain", chain); err != nil {
 		return err
 	}
-	return r.packedManager(api, "api_listener", name)
+	return m.within("api_listener", func(api envoyMap) error { return r.packedManager(api, "api_listener") })
 }
 
-func (r *envoyReader) networkFilter(m envoyMap, listener string) error {
+func (r *envoyReader) networkFilter(m envoyMap) error {
 	name, err := m.text("name")
 	if err != nil {
 		return err
@@ -266,11 +238,11 @@ func (r *envoyReader) networkFilter(m envoyMap, listener string) error {
 	if n, err := m.get("typed_config"); n == nil && err == nil && (name == "envoy.http_connection_manager" || name == "envoy.filters.network.http_connection_manager") {
 		return m.file.fault(m.at, "%s has no typed_config", name)
 	}
-	return r.packedManager(m, "typed_config", listener)
+	return r.packedManager(m, "typed_config")
 }
 
 // packedManager takes an HTTP connection manager, and nothing else, out of a field.
-func (r *envoyReader) packedManager(m envoyMap, field, listener string) error {
+func (r *envoyReader) packedManager(m envoyMap, field string) error {
 	n, err := m.get(field)
 	if n == nil || err != nil {
 		return err
@@ -285,5 +257,5 @@ func (r *envoyReader) packedManager(m envoyMap, field, listener string) error {
 		}
 		c = inner
 	}
-	return r.manager(c, listener)
+	return r.manager(c)
 }

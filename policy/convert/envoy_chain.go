@@ -26,14 +26,12 @@ func isEnvoy(typeName, message string) bool {
 
 // An envoyChain is an HTTP connection manager: which filters it has, and where its routes are.
 type envoyChain struct {
-	at       Position
-	listener string
-	cors     []envoyFilter
-	csrf     []envoyFilter
-	anyName  bool // the filters are not known: whatever has a policy is one
-	inline   []*envoyRoutes
-	rds      []string
-	rdsAt    Position
+	cors    []envoyFilter
+	csrf    []envoyFilter
+	anyName bool // the filters are not known: whatever has a policy is one
+	inline  []*envoyRoutes
+	rds     []string
+	rdsAt   Position
 }
 
 // An envoyFilter is a cors or a csrf filter in a chain.
@@ -53,27 +51,17 @@ type envoyRoutes struct {
 	scoped bool
 }
 
-func (r *envoyReader) manager(m envoyMap, listener string) error {
+func (r *envoyReader) manager(m envoyMap) error {
 	r.found = true
-	c := &envoyChain{at: m.position(), listener: listener}
+	c := &envoyChain{}
 	if err := m.children("http_filters", func(f envoyMap) error { return r.filter(c, f) }); err != nil {
 		return err
 	}
-	if t, ok, err := m.child("route_config"); ok || err != nil {
-		if err != nil {
-			return err
-		}
-		if err := c.addInline(t, false); err != nil {
-			return err
-		}
+	if err := m.within("route_config", func(t envoyMap) error { return c.addInline(t, false) }); err != nil {
+		return err
 	}
-	if rds, ok, err := m.child("rds"); ok || err != nil {
-		if err != nil {
-			return err
-		}
-		if err := c.addName(rds, "route_config_name"); err != nil {
-			return err
-		}
+	if err := m.within("rds", func(rds envoyMap) error { return c.addName(rds, "route_config_name") }); err != nil {
+		return err
 	}
 	if err := c.addScopes(m); err != nil {
 		return err
@@ -99,15 +87,7 @@ func (c *envoyChain) addName(m envoyMap, field string) error {
 
 // addScopes takes the route configurations of which a request's header picks one.
 func (c *envoyChain) addScopes(m envoyMap) error {
-	scoped, ok, err := m.child("scoped_routes")
-	if !ok {
-		return err
-	}
-	list, ok, err := scoped.child("scoped_route_configurations_list")
-	if !ok {
-		return err
-	}
-	return list.children("scoped_route_configurations", func(s envoyMap) error {
+	add := func(s envoyMap) error {
 		if t, ok, err := s.child("route_configuration"); ok || err != nil {
 			if err != nil {
 				return err
@@ -115,6 +95,11 @@ func (c *envoyChain) addScopes(m envoyMap) error {
 			return c.addInline(t, true)
 		}
 		return c.addName(s, "route_configuration_name")
+	}
+	return m.within("scoped_routes", func(scoped envoyMap) error {
+		return scoped.within("scoped_route_configurations_list", func(list envoyMap) error {
+			return list.children("scoped_route_configurations", add)
+		})
 	})
 }
 

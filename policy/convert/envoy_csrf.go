@@ -15,9 +15,7 @@ func (r *envoyReader) csrf(p *place, o *envoyOverride) {
 	c := envoyConverter{b: r.b, p: &proposal{}}
 	on, partly := c.percent(o, "", percent, true)
 	p.notes = notes{texts: slices.Clone(p.notes.texts)}
-	for _, text := range c.p.notes.texts {
-		p.notes.add(text)
-	}
+	p.notes.add(c.p.notes.texts...)
 	lost := func(why string) {
 		r.b.warn(&p.notes, o.position(), codeCsrf, "csrf", "the csrf filter is not carried over: "+why+"; keep the filter")
 	}

@@ -33,10 +33,10 @@ func FuzzEnvoy(f *testing.F) {
 		case err != nil:
 			t.Fatal(err)
 		}
-		got := string(r.Draft.Bytes())
+		got := string(r.File)
 		again, err := Convert("envoy", []Source{{"f", data}})
-		if err != nil || string(again.Draft.Bytes()) != got {
-			t.Errorf("the second time it is %v\n%s\nand was\n%s", err, again.Draft.Bytes(), got)
+		if err != nil || string(again.File) != got {
+			t.Errorf("the second time it is %v\n%s\nand was\n%s", err, again.File, got)
 		}
 		for _, w := range r.Warnings {
 			if w.Line < 1 || w.Code == "" {

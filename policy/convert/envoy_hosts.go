@@ -3,6 +3,7 @@ package convert
 // Tested by golden_test.go and envoy/e2e/importenvoy_test.go.
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -66,7 +67,7 @@ func (r *envoyReader) hosts() error {
 }
 
 func (r *envoyReader) hostsOf(c *envoyChain, t *envoyRoutes) (hosts []*host, err error) {
-	level, err := r.level(t.envoyMap, orText(t.name, "routes"))
+	level, err := r.level(t.envoyMap, cmp.Or(t.name, "routes"))
 	if err != nil {
 		return nil, err
 	}
@@ -92,13 +93,6 @@ func (r *envoyReader) hostsOf(c *envoyChain, t *envoyRoutes) (hosts []*host, err
 		return nil
 	})
 	return hosts, err
-}
-
-func orText(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }
 
 // host reads a virtual host.
@@ -373,9 +367,9 @@ func (r *envoyReader) claim(domain string, claims []*host) *host {
 	touching := -1
 	several := false
 	for i, h := range claims {
-		same = same && sameHost(claims[0], h)
+		same = same && r.sameHost(claims[0], h)
 		if h.touches() {
-			several = several || touching >= 0 && !sameHost(claims[touching], h)
+			several = several || touching >= 0 && !r.sameHost(claims[touching], h)
 			touching = i
 		}
 	}
@@ -417,12 +411,22 @@ func (r *envoyReader) claim(domain string, claims []*host) *host {
 	for _, h := range claims {
 		places = append(places, h.at.String())
 	}
+	places = once(places, false)
 	r.b.warn(&m.notes, claims[1].at, codeTwice, "domains", fmt.Sprintf("%s is a domain of virtual hosts that differ (%s), and a policy file does not tell listeners apart: here it grants what all their routes do; give them domains of their own",
-		quoted, strings.Join(once(places, false)[:min(len(once(places, false)), 10)], ", ")))
+		quoted, strings.Join(places[:min(len(places), maxFrom)], ", ")))
 	return m
 }
 
-// sameHost reports whether two virtual hosts decide alike.
-func sameHost(a, b *host) bool {
-	return a == b || alike(a.place, b.place) && slices.EqualFunc(a.routes, b.routes, func(r, s *route) bool { return r.match == s.match && alike(r.place, s.place) })
+// sameHost reports whether two virtual hosts decide alike. It is asked again for each domain that they share.
+func (r *envoyReader) sameHost(a, b *host) bool {
+	pair := [2]*host{a, b}
+	same, asked := r.alike[pair]
+	if !asked {
+		same = a == b || alike(a.place, b.place) && slices.EqualFunc(a.routes, b.routes, func(r, s *route) bool { return r.match == s.match && alike(r.place, s.place) })
+		if r.alike == nil {
+			r.alike = map[[2]*host]bool{}
+		}
+		r.alike[pair] = same
+	}
+	return same
 }

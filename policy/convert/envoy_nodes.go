@@ -177,6 +177,15 @@ func (m *envoyMap) child(name string) (c envoyMap, ok bool, err error) {
 	return c, err == nil, err
 }
 
+// within calls use for a field that is a mapping, where it is there.
+func (m *envoyMap) within(name string, use func(envoyMap) error) error {
+	c, ok, err := m.child(name)
+	if !ok {
+		return err
+	}
+	return use(c)
+}
+
 // list returns the elements of a field that is a list.
 func (m *envoyMap) list(name string) ([]*yaml.Node, error) {
 	n, err := m.get(name)

@@ -12,6 +12,7 @@ import (
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -176,7 +177,7 @@ func (c *envoyConverter) tokens(o *envoyOverride, field, text string) (list []st
 		case s == "":
 		case s == "*":
 			star = true
-		case !isToken(s):
+		case !fetch.IsToken(s):
 			what := ""
 			if field != "expose_headers" {
 				what = ", so that every preflight fails there"
@@ -224,15 +225,4 @@ func deltaSeconds(s string) (seconds int64, ok bool) {
 		seconds = min(seconds*10+int64(s[i]-'0'), maxDelta)
 	}
 	return seconds, s != ""
-}
-
-// isToken reports whether text is a token (RFC 9110, 5.6.2).
-func isToken(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if !(c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
-			return false
-		}
-	}
-	return s != ""
 }

@@ -19,7 +19,6 @@ type merged struct {
 	policy    *corsprocv1.Policy
 	proposals []*proposal
 	name      string
-	notes     notes
 }
 
 // finish makes the policy file.
@@ -36,8 +35,8 @@ func (b *builder) finish() (*Result, error) {
 	f.Head = append(f.Head, fmt.Sprintf("Written by corsproc import %s. Read it with corsproc check, and try it as candidates first.", b.kind))
 	f.Head = append(f.Head, b.head.texts...)
 	b.write(f, of)
-	result := &Result{Draft: f, Warnings: b.sortedWarnings()}
-	if err := loads(f); err != nil {
+	result := &Result{File: f.Bytes(), Warnings: b.sortedWarnings()}
+	if err := loads(result.File); err != nil {
 		return nil, fmt.Errorf("the policy file that was made of these files does not load, which is a fault of corsproc: %w", err)
 	}
 	return result, nil
@@ -83,7 +82,6 @@ func (b *builder) merge(proposals []*proposal) (all []*merged, of map[*proposal]
 func dedupe(p *corsprocv1.Policy) {
 	p.AllowOrigins = once(p.AllowOrigins, false)
 	p.AllowOriginRegexes = once(p.AllowOriginRegexes, false)
-	p.DenyOrigins = once(p.DenyOrigins, false)
 	p.AllowMethods = once(p.AllowMethods, false)
 	p.AllowHeaders = once(p.AllowHeaders, true)
 	p.ExposeHeaders = once(p.ExposeHeaders, true)
@@ -134,9 +132,7 @@ func (p *place) letIn(list []*proposal, of map[*proposal]*merged) (kept []*propo
 		m := of[q].policy
 		switch {
 		case len(m.AllowOrigins)+len(m.AllowOriginRegexes) == 0:
-			for _, text := range q.notes.texts {
-				p.notes.add(text)
-			}
+			p.notes.add(q.notes.texts...)
 		case !slices.ContainsFunc(kept, func(k *proposal) bool { return of[k] == of[q] }):
 			kept = append(kept, q)
 		}
@@ -168,9 +164,7 @@ func (h *host) trim(of map[*proposal]*merged) {
 			kept = append(kept, r)
 			continue
 		}
-		for _, text := range r.notes.texts {
-			h.notes.add(text)
-		}
+		h.notes.add(r.notes.texts...)
 	}
 	slices.Reverse(kept)
 	h.routes = kept

@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -119,7 +120,7 @@ func (c *gatewayCORS) names(list []field[string], name string, warn corsWarn) (n
 			text = strings.Trim(text, " \t")
 			switch {
 			case text == "": // an empty element counts for nothing (RFC 9110, 5.6.1)
-			case !nameForm.MatchString(text):
+			case !fetch.IsToken(text):
 				warn(fieldPlace{f.Line, f.Column}, codeNoName, name, fmt.Sprintf("%q is no name, and browsers refuse a list with it as a whole: the list is left out; take it out there and import again", printable.Cut(text)))
 				fit = false
 			default:
@@ -129,9 +130,6 @@ func (c *gatewayCORS) names(list []field[string], name string, warn corsWarn) (n
 	}
 	return names, fit
 }
-
-// nameForm is a token (RFC 9110, 5.6.2): a method or the name of a header.
-var nameForm = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 
 func placeOfValue(list []field[string], value string) fieldPlace {
 	for _, f := range list {

@@ -19,10 +19,11 @@ type gatewayHosts struct {
 	names   map[string]string   // of Envoy's virtual hosts; empty: several
 	matches int
 	work    int
+	regexes map[gatewayPath]gatewayRegex
 }
 
 func newGatewayHosts(b *builder) *gatewayHosts {
-	return &gatewayHosts{b: b, on: map[listenerPort]map[string]*portHost{}, at: map[string]Position{}, names: map[string]string{}}
+	return &gatewayHosts{b: b, on: map[listenerPort]map[string]*portHost{}, at: map[string]Position{}, names: map[string]string{}, regexes: map[gatewayPath]gatewayRegex{}}
 }
 
 // A portHost is a host on one port: what a request finds there is what it is matched with. A request of another host than
@@ -36,8 +37,19 @@ type portHost struct {
 
 type gatewayRegex struct {
 	path  gatewayPath
-	re    *regexp.Regexp
-	start string // with which all of its paths begin
+	re    *regexp.Regexp // nil: it does not compile
+	start string         // with which all of its paths begin
+}
+
+// expression returns an expression for paths, which is compiled once however many hosts and ports have it.
+func (g *gatewayHosts) expression(path gatewayPath) gatewayRegex {
+	r, known := g.regexes[path]
+	if !known {
+		r = gatewayRegex{path: path, start: startOf(path.text)}
+		r.re, _ = regexp.Compile("^(?:" + path.text + ")$")
+		g.regexes[path] = r
+	}
+	return r
 }
 
 const (
@@ -76,16 +88,16 @@ func (g *gatewayHosts) add(l *listener, host string, m *gatewayMatch, at Positio
 	return nil
 }
 
-func (h *portHost) prepare() {
+func (h *portHost) prepare(g *gatewayHosts) {
 	slices.SortStableFunc(h.matches, byPrecedence)
 	h.by = map[gatewayPath][]*gatewayMatch{}
 	for _, m := range h.matches {
 		if m.path.kind == matchRegex && h.by[m.path] == nil {
-			re, err := regexp.Compile("^(?:" + m.path.text + ")$")
-			if err != nil {
+			r := g.expression(m.path)
+			if r.re == nil {
 				continue // it was said where the match was read
 			}
-			h.regexes = append(h.regexes, gatewayRegex{m.path, re, startOf(m.path.text)})
+			h.regexes = append(h.regexes, r)
 		}
 		h.by[m.path] = append(h.by[m.path], m)
 		if m.path.kind != matchPath {
@@ -112,10 +124,10 @@ func startOf(expression string) string {
 }
 
 // taking returns the matches that requests of a path can take, in order, up to the first that takes all of them.
-func (h *portHost) taking(path gatewayPath, work *int) (list []*gatewayMatch) {
+func (h *portHost) taking(path gatewayPath, g *gatewayHosts) (list []*gatewayMatch) {
 	more := func(path gatewayPath) bool { // whether others are reached
 		here := h.by[path]
-		*work += 1 + len(here)
+		g.work += 1 + len(here)
 		list = append(list, here...)
 		return len(here) == 0 || here[len(here)-1].conditional()
 	}
@@ -125,8 +137,8 @@ func (h *portHost) taking(path gatewayPath, work *int) (list []*gatewayMatch) {
 	text := path.text
 	switch path.kind {
 	case matchRegex:
-		*work += 4 * len(h.rest)
-		start := startOf(path.text)
+		g.work += 4 * len(h.rest)
+		start := g.expression(path).start
 		for _, m := range h.rest {
 			if m.path == path {
 				continue
@@ -144,7 +156,7 @@ func (h *portHost) taking(path gatewayPath, work *int) (list []*gatewayMatch) {
 		return list
 	case matchPath:
 		for _, r := range h.regexes {
-			*work += 10
+			g.work += 10
 			if r.re.MatchString(text) && !more(r.path) {
 				return list
 			}
@@ -191,7 +203,7 @@ func (g *gatewayHosts) onPort(port listenerPort, host string) *portHost {
 func (g *gatewayHosts) build(named bool) error {
 	for _, port := range g.ports {
 		for _, h := range g.on[port] {
-			h.prepare()
+			h.prepare(g)
 		}
 	}
 	for _, name := range g.hosts {
@@ -231,7 +243,7 @@ func (g *gatewayHosts) host(name string, there []*portHost, paths map[gatewayPat
 		granted := place{}
 		some, narrowed := false, false
 		for _, p := range there {
-			one := grantFor(p.taking(first.path, &g.work))
+			one := grantFor(p.taking(first.path, g))
 			narrowed = narrowed || one.narrowed
 			if !one.content {
 				continue

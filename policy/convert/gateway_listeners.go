@@ -3,6 +3,7 @@ package convert
 // Tested by gateway_test.go, gateway_random_test.go and golden_test.go.
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -68,7 +69,7 @@ func readListeners(b *builder, objects []*kubernetesObject) (*gatewayListeners, 
 		if o.kubernetesKind != kindGateway {
 			owner.kind = kindListenerSet.kind // of either group
 			parent := object.Spec.ParentRef
-			gateway = gatewayID{kindGateway.kind, or(parent.Namespace, o.namespace()), parent.Name.Value}
+			gateway = gatewayID{kindGateway.kind, cmp.Or(parent.Namespace.Value, o.namespace()), parent.Name.Value}
 		}
 		g.of[owner] = slices.Grow(g.of[owner], 1)
 		for _, spec := range object.Spec.Listeners {
@@ -160,7 +161,7 @@ func (g *gatewayListeners) prepare(r parented) {
 
 // parent returns which Gateway or ListenerSet a parentRef names; a Service, of a mesh, is none.
 func (r parented) parent(ref gatewayRef) (gatewayID, bool) {
-	id := gatewayID{or(ref.Kind, kindGateway.kind), or(ref.Namespace, r.object.namespace()), ref.Name.Value}
+	id := gatewayID{cmp.Or(ref.Kind.Value, kindGateway.kind), cmp.Or(ref.Namespace.Value, r.object.namespace()), ref.Name.Value}
 	if id.kind == kindXListenerSet.kind {
 		id.kind = kindListenerSet.kind
 	}

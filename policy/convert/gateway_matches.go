@@ -6,6 +6,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // A gatewayMatch is a match of a rule of a route: which requests of a host it takes, and what they are granted. The zero
@@ -72,25 +74,24 @@ func (m *gatewayMatch) takesPreflight() (some, all bool) {
 		return false, false
 	}
 	for _, name := range m.headers {
-		if !m.ambient(name) {
+		if !isAmbient(name) {
 			return false, false
 		}
 	}
 	return true, !m.query && len(m.headers) == 0
 }
 
-// ambient reports whether browsers send a header that no script has set, or let a script set it without a preflight (Fetch,
-// CORS-safelisted request-header). All others a preflight has to allow.
-func (m *gatewayMatch) ambient(name string) bool {
+// isAmbient reports whether browsers send a header that no script has set, or let a script set it without a preflight (Fetch,
+// CORS-safelisted request-header), or whether proxies add it. All others a preflight has to allow.
+func isAmbient(name string) bool {
 	name = strings.ToLower(name)
-	return strings.HasPrefix(name, "sec-") || strings.HasPrefix(name, "proxy-") || strings.HasPrefix(name, ":") || strings.HasPrefix(name, "x-forwarded-") ||
+	return fetch.IsForbiddenRequestHeader(name) || fetch.IsSafelistedRequestHeader(name) || strings.HasPrefix(name, ":") || strings.HasPrefix(name, "x-forwarded-") ||
 		strings.HasPrefix(name, "x-envoy-") || strings.HasPrefix(name, "access-control-request-") || slices.Contains(ambientNames, name)
 }
 
-// ambientNames are headers that come without a preflight: safelisted ones, ones of the browser, ones that proxies add.
+// ambientNames are further headers that come without a preflight: ones of the browser, and ones that proxies add.
 var ambientNames = []string{
-	"accept", "accept-charset", "accept-encoding", "accept-language", "authorization", "cache-control", "connection", "content-language", "content-length", "content-type",
-	"cookie", "cookie2", "date", "dnt", "downlink", "dpr", "ect", "expect", "forwarded", "host", "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since",
-	"keep-alive", "last-event-id", "origin", "pragma", "priority", "purpose", "range", "referer", "rtt", "save-data", "service-worker", "set-cookie", "te", "trailer", "transfer-encoding",
-	"upgrade", "upgrade-insecure-requests", "user-agent", "via", "viewport-width", "width", "x-real-ip", "x-request-id",
+	"accept-encoding", "authorization", "cache-control", "content-type", "downlink", "dpr", "ect", "forwarded", "if-match", "if-modified-since", "if-none-match", "if-range",
+	"if-unmodified-since", "last-event-id", "pragma", "priority", "purpose", "range", "rtt", "save-data", "service-worker", "upgrade-insecure-requests", "user-agent",
+	"viewport-width", "width", "x-real-ip", "x-request-id",
 }

@@ -198,11 +198,3 @@ func (s labelSelector) matches(labels kubernetesEntries) bool {
 	}
 	return true
 }
-
-// or returns the value of a field, or what it is where it is not there.
-func or(f field[string], value string) string {
-	if f.Value == "" {
-		return value
-	}
-	return f.Value
-}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -76,13 +77,13 @@ func grantFor(matches []*gatewayMatch) grantedPath {
 
 // approved reports whether pages have to ask a preflight for what a match has for a condition.
 func (m *gatewayMatch) approved() bool {
-	return m.ownHeader() != "" || m.method != "" && !slices.Contains([]string{"GET", "HEAD", "POST"}, m.method)
+	return m.ownHeader() != "" || m.method != "" && !fetch.IsSafelistedMethod(m.method)
 }
 
 // ownHeader returns a header of a match that no request has without a preflight.
 func (m *gatewayMatch) ownHeader() string {
 	for _, name := range m.headers {
-		if !m.ambient(name) {
+		if !isAmbient(name) {
 			return name
 		}
 	}
@@ -139,9 +140,7 @@ func (n *narrowing) meet(terms place) {
 	}
 	p := *m.policies[0]
 	p.notes.texts = append(p.notes.texts, n.now.notes.texts...)
-	for _, text := range terms.policies[0].notes.texts {
-		p.notes.add(text)
-	}
+	p.notes.add(terms.policies[0].notes.texts...)
 	n.now = &p
 }
 
@@ -159,7 +158,7 @@ func (n *narrowing) shut(m *gatewayMatch) {
 	case len(m.terms.policies) > 0 && n.within(m.terms):
 	case header != "" && !slices.Contains(p.AllowHeaders, "*"):
 		p.AllowHeaders = slices.DeleteFunc(p.AllowHeaders, func(s string) bool { return strings.EqualFold(s, header) })
-	case m.method != "" && !slices.Contains([]string{"GET", "HEAD", "POST"}, m.method) && !slices.Contains(p.AllowMethods, "*"):
+	case m.method != "" && !fetch.IsSafelistedMethod(m.method) && !slices.Contains(p.AllowMethods, "*"):
 		p.AllowMethods = slices.DeleteFunc(p.AllowMethods, func(s string) bool { return s == m.method })
 	default:
 		n.request(m.terms)

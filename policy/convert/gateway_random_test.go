@@ -233,9 +233,9 @@ func TestGatewayRandom(t *testing.T) {
 				may := mayRead == browser.Readable || mayRead == browser.Undecided && f.origin == naiveOwn && routed
 				switch {
 				case may && !can:
-					t.Fatalf("seed %d, gateway %d: %+v is readable, and is not by the rules:\n%s\n%s", seed, gateway, f, text, result.Draft.Bytes())
+					t.Fatalf("seed %d, gateway %d: %+v is readable, and is not by the rules:\n%s\n%s", seed, gateway, f, text, result.File)
 				case can && !may && f.origin != naiveOwn && len(result.Warnings) == 0:
-					t.Fatalf("seed %d, gateway %d: %+v is not readable, without a warning:\n%s\n%s", seed, gateway, f, text, result.Draft.Bytes())
+					t.Fatalf("seed %d, gateway %d: %+v is not readable, without a warning:\n%s\n%s", seed, gateway, f, text, result.File)
 				}
 				theirs = theirs || can
 			}

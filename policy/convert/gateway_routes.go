@@ -3,6 +3,7 @@ package convert
 // Tested by gateway_test.go, gateway_random_test.go and golden_test.go.
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -184,7 +185,7 @@ func (g *gatewayReading) match(o *kubernetesObject, path string, spec httpRouteM
 	for _, h := range spec.Headers {
 		m.headers = append(m.headers, h.Name.Value)
 	}
-	if spec.Path.Value.Set() && !g.setPath(m, path+".path", o, spec.Path.Value, or(spec.Path.Type, "PathPrefix")) {
+	if spec.Path.Value.Set() && !g.setPath(m, path+".path", o, spec.Path.Value, cmp.Or(spec.Path.Type.Value, "PathPrefix")) {
 		return nil
 	}
 	return m
@@ -248,7 +249,7 @@ func (g *gatewayReading) grpcRoute(o *kubernetesObject) (*gatewayRoute, error) {
 				m.headers = append(m.headers, h.Name.Value)
 			}
 			service, method := spec.Method.Service, spec.Method.Method
-			path, kind := service, or(spec.Method.Type, "Exact")
+			path, kind := service, cmp.Or(spec.Method.Type.Value, "Exact")
 			if !path.Set() {
 				path = method
 			}

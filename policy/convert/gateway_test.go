@@ -30,7 +30,7 @@ func imported(t *testing.T, kind string, sources ...Source) string {
 		t.Fatal(err)
 	}
 	var b strings.Builder
-	b.Write(r.Draft.Bytes())
+	b.Write(r.File)
 	for _, w := range r.Warnings {
 		fmt.Fprintf(&b, "--- %s:%d:%d: %s [%s]: %s\n", w.File, w.Line, w.Column, w.Field, w.Code, w.Message)
 	}
@@ -170,10 +170,10 @@ func TestEnvoyGatewayOrigins(t *testing.T) {
 
 func loaded(t *testing.T, r *Result) *policy.Set {
 	t.Helper()
-	content := &policyfile.Content{Files: []policyfile.File{{Name: "policies.yaml", Data: r.Draft.Bytes()}}}
+	content := &policyfile.Content{Files: []policyfile.File{{Name: "policies.yaml", Data: r.File}}}
 	compiled := content.Compile()
 	if compiled.Set == nil {
-		t.Fatalf("%v\n%s", compiled.Findings, r.Draft.Bytes())
+		t.Fatalf("%v\n%s", compiled.Findings, r.File)
 	}
 	return compiled.Set
 }
@@ -324,7 +324,7 @@ func FuzzGateway(f *testing.F) {
 			if err != nil && !errors.As(err, &input) {
 				t.Errorf("%s: %v", kind, err)
 			}
-			if r != nil && slices.ContainsFunc(r.Draft.Bytes(), func(c byte) bool { return c < ' ' && c != '\n' }) {
+			if r != nil && slices.ContainsFunc(r.File, func(c byte) bool { return c < ' ' && c != '\n' }) {
 				t.Errorf("%s: a control character in the file", kind)
 			}
 		}

@@ -23,7 +23,7 @@ func goldenOf(t *testing.T, kind string, sources ...Source) string {
 	for _, w := range r.Warnings {
 		fmt.Fprintf(&b, "%s:%d:%d: %s: %s [%s]\n", w.File, w.Line, w.Column, w.Field, w.Message, w.Code)
 	}
-	return b.String() + "---\n" + string(r.Draft.Bytes())
+	return b.String() + "---\n" + string(r.File)
 }
 
 // TestEnvoyGolden holds what becomes of each fixture of Envoy's, its warnings with it. What it means to browsers is held

@@ -93,8 +93,8 @@ func TestFilesInAnyOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if string(first.Draft.Bytes()) != string(again.Draft.Bytes()) {
-				t.Errorf("%s: it is\n%s\nand in another order\n%s", name, first.Draft.Bytes(), again.Draft.Bytes())
+			if string(first.File) != string(again.File) {
+				t.Errorf("%s: it is\n%s\nand in another order\n%s", name, first.File, again.File)
 			}
 		}
 	}
@@ -121,12 +121,12 @@ func FuzzKubernetesKinds(f *testing.F) {
 				}
 				continue
 			}
-			text := r.Draft.Bytes()
+			text := r.File
 			if c := (&policyfile.Content{Files: []policyfile.File{{Name: "p.yaml", Data: text}}}).Compile(); c.Set == nil {
 				t.Fatalf("%s: it does not load:\n%s", kind, text)
 			}
 			again, err := Convert(kind, []Source{{Name: "f.yaml", Data: data}})
-			if err != nil || string(again.Draft.Bytes()) != string(text) {
+			if err != nil || string(again.File) != string(text) {
 				t.Fatalf("%s: another time it is\n%s\n%v", kind, text, err)
 			}
 			for _, w := range r.Warnings {

@@ -97,9 +97,7 @@ func (i *ingress) readCORS(b *builder) (place, error) {
 	}
 	i.addOrigins(b, q, origins, at)
 	if len(q.policy.AllowOrigins)+len(q.policy.AllowOriginRegexes) == 0 {
-		for _, text := range q.notes.texts {
-			p.notes.add(text)
-		}
+		p.notes.add(q.notes.texts...)
 		p.notes.add("no origin is left of cors-allow-origin, so there is no CORS")
 		return p, nil
 	}

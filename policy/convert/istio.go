@@ -139,7 +139,8 @@ type istioReader struct {
 	byName   map[string]*istioVS // those without hosts, which others delegate to
 	gateways map[string]*istioGateway
 	places   map[*istioCORS]place
-	merged   int // routes that delegates made
+	merged   int                    // routes that delegates made
+	heard    map[listening]listened // what a gateway listens for on behalf of a namespace
 }
 
 // readIstio reads VirtualServices, and Gateways where they are beside them.
@@ -148,7 +149,7 @@ func readIstio(b *builder, sources []Source) error {
 	if err != nil {
 		return err
 	}
-	r := &istioReader{b: b, byName: map[string]*istioVS{}, gateways: map[string]*istioGateway{}, places: map[*istioCORS]place{}}
+	r := &istioReader{b: b, byName: map[string]*istioVS{}, gateways: map[string]*istioGateway{}, heard: map[listening]listened{}, places: map[*istioCORS]place{}}
 	found := false
 	for _, o := range objects {
 		if o.kind == "Gateway" {

@@ -117,41 +117,56 @@ func (r *istioReader) hostsAt(v *istioVS, gateway string) (hosts []string) {
 	if g == nil {
 		return hosts
 	}
-	listens, names := g.listens(v.namespace(), gateway)
+	key := listening{gateway, v.namespace()}
+	at, ok := r.heard[key]
+	if !ok {
+		at = g.listens(key)
+		r.heard[key] = at
+	}
 	var both []string
 	for _, h := range hosts {
-		if listens.covers(h) {
+		if at.index.covers(h) {
 			both = append(both, h)
 		}
 	}
-	for _, name := range names {
-		if !own[name] && own.around(name) != "" {
-			both = append(both, name)
+	if slices.ContainsFunc(hosts, func(h string) bool { return strings.HasPrefix(h, "*") }) { // else none is around another
+		for _, name := range at.names {
+			if !own[name] && own.around(name) != "" {
+				both = append(both, name)
+			}
 		}
 	}
 	return once(both, false)
 }
 
-// listens returns the hosts for which a gateway listens on behalf of a namespace, as an index and in their order.
-func (g *istioGateway) listens(namespace, gateway string) (hostIndex, []string) {
-	index := hostIndex{}
-	var names []string
+// listening is a gateway, and the namespace on whose behalf it listens.
+type listening struct{ gateway, namespace string }
+
+// listened are the hosts for which it does, as an index and in their order.
+type listened struct {
+	index hostIndex
+	names []string
+}
+
+// listens returns the hosts for which the gateway listens.
+func (g *istioGateway) listens(on listening) listened {
+	at := listened{index: hostIndex{}}
 	for _, s := range g.Spec.Servers {
 		for _, f := range s.Hosts {
 			of, name, ok := strings.Cut(f.Value, "/")
 			if !ok {
 				name = f.Value
-			} else if of != "*" && of != namespace && !(of == "." && strings.HasPrefix(gateway, namespace+"/")) {
+			} else if of != "*" && of != on.namespace && !(of == "." && strings.HasPrefix(on.gateway, on.namespace+"/")) {
 				continue
 			}
 			name = strings.ToLower(name)
-			if !index[name] {
-				index[name] = true
-				names = append(names, name)
+			if !at.index[name] {
+				at.index[name] = true
+				at.names = append(at.names, name)
 			}
 		}
 	}
-	return index, names
+	return at
 }
 
 // fullName returns the name of a host: a name without dots is a service of the namespace (ResolveShortnameToFQDN).

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"github.com/corsproc/corsproc/policy/printable"
 )
 
@@ -147,7 +148,7 @@ func (c *istioCORS) refused() (fieldPlace, string) {
 	}
 	for _, list := range [][]field[string]{c.AllowHeaders, c.ExposeHeaders} {
 		for _, name := range list {
-			if !isToken(name.Value) {
+			if !fetch.IsToken(name.Value) {
 				return placeOf(name), printable.Cut(strconv.Quote(name.Value)) + " is no name of a header"
 			}
 		}

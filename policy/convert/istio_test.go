@@ -71,7 +71,7 @@ func TestIstio(t *testing.T) {
 				differences[how]++
 				if (how == "wider" && !codes[codeListeners] || len(codes) == 0) && !failed {
 					failed = true
-					t.Errorf("%s: %s: %s: ours %+v, theirs %+v\n%s\n%s", name, how, q, ours, theirs, inputs[name], results[name].Draft.Bytes())
+					t.Errorf("%s: %s: %s: ours %+v, theirs %+v\n%s\n%s", name, how, q, ours, theirs, inputs[name], results[name].File)
 				}
 			}
 			client.CloseIdleConnections()
@@ -241,7 +241,7 @@ func TestIstioBounds(t *testing.T) {
 		one := head("one") + "  hosts: [a.example.com]\n  http:\n" + strings.Repeat(route("/a"), 600)
 		other := strings.ReplaceAll(strings.Replace(one, "one", "other", 1), "https://a", "https://b")
 		r, err := Convert("istio", []Source{{Name: "a.yaml", Data: []byte(one + other)}})
-		if err != nil || len(r.Warnings) != 1 || r.Warnings[0].Code != codeOrder || !strings.Contains(string(r.Draft.Bytes()), "policies: [none]") {
+		if err != nil || len(r.Warnings) != 1 || r.Warnings[0].Code != codeOrder || !strings.Contains(string(r.File), "policies: [none]") {
 			t.Errorf("%v, %v", r, err)
 		}
 	})

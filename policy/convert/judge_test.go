@@ -186,9 +186,9 @@ func compare(ours, theirs verdict) string {
 // setOf returns the set of what was imported.
 func setOf(t *testing.T, r *Result) *policy.Set {
 	t.Helper()
-	c := (&policyfile.Content{Files: []policyfile.File{{Name: "policies.yaml", Data: r.Draft.Bytes()}}}).Compile()
+	c := (&policyfile.Content{Files: []policyfile.File{{Name: "policies.yaml", Data: r.File}}}).Compile()
 	if c.Set == nil {
-		t.Fatalf("it does not load: %v\n%s", c.Findings, r.Draft.Bytes())
+		t.Fatalf("it does not load: %v\n%s", c.Findings, r.File)
 	}
 	return c.Set
 }

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy"
-	"github.com/corsproc/corsproc/policy/draft"
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	"github.com/corsproc/corsproc/policy/printable"
@@ -167,10 +166,10 @@ func domainFaults(hosts []*host) map[string]string {
 }
 
 // loads says what keeps a file from being loaded: as it is written, for its text, and then as a set.
-func loads(f *draft.File) error {
+func loads(data []byte) error {
 	var faults []error
 	set := &corsprocv1.PolicySet{}
-	read := policyfile.ParseMessage(policyfile.File{Name: "policies.yaml", Data: f.Bytes()}, set, nil)
+	read := policyfile.ParseMessage(policyfile.File{Name: "policies.yaml", Data: data}, set, nil)
 	for _, found := range policyfile.Errors(read.Findings()) {
 		faults = append(faults, fmt.Errorf("%s: %s", found.GetField(), printable.Cut(found.GetMessage())))
 	}

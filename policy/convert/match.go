@@ -14,11 +14,10 @@ type matchKind string
 
 // The fields of a route in a policy file.
 const (
-	matchPath      matchKind = "path"
-	matchPrefix    matchKind = "prefix"
-	matchSegments  matchKind = "path_separated_prefix"
-	matchRegex     matchKind = "regex"
-	matchRouteName matchKind = "route_name"
+	matchPath     matchKind = "path"
+	matchPrefix   matchKind = "prefix"
+	matchSegments matchKind = "path_separated_prefix"
+	matchRegex    matchKind = "regex"
 )
 
 // everyPath covers what "/" begins, which is every path.
@@ -42,7 +41,7 @@ func (m match) covers(n match) bool {
 
 // meets reports whether a path may be one of both.
 func (m match) meets(n match) bool {
-	if m.kind == matchRegex || n.kind == matchRegex || m.kind == matchRouteName || n.kind == matchRouteName {
+	if m.kind == matchRegex || n.kind == matchRegex {
 		return true
 	}
 	if m.covers(n) || n.covers(m) {

@@ -44,18 +44,15 @@ func meetPolicies(p, q *corsprocv1.Policy) *corsprocv1.Policy {
 		AllowMethods:        both(p.AllowMethods, q.AllowMethods, false),
 		AllowHeaders:        both(p.AllowHeaders, q.AllowHeaders, true),
 		ExposeHeaders:       both(p.ExposeHeaders, q.ExposeHeaders, true),
-		DenyOrigins:         p.DenyOrigins,
-	}
-	for _, s := range q.DenyOrigins {
-		if !slices.Contains(m.DenyOrigins, s) {
-			m.DenyOrigins = append(m.DenyOrigins[:len(m.DenyOrigins):len(m.DenyOrigins)], s)
-		}
 	}
 	take := func(from, other *corsprocv1.Policy) {
-		all := slices.Contains(other.AllowOrigins, "*")
+		there := map[string]bool{}
+		for _, s := range other.AllowOrigins {
+			there[s] = true
+		}
+		all := there["*"]
 		for _, s := range from.AllowOrigins {
-			has := slices.Contains(other.AllowOrigins, s) || all && (s != "null" || !other.AllowCredentials)
-			if has && !slices.Contains(m.AllowOrigins, s) {
+			if there[s] || all && (s != "null" || !other.AllowCredentials) {
 				m.AllowOrigins = append(m.AllowOrigins, s)
 			}
 		}
@@ -67,6 +64,7 @@ func meetPolicies(p, q *corsprocv1.Policy) *corsprocv1.Policy {
 	}
 	take(p, q)
 	take(q, p)
+	m.AllowOrigins = once(m.AllowOrigins, false)
 	if p.MaxAge != nil && q.MaxAge != nil {
 		m.MaxAge = p.MaxAge
 		if d, e := durationOf(p.GetMaxAge()), durationOf(q.GetMaxAge()); e < d {

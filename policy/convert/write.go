@@ -73,8 +73,6 @@ func (m match) set(t *corsprocv1.Route) {
 		t.PathSeparatedPrefix = m.text
 	case matchRegex:
 		t.Regex = m.text
-	case matchRouteName:
-		t.RouteName = m.text
 	}
 }
 
@@ -92,15 +90,10 @@ func (m *merged) comments() (texts []string) {
 				texts = append(texts, "from "+from)
 			}
 		}
-		for _, text := range p.notes.texts {
-			all.add(text)
-		}
+		all.add(p.notes.texts...)
 	}
 	if more := len(seen) - maxFrom; more > 0 {
 		texts = append(texts, fmt.Sprintf("and from %d more places", more))
-	}
-	for _, text := range m.notes.texts {
-		all.add(text)
 	}
 	return append(texts, all.texts...)
 }
