@@ -3,6 +3,7 @@ package main
 // Tested by commands_test.go.
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -27,3 +28,6 @@ func takesSome(what string) cobra.PositionalArgs {
 		return fmt.Errorf("%s takes %s, but was given none", cmd.Name(), what)
 	}
 }
+
+// errStdinTwice is about several arguments that stand for standard input.
+var errStdinTwice = errors.New("standard input (-) can be read only once")

@@ -45,7 +45,7 @@ The exit status is 0 if all of them load, 1 if findings keep one from loading, a
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		stdins := countOf(args, policyfile.Stdin)
 		if stdins > 1 {
-			return errors.New("standard input (-) can be read only once")
+			return errStdinTwice
 		}
 		if *fix && stdins > 0 {
 			return errors.New("standard input (-) cannot be corrected in place")

@@ -41,7 +41,7 @@ called wrongly or a policy file is bad.`,
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if countOf(args, policyfile.Stdin) > 1 {
-			return errors.New("standard input (-) can be read only once")
+			return errStdinTwice
 		}
 		before, errBefore := loadPolicies(args[0], cmd.InOrStdin(), cmd.ErrOrStderr())
 		after, errAfter := loadPolicies(args[1], cmd.InOrStdin(), cmd.ErrOrStderr())
@@ -72,12 +72,6 @@ const maxPlaces = 10
 // writeDiff writes a difference for people: the places, and under them a line for each change.
 func writeDiff(w io.Writer, diff *corsprocv1.Diff, color bool) error {
 	var b bytes.Buffer
-	paint := func(sgr, text string) string {
-		if !color {
-			return text
-		}
-		return "\x1b[" + sgr + "m" + text + "\x1b[0m"
-	}
 	for i, d := range diff.GetDifferences() {
 		if i > 0 {
 			b.WriteByte('\n')
@@ -88,7 +82,7 @@ func writeDiff(w io.Writer, diff *corsprocv1.Diff, color bool) error {
 				fmt.Fprintf(&b, "and %d more places\n", more)
 				break
 			}
-			b.WriteString(paint(bold, printable.Line(printable.Text(p.GetText()))) + "\n")
+			b.WriteString(printable.Paint(color, bold, printable.Line(printable.Text(p.GetText()))) + "\n")
 		}
 		for _, c := range d.GetChanges() {
 			sign, sgr := "~", yellow
@@ -98,7 +92,7 @@ func writeDiff(w io.Writer, diff *corsprocv1.Diff, color bool) error {
 			case "loss":
 				sign, sgr = "-", red
 			}
-			b.WriteString("  " + paint(sgr, sign+" "+printable.Line(printable.Text(c.GetText()))) + "\n")
+			b.WriteString("  " + printable.Paint(color, sgr, sign+" "+printable.Line(printable.Text(c.GetText()))) + "\n")
 		}
 	}
 	if len(diff.GetDifferences()) == 0 {

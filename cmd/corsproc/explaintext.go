@@ -150,11 +150,7 @@ func (t *explanationText) line(label, text string) {
 
 // paint colours a text.
 func (t *explanationText) paint(sgr, text string) string {
-	text = printable.Text(text)
-	if !t.color {
-		return text
-	}
-	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
+	return printable.Paint(t.color, sgr, printable.Text(text))
 }
 
 // outcomeOf writes a verdict with its reason, and one of them where both say the same.

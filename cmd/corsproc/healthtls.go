@@ -63,13 +63,9 @@ func (h *healthTLS) credentials() (credentials.TransportCredentials, error) {
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: h.serverName, InsecureSkipVerify: h.insecure}
 	if h.ca != "" {
-		data, err := readPEM(h.ca)
-		if err != nil {
-			return nil, failed(fmt.Errorf("--tls-ca: %w", err))
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(data) {
-			return nil, failed(fmt.Errorf("--tls-ca: %q holds no certificate in PEM form", h.ca))
+		var err error
+		if config.RootCAs, err = readCAs("--tls-ca", h.ca); err != nil {
+			return nil, failed(err)
 		}
 	}
 	if h.cert != "" {
@@ -96,4 +92,17 @@ func readPEM(name string) ([]byte, error) {
 		return nil, fmt.Errorf("%q is larger than %d bytes", name, most)
 	}
 	return data, err
+}
+
+// readCAs reads the certificates that the value of a flag names, to be trusted.
+func readCAs(flag, file string) (*x509.CertPool, error) {
+	data, err := readPEM(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		return nil, fmt.Errorf("%s: %q holds no certificate in PEM form", flag, file)
+	}
+	return pool, nil
 }

@@ -61,7 +61,7 @@ none of them has an object of the kind; nothing is on standard output then.`,
 			return fmt.Errorf("%q is no KIND that import knows; write %s%s", kind, strings.Join(convert.Kinds(), ", "), hint)
 		}
 		if countOf(files, policyfile.Stdin) > 1 {
-			return errors.New("standard input (-) can be read only once")
+			return errStdinTwice
 		}
 		sources, err := readSources(cmd, files)
 		if err != nil {

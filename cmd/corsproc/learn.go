@@ -71,7 +71,7 @@ after Ctrl-C, which prints what is known so far.`,
 			stdins++
 		}
 		if stdins > 1 {
-			return errors.New("standard input (-) can be read only once")
+			return errStdinTwice
 		}
 		if flags.Changed("policies") {
 			if call.policies == "" {

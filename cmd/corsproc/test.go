@@ -53,7 +53,7 @@ policies are bad, there is nothing to run, or the command is called wrongly.`,
 	format := addFormat(cmd, "text", "json", "junit")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if countOf(args, policyfile.Stdin) > 1 {
-			return errors.New("standard input (-) can be read only once")
+			return errStdinTwice
 		}
 		r := policytest.Run(args, cmd.InOrStdin())
 		stderr := cmd.ErrOrStderr()

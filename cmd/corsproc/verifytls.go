@@ -4,7 +4,6 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 
@@ -38,13 +37,9 @@ func (v *verifyTLS) check() error {
 func (v *verifyTLS) config() (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: v.insecure}
 	if v.ca != "" {
-		data, err := readPEM(v.ca)
-		if err != nil {
-			return nil, fmt.Errorf("--ca: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(data) {
-			return nil, fmt.Errorf("--ca: %q holds no certificate in PEM form", v.ca)
+		var err error
+		if config.RootCAs, err = readCAs("--ca", v.ca); err != nil {
+			return nil, err
 		}
 	}
 	if v.cert != "" {

@@ -25,20 +25,16 @@ func WriteAnnotated(w io.Writer, findings []*corsprocv1.Finding, files []File, c
 		}
 		texts[validText(files[i].Name)] = &fileLines{data: bytes.TrimPrefix(files[i].Data, []byte("\uFEFF"))}
 	}
-	paint := func(sgr, text string) string { return text }
-	if color {
-		paint = func(sgr, text string) string { return "\x1b[" + sgr + "m" + text + "\x1b[0m" }
-	}
 	var b bytes.Buffer
 	for _, f := range findings {
 		at, rest := textLineOf(f)
 		if safe := printable.Line(at + rest); safe != at+rest {
 			at, rest = "", safe
 		}
-		b.WriteString(paint("1", at) + rest + "\n")
+		b.WriteString(printable.Paint(color, "1", at) + rest + "\n")
 		if file := texts[f.GetFile()]; file != nil {
 			if shown, blanks := file.pointAt(int(f.GetLine()), int(f.GetColumn())); shown != "" {
-				b.WriteString("    " + printable.LineOfWidth(shown) + "\n    " + blanks + paint(severityColors[f.GetSeverity()], "^") + "\n")
+				b.WriteString("    " + printable.LineOfWidth(shown) + "\n    " + blanks + printable.Paint(color, severityColors[f.GetSeverity()], "^") + "\n")
 			}
 		}
 	}

@@ -19,27 +19,21 @@ import (
 // colours.
 func WriteText(w io.Writer, results *corsprocv1.TestResults, verbose, color bool) error {
 	var b bytes.Buffer
-	paint := func(sgr, text string) string {
-		if !color {
-			return text
-		}
-		return "\x1b[" + sgr + "m" + text + "\x1b[0m"
-	}
 	unrun := 0
 	for _, file := range results.GetFiles() {
 		if len(file.GetFindings()) > 0 {
 			unrun++
 		}
 		for _, t := range file.GetTests() {
-			heading := paint("1", printable.Line(place(t.GetAt()))) + printable.Line(": "+printable.Cut(t.GetName()))
+			heading := printable.Paint(color, "1", printable.Line(place(t.GetAt()))) + printable.Line(": "+printable.Cut(t.GetName()))
 			switch {
 			case !t.GetPassed():
-				b.WriteString(paint("31", "FAIL") + "  " + heading + "\n")
+				b.WriteString(printable.Paint(color, "31", "FAIL") + "  " + heading + "\n")
 				for _, line := range aboutFailure(t) {
 					b.WriteString("      " + line.String() + "\n")
 				}
 			case verbose:
-				b.WriteString(paint("32", "ok") + "    " + heading + ": " + withReason(t.GetGot(), t.GetGotReason()) + "\n")
+				b.WriteString(printable.Paint(color, "32", "ok") + "    " + heading + ": " + withReason(t.GetGot(), t.GetGotReason()) + "\n")
 			}
 		}
 	}

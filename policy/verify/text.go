@@ -21,7 +21,7 @@ const maxShown = 10
 func WriteText(w io.Writer, m *corsprocv1.Verification, color bool) error {
 	t := textWriter{color: color}
 	for _, d := range m.GetDiagnoses() {
-		t.line("%s %s", t.paint("33", "["+d.GetCode()+"]"), printable.Cut(d.GetMessage()))
+		t.line("%s %s", printable.Paint(t.color, "33", "["+d.GetCode()+"]"), printable.Cut(d.GetMessage()))
 	}
 	type at struct{ url, place string }
 	differences, findings := map[at][]*corsprocv1.AnswerDifference{}, map[at][]*corsprocv1.AnswerFinding{}
@@ -54,13 +54,6 @@ type textWriter struct {
 	color bool
 }
 
-func (t *textWriter) paint(sgr, text string) string {
-	if !t.color {
-		return text
-	}
-	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
-}
-
 // line writes a line. What others made is escaped already; a line is no command to what runs a build either.
 func (t *textWriter) line(format string, args ...any) {
 	t.b.WriteString(printable.Line(fmt.Sprintf(format, args...)) + "\n")
@@ -76,14 +69,14 @@ func (t *textWriter) place(p *corsprocv1.VerifiedPlace, differences []*corsprocv
 			findings = append(findings, f)
 		}
 	}
-	verdict := t.paint("32", "agree")
+	verdict := printable.Paint(t.color, "32", "agree")
 	if len(differences)+len(findings) > 0 {
-		verdict = t.paint("31", fmt.Sprintf("%s, %s", plural(len(differences), "difference"), plural(len(found), "finding")))
+		verdict = printable.Paint(t.color, "31", fmt.Sprintf("%s, %s", plural(len(differences), "difference"), plural(len(found), "finding")))
 	}
 	if p.GetQuestions() == 0 {
-		verdict = t.paint("31", "no answer")
+		verdict = printable.Paint(t.color, "31", "no answer")
 	}
-	t.line("%s (%s): %s: %s", t.paint("1", printable.Cut(p.GetUrl())), printable.Cut(p.GetPlace()), plural(int(p.GetQuestions()), "question"), verdict)
+	t.line("%s (%s): %s: %s", printable.Paint(t.color, "1", printable.Cut(p.GetUrl())), printable.Cut(p.GetPlace()), plural(int(p.GetQuestions()), "question"), verdict)
 	for i, d := range differences {
 		if i == maxShown && len(differences) > maxShown+1 {
 			t.line("  and %d more differences", len(differences)-maxShown)
@@ -103,7 +96,7 @@ func (t *textWriter) place(p *corsprocv1.VerifiedPlace, differences []*corsprocv
 		if n := groups[f.GetCode()+"\n"+f.GetMessage()]; n > 1 {
 			of += fmt.Sprintf(" and %d more", n-1)
 		}
-		t.line("  %s %s: %s", t.paint("33", "["+f.GetCode()+"]"), of, printable.Cut(f.GetMessage()))
+		t.line("  %s %s: %s", printable.Paint(t.color, "33", "["+f.GetCode()+"]"), of, printable.Cut(f.GetMessage()))
 	}
 }
 
@@ -113,7 +106,7 @@ func (t *textWriter) difference(d *corsprocv1.AnswerDifference) {
 	if d.GetCredentials() {
 		with = ", with credentials"
 	}
-	t.line("  %s %s%s", t.paint("31", "["+d.GetEffect()+"]"), printable.Cut(q.String()), with)
+	t.line("  %s %s%s", printable.Paint(t.color, "31", "["+d.GetEffect()+"]"), printable.Cut(q.String()), with)
 	t.answer("expected", d.GetExpected(), d.GetGot())
 	t.answer("got", d.GetGot(), d.GetExpected())
 }
