@@ -1,11 +1,14 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -191,10 +194,12 @@ func TestPageExplains(t *testing.T) {
 }
 
 func TestPageShowsWhyAReloadFailed(t *testing.T) {
-	r := start(t, pagePolicies, nil)
+	files := newUnwatched(t, pagePolicies)
+	r := start(t, pagePolicies, func(s *Settings) { s.Policies = files.path })
+	r.path = files.path
 	b := newTab(t)
 	b.open("http://"+r.admin+"/", `document.querySelector("#reloads-rows li")`)
-	r.write(strings.Replace(pagePolicies, "https://shop.example.com]", "https://Shop.example.com/<img src=x onerror=alert(1)>]", 1))
+	files.write(strings.Replace(pagePolicies, "https://shop.example.com]", "https://Shop.example.com/<img src=x onerror=alert(1)>]", 1))
 	b.do("reloading", chromedp.Click(chromedp.CSS("#reload")))
 	b.says("reload-result", r.path+":3:21: ")
 	b.says("failure", r.path+":3:21")
@@ -203,7 +208,7 @@ func TestPageShowsWhyAReloadFailed(t *testing.T) {
 	b.waitFor("the title says it", `document.title === "corsproc: policy files not loaded"`)
 	b.lookedAt("failed")
 
-	r.write(strings.Replace(pagePolicies, "[PUT]", "[PUT, DELETE]", 1))
+	files.write(strings.Replace(pagePolicies, "[PUT]", "[PUT, DELETE]", 1))
 	b.do("reloading", chromedp.Click(chromedp.CSS("#reload")))
 	b.says("reload-result", "reloaded")
 	b.waitFor("it is repaired", `document.getElementById("failure").hidden`)
@@ -219,6 +224,34 @@ func TestPageShowsWhyAReloadFailed(t *testing.T) {
 		if !strings.Contains(text, "status of 400") {
 			t.Errorf("the console says: %s", text)
 		}
+	}
+}
+
+// unwatched are policy files whose changes nobody hears of, so that the look that is asked for is what finds them: they are
+// behind a symbolic link further up than what is watched.
+type unwatched struct {
+	t       *testing.T
+	path    string
+	link    string
+	changes int
+}
+
+func newUnwatched(t *testing.T, policies string) *unwatched {
+	link := filepath.Join(t.TempDir(), "current")
+	u := &unwatched{t: t, path: filepath.Join(link, "some", "where", "policies.yaml"), link: link}
+	u.write(policies)
+	return u
+}
+
+// write puts other policies in the place of those that are there.
+func (u *unwatched) write(policies string) {
+	u.t.Helper()
+	u.changes++
+	version := fmt.Sprintf("%s-%d", u.link, u.changes)
+	where := filepath.Join(version, "some", "where")
+	if err := errors.Join(os.MkdirAll(where, 0o700), os.WriteFile(filepath.Join(where, "policies.yaml"), []byte(policies), 0o600),
+		os.Symlink(version, u.link+"~"), os.Rename(u.link+"~", u.link)); err != nil {
+		u.t.Fatal(err)
 	}
 }
 
