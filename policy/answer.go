@@ -1,9 +1,12 @@
 package policy
 
+// Tested by cases_test.go and policy/casetable/testdata/, and naive_test.go.
+
 import (
 	"bytes"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
@@ -32,10 +35,7 @@ const (
 	varyPrivate   = "Access-Control-Request-Private-Network"
 )
 
-const (
-	statusNoContent = 204
-	statusForbidden = 403
-)
+const statusForbidden = 403
 
 // rejectedBody is what someone reads who opens the answer to a rejected request.
 const rejectedBody = "This request was refused: pages of its origin may not send it here.\n"
@@ -51,11 +51,11 @@ type answer struct {
 	privateNetwork    bool // asked for
 	privateOffered    bool // a policy of the place grants it to who asks, so that answers depend on it
 
-	grant  *grant   // whose headers are sent; nil: none are
-	origin string   // the value of Access-Control-Allow-Origin, where grant is set
-	timing string   // the value of Timing-Allow-Origin; empty: the upstream's stays
-	method string   // a preflight's requested method where it may be echoed, else empty
-	names  []string // a preflight's lines of requested field names, not validated
+	grant  *compiled.Policy // whose headers are sent; nil: none are
+	origin string           // the value of Access-Control-Allow-Origin, where grant is set
+	timing string           // the value of Timing-Allow-Origin; empty: the upstream's stays
+	method string           // a preflight's requested method where it may be echoed, else empty
+	names  []string         // a preflight's lines of requested field names, not validated
 }
 
 // AppendImmediate appends the headers of the immediate answer to dst and returns them with its status and body; the body
@@ -81,16 +81,16 @@ func (d *Decision) AppendImmediate(dst []Header) (status int, headers []Header, 
 	if v := a.allowHeaders(); v != "" {
 		dst = append(dst, Header{fetch.AllowHeaders, v})
 	}
-	if a.grant.maxAge != "" {
-		dst = append(dst, Header{fetch.MaxAge, a.grant.maxAge})
+	if a.grant.MaxAge != "" {
+		dst = append(dst, Header{fetch.MaxAge, a.grant.MaxAge})
 	}
-	if a.privateNetwork && a.grant.privateNetwork {
+	if a.privateNetwork && a.grant.PrivateNetwork {
 		dst = append(dst, Header{fetch.AllowPrivateNetwork, "true"})
 	}
 	if vary := a.varyPreflight(); vary != "" {
 		dst = append(dst, Header{HeaderVary, vary})
 	}
-	return a.grant.preflightStatus, dst, ""
+	return a.grant.PreflightStatus, dst, ""
 }
 
 // varyPreflight returns the value of Vary of a preflight's answer; empty: it has none.
@@ -168,11 +168,11 @@ func hasElement(list []byte, name string) bool {
 // appendGrant appends what answers to preflights and to other requests have in common.
 func (a *answer) appendGrant(dst []Header) []Header {
 	dst = append(dst, Header{fetch.AllowOrigin, a.origin})
-	if a.grant.credentials {
+	if a.grant.Credentials {
 		dst = append(dst, Header{fetch.AllowCredentials, "true"})
 	}
-	if a.grant.exposeHeaders != "" {
-		dst = append(dst, Header{fetch.ExposeHeaders, a.grant.exposeHeaders})
+	if a.grant.ExposeHeaders != "" {
+		dst = append(dst, Header{fetch.ExposeHeaders, a.grant.ExposeHeaders})
 	}
 	return dst
 }
@@ -180,18 +180,18 @@ func (a *answer) appendGrant(dst []Header) []Header {
 // allowMethods returns the value of Access-Control-Allow-Methods. With credentials browsers take "*" for the name of a
 // method, so the requested one is named instead.
 func (a *answer) allowMethods() string {
-	if a.grant.anyMethod && a.grant.credentials {
+	if a.grant.AnyMethod && a.grant.Credentials {
 		return a.method
 	}
-	return a.grant.allowMethods
+	return a.grant.AllowMethods
 }
 
 // allowHeaders returns the value of Access-Control-Allow-Headers. With credentials browsers take "*" for the name of a
 // header, so the requested ones are named instead. They are also named where Authorization is asked for and not listed:
 // Chromium (156) lets "*" cover it, against the standard.
 func (a *answer) allowHeaders() string {
-	if !a.grant.anyHeader || (!a.grant.credentials && !a.bareAuthorization) {
-		return a.grant.allowHeaders
+	if !a.grant.AnyHeader || (!a.grant.Credentials && !a.bareAuthorization) {
+		return a.grant.AllowHeaders
 	}
 	var b strings.Builder
 	for list := (fetch.Elements{Lines: a.names}); ; {
@@ -200,7 +200,7 @@ func (a *answer) allowHeaders() string {
 			return b.String()
 		}
 		// A name "*" would stand for all of them, also for what is left out.
-		if name != "" && name != "*" && a.grant.checkHeader(name) == ReasonAllowed {
+		if name != "" && name != "*" && checkHeader(a.grant, name) == ReasonAllowed {
 			if b.Len() > 0 {
 				b.WriteString(", ")
 			}

@@ -1,8 +1,11 @@
 package policy
 
+// Tested by cases_test.go and policy/casetable/testdata/, naive_test.go and cost_test.go.
+
 import (
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 )
@@ -14,29 +17,37 @@ import (
 // origin_malformed, preflight_unanswered, same_origin, origin_denied or origin_not_allowed, then the preflight's method
 // and headers.
 func (s *Set) Decide(r *Request) (d Decision) {
-	h := s.virtualHost(r)
-	d.VirtualHost = h.label
-	p, others := h.find(r)
-	e := evaluation{set: s, request: r, place: p, list: p.policies, known: true}
+	h := &s.set.Hosts[s.set.HostIndex(r.VirtualHost, r.Authority)]
+	d.VirtualHost = h.Label
+	p, others := h.Find(r.Route, r.Path)
+	e := evaluation{set: &s.set, request: r, place: p, list: p.Active, known: true}
 	e.kind = kindOf(r)
 	if r.Origin.Lines == 1 {
 		e.wellFormed = e.origin.Parse(r.Origin.Value)
 	}
 	if r.Named.Lines > 0 {
-		e.list, e.named, e.known = s.named(r.Named)
+		e.list, e.named, e.known = namedBy(&s.set, r.Named)
 	}
 	if len(others) > 0 {
 		e.join(others)
 	}
 
 	e.decide(&d)
-	if candidates := e.place.candidates; candidates != nil {
+	if candidates := e.place.Candidates; candidates != nil {
 		e.list, e.named, e.known = candidates, "", true
 		var candidate Decision
 		e.decide(&candidate)
 		d.HasCandidate, d.Candidate = true, candidate.Outcome
 	}
 	return d
+}
+
+// namedBy returns the list that Envoy names for a request (compiled.Set.Named). Two lines of the attribute name none.
+func namedBy(set *compiled.Set, f Field) (l *compiled.List, names string, ok bool) {
+	if f.Lines != 1 {
+		return &compiled.NamedList, "", false
+	}
+	return set.Named(f.Value)
 }
 
 // kindOf returns the kind of a request (Fetch, section 3.3.1, "CORS request" and "CORS-preflight request").
@@ -53,61 +64,61 @@ func kindOf(r *Request) Kind {
 // join takes in the places to which the path may lead as well. Nothing is granted where they do not all decide alike, and
 // the strictest of them stops requests. What they do not agree on beside that is not used: no Timing-Allow-Origin is set,
 // no candidates are tried. Policies that Envoy names are those of every place.
-func (e *evaluation) join(others []*place) {
+func (e *evaluation) join(others []*compiled.Place) {
 	all := *e.place
-	all.policies = e.list
+	all.Active = e.list
 	trial := true // they have the same candidates
 	for _, other := range others {
 		o := *other
 		if e.request.Named.Lines > 0 {
-			o.policies = e.list
+			o.Active = e.list
 		}
-		e.ambiguous = e.ambiguous || !o.decidesAs(&all)
-		if o.timing != all.timing || o.policies.passthrough != e.list.passthrough {
-			all.timing = "" // a passthrough place sets none
+		e.ambiguous = e.ambiguous || !o.DecidesAs(&all)
+		if o.Timing != all.Timing || o.Active.Passthrough != e.list.Passthrough {
+			all.Timing = "" // a passthrough place sets none
 		}
-		trial = trial && o.candidates == all.candidates
+		trial = trial && o.Candidates == all.Candidates
 	}
 	for _, other := range others {
-		all.reject = max(all.reject, other.reject)
-		all.refuse = all.refuse || other.refuse
+		all.Reject = max(all.Reject, other.Reject)
+		all.Refuse = all.Refuse || other.Refuse
 	}
 	if !trial && !e.ambiguous {
-		all.candidates = nil
+		all.Candidates = nil
 	}
 	e.place = &all
 }
 
 // evaluation is one list's look at one request.
 type evaluation struct {
-	set        *Set
+	set        *compiled.Set
 	request    *Request
 	kind       Kind
 	origin     origin.Origin
 	wellFormed bool // origin is one
 	ambiguous  bool // the path leads to places that do not all decide alike
 
-	place *place // where the policies hold
-	list  *list  // the one of its lists that is looked at, or what Envoy names instead
-	named string // instead of its policies: names that exist, separated by commas, as Envoy sent them
-	known bool   // the list exists
+	place *compiled.Place // where the policies hold
+	list  *compiled.List  // the one of its lists that is looked at, or what Envoy names instead
+	named string          // instead of its policies: names that exist, separated by commas, as Envoy sent them
+	known bool            // the list exists
 }
 
 // static reports whether the place answers every request alike.
 func (e *evaluation) static() bool {
-	return e.list.fixed && e.place.reject == rejectNever && e.known && !e.ambiguous
+	return e.list.Fixed && e.place.Reject == compiled.RejectNever && e.known && !e.ambiguous
 }
 
 // decide fills in a zero decision.
 func (e *evaluation) decide(d *Decision) {
 	d.Kind = e.kind
-	if e.list.passthrough && !e.ambiguous {
-		d.Reason, d.Policy, d.Rule = ReasonPassthrough, namePassthrough, e.place.listRule
+	if e.list.Passthrough && !e.ambiguous {
+		d.Reason, d.Policy, d.Rule = ReasonPassthrough, compiled.NamePassthrough, e.place.ListRule
 		return
 	}
-	d.answer.action, d.answer.static, d.answer.timing = Adjust, e.static(), e.place.timing
-	if d.answer.static && !e.list.grants[0].builtin {
-		d.answer.grant, d.answer.origin = e.list.grants[0], "*"
+	d.answer.action, d.answer.static, d.answer.timing = Adjust, e.static(), e.place.Timing
+	if d.answer.static && !e.list.Policies[0].Builtin {
+		d.answer.grant, d.answer.origin = e.list.Policies[0], "*"
 	}
 	d.answer.privateOffered = e.kind == Preflight && e.offersPrivate()
 	switch {
@@ -139,7 +150,7 @@ func (e *evaluation) actual(d *Decision) {
 	switch {
 	case g != nil && !denied:
 		d.Outcome = Outcome{Allowed, ReasonAllowed}
-		d.Policy, d.Rule = g.name, rule
+		d.Policy, d.Rule = g.Name, rule
 		d.answer.grant, d.answer.origin = g, e.allowOrigin(g)
 	case isSameOrigin(e.request, &e.origin):
 		d.Reason = ReasonSameOrigin
@@ -152,7 +163,7 @@ func (e *evaluation) actual(d *Decision) {
 // place answers a malformed origin as it answers every other.
 func (e *evaluation) preflight(d *Decision) {
 	d.answer.action = Respond
-	var g *grant
+	var g *compiled.Policy
 	if e.wellFormed {
 		var rule Rule
 		var denied bool
@@ -161,27 +172,27 @@ func (e *evaluation) preflight(d *Decision) {
 			e.refuseOrigin(d, g, rule)
 			return
 		}
-		d.Policy, d.Rule = g.name, rule
+		d.Policy, d.Rule = g.Name, rule
 		d.answer.origin = e.allowOrigin(g)
 	} else if g = d.answer.grant; g == nil {
 		e.refuse(d, ReasonOriginMalformed)
 		return
 	}
 
-	method := g.checkMethod(e.request.RequestMethod)
-	headers := g.checkHeaders(e.request.RequestHeaders)
+	method := checkMethod(g, e.request.RequestMethod)
+	headers := checkHeaders(g, e.request.RequestHeaders)
 	switch {
 	case method != ReasonAllowed:
 		d.Outcome = Outcome{Refused, method}
-		d.Rule = makeRule(ruleMethods, int(g.index), 0)
+		d.Rule = compiled.MakeRule(compiled.RuleMethods, int(g.Index), 0)
 	case headers.reason != ReasonAllowed:
 		d.Outcome = Outcome{Refused, headers.reason}
-		d.Rule = makeRule(ruleHeaders, int(g.index), 0)
+		d.Rule = compiled.MakeRule(compiled.RuleHeaders, int(g.Index), 0)
 	default:
 		d.Outcome = Outcome{Allowed, ReasonAllowed}
 	}
 	d.answer.grant = g
-	if d.Verdict == Refused && e.place.refuse {
+	if d.Verdict == Refused && e.place.Refuse {
 		d.answer.grant = nil
 	}
 	if method == ReasonAllowed {
@@ -192,19 +203,19 @@ func (e *evaluation) preflight(d *Decision) {
 	d.answer.privateNetwork = e.request.RequestPrivateNetwork == "true"
 	if !e.wellFormed {
 		d.Outcome = Outcome{Refused, ReasonOriginMalformed}
-		d.Policy, d.Rule = "", e.place.listRule
+		d.Policy, d.Rule = "", e.place.ListRule
 	}
 }
 
 // offersPrivate reports whether a policy of the place grants a private network to who asks for it.
 func (e *evaluation) offersPrivate() bool {
-	if !e.known || e.list.private {
+	if !e.known || e.list.Private {
 		return e.known
 	}
 	for rest := e.named; rest != ""; {
 		var name string
 		name, rest, _ = strings.Cut(rest, ",")
-		if e.set.byName[fetch.TrimBlanks(name)].privateNetwork {
+		if e.set.ByName[fetch.TrimBlanks(name)].PrivateNetwork {
 			return true
 		}
 	}
@@ -212,15 +223,15 @@ func (e *evaluation) offersPrivate() bool {
 }
 
 // refuseOrigin refuses because no policy allows the origin, or because g denies it by rule.
-func (e *evaluation) refuseOrigin(d *Decision, g *grant, rule Rule) {
+func (e *evaluation) refuseOrigin(d *Decision, g *compiled.Policy, rule Rule) {
 	if g != nil {
 		e.refuse(d, ReasonOriginDenied)
-		d.Policy, d.Rule = g.name, rule
+		d.Policy, d.Rule = g.Name, rule
 		return
 	}
 	e.refuse(d, ReasonOriginNotAllowed)
-	if len(e.list.grants) == 1 && e.list.grants[0].builtin {
-		d.Policy = nameNone
+	if len(e.list.Policies) == 1 && e.list.Policies[0].Builtin {
+		d.Policy = compiled.NameNone
 	}
 }
 
@@ -228,12 +239,12 @@ func (e *evaluation) refuseOrigin(d *Decision, g *grant, rule Rule) {
 // except to preflights, which are refused outright.
 func (e *evaluation) refuse(d *Decision, reason Reason) {
 	d.Outcome = Outcome{Refused, reason}
-	d.Rule = e.place.listRule
+	d.Rule = e.place.ListRule
 	switch {
 	case e.request.Answered:
 	case e.kind == Preflight:
 		d.answer.action, d.answer.grant = Respond, nil
-	case e.place.reject.stops(e.request) && !(e.wellFormed && isSameOrigin(e.request, &e.origin)):
+	case stops(e.place.Reject, e.request) && !(e.wellFormed && isSameOrigin(e.request, &e.origin)):
 		d.Verdict = Rejected
 		d.answer.action, d.answer.reject, d.answer.grant = Respond, true, nil
 	}
@@ -241,17 +252,17 @@ func (e *evaluation) refuse(d *Decision, reason Reason) {
 
 // match returns the policy that answers the origin, and the rule by which it allows or denies it. Without one, no policy
 // of the list knows the origin.
-func (e *evaluation) match() (g *grant, rule Rule, denied bool) {
-	for _, g := range e.list.grants {
-		if rule, denied := g.match(&e.origin); rule != 0 {
+func (e *evaluation) match() (g *compiled.Policy, rule Rule, denied bool) {
+	for _, g := range e.list.Policies {
+		if rule, denied := g.Match(&e.origin); rule != 0 {
 			return g, rule, denied
 		}
 	}
 	for rest := e.named; rest != ""; {
 		var name string
 		name, rest, _ = strings.Cut(rest, ",")
-		g := e.set.byName[fetch.TrimBlanks(name)]
-		if rule, denied := g.match(&e.origin); rule != 0 {
+		g := e.set.ByName[fetch.TrimBlanks(name)]
+		if rule, denied := g.Match(&e.origin); rule != 0 {
 			return g, rule, denied
 		}
 	}
@@ -259,8 +270,8 @@ func (e *evaluation) match() (g *grant, rule Rule, denied bool) {
 }
 
 // allowOrigin returns the value of Access-Control-Allow-Origin for an origin that g allows.
-func (e *evaluation) allowOrigin(g *grant) string {
-	if g.star {
+func (e *evaluation) allowOrigin(g *compiled.Policy) string {
+	if g.Star {
 		return "*"
 	}
 	return e.origin.Text

@@ -1,5 +1,7 @@
 package policy
 
+// Tested by cases_test.go and cost_test.go.
+
 // Kind is the kind of a request.
 type Kind uint8
 

@@ -1,11 +1,7 @@
 package policy
 
 import (
-	"cmp"
-	"fmt"
-	"slices"
-	"strings"
-
+	"github.com/corsproc/corsproc/policy/internal/diff"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -13,161 +9,32 @@ import (
 // where browsers would notice nothing.
 //
 // It compares what is granted, not what is written: it asks both sets about requests and origins that stand for all that
-// the sets can tell apart (diff_hosts.go, diff_routes.go, diff_origins.go), by the functions that decide in serve. So the
-// order of what does not overlap, names of policies, origin sets, inheritance, the case of field names, and methods and
-// headers that need no permission make no difference. Expressions for origins and routes are compared as text. What
-// changes nothing for anybody is no difference either: candidates, and policies that no place of the sets names. It takes
-// Envoy at its word: requests whose name belongs to one virtual host of a set and whose authority to another are not
-// looked at. Nor are paths that can be read in more than one way: what they are granted is what their places grant, unless
-// those name other policies that say the same.
+// the sets can tell apart, by the functions that decide in serve. So the order of what does not overlap, names of policies,
+// origin sets, inheritance, the case of field names, and methods and headers that need no permission make no difference.
+// Expressions for origins and routes are compared as text. What changes nothing for anybody is no difference either:
+// candidates, and policies that no place of the sets names. It takes Envoy at its word: requests whose name belongs to one
+// virtual host of a set and whose authority to another are not looked at. Nor are paths that can be read in more than one
+// way: what they are granted is what their places grant, unless those name other policies that say the same.
 func Diff(before, after *Set) []*corsprocv1.Difference {
-	d := differ{
-		before: before, after: after,
-		granted: map[*grant]*granted{},
-		changes: map[placesKey]*placesChange{},
-		groups:  map[string]*corsprocv1.Difference{},
-
-		expressions: map[*grant]map[string]int{},
-	}
-	for _, h := range d.hostPairs() {
-		for _, r := range routePairs(&before.hosts[h.before], &after.hosts[h.after]) {
-			c := d.compare(before.hosts[h.before].at(r.before), after.hosts[h.after].at(r.after))
-			if len(c.changes) > 0 {
-				d.add(h, r.label, c)
+	var all []*corsprocv1.Difference
+	for _, d := range diff.Sets(&before.set, &after.set) {
+		m := &corsprocv1.Difference{}
+		for _, p := range d.Places {
+			m.Places = append(m.Places, &corsprocv1.DiffPlace{VirtualHost: p.VirtualHost, Only: p.Only, Route: p.Route, Text: p.Text})
+		}
+		for _, c := range d.Changes {
+			change := &corsprocv1.GrantChange{
+				Effect: c.Effect.String(), What: c.What.String(), Origins: c.Origins, Except: c.Except, Values: c.Values,
+				Old: c.Old, New: c.New, Text: c.Text,
 			}
+			if g := c.Grant; g != nil {
+				change.Grant = &corsprocv1.Grant{
+					Methods: g.Methods, Headers: g.Headers, ExposedHeaders: g.Exposed, Credentials: g.Credentials, MaxAgeSeconds: int32(g.MaxAge),
+				}
+			}
+			m.Changes = append(m.Changes, change)
 		}
+		all = append(all, m)
 	}
-	for _, group := range d.differences {
-		slices.SortStableFunc(group.Places, func(a, b *corsprocv1.DiffPlace) int { return strings.Compare(a.Text, b.Text) })
-		group.Places = slices.CompactFunc(group.Places, func(a, b *corsprocv1.DiffPlace) bool { return a.Text == b.Text })
-	}
-	slices.SortStableFunc(d.differences, func(a, b *corsprocv1.Difference) int {
-		return strings.Compare(a.Places[0].Text, b.Places[0].Text)
-	})
-	return d.differences
-}
-
-// differ compares two sets.
-type differ struct {
-	before, after *Set
-	granted       map[*grant]*granted         // what policies grant, made when it is asked for
-	changes       map[placesKey]*placesChange // places that say the same are compared once
-	groups        map[string]*corsprocv1.Difference
-	differences   []*corsprocv1.Difference
-
-	expressions map[*grant]map[string]int // of policies, by their text
-	tries       int                       // towards maxExpressionTries
-}
-
-// placesKey is what of two places decides about the difference between them.
-type placesKey struct{ before, after placeEffect }
-
-// placeEffect is what a place does, as far as anybody can notice.
-type placeEffect struct {
-	list        string // which policies, in their order
-	passthrough bool
-	refuse      bool
-	reject      reject
-	timing      string
-}
-
-// placesChange is the difference between two places.
-type placesChange struct {
-	changes []*corsprocv1.GrantChange
-	key     string // equal for equal changes
-}
-
-// effectOf returns what a place does. What has no effect there counts as not set.
-func effectOf(p *place) placeEffect {
-	if p.policies.passthrough {
-		return placeEffect{passthrough: true}
-	}
-	var b strings.Builder
-	allows := false
-	for _, g := range p.policies.grants {
-		fmt.Fprintf(&b, "%p ", g)
-		allows = allows || len(g.allow) > 0 || len(g.regexes) > 0
-	}
-	return placeEffect{list: b.String(), refuse: p.refuse && allows, reject: p.reject, timing: p.timing}
-}
-
-// compare returns the difference between a place of the old set and one of the new.
-func (d *differ) compare(before, after *place) *placesChange {
-	b, a := effectOf(before), effectOf(after)
-	key := placesKey{b, a}
-	if c, ok := d.changes[key]; ok {
-		return c
-	}
-	c := &placesChange{}
-	if b.passthrough != a.passthrough {
-		c.changes = append(c.changes, &corsprocv1.GrantChange{Effect: effectChange, What: "passthrough",
-			Old: fmt.Sprint(b.passthrough), New: fmt.Sprint(a.passthrough)})
-	}
-	c.changes = append(c.changes, d.compareOrigins(before.policies.grants, after.policies.grants)...)
-	c.changes = append(c.changes, comparePlaceFields(b, a)...)
-	for _, change := range c.changes {
-		change.Text = changeText(change)
-		c.key += change.Text + "\x00" + strings.Join(change.Origins, " ") + "\x00" + strings.Join(change.Except, " ") + "\x00"
-	}
-	d.changes[key] = c
-	return c
-}
-
-// add puts a place to the others where the same changes.
-func (d *differ) add(h hostPair, route string, c *placesChange) {
-	group := d.groups[c.key]
-	if group == nil {
-		group = &corsprocv1.Difference{Changes: c.changes}
-		d.groups[c.key] = group
-		d.differences = append(d.differences, group)
-	}
-	place := &corsprocv1.DiffPlace{VirtualHost: h.label, Only: h.only, Route: route}
-	place.Text = placeText(place)
-	group.Places = append(group.Places, place)
-}
-
-// comparePlaceFields compares what a place says beside its policies.
-func comparePlaceFields(before, after placeEffect) (changes []*corsprocv1.GrantChange) {
-	add := func(effect, what, old, new string) {
-		changes = append(changes, &corsprocv1.GrantChange{Effect: effect, What: what, Old: old, New: new})
-	}
-	if b, a := before.reject, after.reject; b != a {
-		effect := effectGain
-		if a > b {
-			effect = effectLoss
-		}
-		add(effect, "reject", b.String(), a.String())
-	}
-	if before.refuse != after.refuse {
-		name := map[bool]string{false: "ANSWER", true: "REFUSE"}
-		add(effectChange, "unmatched_preflights", name[before.refuse], name[after.refuse])
-	}
-	return append(changes, compareNames("timing", timingNames(before.timing), timingNames(after.timing))...)
-}
-
-func timingNames(value string) names {
-	if value == "" {
-		return names{}
-	}
-	return newNames(strings.Split(value, ", "), value == "*")
-}
-
-// String returns the value as policy files write it.
-func (j reject) String() string {
-	return [...]string{"NEVER", "WEBSOCKETS", "UNSAFE_METHODS", "ALWAYS"}[j]
-}
-
-// labelRank says how well a label fits what it is about: the smaller, the better.
-type labelRank int
-
-// ranked keeps the best of several labels.
-type ranked struct {
-	rank  labelRank
-	label string
-}
-
-func (r *ranked) offer(rank labelRank, label string) {
-	if c := cmp.Compare(rank, r.rank); c < 0 || c == 0 && label < r.label {
-		r.rank, r.label = rank, label
-	}
+	return all
 }

@@ -7,8 +7,9 @@
 // [Decision.AppendImmediate] and [Decision.AppendResponse]: a verdict is computed nowhere else.
 //
 // Start reading at [Compile] (set.go) and [Set.Decide] (decide.go). The rules of the Fetch standard
-// (https://fetch.spec.whatwg.org) stand where they are applied: methods and header lists in preflight.go. The rooms below
-// know nothing of policies: package fetch has what the standard lists, origin what an Origin and a pattern are, regex what
-// can be said of expressions, match how things are found by text; package finding has what there is to say of a file. The
-// client's half of the standard is package browser.
+// (https://fetch.spec.whatwg.org) stand where they are applied: methods and header lists in preflight.go. Package compiled
+// below has what a set is compiled to; compile makes it, lint looks on, diff compares two of it. The rooms below those know
+// nothing of policies: fetch has what the standard lists, origin what an Origin and a pattern are, regex what can be said of
+// expressions, match how things are found by text. Package finding has what there is to say of a file. The client's half of
+// the standard is package browser.
 package policy

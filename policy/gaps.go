@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 )
@@ -43,13 +44,13 @@ func (s *Set) Gaps(r *Request, credentials bool) []Gap {
 	if credentials && (isDangerous(o.Text) || asksForStar(r)) || kindOf(r) == Preflight && asksMalformed(r) {
 		return nil
 	}
-	t := trial{set: s, request: r, origin: &o, credentials: credentials}
-	t.place, t.others = s.virtualHost(r).find(r)
+	t := trial{set: &s.set, request: r, origin: &o, credentials: credentials}
+	t.place, t.others = s.set.Hosts[s.set.HostIndex(r.VirtualHost, r.Authority)].Find(r.Route, r.Path)
 	if d := t.decide(nil); d.Reason == ReasonPathAmbiguous || d.Reason == ReasonPassthrough {
 		return nil
 	}
 	changes := t.changes()
-	slices.SortStableFunc(changes, s.compare)
+	slices.SortStableFunc(changes, t.compare)
 	for i := range changes {
 		if t.suffices(changes[i].gaps) {
 			return changes[i].gaps
@@ -64,18 +65,18 @@ func (s *Set) Gaps(r *Request, credentials bool) []Gap {
 // changes returns what can be changed in each policy of the list that may come to answer the request.
 func (t *trial) changes() (changes []change) {
 	var denies []Gap // those of the policies before: they end the search, whatever a later one allows
-	for _, g := range t.place.policies.grants {
-		if g.builtin {
+	for _, g := range t.place.Active.Policies {
+		if g.Builtin {
 			break
 		}
-		denial := g.denied(t.origin)
-		if slices.ContainsFunc(denial, t.set.isAllowedElsewhere) {
+		denial := denied(g, t.origin)
+		if slices.ContainsFunc(denial, t.isAllowedElsewhere) {
 			break
 		}
-		if gaps, ok := g.gaps(t.request, t.origin, t.credentials); ok {
+		if gaps, ok := gapsOf(g, t.request, t.origin, t.credentials); ok {
 			changes = append(changes, t.change(g, appendGaps(slices.Clone(denies), gaps)))
 		}
-		if g.allows(t.origin) != 0 {
+		if g.Allows(t.origin) != 0 {
 			break // no later policy is asked, and none would be if this one did not deny the origin
 		}
 		denies = appendGaps(denies, denial)
@@ -86,11 +87,11 @@ func (t *trial) changes() (changes []change) {
 // lists returns the lists that lack a policy: that of the place, and those of what the path may be read as.
 func (t *trial) lists() (gaps []Gap) {
 	list := Gap{Kind: GapPolicy, Value: t.origin.Text}
-	if grants := t.place.policies.grants; len(grants) == 1 && grants[0].builtin {
-		list.Policy = grants[0].name
+	if grants := t.place.Active.Policies; len(grants) == 1 && grants[0].Builtin {
+		list.Policy = grants[0].Name
 	}
-	for _, p := range append([]*place{t.place}, t.others...) {
-		list.Rule = p.listRule
+	for _, p := range append([]*compiled.Place{t.place}, t.others...) {
+		list.Rule = p.ListRule
 		gaps = appendGaps(gaps, []Gap{list})
 	}
 	return gaps
@@ -106,27 +107,27 @@ func appendGaps(list, more []Gap) []Gap {
 	return list
 }
 
-// gaps returns what the policy lacks. It reports false where nothing that is added to it helps, or what would help is an
+// gapsOf returns what a policy lacks. It reports false where nothing that is added to it helps, or what would help is an
 // error.
-func (g *grant) gaps(r *Request, o *origin.Origin, credentials bool) (gaps []Gap, ok bool) {
-	index := int(g.index)
+func gapsOf(g *compiled.Policy, r *Request, o *origin.Origin, credentials bool) (gaps []Gap, ok bool) {
+	index := int(g.Index)
 	add := func(kind GapKind, rule Rule, value string) {
-		gaps = append(gaps, Gap{Kind: kind, Policy: g.name, Rule: rule, Value: value})
+		gaps = append(gaps, Gap{Kind: kind, Policy: g.Name, Rule: rule, Value: value})
 	}
-	gaps = g.denied(o)
-	if g.allows(o) == 0 {
-		if g.credentials && isDangerous(o.Text) {
+	gaps = denied(g, o)
+	if g.Allows(o) == 0 {
+		if g.Credentials && isDangerous(o.Text) {
 			return nil, false
 		}
-		add(GapOrigin, makeRule(ruleField, index, fieldOrigins), o.Text)
+		add(GapOrigin, compiled.MakeRule(compiled.RuleField, index, compiled.FieldOrigins), o.Text)
 	}
 	if kindOf(r) == Preflight {
-		switch g.checkMethod(r.RequestMethod) {
+		switch checkMethod(g, r.RequestMethod) {
 		case ReasonMethodNotAllowed:
-			if g.credentials && r.RequestMethod.Value == "*" {
+			if g.Credentials && r.RequestMethod.Value == "*" {
 				return nil, false
 			}
-			add(GapMethod, makeRule(ruleField, index, fieldMethods), r.RequestMethod.Value)
+			add(GapMethod, compiled.MakeRule(compiled.RuleField, index, compiled.FieldMethods), r.RequestMethod.Value)
 		case ReasonMethodMalformed:
 			return nil, false
 		}
@@ -138,22 +139,22 @@ func (g *grant) gaps(r *Request, o *origin.Origin, credentials bool) (gaps []Gap
 			if name == "" {
 				continue
 			}
-			switch g.checkHeader(name) {
+			switch checkHeader(g, name) {
 			case ReasonHeaderNotAllowed:
-				if g.credentials && name == "*" {
+				if g.Credentials && name == "*" {
 					return nil, false
 				}
-				add(GapHeader, makeRule(ruleField, index, fieldHeaders), name)
+				add(GapHeader, compiled.MakeRule(compiled.RuleField, index, compiled.FieldHeaders), name)
 			case ReasonHeaderMalformed:
 				return nil, false
 			}
 		}
 	}
-	if credentials && !g.credentials {
-		if g.isDangerous() {
+	if credentials && !g.Credentials {
+		if isPolicyDangerous(g) {
 			return nil, false
 		}
-		add(GapCredentials, makeRule(ruleField, index, fieldCredentials), "")
+		add(GapCredentials, compiled.MakeRule(compiled.RuleField, index, compiled.FieldCredentials), "")
 	}
 	return gaps, true
 }

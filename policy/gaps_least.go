@@ -1,10 +1,13 @@
 package policy
 
+// Tested by gaps_test.go and policy/browser/changes_least_test.go.
+
 import (
 	"cmp"
 	"slices"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
@@ -13,7 +16,7 @@ import (
 // A change is what to change in one policy, and what it grants beyond the request that it is for.
 type change struct {
 	gaps  []Gap
-	grant *grant
+	grant *compiled.Policy
 
 	// What is compared, the weightiest first: the smaller, the less is granted. A policy that knows the origin already is
 	// rather changed than one that does not: to let partners delete is less than to make them the shop. But what opens a
@@ -26,11 +29,11 @@ type change struct {
 
 // compare returns a negative number where a grants less than b. Of two that grant the same here, it is the one whose policy
 // is at fewer places.
-func (s *Set) compare(a, b change) int {
+func (t *trial) compare(a, b change) int {
 	n := cmp.Or(cmp.Compare(a.opens, b.opens), cmp.Compare(a.unknown, b.unknown), cmp.Compare(a.shares, b.shares),
 		cmp.Compare(a.surplus, b.surplus), cmp.Compare(len(a.gaps), len(b.gaps)))
 	if n == 0 {
-		n = cmp.Compare(s.reach(a.grant), s.reach(b.grant))
+		n = cmp.Compare(t.reach(a.grant), t.reach(b.grant))
 	}
 	return n
 }
@@ -39,7 +42,7 @@ func (s *Set) compare(a, b change) int {
 const everything = 1000
 
 // change weighs what gaps in a policy grant when they are closed.
-func (t *trial) change(g *grant, gaps []Gap) change {
+func (t *trial) change(g *compiled.Policy, gaps []Gap) change {
 	c := change{gaps: gaps, grant: g}
 	terms, credentials := 0, false
 	for _, gap := range gaps {
@@ -53,27 +56,27 @@ func (t *trial) change(g *grant, gaps []Gap) change {
 		}
 	}
 	switch {
-	case credentials && g.allowsOthers(t.origin):
+	case credentials && allowsOthers(g, t.origin):
 		c.shares = 2
-	case terms > 0 && g.allowsOthers(t.origin):
+	case terms > 0 && allowsOthers(g, t.origin):
 		c.shares = 1
 	}
-	if terms > 0 && g.isOpen() {
+	if terms > 0 && isOpen(g) {
 		c.opens = 1
 	}
 	if c.unknown > 0 {
-		if g.credentials && !t.credentials {
+		if g.Credentials && !t.credentials {
 			c.opens = 1
 		}
-		c.surplus = g.surplus(t.request)
+		c.surplus = surplus(g, t.request)
 	}
 	return c
 }
 
 // surplus counts what a policy allows or exposes beside what a request asks for.
-func (g *grant) surplus(r *Request) int {
-	n := len(g.headers)
-	for _, m := range g.methods {
+func surplus(g *compiled.Policy, r *Request) int {
+	n := len(g.Headers)
+	for _, m := range g.Methods {
 		if !fetch.IsSafelistedMethod(m) && m != r.RequestMethod.Value { // browsers may use the former anyway
 			n++
 		}
@@ -83,17 +86,17 @@ func (g *grant) surplus(r *Request) int {
 		if !more {
 			break
 		}
-		if name != "" && g.listsHeader(name) {
+		if name != "" && g.ListsHeader(name) {
 			n--
 		}
 	}
-	if g.exposeHeaders != "" {
-		exposed := fetch.Elements{Lines: []string{g.exposeHeaders}}
+	if g.ExposeHeaders != "" {
+		exposed := fetch.Elements{Lines: []string{g.ExposeHeaders}}
 		for _, more := exposed.Next(); more; _, more = exposed.Next() {
 			n++
 		}
 	}
-	for _, star := range []bool{g.anyMethod, g.anyHeader, strings.HasPrefix(g.exposeHeaders, "*")} {
+	for _, star := range []bool{g.AnyMethod, g.AnyHeader, strings.HasPrefix(g.ExposeHeaders, "*")} {
 		if star {
 			n += everything
 		}
@@ -102,16 +105,16 @@ func (g *grant) surplus(r *Request) int {
 }
 
 // isOpen reports whether a policy allows everybody, or every host.
-func (g *grant) isOpen() bool {
-	return g.anybody != 0 || slices.ContainsFunc(g.allow, (*match.Origins).HasAnyHost)
+func isOpen(g *compiled.Policy) bool {
+	return g.Anybody != 0 || slices.ContainsFunc(g.Allow, (*match.Origins).HasAnyHost)
 }
 
 // allowsOthers reports whether a policy allows somebody beside an origin.
-func (g *grant) allowsOthers(o *origin.Origin) bool {
-	if len(g.regexes) > 0 {
+func allowsOthers(g *compiled.Policy, o *origin.Origin) bool {
+	if len(g.Regexes) > 0 {
 		return true
 	}
-	for _, set := range g.allow {
+	for _, set := range g.Allow {
 		if set.Any != 0 || set.Null != 0 && !o.Null || set.HasWildcards() {
 			return true
 		}
@@ -125,16 +128,16 @@ func (g *grant) allowsOthers(o *origin.Origin) bool {
 }
 
 // reach counts the places in whose lists a policy is.
-func (s *Set) reach(g *grant) (n int) {
-	count := func(p *place) {
-		if slices.Contains(p.policies.grants, g) {
+func (t *trial) reach(g *compiled.Policy) (n int) {
+	count := func(p *compiled.Place) {
+		if slices.Contains(p.Active.Policies, g) {
 			n++
 		}
 	}
-	for i := range s.hosts {
-		count(&s.hosts[i].place)
-		for j := range s.hosts[i].routes {
-			count(&s.hosts[i].routes[j].place)
+	for i := range t.set.Hosts {
+		count(&t.set.Hosts[i].Place)
+		for j := range t.set.Hosts[i].Routes {
+			count(&t.set.Hosts[i].Routes[j].Place)
 		}
 	}
 	return n

@@ -1,18 +1,21 @@
 package policy
 
+// Tested by gaps_test.go and policy/browser/changes_least_test.go.
+
 import (
 	"slices"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/origin"
 	"github.com/corsproc/corsproc/policy/internal/regex"
 )
 
 // denied returns a gap for each entry of deny_origins that covers an origin: it is denied until all of them are gone.
-func (g *grant) denied(o *origin.Origin) (gaps []Gap) {
-	for _, set := range g.deny {
+func denied(g *compiled.Policy, o *origin.Origin) (gaps []Gap) {
+	for _, set := range g.Deny {
 		for _, rule := range set.Covering(o) {
-			gaps = append(gaps, Gap{Kind: GapDenied, Policy: g.name, Rule: Rule(rule), Value: o.Text})
+			gaps = append(gaps, Gap{Kind: GapDenied, Policy: g.Name, Rule: Rule(rule), Value: o.Text})
 		}
 	}
 	return gaps
@@ -20,10 +23,10 @@ func (g *grant) denied(o *origin.Origin) (gaps []Gap) {
 
 // isAllowedElsewhere reports whether what denies an origin is in an origin set by which some policy allows: to take it out
 // would take away what is granted by it.
-func (s *Set) isAllowedElsewhere(g Gap) bool {
-	kind, set, _ := g.Rule.parts()
-	return kind == ruleSet && slices.ContainsFunc(s.policies, func(p *grant) bool {
-		return slices.Contains(p.allow, &s.originSets[set].Origins)
+func (t *trial) isAllowedElsewhere(g Gap) bool {
+	kind, set, _ := g.Rule.Parts()
+	return kind == compiled.RuleSet && slices.ContainsFunc(t.set.Policies, func(p *compiled.Policy) bool {
+		return slices.Contains(p.Allow, &t.set.OriginSets[set].Origins)
 	})
 }
 
@@ -33,18 +36,18 @@ func isDangerous(text string) bool {
 	return why == "" && len(p.Dangers()) > 0
 }
 
-// isDangerous reports whether a policy without credentials cannot have them: somebody that it allows must not get them,
+// isPolicyDangerous reports whether a policy without credentials cannot have them: somebody that it allows must not get them,
 // or its "*" would become the name of a header.
-func (g *grant) isDangerous() bool {
-	if strings.HasPrefix(g.exposeHeaders, "*") {
+func isPolicyDangerous(g *compiled.Policy) bool {
+	if strings.HasPrefix(g.ExposeHeaders, "*") {
 		return true
 	}
-	for _, re := range g.regexes {
+	for _, re := range g.Regexes {
 		if regex.AcceptsAll(re, regex.ProbeOrigins("https")) || regex.AcceptsAll(re, regex.ProbeOrigins("http")) {
 			return true
 		}
 	}
-	for _, set := range g.allow {
+	for _, set := range g.Allow {
 		if set.Any != 0 || set.Null != 0 {
 			return true
 		}

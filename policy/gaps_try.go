@@ -1,9 +1,12 @@
 package policy
 
+// Tested by gaps_test.go and policy/browser/changes_least_test.go.
+
 import (
 	"maps"
 	"slices"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
@@ -11,43 +14,43 @@ import (
 
 // A trial decides about a request with changes made, on copies of the places that it may belong to.
 type trial struct {
-	set         *Set
+	set         *compiled.Set
 	request     *Request
 	origin      *origin.Origin
 	credentials bool // the page needs Access-Control-Allow-Credentials
 
-	place  *place
-	others []*place // to which other readings of the path lead
+	place  *compiled.Place
+	others []*compiled.Place // to which other readings of the path lead
 }
 
 // suffices reports whether the request is allowed once gaps are closed.
 func (t *trial) suffices(gaps []Gap) bool {
 	d := t.decide(gaps)
-	return d.Verdict == Allowed && (d.answer.grant.credentials || !t.credentials)
+	return d.Verdict == Allowed && (d.answer.grant.Credentials || !t.credentials)
 }
 
 // decide decides with gaps closed.
 func (t *trial) decide(gaps []Gap) (d Decision) {
-	lists := map[*list]*list{} // the copies: places that have the same list have the same copy
+	lists := map[*compiled.List]*compiled.List{} // the copies: places that have the same list have the same copy
 	added := t.missing()
-	change := func(p *place) *place {
+	change := func(p *compiled.Place) *compiled.Place {
 		copied := *p
-		if slices.ContainsFunc(gaps, func(g Gap) bool { return g.Kind == GapPolicy && g.Rule == p.listRule }) {
-			copied.policies = added
+		if slices.ContainsFunc(gaps, func(g Gap) bool { return g.Kind == GapPolicy && g.Rule == p.ListRule }) {
+			copied.Active = added
 			return &copied
 		}
-		if lists[p.policies] == nil {
-			lists[p.policies] = t.changed(p.policies, gaps)
+		if lists[p.Active] == nil {
+			lists[p.Active] = t.changed(p.Active, gaps)
 		}
-		copied.policies = lists[p.policies]
+		copied.Active = lists[p.Active]
 		return &copied
 	}
-	var others []*place
+	var others []*compiled.Place
 	for _, p := range t.others {
 		others = append(others, change(p))
 	}
 	p := change(t.place)
-	e := evaluation{set: t.set, request: t.request, kind: kindOf(t.request), origin: *t.origin, wellFormed: true, place: p, list: p.policies, known: true}
+	e := evaluation{set: t.set, request: t.request, kind: kindOf(t.request), origin: *t.origin, wellFormed: true, place: p, list: p.Active, known: true}
 	if len(others) > 0 {
 		e.join(others)
 	}
@@ -57,38 +60,33 @@ func (t *trial) decide(gaps []Gap) (d Decision) {
 
 // missing returns a list of the policy that a list may lack: it allows the request and nothing else. What stands behind
 // the first that matches makes no difference.
-func (t *trial) missing() *list {
-	g := &grant{terms: &terms{}, credentials: t.credentials}
-	for _, gap := range t.gapsOf(g) {
-		g.close(gap)
+func (t *trial) missing() *compiled.List {
+	g := &compiled.Policy{Terms: &compiled.Terms{}, Credentials: t.credentials}
+	gaps, _ := gapsOf(g, t.request, t.origin, t.credentials) // all that a policy lacks that says nothing yet
+	for _, gap := range gaps {
+		closeGap(g, gap)
 	}
-	g.alone = newList([]*grant{g})
-	return &g.alone
-}
-
-// gapsOf returns all that a policy lacks that says nothing yet.
-func (t *trial) gapsOf(g *grant) []Gap {
-	gaps, _ := g.gaps(t.request, t.origin, t.credentials)
-	return gaps
+	g.Alone = compiled.NewList([]*compiled.Policy{g})
+	return &g.Alone
 }
 
 // changed returns a list whose policies have gaps closed; l itself where that changes nothing.
-func (t *trial) changed(l *list, gaps []Gap) *list {
-	if len(gaps) == 0 || l.passthrough {
+func (t *trial) changed(l *compiled.List, gaps []Gap) *compiled.List {
+	if len(gaps) == 0 || l.Passthrough {
 		return l
 	}
-	grants := slices.Clone(l.grants)
+	grants := slices.Clone(l.Policies)
 	for i, g := range grants {
 		copied := *g
-		copied.deny = slices.DeleteFunc(slices.Clone(g.deny), func(s *match.Origins) bool { return isLifted(s.Covering(t.origin), gaps) })
+		copied.Deny = slices.DeleteFunc(slices.Clone(g.Deny), func(s *match.Origins) bool { return isLifted(s.Covering(t.origin), gaps) })
 		for _, gap := range gaps {
-			if gap.Policy == g.name {
-				copied.close(gap)
+			if gap.Policy == g.Name {
+				closeGap(&copied, gap)
 			}
 		}
 		grants[i] = &copied
 	}
-	all := newList(grants)
+	all := compiled.NewList(grants)
 	return &all
 }
 
@@ -102,9 +100,9 @@ func isLifted(rules []uint64, gaps []Gap) bool {
 	return len(rules) > 0
 }
 
-// close closes a gap of a copied policy, which keeps what it shares with others.
-func (g *grant) close(gap Gap) {
-	t := *g.terms
+// closeGap closes a gap of a copied policy, which keeps what it shares with others.
+func closeGap(g *compiled.Policy, gap Gap) {
+	t := *g.Terms
 	switch gap.Kind {
 	case GapOrigin:
 		x := &match.OriginIndex{}
@@ -113,19 +111,19 @@ func (g *grant) close(gap Gap) {
 		if p, why := origin.ParsePattern(gap.Value); why == "" {
 			list.Add(&p, uint64(gap.Rule))
 		}
-		g.allow = append(slices.Clone(g.allow), &list)
+		g.Allow = append(slices.Clone(g.Allow), &list)
 	case GapMethod:
-		t.methods, t.anyMethod = append(slices.Clone(t.methods), gap.Value), t.anyMethod || gap.Value == "*"
+		t.Methods, t.AnyMethod = append(slices.Clone(t.Methods), gap.Value), t.AnyMethod || gap.Value == "*"
 	case GapHeader:
 		name := string(fetch.LowerASCII(gap.Value, nil))
-		t.headers = maps.Clone(t.headers)
-		if t.headers == nil {
-			t.headers = map[string]struct{}{}
+		t.Headers = maps.Clone(t.Headers)
+		if t.Headers == nil {
+			t.Headers = map[string]struct{}{}
 		}
-		t.headers[name] = struct{}{}
-		t.maxHeader, t.anyHeader = max(t.maxHeader, len(name)), t.anyHeader || name == "*"
+		t.Headers[name] = struct{}{}
+		t.MaxHeader, t.AnyHeader = max(t.MaxHeader, len(name)), t.AnyHeader || name == "*"
 	case GapCredentials:
-		g.credentials, g.star = true, false
+		g.Credentials, g.Star = true, false
 	}
-	g.terms = &t
+	g.Terms = &t
 }

@@ -14,49 +14,65 @@ const module = "github.com/corsproc/corsproc/"
 var mayImport = map[string][]string{
 	"proto/corsproc/v1/corsprocv1connect": {"proto/corsproc/v1"}, // generated
 
-	"internal/disk":           {},
-	"proto/corsproc/v1":       {},
-	"proto/schemagen":         {},
-	"policy":                  {"policy/finding", "policy/internal/fetch", "policy/internal/match", "policy/internal/origin", "policy/internal/regex", "proto/corsproc/v1"},
-	"policy/finding":          {},
-	"policy/internal/fetch":   {},
-	"policy/internal/origin":  {"policy/internal/fetch"},
-	"policy/internal/regex":   {"policy/internal/origin"},
-	"policy/internal/match":   {"policy/internal/fetch", "policy/internal/origin"},
-	"policy/policyfile":       {"policy", "policy/finding", "policy/printable", "proto/corsproc/v1", "internal/disk"},
-	"policy/casetable":        {"policy"},
-	"policy/growth":           {}, // for tests
-	"policy/browser":          {"policy", "policy/internal/fetch", "policy/internal/origin", "proto/corsproc/v1"},
-	"policy/printable":        {},
-	"policy/browser/chromium": {}, // for tests
-	"policy/draft":            {"policy/printable", "proto/corsproc/v1"},
-	"policy/policytest":       {"policy", "policy/finding", "policy/policyfile", "policy/printable", "policy/browser", "proto/corsproc/v1"},
-	"policy/learn":            {"policy", "policy/browser", "policy/draft", "policy/finding", "policy/internal/fetch", "policy/internal/origin", "policy/printable", "proto/corsproc/v1"},
-	"server/extproc":          {"policy"},
-	"server/loop":             {"server/extproc"},
-	"server/grpcgo":           {"server/extproc", "server/loop"},
-	"server/tracing":          {"policy", "server/extproc"},
-	"server/admin":            {"policy", "policy/finding", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
-	"server/tlstest":          {},
-	"server":                  {"server/extproc", "server/loop", "server/grpcgo", "server/tracing", "server/admin", "policy", "policy/finding", "policy/policyfile", "policy/printable", "proto/corsproc/v1", "internal/disk"},
-	"cmd/corsproc":            {"server", "internal/disk", "policy", "policy/finding", "policy/policyfile", "policy/browser", "policy/learn", "policy/policytest", "policy/printable", "proto/corsproc/v1"},
-	"envoy":                   {}, // and every room below it; they drive the built program and know nothing of its inside
+	"internal/disk":            {},
+	"proto/corsproc/v1":        {},
+	"proto/schemagen":          {},
+	"policy":                   {"policy/finding", "policy/internal/compile", "policy/internal/compiled", "policy/internal/diff", "policy/internal/fetch", "policy/internal/lint", "policy/internal/match", "policy/internal/origin", "policy/internal/regex", "proto/corsproc/v1"},
+	"policy/finding":           {},
+	"policy/internal/fetch":    {},
+	"policy/internal/origin":   {"policy/internal/fetch"},
+	"policy/internal/regex":    {"policy/internal/origin"},
+	"policy/internal/match":    {"policy/internal/fetch", "policy/internal/origin"},
+	"policy/internal/compiled": {"policy/internal/fetch", "policy/internal/match", "policy/internal/origin", "policy/internal/regex"},
+	"policy/internal/compile":  {"policy/finding", "policy/internal/compiled", "policy/internal/fetch", "policy/internal/match", "policy/internal/origin", "policy/internal/regex", "proto/corsproc/v1"},
+	"policy/internal/lint":     {"policy/finding", "policy/internal/compile", "policy/internal/compiled", "policy/internal/fetch", "policy/internal/match", "policy/internal/origin", "policy/internal/regex", "proto/corsproc/v1"},
+	"policy/internal/diff":     {"policy/internal/compiled", "policy/internal/fetch", "policy/internal/match", "policy/internal/origin", "policy/internal/regex"},
+	"policy/policyfile":        {"policy", "policy/finding", "policy/printable", "proto/corsproc/v1", "internal/disk"},
+	"policy/casetable":         {"policy"},
+	"policy/growth":            {}, // for tests
+	"policy/browser":           {"policy", "policy/internal/fetch", "policy/internal/origin", "proto/corsproc/v1"},
+	"policy/printable":         {},
+	"policy/browser/chromium":  {}, // for tests
+	"policy/policytest":        {"policy", "policy/finding", "policy/policyfile", "policy/printable", "policy/browser", "proto/corsproc/v1"},
+	"policy/draft":             {"policy/printable", "proto/corsproc/v1"},
+	"policy/convert":           {"policy", "policy/draft", "policy/finding", "policy/policyfile", "policy/printable", "proto/corsproc/v1"},
+	"policy/learn":             {"policy", "policy/browser", "policy/draft", "policy/finding", "policy/internal/fetch", "policy/internal/origin", "policy/printable", "proto/corsproc/v1"},
+	"policy/verify":            {"policy", "policy/browser", "policy/internal/regex", "policy/printable", "proto/corsproc/v1"},
+	"server/extproc":           {"policy"},
+	"server/loop":              {"server/extproc"},
+	"server/grpcgo":            {"server/extproc", "server/loop"},
+	"server/tracing":           {"policy", "server/extproc"},
+	"server/logs":              {"policy", "policy/printable", "proto/corsproc/v1"},
+	"server/logtest":           {}, // for tests
+	"server/certs":             {"policy/printable", "internal/disk", "server/logs"},
+	// Of the rooms of server that it imports, it knows the words for what it counts and keeps.
+	"server/admin":   {"server/extproc", "server/logs", "server/certs", "policy", "policy/finding", "policy/printable", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
+	"server/tlstest": {},
+	"server":         {"server/extproc", "server/loop", "server/grpcgo", "server/tracing", "server/admin", "server/logs", "server/certs", "policy", "policy/finding", "policy/policyfile", "proto/corsproc/v1"},
+	"cmd/corsproc":   {"server", "server/logs", "server/certs", "internal/disk", "policy", "policy/finding", "policy/policyfile", "policy/browser", "policy/policytest", "policy/convert", "policy/learn", "policy/verify", "policy/printable", "proto/corsproc/v1"},
+	"envoy":          {}, // and every room below it; they drive the built program and know nothing of its inside
 }
 
 // mayDepend says what else rooms may import beside the standard library, where that is held.
 var mayDepend = map[string][]string{
-	"policy":                 {"golang.org/x/net/publicsuffix"},
-	"policy/finding":         {},
-	"policy/internal/fetch":  {},
-	"policy/internal/origin": {"golang.org/x/net/idna", "golang.org/x/net/publicsuffix"},
-	"policy/internal/regex":  {},
-	"policy/internal/match":  {"golang.org/x/net/idna"},
+	"policy":                   {},
+	"policy/finding":           {},
+	"policy/internal/fetch":    {},
+	"policy/internal/origin":   {"golang.org/x/net/idna", "golang.org/x/net/publicsuffix"},
+	"policy/internal/regex":    {},
+	"policy/internal/match":    {"golang.org/x/net/idna"},
+	"policy/internal/compiled": {},
+	"policy/internal/compile":  {},
+	"policy/internal/lint":     {"golang.org/x/net/publicsuffix"},
+	"policy/internal/diff":     {},
 }
 
 // mustNotKnow says which packages of the standard library are not for a room.
 var mustNotKnow = map[string][]string{
-	"policy/internal/fetch": {"fmt", "regexp", "regexp/syntax"},
-	"policy/internal/match": {"fmt", "regexp", "regexp/syntax"},
+	"policy":                   {"fmt", "regexp", "regexp/syntax"}, // deciding formats nothing and parses nothing
+	"policy/internal/compiled": {"fmt", "regexp/syntax"},
+	"policy/internal/fetch":    {"fmt", "regexp", "regexp/syntax"},
+	"policy/internal/match":    {"fmt", "regexp", "regexp/syntax"},
 }
 
 // TestImportDirections holds the direction in which the rooms of the house import each other.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"github.com/corsproc/corsproc/policy/internal/match"
 	"github.com/corsproc/corsproc/policy/internal/origin"
@@ -301,11 +302,11 @@ func FuzzDomains(f *testing.F) {
 		if set == nil {
 			t.Fatalf("%q: %v", domains, findings)
 		}
-		want := defaultLabel
+		want := compiled.DefaultLabel
 		if i := naiveDomain(domains, authority); i >= 0 {
 			want = domains[i]
 		}
-		if got := set.virtualHost(&Request{Authority: authority}).label; got != want {
+		if got := set.Decide(&Request{Authority: authority}).VirtualHost; got != want {
 			t.Errorf("domains %q: %q belongs to %q, the naive search says %q", domains, authority, got, want)
 		}
 	})

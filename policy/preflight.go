@@ -1,8 +1,11 @@
 package policy
 
+// Tested by cases_test.go and policy/casetable/testdata/, and naive_test.go.
+
 import (
 	"slices"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
@@ -11,16 +14,16 @@ import (
 const maxEmptyElements = 32
 
 // checkMethod decides about the method that a preflight asks for (Fetch, section 4.8, "CORS-preflight fetch", step 7).
-func (g *grant) checkMethod(f Field) Reason {
+func checkMethod(g *compiled.Policy, f Field) Reason {
 	method := f.Value
 	switch {
 	case f.Lines != 1:
 		return ReasonMethodMalformed
-	case fetch.IsSafelistedMethod(method), slices.Contains(g.methods, method):
+	case fetch.IsSafelistedMethod(method), slices.Contains(g.Methods, method):
 		return ReasonAllowed
 	case !fetch.IsToken(method):
 		return ReasonMethodMalformed
-	case g.anyMethod && !fetch.IsForbiddenMethod(method) && !(g.credentials && method == "*"):
+	case g.AnyMethod && !fetch.IsForbiddenMethod(method) && !(g.Credentials && method == "*"):
 		return ReasonAllowed // "*" itself is not echoed: to a request without credentials it would mean all
 	}
 	return ReasonMethodNotAllowed
@@ -36,7 +39,7 @@ type headersCheck struct {
 }
 
 // checkHeaders decides about the request headers that a preflight asks for (Fetch, as above, steps 8 and 9).
-func (g *grant) checkHeaders(lines []string) headersCheck {
+func checkHeaders(g *compiled.Policy, lines []string) headersCheck {
 	c := headersCheck{reason: ReasonAllowed, names: lines}
 	empty := 0
 	for list := (fetch.Elements{Lines: lines}); ; {
@@ -50,45 +53,31 @@ func (g *grant) checkHeaders(lines []string) headersCheck {
 				if c.reason == ReasonAllowed {
 					c.reason = ReasonHeaderMalformed
 				}
-				c.names, c.bareAuthorization = nil, !g.listsHeader("authorization")
+				c.names, c.bareAuthorization = nil, !g.ListsHeader("authorization")
 				return c
 			}
 		case fetch.IsNonWildcardRequestHeader(name):
-			if !g.listsHeader(name) {
+			if !g.ListsHeader(name) {
 				c.bareAuthorization = true
 				if c.reason == ReasonAllowed {
 					c.reason = ReasonHeaderNotAllowed
 				}
 			}
 		case c.reason == ReasonAllowed:
-			c.reason = g.checkHeader(name)
+			c.reason = checkHeader(g, name)
 		}
 	}
 }
 
 // checkHeader decides about one name.
-func (g *grant) checkHeader(name string) Reason {
+func checkHeader(g *compiled.Policy, name string) Reason {
 	switch {
-	case g.listsHeader(name): // and so is a token
+	case g.ListsHeader(name): // and so is a token
 		return ReasonAllowed
 	case !fetch.IsToken(name):
 		return ReasonHeaderMalformed
-	case g.anyHeader && !fetch.IsNonWildcardRequestHeader(name) && !(g.credentials && name == "*"):
+	case g.AnyHeader && !fetch.IsNonWildcardRequestHeader(name) && !(g.Credentials && name == "*"):
 		return ReasonAllowed // as for methods
 	}
 	return ReasonHeaderNotAllowed
-}
-
-// listsHeader reports whether the policy lists a field name, ignoring case.
-func (g *grant) listsHeader(name string) bool {
-	if len(name) > g.maxHeader {
-		return false
-	}
-	if !fetch.HasUpperASCII(name) { // as browsers send them
-		_, ok := g.headers[name]
-		return ok
-	}
-	var buf [128]byte
-	_, ok := g.headers[string(fetch.LowerASCII(name, buf[:]))]
-	return ok
 }

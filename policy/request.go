@@ -1,5 +1,7 @@
 package policy
 
+// Tested by cases_test.go and policy/casetable/testdata/, naive_test.go and cost_test.go.
+
 // Request holds the facts of a request that a decision depends on, as they arrived: nothing in it has been validated,
 // and all of it may come from an attacker. A Request is only read; a [Decision] may keep substrings of it.
 type Request struct {

@@ -1,6 +1,10 @@
 package policy
 
-import "iter"
+import (
+	"iter"
+
+	"github.com/corsproc/corsproc/policy/internal/compiled"
+)
 
 // A Survey is what holds at a place of a set: for people who look at the set as a whole. Deciding needs none of it.
 type Survey struct {
@@ -21,7 +25,7 @@ type RouteSurvey struct {
 type HostSurvey struct {
 	Label string // as in [Set.VirtualHosts]
 	Survey
-	routes []route
+	routes []compiled.Route
 	number int
 	most   int
 }
@@ -30,9 +34,9 @@ type HostSurvey struct {
 // many.
 func (s *Set) Hosts(most int) iter.Seq[HostSurvey] {
 	return func(yield func(HostSurvey) bool) {
-		for i := range s.hosts {
-			h := &s.hosts[i]
-			if !yield(HostSurvey{Label: h.label, Survey: h.survey(i, noRoute, most), routes: h.routes, number: i, most: most}) {
+		for i := range s.set.Hosts {
+			h := &s.set.Hosts[i]
+			if !yield(HostSurvey{Label: h.Label, Survey: surveyOf(&h.Place, i, compiled.NoRoute, most), routes: h.Routes, number: i, most: most}) {
 				return
 			}
 		}
@@ -47,31 +51,31 @@ func (h *HostSurvey) Routes() iter.Seq[RouteSurvey] {
 	return func(yield func(RouteSurvey) bool) {
 		for i := range h.routes {
 			r := &h.routes[i]
-			if !yield(RouteSurvey{Kind: r.kind.String(), Match: r.text, Survey: r.survey(h.number, i, h.most)}) {
+			if !yield(RouteSurvey{Kind: r.Kind.String(), Match: r.Text, Survey: surveyOf(&r.Place, h.number, i, h.most)}) {
 				return
 			}
 		}
 	}
 }
 
-func (p *place) survey(host, route, most int) Survey {
+func surveyOf(p *compiled.Place, host, route, most int) Survey {
 	return Survey{
-		At: makeRule(rulePlace, host, route), Policies: p.policies.names(most), PoliciesAt: p.listRule,
-		Candidates: p.candidates.names(most), Reject: p.reject.String(),
+		At: compiled.MakeRule(compiled.RulePlace, host, route), Policies: namesOf(p.Active, most), PoliciesAt: p.ListRule,
+		Candidates: namesOf(p.Candidates, most), Reject: p.Reject.String(),
 	}
 }
 
-// names returns the names of a list's policies; none of no list.
-func (l *list) names(most int) (names Entries) {
+// namesOf returns the names of a list's policies; none of no list.
+func namesOf(l *compiled.List, most int) (names Entries) {
 	switch {
 	case l == nil:
 		return names
-	case l.passthrough:
-		return Entries{First: []string{namePassthrough}, Total: 1}
+	case l.Passthrough:
+		return Entries{First: []string{compiled.NamePassthrough}, Total: 1}
 	}
-	names.Total = len(l.grants)
-	for _, g := range l.grants[:min(len(l.grants), most)] {
-		names.First = append(names.First, g.name)
+	names.Total = len(l.Policies)
+	for _, g := range l.Policies[:min(len(l.Policies), most)] {
+		names.First = append(names.First, g.Name)
 	}
 	return names
 }

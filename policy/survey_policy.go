@@ -1,9 +1,12 @@
 package policy
 
+// Tested by survey_test.go.
+
 import (
 	"iter"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/match"
 )
 
@@ -46,20 +49,20 @@ type Uses struct {
 // SurveyPolicies returns what the named policies of the set say and which places use them, of each list and of the places at
 // most so many.
 func (s *Set) SurveyPolicies(names []string, most int) []PolicySurvey {
-	sets := make(map[*match.Origins]string, len(s.originSets))
-	for _, set := range s.originSets {
-		sets[&set.Origins] = "@" + set.name
+	sets := make(map[*match.Origins]string, len(s.set.OriginSets))
+	for _, set := range s.set.OriginSets {
+		sets[&set.Origins] = "@" + set.Name
 	}
 	all := make([]PolicySurvey, 0, len(names))
-	number := make(map[*grant]int, len(names))
+	number := make(map[*compiled.Policy]int, len(names))
 	for _, name := range names {
-		if g := s.byName[name]; g != nil && !g.builtin {
+		if g := s.set.ByName[name]; g != nil && !g.Builtin {
 			number[g] = len(all)
-			all = append(all, g.survey(sets, most))
+			all = append(all, surveyPolicy(g, sets, most))
 		}
 	}
 	for l, use := range s.uses() {
-		for _, g := range l.grants {
+		for _, g := range l.Policies {
 			i, ok := number[g]
 			if !ok {
 				continue
@@ -73,24 +76,24 @@ func (s *Set) SurveyPolicies(names []string, most int) []PolicySurvey {
 	return all
 }
 
-func (g *grant) survey(sets map[*match.Origins]string, most int) PolicySurvey {
+func surveyPolicy(g *compiled.Policy, sets map[*match.Origins]string, most int) PolicySurvey {
 	p := PolicySurvey{
-		Name: g.name, At: makeRule(rulePolicy, int(g.index), 0),
-		AllowCredentials: g.credentials, AllowPrivateNetwork: g.privateNetwork, MaxAge: g.maxAge, PreflightStatus: g.preflightStatus,
+		Name: g.Name, At: compiled.MakeRule(compiled.RulePolicy, int(g.Index), 0),
+		AllowCredentials: g.Credentials, AllowPrivateNetwork: g.PrivateNetwork, MaxAge: g.MaxAge, PreflightStatus: g.PreflightStatus,
 	}
-	p.AllowOrigins = originEntries(g.allow, sets, most)
-	p.DenyOrigins = originEntries(g.deny, sets, most)
-	for _, text := range g.regexTexts {
+	p.AllowOrigins = originEntries(g.Allow, sets, most)
+	p.DenyOrigins = originEntries(g.Deny, sets, most)
+	for _, text := range g.RegexTexts {
 		p.AllowOriginRegexes.add(text, most)
 	}
-	if g.anyMethod {
+	if g.AnyMethod {
 		p.AllowMethods.add("*", most)
 	}
-	for _, name := range g.methods {
+	for _, name := range g.Methods {
 		p.AllowMethods.add(name, most)
 	}
-	p.AllowHeaders = headerEntries(g.allowHeaders, most)
-	p.ExposeHeaders = headerEntries(g.exposeHeaders, most)
+	p.AllowHeaders = headerEntries(g.AllowHeaders, most)
+	p.ExposeHeaders = headerEntries(g.ExposeHeaders, most)
 	return p
 }
 
@@ -133,21 +136,21 @@ func originEntries(lists []*match.Origins, sets map[*match.Origins]string, most 
 }
 
 // uses yields every list of policies or candidates that a place has of its own, with the place.
-func (s *Set) uses() iter.Seq2[*list, Use] {
-	return func(yield func(*list, Use) bool) {
-		none := new(place)
-		for i := range s.hosts {
-			h, outer := &s.hosts[i], &s.hosts[0].place
+func (s *Set) uses() iter.Seq2[*compiled.List, Use] {
+	return func(yield func(*compiled.List, Use) bool) {
+		none := new(compiled.Place)
+		for i := range s.set.Hosts {
+			h, outer := &s.set.Hosts[i], &s.set.Hosts[0].Place
 			if i == 0 {
 				outer = none
 			}
-			if !h.uses(outer, Use{Host: h.label, At: makeRule(rulePlace, i, noRoute)}, s.inner(i), yield) {
+			if !usesOf(&h.Place, outer, Use{Host: h.Label, At: compiled.MakeRule(compiled.RulePlace, i, compiled.NoRoute)}, s.inner(i), yield) {
 				return
 			}
-			for k := range h.routes {
-				r := &h.routes[k]
-				use := Use{Host: h.label, Kind: r.kind.String(), Match: r.text, At: makeRule(rulePlace, i, k)}
-				if !r.uses(&h.place, use, func(func(*place) bool) {}, yield) {
+			for k := range h.Routes {
+				r := &h.Routes[k]
+				use := Use{Host: h.Label, Kind: r.Kind.String(), Match: r.Text, At: compiled.MakeRule(compiled.RulePlace, i, k)}
+				if !usesOf(&r.Place, &h.Place, use, func(func(*compiled.Place) bool) {}, yield) {
 					return
 				}
 			}
@@ -155,45 +158,45 @@ func (s *Set) uses() iter.Seq2[*list, Use] {
 	}
 }
 
-// uses yields the lists that a place does not have from the outer one. inner are the places that may have them from it.
-func (p *place) uses(outer *place, use Use, inner iter.Seq[*place], yield func(*list, Use) bool) bool {
-	own := p.listRule != outer.listRule
+// usesOf yields the lists that a place does not have from the outer one. inner are the places that may have them from it.
+func usesOf(p, outer *compiled.Place, use Use, inner iter.Seq[*compiled.Place], yield func(*compiled.List, Use) bool) bool {
+	own := p.ListRule != outer.ListRule
 	if own {
 		for q := range inner {
-			if q.listRule == p.listRule {
+			if q.ListRule == p.ListRule {
 				use.Inherited++
 			}
 		}
-		if !yield(p.policies, use) {
+		if !yield(p.Active, use) {
 			return false
 		}
 	}
-	if p.candidates == nil || !own && p.candidates == outer.candidates {
+	if p.Candidates == nil || !own && p.Candidates == outer.Candidates {
 		return true
 	}
 	use.Candidate, use.Inherited = true, 0
 	for q := range inner {
-		if q.listRule == p.listRule && q.candidates == p.candidates {
+		if q.ListRule == p.ListRule && q.Candidates == p.Candidates {
 			use.Inherited++
 		}
 	}
-	return yield(p.candidates, use)
+	return yield(p.Candidates, use)
 }
 
 // inner yields the places inside a virtual host; inside default that is every other place.
-func (s *Set) inner(host int) iter.Seq[*place] {
-	return func(yield func(*place) bool) {
-		hosts := s.hosts[host : host+1]
+func (s *Set) inner(host int) iter.Seq[*compiled.Place] {
+	return func(yield func(*compiled.Place) bool) {
+		hosts := s.set.Hosts[host : host+1]
 		if host == 0 {
-			hosts = s.hosts
+			hosts = s.set.Hosts
 		}
 		for i := range hosts {
 			h := &hosts[i]
-			if i > 0 && !yield(&h.place) {
+			if i > 0 && !yield(&h.Place) {
 				return
 			}
-			for k := range h.routes {
-				if !yield(&h.routes[k].place) {
+			for k := range h.Routes {
+				if !yield(&h.Routes[k].Place) {
 					return
 				}
 			}

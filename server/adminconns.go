@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// adminConns bounds the connections to the admin address. Where one comes too many, the oldest of those goes on which nothing
-// is being answered: connections that say nothing, or very slowly, keep nobody out, a probe least of all.
+// adminConns bounds the connections to the admin address. When there is one too many, the oldest idle one is closed: one on
+// which no request is being answered. So clients that say nothing, or very slowly, keep nobody out, and no probe.
 type adminConns struct {
 	most int
 
@@ -24,7 +24,7 @@ type adminConn struct {
 
 type adminConnKey struct{}
 
-// watch has a server's connections bounded.
+// watch bounds the connections of a server.
 func (c *adminConns) watch(s *http.Server) {
 	next := s.Handler
 	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -49,7 +49,7 @@ func (c *adminConn) add(requests int) {
 	c.busy += requests
 }
 
-// opened takes note of a connection. If it is one too many, one is closed: it, if on all others something is being answered.
+// opened takes note of a new connection. If there are too many, it closes the oldest idle one, which may be this one.
 func (c *adminConns) opened(conn net.Conn) *adminConn {
 	now := &adminConn{Conn: conn, conns: c}
 	c.mu.Lock()

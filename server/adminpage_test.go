@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/security"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -405,7 +406,10 @@ func TestPageBehindAProxy(t *testing.T) {
 		q.Out.Host = q.In.Host
 	}}))
 	t.Cleanup(proxy.Close)
-	b := newTab(t, chromedp.Flag("ignore-certificate-errors", true))
+	b := newTab(t)
+	if _, err := chromedp.Call(b.ctx, security.SetIgnoreCertificateErrors, security.SetIgnoreCertificateErrorsParams{Ignore: true}); err != nil {
+		t.Fatal(err)
+	}
 	b.open(proxy.URL+"/ops/corsproc/", `document.querySelector("#hosts-rows li")`)
 	b.do("reloading", chromedp.Click(chromedp.CSS("#reload")))
 	b.says("reload-result", "unchanged")

@@ -1,5 +1,7 @@
 package server
 
+// Tested by adminapi_test.go and hostile_test.go.
+
 import (
 	"context"
 	"errors"
@@ -11,8 +13,8 @@ import (
 )
 
 const (
-	// Nobody needs longer than this to send a request to the admin address, or to take an answer. Profiles that are being
-	// recorded have times of their own.
+	// How long a client of the admin address may take to send a request, to read its answer, and between requests. Profiles
+	// have times of their own.
 	adminReadTimeout  = 10 * time.Second
 	adminWriteTimeout = 30 * time.Second
 	adminIdleTimeout  = 2 * time.Minute
@@ -21,7 +23,7 @@ const (
 	// and Prometheus need a few.
 	adminMaxConns   = 128
 	adminMaxStreams = 16
-	// adminCloseTimeout is how long an answer that is on its way may take when the process ends.
+	// adminCloseTimeout is how long requests in progress may take when the process ends.
 	adminCloseTimeout = time.Second
 )
 
@@ -45,10 +47,10 @@ func (p *process) serveAdmin(failed chan<- error) {
 			Activity: p.activity,
 			Refusals: p.recent,
 			Connections: func() (int64, int64) {
-				return p.conns.placed(), int64(p.conns.max)
+				return p.conns.slots(), int64(p.conns.max)
 			},
-			LogDecisions: p.logged.set,
-			Logging:      p.logged.messages,
+			LogDecisions: p.logged.Set,
+			Logging:      p.logged.Messages,
 			Hosts:        p.settings.AdminHosts,
 			Pprof:        p.settings.Pprof,
 			Version:      p.version,
@@ -69,7 +71,7 @@ func (p *process) serveAdmin(failed chan<- error) {
 	})
 }
 
-// closeAdmin ends the admin server, the last thing to end, so that a drain can be watched.
+// closeAdmin ends the admin server. It ends last, so that a drain can be watched.
 func (p *process) closeAdmin() {
 	if p.admin == nil {
 		return

@@ -5,10 +5,10 @@ import (
 	"runtime"
 )
 
-// aside does work that takes seconds (compiling a large policy set) so that requests wait for it as little as they can:
-// the work's thread yields to every other at the kernel, where that can be had, and there are more Ps than cores for so
-// long, so that a request that comes in finds one that neither the work nor the garbage collection holds. Without that
-// it waits for a P until the runtime takes it from them, up to 10 ms.
+// aside does work that takes seconds, such as compiling a large policy set, and returns when it is done. Requests are to
+// wait for it as little as they can. So the work runs on a thread of low priority, where the system has such. And
+// GOMAXPROCS is raised by 2 meanwhile, so that a request always finds a free P: with the work and the garbage collection
+// on all of them, it would wait up to 10 ms until the runtime takes one away.
 func aside(work func()) {
 	const spare = 2
 	procs := runtime.GOMAXPROCS(0)
@@ -17,7 +17,7 @@ func aside(work func()) {
 		if os.Getenv("GOMAXPROCS") != "" {
 			runtime.GOMAXPROCS(procs)
 		} else {
-			runtime.SetDefaultGOMAXPROCS() // which follows the container's limit again
+			runtime.SetDefaultGOMAXPROCS() // and follow the container's limit again
 		}
 	}()
 	done := make(chan struct{})

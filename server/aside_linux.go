@@ -2,8 +2,8 @@ package server
 
 import "syscall"
 
-// yieldThread gives the calling thread, and no other, a low priority. Linux has one for each thread, whatever POSIX says;
-// where it may not be lowered nothing is lost but time.
+// yieldThread gives the calling thread a low priority, and no other: on Linux each thread has its own, whatever POSIX says.
+// A failure costs nothing but time.
 func yieldThread() {
 	const nice = 15
 	_ = syscall.Setpriority(syscall.PRIO_PROCESS, syscall.Gettid(), nice)

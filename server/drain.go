@@ -9,8 +9,8 @@ import (
 
 // drain is the orderly end of the gRPC server. By the time it begins, health says NOT_SERVING.
 type drain struct {
-	// delay is how long new streams are still served, so that Envoy's health checks find out before connections close:
-	// a stream that Envoy opens after that fails the request that it belongs to.
+	// delay is how long new streams are still served. In this time Envoy's health checks see NOT_SERVING. A stream that
+	// Envoy opens later fails, and its request with it.
 	delay time.Duration
 	// timeout is how long open streams may then finish.
 	timeout time.Duration
@@ -55,7 +55,7 @@ func (d *drain) run(signals <-chan os.Signal) {
 	}
 }
 
-// waitFor waits for the timer, or for a signal to stop: then it returns true.
+// waitFor returns false when the timer fires, and true when a signal to stop comes first.
 func waitFor(timer <-chan time.Time, signals <-chan os.Signal) bool {
 	for {
 		select {

@@ -84,7 +84,7 @@ func TestForeignPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, adminPort, _ := strings.Cut(r.admin, ":")
-	b := newTab(t, chromedp.Flag("host-resolver-rules", "MAP evil.example 127.0.0.1, MAP *.evil.example 127.0.0.1"))
+	b := newTab(t)
 
 	for _, c := range []struct{ name, page, target string }{
 		{"another port of the same host", foreign.URL, admin},

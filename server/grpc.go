@@ -1,5 +1,7 @@
 package server
 
+// Tested by transports_test.go.
+
 import (
 	"net"
 	"time"
@@ -12,6 +14,7 @@ import (
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	reflectionv1alpha "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 
+	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/server/extproc"
 	"github.com/corsproc/corsproc/server/loop"
 )
@@ -19,7 +22,7 @@ import (
 // healthServices are the names that gRPC health answers for: the process as a whole, and the one service it has.
 var healthServices = []string{"", extprocv3.ExternalProcessor_ServiceDesc.ServiceName}
 
-// handshakeTimeout is how long a new connection may take to say HTTP/2. Without one it could hold its place for ever.
+// handshakeTimeout is how long a new connection may take to say HTTP/2. Without one it could hold its slot for ever.
 const handshakeTimeout = 10 * time.Second
 
 // transport is what answers on the listeners: ext_proc, health and reflection.
@@ -32,20 +35,20 @@ type transport interface {
 	Stop()
 	// setServing says what health answers from now on. Until then it is NOT_SERVING.
 	setServing(bool)
-	// close ends what is left when nothing is served any more.
+	// close frees what is left after Stop or GracefulStop.
 	close()
 }
 
-// newTransport returns the transport that the settings name. conns is told how far connections are, ended of those that we end;
-// of grpc-go we do not hear when it does.
-func newTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended func(loop.Ended), current func() *extproc.Prepared) (transport, error) {
+// newTransport returns the transport that the settings name. It tells conns how far each connection has come. The loop calls
+// ended when it ends a connection; grpc-go does not tell.
+func newTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended func(loop.Ended), current func() *policy.Set) (transport, error) {
 	if s.Transport == TransportGRPC {
 		return newGRPCTransport(s, conns, hooks, current), nil
 	}
 	return newLoopTransport(s, conns, hooks, ended, current)
 }
 
-// register adds to a gRPC server what is no ext_proc: health, whose state is returned, and reflection.
+// register adds health and, if the settings want it, reflection to a gRPC server. It returns the state of health.
 func register(g *grpc.Server, s *Settings) *health.Server {
 	h := health.NewServer()
 	setHealth(h, false)
@@ -58,7 +61,7 @@ func register(g *grpc.Server, s *Settings) *health.Server {
 	return h
 }
 
-// services are those that reflection tells of: ExternalProcessor too, which the gRPC server does not have.
+// services are what reflection lists: those of the gRPC server, and ExternalProcessor, which is served elsewhere.
 type services struct{ *grpc.Server }
 
 func (s services) GetServiceInfo() map[string]grpc.ServiceInfo {

@@ -81,7 +81,7 @@ func testHostileConnections(t *testing.T, transport Transport) {
 	if most := uint64(100 << 20); m.HeapAlloc > most {
 		t.Errorf("%d MiB of heap are in use", m.HeapAlloc>>20)
 	}
-	for _, record := range append(r.records, r.log.take(t)...) {
+	for _, record := range append(r.records, r.log.Take(t)...) {
 		if text := fmt.Sprint(record); strings.Contains(text, "panic") || len(text) > 2000 {
 			t.Errorf("logged %s", text)
 		}

@@ -7,16 +7,17 @@ import (
 	"time"
 )
 
-// shortPatience is how long a connection may take for each step of its greeting while half as many as may be are before
-// theirs. An Envoy takes milliseconds.
+// shortPatience is how long a connection may take for each step of its greeting while max/2 others or more are in theirs.
+// An Envoy takes milliseconds.
 const shortPatience = 2 * time.Second
 
-// connLimit bounds the connections of several listeners together. max may have a place, which is given once a connection
-// has made its handshake of TLS and said HTTP/2; as many again may be on the way there. So clients that only connect, or
-// that lack a certificate, keep nobody out: where they are too many, the oldest that has said nothing goes. A connection
-// with a place on which no stream was ever opened goes too when another needs it. Where all places are in use, what comes
-// is accepted and closed at once, so that its client learns of it: left in the backlog, it would wait for a place that
-// never comes.
+// connLimit bounds the connections of several listeners together. There are max slots. A connection gets one when its
+// greeting is over: the TLS handshake, if any, and HTTP/2's preface. Another max connections may be in their greeting.
+//
+// When one more comes, one that asks for nothing makes room for it: in the greeting the oldest that has said nothing, among
+// those with a slot the oldest on which no stream was ever opened. So clients that only connect, or that lack a
+// certificate, keep nobody out. When all slots have had streams, a new connection is accepted and closed at once. Left in
+// the backlog, its client would wait and not learn why.
 type connLimit struct {
 	max       int
 	refused   func() // called for every connection over the limit
@@ -32,8 +33,8 @@ type connState int
 const (
 	connSilent   connState = iota // nothing was read from it
 	connSpeaking                  // its greeting has begun
-	connUnused                    // has a place, and no stream was ever opened
-	connUsed                      // has a place; only its client or a stop ends it
+	connUnused                    // has a slot, and no stream was ever opened
+	connUsed                      // has a slot; only its client or a stop ends it
 	connStates                    // how many states there are
 	connClosed   connState = -1
 )
@@ -45,10 +46,10 @@ func newConnLimit(max int, refused, displaced func()) *connLimit {
 // wrap returns a listener whose connections count.
 func (l *connLimit) wrap(inner net.Listener) net.Listener { return &limitedListener{inner, l} }
 
-// placed returns how many connections have a place.
-func (l *connLimit) placed() int64 { return l.count(connUnused, connUsed) }
+// slots returns how many slots are taken.
+func (l *connLimit) slots() int64 { return l.count(connUnused, connUsed) }
 
-// greeting returns how many connections are before the end of their greeting.
+// greeting returns how many connections are in their greeting.
 func (l *connLimit) greeting() int64 { return l.count(connSilent, connSpeaking) }
 
 func (l *connLimit) count(states ...connState) (n int64) {
@@ -60,7 +61,7 @@ func (l *connLimit) count(states ...connState) (n int64) {
 	return n
 }
 
-// take takes a new connection in, or returns nil where all places are in use.
+// take begins the greeting of a new connection. It returns nil if all slots have had streams.
 func (l *connLimit) take(nc net.Conn) *limitedConn {
 	l.mu.Lock()
 	if l.states[connUsed].Len() >= l.max {
@@ -97,7 +98,7 @@ func oldest(state *list.List) *limitedConn {
 	return nil
 }
 
-// displace closes connections that have made room. The lock is not held: who reads the log may be slow.
+// displace closes connections that make room. It is called without the lock, because it logs, and logging may block.
 func (l *connLimit) displace(gone []*limitedConn) {
 	for _, c := range gone {
 		c.Conn.Close()
@@ -105,7 +106,7 @@ func (l *connLimit) displace(gone []*limitedConn) {
 	}
 }
 
-// greeted gives a connection that has said HTTP/2 its place, and reports whether there was one.
+// greeted gives a connection that has said HTTP/2 its slot, and reports whether there was one.
 func (l *connLimit) greeted(nc net.Conn) bool {
 	c := limitedOf(nc)
 	l.mu.Lock()
@@ -138,10 +139,10 @@ func (l *connLimit) used(nc net.Conn) {
 	}
 }
 
-// limitedOf returns the connection that counts: nc, or what it speaks TLS over.
+// limitedOf returns the limitedConn: nc itself, or the connection below its TLS.
 func limitedOf(nc net.Conn) *limitedConn {
-	if secured, ok := nc.(*tlsConn); ok {
-		nc = secured.raw
+	if secured, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = secured.NetConn()
 	}
 	return nc.(*limitedConn)
 }
@@ -177,7 +178,7 @@ type limitedConn struct {
 	entry *list.Element // in the state's list
 }
 
-// move brings the connection into a state, and returns it. The lock is held.
+// move brings the connection into a state, and returns the connection. The lock is held.
 func (c *limitedConn) move(to connState) *limitedConn {
 	if c.state != connClosed {
 		c.limit.states[c.state].Remove(c.entry)

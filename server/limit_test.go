@@ -95,15 +95,15 @@ func TestConnectionLimit(t *testing.T) {
 					t.Errorf("connection %d is open: %v", i, open)
 				}
 			}
-			if l.placed() > 2 || l.greeting() > 2 || (l.displaced.Load() > 0) != (test.closed >= 0) {
-				t.Errorf("%d placed, %d in their greeting, %d displaced", l.placed(), l.greeting(), l.displaced.Load())
+			if l.slots() > 2 || l.greeting() > 2 || (l.displaced.Load() > 0) != (test.closed >= 0) {
+				t.Errorf("%d with a slot, %d in their greeting, %d displaced", l.slots(), l.greeting(), l.displaced.Load())
 			}
 			for range 2 {
 				for _, c := range all {
 					c.Close() // a place is given back once
 				}
 			}
-			if n := l.placed() + l.greeting(); n > 1 {
+			if n := l.slots() + l.greeting(); n > 1 {
 				t.Errorf("%d are left", n)
 			}
 		})

@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// listenAll listens on every address, or on none: what has been opened is closed again when one fails. All failures are
-// reported, joined.
+// listenAll listens on every address. If any fails, it closes the others again and returns all errors, joined.
 func listenAll(ctx context.Context, addresses []string, mode fs.FileMode) ([]net.Listener, error) {
 	var listeners []net.Listener
 	var errs []error
@@ -62,12 +61,12 @@ func listen(ctx context.Context, text string, mode fs.FileMode) (net.Listener, e
 	return l, nil
 }
 
-// staleTimeout is how long a socket that is in the way may take to answer. Connecting to a unix socket takes
-// microseconds; only a full backlog takes longer, and that is one somebody listens on.
+// staleTimeout is how long a socket that is in the way may take to answer. Connecting to a unix socket takes microseconds.
+// It takes longer only if the backlog is full, and then somebody listens on it.
 const staleTimeout = time.Second
 
-// removeStale removes the socket that a process left behind when it was killed. It removes nothing else: neither a file
-// that is no socket, nor a socket that somebody answers on.
+// removeStale removes the socket that a killed process has left behind. If the file is no socket, or somebody answers on it,
+// it removes nothing and returns an error.
 func removeStale(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -1,5 +1,7 @@
 package server
 
+// Tested by transports_test.go and differential_test.go.
+
 import (
 	"context"
 	"errors"
@@ -11,12 +13,13 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/test/bufconn"
 
+	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/server/extproc"
 	"github.com/corsproc/corsproc/server/loop"
 )
 
-// loopTransport is the loop for ext_proc and health, and a gRPC server in this process, to which the loop relays what is asked
-// for rarely.
+// loopTransport serves ext_proc and health by the loop. Rare calls, such as reflection, are relayed to a gRPC server in this
+// process.
 type loopTransport struct {
 	*loop.Server
 	health *health.Server // what the gRPC server lists
@@ -24,7 +27,7 @@ type loopTransport struct {
 	conn   *grpc.ClientConn
 }
 
-func newLoopTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended func(loop.Ended), current func() *extproc.Prepared) (*loopTransport, error) {
+func newLoopTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended func(loop.Ended), current func() *policy.Set) (*loopTransport, error) {
 	g := grpc.NewServer(grpc.MaxRecvMsgSize(s.MaxMessageBytes))
 	h := register(g, s)
 	listener := bufconn.Listen(pipeBytes)
@@ -46,7 +49,7 @@ func newLoopTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended 
 	}, nil
 }
 
-// pipeBytes is how much is on its way to the gRPC server in this process, and back.
+// pipeBytes is the size of the buffer in each direction between the loop and that gRPC server.
 const pipeBytes = 64 << 10
 
 // methodsOf returns the full names of a server's methods.

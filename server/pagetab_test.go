@@ -31,21 +31,45 @@ type tab struct {
 	statuses map[network.RequestID]int64 // also of answers that no page gets to see
 }
 
-// newTab starts a browser. Without one the test is skipped, or fails where everything has to be there.
-func newTab(t *testing.T, more ...chromedp.ExecAllocatorOption) *tab {
-	t.Helper()
+// chromiumStarted is the one Chromium of all tests of the package, which TestMain ends: to start one takes seconds. Names below
+// evil.example lead to this machine.
+var chromiumStarted = sync.OnceValues(func() (context.Context, error) {
 	flags, err := chromium.Options()
 	if err != nil {
+		return nil, err
+	}
+	rules := chromedp.Flag("host-resolver-rules", "MAP evil.example 127.0.0.1, MAP *.evil.example 127.0.0.1")
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(flags, rules)...)
+	ctx, end := chromedp.NewContext(allocator)
+	endChromium = func() { end(); stop() }
+	return ctx, chromedp.Do(ctx)
+})
+
+var endChromium = func() {}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	endChromium()
+	os.Exit(code)
+}
+
+// newTab opens a tab in a browser context of its own: nothing that another test's pages have stored or said is in it. Without
+// a browser the test is skipped, or fails where everything has to be there.
+func newTab(t *testing.T) *tab {
+	t.Helper()
+	if _, err := chromium.Options(); err != nil {
 		if os.Getenv("CORSPROC_REQUIRE_E2E") != "" {
 			t.Fatal(err)
 		}
 		t.Skipf("SKIPPED, not tested: %v", err)
 	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(flags, more...)...)
-	t.Cleanup(stop)
+	started, err := chromiumStarted()
+	if err != nil {
+		t.Fatal(err)
+	}
 	b := &tab{t: t, requests: make(map[network.RequestID]*network.Request), statuses: make(map[network.RequestID]int64)}
 	var end context.CancelFunc
-	b.ctx, end = chromedp.NewContext(allocator)
+	b.ctx, end = chromedp.NewContext(started, chromedp.WithNewBrowserContext())
 	t.Cleanup(end)
 	listening := chromedp.Listen(b.ctx, b.listen)
 	_, logFailed := chromedp.Call(b.ctx, log.Enable, cdp.Empty{})

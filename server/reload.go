@@ -1,9 +1,10 @@
 package server
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,97 +13,121 @@ import (
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 	"github.com/corsproc/corsproc/server/admin"
-	"github.com/corsproc/corsproc/server/extproc"
 )
 
 // policies holds the policy set in force, and replaces it when the files hold another good one.
+//
+// One goroutine loads them ([policies.run]), whoever asks for it: the watch on the files, SIGHUP, or POST /-/reload. So
+// attempts are made, counted and told in one order.
 type policies struct {
-	loader  *policyfile.Loader
+	read    func() policyfile.Attempt // looks at the files; not safe for concurrent use
 	metrics *admin.Metrics
 	log     *slog.Logger
 	history *admin.Reloads
 
-	current atomic.Pointer[inForce] // nil before the first good load
+	asked   chan chan<- policyfile.Attempt // who asks waits for the answer
+	hungUp  chan struct{}                  // room for one SIGHUP; more, before it is heard, change nothing
+	stopped chan struct{}                  // closed when nobody loads any more
 
-	mu   sync.Mutex
-	last policyfile.Attempt // the latest that was not unchanged
+	current atomic.Pointer[inForce]            // nil before the first good load
+	last    atomic.Pointer[policyfile.Attempt] // the latest that was not unchanged
 }
 
 // inForce is a set in force. It is immutable, and replaced as a whole.
 type inForce struct {
-	prepared *extproc.Prepared
-	result   *policyfile.Result
-	since    time.Time
+	result *policyfile.Result
+	since  time.Time
 }
 
 func newPolicies(path string, metrics *admin.Metrics, log *slog.Logger) *policies {
-	p := &policies{metrics: metrics, log: log, history: admin.NewReloads(path)}
-	p.loader = policyfile.NewLoader(path, p.apply, aside)
-	return p
+	return &policies{
+		read: policyfile.NewLoader(path, aside).Load, metrics: metrics, log: log, history: admin.NewReloads(path),
+		asked: make(chan chan<- policyfile.Attempt), hungUp: make(chan struct{}, 1), stopped: make(chan struct{}),
+	}
 }
 
-// apply puts a good set in force. The loader calls it, one call at a time.
-func (p *policies) apply(r *policyfile.Result) {
-	next := &inForce{prepared: extproc.Prepare(r.Set), result: r, since: time.Now()}
-	// The metrics learn the new names first, so that no decision of the new set goes uncounted.
-	p.metrics.InForce(r.Set, r.Hash)
-	p.current.Store(next)
+// run loads the files for everybody who asks, until ctx is done. It is called once, after the first load.
+func (p *policies) run(ctx context.Context) {
+	defer close(p.stopped)
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-p.hungUp:
+			p.take(p.read())
+		case answer := <-p.asked:
+			a := p.read()
+			p.take(a)
+			answer <- a
+		}
+	}
 }
 
-// prepared returns the set in force, for a stream that begins.
-func (p *policies) prepared() *extproc.Prepared { return p.current.Load().prepared }
+// errStopped is what [policies.load] returns when the process ends.
+var errStopped = errors.New("the policy files are not loaded any more: the process ends")
 
-// load looks at the files now.
+// load has the files loaded, and returns what that very load found. The load begins after the call.
 func (p *policies) load() policyfile.Attempt {
-	a := p.loader.Load()
-	p.attempted(a)
-	return a
+	answer := make(chan policyfile.Attempt, 1)
+	select {
+	case p.asked <- answer:
+		return <-answer
+	case <-p.stopped:
+		return policyfile.Attempt{Time: time.Now(), Err: errStopped}
+	}
 }
 
-// attempted takes note of an attempt, whoever caused it.
-func (p *policies) attempted(a policyfile.Attempt) {
+// hangUp has the files loaded, and does not wait for it.
+func (p *policies) hangUp() {
+	select {
+	case p.hungUp <- struct{}{}:
+	default: // a load is to come that has not begun
+	}
+}
+
+// take puts the set of an attempt in force if it is a good one, and tells of the attempt. Unchanged files are no news.
+func (p *policies) take(a policyfile.Attempt) {
 	if a.Unchanged {
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.metrics.Attempted(a.Good())
-	p.history.Attempted(a)
-	// Two attempts in two goroutines are made one after the other, but may be told in another order.
-	if !a.Time.Before(p.last.Time) {
-		p.last = a
-		p.metrics.LastAttempt(a.Time, a.Good())
+	if a.Good() {
+		// The metrics learn the new names first, so that no decision of the new set goes uncounted.
+		p.metrics.InForce(a.Result.Set, a.Result.Hash)
+		p.current.Store(&inForce{result: a.Result, since: time.Now()})
 	}
+	p.last.Store(&a)
+	p.metrics.Attempted(a.Time, a.Good())
+	p.history.Attempted(a)
 	p.report(a)
 }
 
+// set returns the set in force, for a stream that begins.
+func (p *policies) set() *policy.Set { return p.current.Load().result.Set }
+
 // status returns what the admin address shows.
 func (p *policies) status() admin.Status {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.current.Load()
-	return admin.Status{InForce: now.result, Since: now.since, Last: p.last}
+	last, now := p.last.Load(), p.current.Load()
+	return admin.Status{InForce: now.result, Since: now.since, Last: *last}
 }
 
-// locate returns where a rule stands, or "" where that cannot be said: the files have changed since, or no file says it.
-func (p *policies) locate(prepared *extproc.Prepared, rule policy.Rule) string {
+// locate returns where a rule of a set stands: file:line:column. It returns "" if the set is not in force any more, or if no
+// file says it.
+func (p *policies) locate(set *policy.Set, rule policy.Rule) string {
 	now := p.current.Load()
-	if now.prepared != prepared {
+	if now.result.Set != set {
 		return ""
 	}
 	l := now.result.Location(rule)
 	if l == nil {
 		return ""
 	}
-	return place(l.GetFile(), l.GetLine(), l.GetColumn())
+	return position(l.GetFile(), l.GetLine(), l.GetColumn())
 }
 
-// maxLoggedFindings bounds the records that one bad content writes to the log. All of its findings are on the admin
-// address, and what `corsproc check` prints.
+// maxLoggedFindings bounds how many errors of one bad content are logged. The admin address and `corsproc check` show all.
 const maxLoggedFindings = 100
 
-// report logs an attempt that found something new. Only errors are logged one by one: warnings are for those who write
-// policies, and check prints them.
+// report logs an attempt that found something new. Errors are logged one by one. Warnings are only counted: they are for
+// those who write policies, and check prints them.
 func (p *policies) report(a policyfile.Attempt) {
 	const bad = "policies not loaded; the last good set stays in force"
 	if a.Err != nil {
@@ -129,12 +154,12 @@ func (p *policies) report(a policyfile.Attempt) {
 			p.log.Error("further policy errors are not logged", "count", len(faults)-i)
 			return
 		}
-		p.log.Error("policy error", "place", place(f.GetFile(), f.GetLine(), f.GetColumn()),
+		p.log.Error("policy error", "place", position(f.GetFile(), f.GetLine(), f.GetColumn()),
 			"code", f.GetCode(), "field", f.GetField(), "message", f.GetMessage(), "fix", f.GetFix())
 	}
 }
 
-// place writes a place in a file as compilers do.
-func place(file string, line, column int32) string {
+// position writes a position in a file as compilers do.
+func position(file string, line, column int32) string {
 	return fmt.Sprintf("%s:%d:%d", file, line, column)
 }

@@ -16,9 +16,12 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 	"github.com/corsproc/corsproc/server/admin"
+	"github.com/corsproc/corsproc/server/certs"
 	"github.com/corsproc/corsproc/server/extproc"
+	"github.com/corsproc/corsproc/server/logs"
 	"github.com/corsproc/corsproc/server/loop"
 	"github.com/corsproc/corsproc/server/tracing"
 )
@@ -27,8 +30,8 @@ import (
 type Environment struct {
 	// Log is where log records go.
 	Log io.Writer
-	// Signals holds what the process is told from outside: SIGHUP looks at the policy files, SIGTERM drains, os.Interrupt
-	// drains without delay, and a second one of these two stops at once.
+	// Signals are those sent to the process. SIGHUP has the policy files looked at. SIGTERM drains, and os.Interrupt drains
+	// without the delay. A second one of these two stops at once.
 	Signals <-chan os.Signal
 	// Build is shown in metrics and on the admin page.
 	Build Build
@@ -42,11 +45,11 @@ type PolicyError struct{ Findings []*corsprocv1.Finding }
 
 func (e *PolicyError) Error() string { return "the policy files cannot be used" }
 
-// Run serves until a signal or the end of ctx, which counts as os.Interrupt, and returns nil after a stop, also one that
-// the drain timeout cut short, or that came during the first load: such a load is left behind. An error is why it could
-// not start, or go on: a [*PolicyError] if the policies are why.
+// Run serves until a signal to stop, or until ctx ends, which counts as os.Interrupt. It then returns nil, also if the drain
+// timeout cut streams short. A stop during the first load returns at once and leaves the load behind. An error says why the
+// process could not start or go on; it is a [*PolicyError] if the policies are why.
 func Run(ctx context.Context, s Settings, env Environment) error {
-	certificates, err := newCertificates(s.tls())
+	certificates, err := certs.Load(s.tls())
 	if err := errors.Join(s.Validate(), err); err != nil {
 		return err
 	}
@@ -71,14 +74,14 @@ type process struct {
 	log      *slog.Logger
 	metrics  *admin.Metrics
 	policies *policies
-	refusals *refusals
+	refusals *logs.Refusals
 	recent   *admin.Refusals // nil: nobody can look at them
 	activity *admin.Activity
-	logged   *decisionLog
+	logged   *logs.Decisions
 	conns    *connLimit
 
-	certificates *certificates   // nil: no TLS
-	tracer       *tracing.Tracer // nil: no traces
+	certificates *certs.Certificates // nil: no TLS
+	tracer       *tracing.Tracer     // nil: no traces
 
 	listeners     []net.Listener
 	adminListener net.Listener // nil: there is none
@@ -91,10 +94,10 @@ type process struct {
 }
 
 func newProcess(s *Settings, env Environment) *process {
-	p := &process{settings: s, log: newLogger(env.Log, s), metrics: admin.NewMetrics(env.Build), version: env.Build.Version}
+	p := &process{settings: s, log: logs.New(env.Log, s.LogFormat, s.LogLevel), metrics: admin.NewMetrics(env.Build), version: env.Build.Version}
 	p.policies = newPolicies(s.Policies, p.metrics, p.log)
-	p.refusals = newRefusals(p.log, p.policies.locate)
-	p.logged = newDecisionLog(unleveled(p.log), p.policies.locate)
+	p.refusals = logs.NewRefusals(p.log, p.policies.locate)
+	p.logged = logs.NewDecisions(p.log, p.policies.locate)
 	p.activity = admin.NewActivity(p.metrics)
 	if s.AdminListen != "" {
 		p.recent = admin.NewRefusals()
@@ -102,8 +105,8 @@ func newProcess(s *Settings, env Environment) *process {
 	return p
 }
 
-// awaitFirst loads the policy files, and reports whether it was told to stop in the meantime: a large set takes seconds,
-// and standard input may never end.
+// awaitFirst loads the policy files. A large set takes seconds, and standard input may never end: if a signal to stop comes
+// first, it returns true.
 func (p *process) awaitFirst(ctx context.Context, signals <-chan os.Signal) (stopped bool, err error) {
 	loaded := make(chan error, 1)
 	go func() { loaded <- p.loadFirst() }()
@@ -123,14 +126,14 @@ func (p *process) awaitFirst(ctx context.Context, signals <-chan os.Signal) (sto
 
 // loadFirst loads the policy files. A process never starts without a good set.
 func (p *process) loadFirst() error {
-	a := p.policies.loader.Load()
+	a := p.policies.read()
 	switch {
 	case a.Err != nil:
 		return fmt.Errorf("policies: %w", a.Err)
 	case !a.Good():
 		return &PolicyError{Findings: a.Result.Findings}
 	}
-	p.policies.attempted(a)
+	p.policies.take(a)
 	return nil
 }
 
@@ -156,16 +159,17 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer p.finish()
 	defer cancel()
-	p.workers.Go(func() { p.refusals.run(background) })
-	p.workers.Go(func() { p.logged.run(background) })
+	p.workers.Go(func() { p.refusals.Run(background) })
+	p.workers.Go(func() { p.logged.Run(background) })
 	if p.recent != nil {
 		p.workers.Go(func() { p.activity.Run(background) })
 	}
+	p.workers.Go(func() { p.policies.run(background) })
 	p.workers.Go(func() { p.watch(background) })
 	p.startTLS(background)
 
 	p.conns = p.newConnLimit()
-	transport, err := newTransport(p.settings, p.conns, p.hooks(), p.connectionEnded(), p.policies.prepared)
+	transport, err := newTransport(p.settings, p.conns, p.hooks(), p.connectionEnded(), p.policies.set)
 	if err != nil {
 		return err
 	}
@@ -173,7 +177,7 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	failed := make(chan error, len(p.listeners)+1)
 	for _, l := range p.listeners {
 		p.workers.Go(func() {
-			if err := transport.Serve(p.certificates.secure(p.conns.wrap(l))); err != nil {
+			if err := transport.Serve(p.certificates.Secure(p.conns.wrap(l))); err != nil {
 				failed <- err
 			}
 		})
@@ -207,7 +211,7 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	return nil
 }
 
-// untilStop waits for the reason to stop. It returns how long to serve on, or the error because of which that cannot be.
+// untilStop waits for a reason to stop. It returns for how long new streams are still served, or the error of a listener.
 func (p *process) untilStop(ctx context.Context, signals <-chan os.Signal, failed <-chan error) (time.Duration, error) {
 	for {
 		select {
@@ -218,8 +222,7 @@ func (p *process) untilStop(ctx context.Context, signals <-chan os.Signal, faile
 		case s := <-signals:
 			switch s {
 			case syscall.SIGHUP:
-				// Loading a large set takes seconds, in which a signal to stop must be heard.
-				p.workers.Go(func() { p.policies.load() })
+				p.policies.hangUp()
 			case os.Interrupt:
 				return 0, nil
 			default:
@@ -229,42 +232,43 @@ func (p *process) untilStop(ctx context.Context, signals <-chan os.Signal, faile
 	}
 }
 
-// watch takes up changed files.
+// watch has changed files loaded.
 func (p *process) watch(ctx context.Context) {
-	err := p.policies.loader.Watch(ctx, p.settings.ReloadInterval, p.policies.attempted)
+	err := policyfile.Watch(ctx, p.settings.Policies, p.settings.ReloadInterval, func() { p.policies.load() })
 	if err != nil && ctx.Err() == nil {
 		p.log.Error("the policy files are no longer watched; SIGHUP and /-/reload still work", "error", err)
 	}
 }
 
-// startTLS takes up files of TLS that have changed.
+// startTLS has changed TLS files taken up from now on, and logs what is in force.
 func (p *process) startTLS(ctx context.Context) {
 	if p.certificates == nil {
 		return
 	}
-	p.certificates.report(p.log, p.metrics.TLS())
-	p.workers.Go(func() { p.certificates.watch(ctx) })
+	tls := p.metrics.TLS()
+	p.certificates.Report(p.log, certs.Hooks{Loaded: tls.Loaded, Failed: tls.Failed, HandshakeFailed: tls.HandshakeFailed})
+	p.workers.Go(func() { p.certificates.Watch(ctx) })
 	if !slices.ContainsFunc(p.listeners, func(l net.Listener) bool { return l.Addr().Network() != "unix" }) {
 		p.log.Warn("there is no TLS on unix sockets, and all listeners are: tls-cert, tls-key and tls-client-ca mean nothing")
 	}
 }
 
-// hooks joins the streams with what counts and logs them.
+// hooks returns what counts and logs streams.
 func (p *process) hooks() extproc.Hooks {
-	panics := &throttle{interval: time.Second}
+	panics := &logs.Throttle{Interval: time.Second}
 	logRefusals := p.log.Enabled(context.Background(), slog.LevelInfo)
 	hooks := extproc.Hooks{
 		StreamStarted: p.metrics.StreamStarted,
 		StreamEnded:   p.metrics.StreamEnded,
 		Received:      p.metrics.MessageReceived,
-		Decided: func(prepared *extproc.Prepared, r *policy.Request, d *policy.Decision, took time.Duration) {
+		Decided: func(set *policy.Set, r *policy.Request, d *policy.Decision, took time.Duration) {
 			p.metrics.Decided(d, took)
-			p.logged.decided(prepared, r, d, took)
+			p.logged.Decided(set, r, d, took)
 			if d.Verdict != policy.Refused && d.Verdict != policy.Rejected {
 				return
 			}
 			if logRefusals {
-				p.refusals.refused(prepared, r, d)
+				p.refusals.Refused(set, r, d)
 			}
 			if p.recent != nil {
 				p.recent.Add(r, d)
@@ -272,7 +276,7 @@ func (p *process) hooks() extproc.Hooks {
 		},
 		Panicked: func(recovered any, stack []byte) {
 			p.metrics.Panicked()
-			if panics.allow() {
+			if panics.Allow() {
 				p.log.Error("a bug in corsproc ended a stream", "panic", recovered, "stack", string(stack))
 			}
 		},
@@ -283,20 +287,20 @@ func (p *process) hooks() extproc.Hooks {
 	return hooks
 }
 
-// connectionEnded counts and logs connections that we ended. All streams of an Envoy's worker share one, so that each is worth
-// a look, but whoever reaches the port can make any number.
+// connectionEnded returns what counts and logs connections that we end. Each is worth a look, since all streams of an Envoy's
+// worker share one. But whoever reaches the port can cause any number, so few are logged.
 func (p *process) connectionEnded() func(loop.Ended) {
-	warnings := &throttle{interval: 10 * time.Second}
+	warnings := &logs.Throttle{Interval: 10 * time.Second}
 	return func(e loop.Ended) {
 		p.metrics.ConnectionEnded(e.Code)
-		if warnings.allow() {
+		if warnings.Allow() {
 			p.log.Warn("a connection was ended because of what came on it; the streams on it are lost",
 				"client", e.Client.String(), "code", e.Code.String(), "reason", e.Reason, "streams", e.Streams)
 		}
 	}
 }
 
-// finish waits for our goroutines, but not for ever: one may be reading a policy file from a disk that does not answer.
+// finish waits for our goroutines, for a second at most: one may be reading a policy file from a disk that does not answer.
 func (p *process) finish() {
 	const enough = time.Second
 	done := make(chan struct{})
@@ -313,18 +317,18 @@ func (p *process) finish() {
 
 // newConnLimit returns the bound on the connections of all listeners.
 func (p *process) newConnLimit() *connLimit {
-	refused, displaced := &throttle{interval: time.Minute}, &throttle{interval: time.Minute}
+	refused, displaced := &logs.Throttle{Interval: time.Minute}, &logs.Throttle{Interval: time.Minute}
 	conns := newConnLimit(p.settings.MaxConnections, func() {
 		p.metrics.ConnectionRefused()
-		if refused.allow() {
+		if refused.Allow() {
 			p.log.Warn("connections are closed at once: max-connections are open", "max", p.settings.MaxConnections)
 		}
 	}, func() {
 		p.metrics.ConnectionDisplaced()
-		if displaced.allow() {
+		if displaced.Allow() {
 			p.log.Warn("connections that ask for nothing are closed to make room for others", "max", p.settings.MaxConnections)
 		}
 	})
-	p.metrics.WatchConnections(p.settings.MaxConnections, conns.placed, conns.greeting)
+	p.metrics.WatchConnections(p.settings.MaxConnections, conns.slots, conns.greeting)
 	return conns
 }

@@ -24,6 +24,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/corsproc/corsproc/server/admin"
+	"github.com/corsproc/corsproc/server/logs"
+	"github.com/corsproc/corsproc/server/logtest"
 )
 
 // patience is how long a test waits for what happens at once.
@@ -43,7 +45,7 @@ virtual_hosts:
 type running struct {
 	t       testing.TB
 	path    string // its policy file
-	log     *logBuffer
+	log     *logtest.Buffer
 	records []map[string]any
 	signals chan os.Signal
 	done    chan error
@@ -56,11 +58,11 @@ type running struct {
 func start(t testing.TB, policies string, change func(*Settings)) *running {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "policies.yaml")
-	r := &running{t: t, path: path, log: new(logBuffer), signals: make(chan os.Signal, 8), done: make(chan error, 1)}
+	r := &running{t: t, path: path, log: new(logtest.Buffer), signals: make(chan os.Signal, 8), done: make(chan error, 1)}
 	r.write(policies)
 	s := Settings{
 		Policies: path, Listen: []string{"127.0.0.1:0"}, AdminListen: "127.0.0.1:0", SocketMode: 0o660,
-		MaxConnections: 100, MaxMessageBytes: 1 << 18, DrainTimeout: patience, LogFormat: LogJSON,
+		MaxConnections: 100, MaxMessageBytes: 1 << 18, DrainTimeout: patience, LogFormat: logs.JSON,
 	}
 	if change != nil {
 		change(&s)
@@ -100,7 +102,7 @@ func (r *running) logged(message string) map[string]any {
 	r.t.Helper()
 	var found map[string]any
 	eventually(r.t, func() error {
-		r.records = append(r.records, r.log.take(r.t)...)
+		r.records = append(r.records, r.log.Take(r.t)...)
 		for i, record := range r.records {
 			if record["msg"] == message {
 				found = record
@@ -434,6 +436,8 @@ func TestStartErrors(t *testing.T) {
 		{"address in use", somePolicies, func(s *Settings) { s.Listen = []string{taken.Addr().String()} }, "cannot listen on " + taken.Addr().String()},
 		{"admin address in use", somePolicies, func(s *Settings) { s.AdminListen = taken.Addr().String() }, "cannot listen on " + taken.Addr().String()},
 		{"reachable without encryption", somePolicies, func(s *Settings) { s.Listen = []string{":0"} }, "can be reached by other machines"},
+		{"address and certificate", somePolicies, func(s *Settings) { s.Listen, s.TLSCert, s.TLSKey = []string{"nonsense"}, "/missing", "/missing" },
+			"\"nonsense\" is no address; write host:port or unix:///path\ntls-cert: \"/missing\" does not exist"},
 		{"no policy file", somePolicies, func(s *Settings) { s.Policies += "x" }, "policies.yamlx does not exist"},
 		{"bad policy file", "polices: {}", nil, "the policy files cannot be used"},
 		{"empty policy file", "", nil, "the policy files cannot be used"},
@@ -443,7 +447,7 @@ func TestStartErrors(t *testing.T) {
 			if err := os.WriteFile(path, []byte(test.policies), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			s := Settings{Policies: path, Listen: []string{"127.0.0.1:0"}, AdminListen: "127.0.0.1:0", MaxConnections: 1, MaxMessageBytes: 1 << 18, LogFormat: LogJSON}
+			s := Settings{Policies: path, Listen: []string{"127.0.0.1:0"}, AdminListen: "127.0.0.1:0", MaxConnections: 1, MaxMessageBytes: 1 << 18, LogFormat: logs.JSON}
 			if test.change != nil {
 				test.change(&s)
 			}

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/corsproc/corsproc/server/certs"
+	"github.com/corsproc/corsproc/server/logs"
 	"github.com/corsproc/corsproc/server/tracing"
 )
 
@@ -26,12 +28,12 @@ type Settings struct {
 	AdminListen string
 	// SocketMode is the permissions of unix sockets.
 	SocketMode fs.FileMode
-	// TLSCert and TLSKey are files in PEM form, both or none: with them, connections of Listen speak TLS, but on unix
-	// sockets. The certificate comes first, then those that it was signed with.
+	// TLSCert and TLSKey are files in PEM form, both or none. With them, Listen speaks TLS, except on unix sockets. In
+	// TLSCert our certificate comes first, then those that it was signed with.
 	TLSCert, TLSKey string
 	// TLSClientCA is a file of the certificates that those of clients are signed with. Without one, clients need none.
 	TLSClientCA string
-	// TLSClientNames are SPIFFE URIs and DNS names of which a client's certificate carries one; empty: any certificate will do.
+	// TLSClientNames are SPIFFE URIs and DNS names. A client's certificate has to carry one of them. Empty: any will do.
 	TLSClientNames []string
 	// Plaintext allows addresses in Listen that other machines can reach, without TLS.
 	Plaintext bool
@@ -40,8 +42,8 @@ type Settings struct {
 	Reflection bool
 	// Transport is what serves the streams of Listen.
 	Transport Transport
-	// MaxConnections bounds the connections on all of Listen together; more are closed at once. As many again may be before
-	// the end of their greeting. At least 1.
+	// MaxConnections bounds the connections on all of Listen together. More are closed at once. As many again may be in their
+	// TLS handshake or before HTTP/2's preface. At least 1.
 	MaxConnections int
 	// MaxConcurrentStreams bounds the streams of one connection; 0: no limit.
 	MaxConcurrentStreams uint32
@@ -60,20 +62,20 @@ type Settings struct {
 	// DrainTimeout is how long open streams may then finish.
 	DrainTimeout time.Duration
 
-	// OTLPEndpoint is where an OpenTelemetry collector takes traces: host:port or a URL. Empty: where the standard OTEL_
-	// variables of the environment say, and if they do not, there are none.
+	// OTLPEndpoint is the address of an OpenTelemetry collector for traces: host:port or a URL. Empty: the standard OTEL_
+	// variables of the environment decide, and without them there are no traces.
 	OTLPEndpoint string
 
 	// LogLevel is the least level that is logged.
 	LogLevel slog.Level
 	// LogFormat is how records are written.
-	LogFormat LogFormat
+	LogFormat logs.Format
 }
 
 // Transport is what serves the streams of ext_proc.
 type Transport string
 
-// The transports. They answer the same to the same, but for what SECURITY.md tells.
+// The transports. They answer alike; SECURITY.md lists the differences.
 const (
 	// TransportLoop is our own (server/loop), which costs less than half.
 	TransportLoop Transport = "loop"
@@ -91,8 +93,8 @@ func ParseTransport(name string) (Transport, error) {
 }
 
 // tls returns the part of the settings that is about TLS.
-func (s *Settings) tls() *tlsFiles {
-	return &tlsFiles{cert: s.TLSCert, key: s.TLSKey, clientCA: s.TLSClientCA, clientNames: s.TLSClientNames}
+func (s *Settings) tls() *certs.Files {
+	return &certs.Files{Cert: s.TLSCert, Key: s.TLSKey, ClientCA: s.TLSClientCA, ClientNames: s.TLSClientNames}
 }
 
 // Validate reports everything that is wrong with the addresses and names in the settings, joined, one sentence each.
@@ -107,12 +109,12 @@ func (s *Settings) Validate() error {
 		switch {
 		case err != nil:
 			errs = append(errs, fmt.Errorf("listen: %w", err))
-		case !s.Plaintext && !s.tls().wanted() && !a.local():
+		case !s.Plaintext && !s.tls().Wanted() && !a.local():
 			errs = append(errs, fmt.Errorf("listen: %q can be reached by other machines, and without encryption anyone there could "+
 				"read and answer for Envoy; set --tls-cert and --tls-key, use a loopback address or a unix socket, or set --plaintext to allow it", text))
 		}
 	}
-	errs = append(errs, s.tls().validate()...)
+	errs = append(errs, s.tls().Validate()...)
 	if s.AdminListen != "" {
 		if _, err := parseAddress(s.AdminListen); err != nil {
 			errs = append(errs, fmt.Errorf("admin-listen: %w", err))
@@ -145,7 +147,7 @@ func CheckHostName(name string) error {
 	return nil
 }
 
-// maxSocketPath is the length in bytes of the longest path of a unix socket, which ends with a NUL to the system.
+// maxSocketPath is the length in bytes of the longest path of a unix socket. The system adds a NUL.
 const maxSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 // address is a parsed --listen or --admin-listen.

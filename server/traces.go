@@ -4,12 +4,13 @@ import (
 	"context"
 	"time"
 
+	"github.com/corsproc/corsproc/server/logs"
 	"github.com/corsproc/corsproc/server/tracing"
 )
 
 const (
-	// What is left of traces is sent in the time that the drain timeout leaves, at most flushMost: no longer does a
-	// collector that is gone hold up a stop. At least flushLeast, for streams that took all of that time.
+	// At the end, the spans that are left are sent in what remains of the drain timeout: in flushMost at most, because a
+	// collector may be gone, and in flushLeast at least, because open streams may have taken all of the time.
 	flushMost  = 5 * time.Second
 	flushLeast = time.Second
 )
@@ -19,11 +20,11 @@ func (p *process) startTracing(ctx context.Context) error {
 	if !tracing.Enabled(p.settings.OTLPEndpoint) {
 		return nil
 	}
-	warnings := &throttle{interval: time.Minute}
+	warnings := &logs.Throttle{Interval: time.Minute}
 	t, err := tracing.Start(ctx, tracing.Options{
 		Endpoint: p.settings.OTLPEndpoint, Version: p.version, Log: p.log, Decided: p.metrics.Traced,
 		Failed: func(err error) {
-			if warnings.allow() {
+			if warnings.Allow() {
 				p.log.Warn("traces are lost; corsproc_trace_spans_total counts them", "error", err)
 			}
 		},

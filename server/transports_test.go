@@ -18,6 +18,7 @@ import (
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
 	"google.golang.org/grpc/status"
 
+	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/server/extproc"
 	"github.com/corsproc/corsproc/server/loop"
 )
@@ -369,7 +370,7 @@ func serveTransport(t *testing.T, name Transport, hooks extproc.Hooks) *served {
 	t.Helper()
 	nobody := func() {}
 	conns := newConnLimit(10, nobody, nobody)
-	tr, err := newTransport(&Settings{Transport: name, MaxMessageBytes: 1 << 10}, conns, hooks, func(loop.Ended) {}, func() *extproc.Prepared { return nil })
+	tr, err := newTransport(&Settings{Transport: name, MaxMessageBytes: 1 << 10}, conns, hooks, func(loop.Ended) {}, func() *policy.Set { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}

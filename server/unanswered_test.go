@@ -32,7 +32,7 @@ func TestPreflightUnanswered(t *testing.T) {
 	}
 	logged := map[any]map[string]any{}
 	eventually(t, func() error {
-		for _, record := range r.log.take(t) {
+		for _, record := range r.log.Take(t) {
 			logged[record["msg"]] = record
 		}
 		if logged["decision"] == nil || logged["refused"] == nil {

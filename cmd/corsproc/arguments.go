@@ -1,5 +1,7 @@
 package main
 
+// Tested by commands_test.go.
+
 import (
 	"fmt"
 

@@ -1,5 +1,7 @@
 package main
 
+// Tested by check_large_test.go.
+
 import (
 	"os"
 	"runtime/debug"

@@ -1,5 +1,7 @@
 package main
 
+// Tested by explain_test.go.
+
 import (
 	"bytes"
 	"fmt"

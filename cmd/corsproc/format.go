@@ -1,5 +1,7 @@
 package main
 
+// Tested by check_test.go.
+
 import (
 	"fmt"
 	"slices"

@@ -1,5 +1,7 @@
 package main
 
+// Tested by serve_test.go.
+
 import (
 	"context"
 	"fmt"

@@ -1,5 +1,7 @@
 package main
 
+// Tested by tls_test.go.
+
 import (
 	"cmp"
 	"crypto/tls"

@@ -18,9 +18,6 @@ import (
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
-// exitInterrupted is the exit status after Ctrl-C, as shells have it.
-const exitInterrupted = 130
-
 // learning is a call of learn.
 type learning struct {
 	options  learn.Options
@@ -260,4 +257,3 @@ func wrapped(words []string, width int) string {
 	}
 	return b.String()
 }
-

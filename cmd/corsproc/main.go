@@ -3,6 +3,8 @@
 // Each command parses its arguments and calls one function of another package. Start reading at root.go.
 package main
 
+// Tested by envoy/e2e/processes_test.go.
+
 import (
 	"context"
 	"os"

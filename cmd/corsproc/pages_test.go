@@ -212,6 +212,9 @@ func runConsole(t *testing.T, b *block) (ran int) {
 				t.Fatal(err)
 			}
 		case "corsproc":
+			if args[1] == "verify" {
+				continue // it asks the demo: envoy/e2e runs it
+			}
 			ran++
 			var out bytes.Buffer
 			run(context.Background(), args[1:], strings.NewReader(""), &out, &out)

@@ -82,6 +82,15 @@ func TestNothingUnseen(t *testing.T) {
 			add("test", "-v", "--format", format, path)
 		}
 	}
+	for _, format := range []string{"text", "json", "junit"} {
+		for _, path := range []string{name, command, "bad " + name, "::bad.yaml", "missing" + unseen} {
+			add("verify", "--format", format, "--policies", path, "--connect", "127.0.0.1:1", "--virtual-host", "h "+mapped, "http://h.example/"+mapped+"#"+unseen)
+		}
+		add("verify", "--format", format, "--policies", name, unseen)
+		add("verify", "--format", format, "--policies", name, "-H", unseen, "--connect", unseen, "--virtual-host", unseen, "--route", unseen, "--ca", unseen, "http://h.example/")
+		add("verify", "--format", format, "--policies", name, "-H", "x: "+unseen, "--virtual-host", "::error::x ##[error]y", "http://h.example/")
+		add("verify", "--format", format, "--policies", name, "--ca", unseen, "http://h.example/")
+	}
 	add(unseen)
 	add("help", unseen)
 	add("check", "--"+unseen)

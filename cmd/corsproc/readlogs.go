@@ -1,5 +1,7 @@
 package main
 
+// Tested by learn_test.go.
+
 import (
 	"context"
 	"fmt"

@@ -1,5 +1,7 @@
 package main
 
+// Tested by settings_test.go and settings_fuzz_test.go.
+
 import (
 	"encoding/json"
 	"errors"
@@ -13,6 +15,7 @@ import (
 	"github.com/spf13/viper"
 
 	"github.com/corsproc/corsproc/server"
+	"github.com/corsproc/corsproc/server/logs"
 )
 
 // configFlag names the settings file. It is no setting itself: a file cannot name another.
@@ -65,7 +68,7 @@ func addSettings(cmd *cobra.Command) {
 
 // readSettings reads the settings from flags, environment and settings file, in this order of precedence. Everything
 // that is wrong with them is one error, which carries the exit status: usage if any flag is to blame.
-func readSettings(flags *pflag.FlagSet, format server.LogFormat) (server.Settings, error) {
+func readSettings(flags *pflag.FlagSet, format logs.Format) (server.Settings, error) {
 	settings := server.Settings{LogFormat: format}
 	status := exitFailure
 	name, _ := flags.GetString(configFlag)
@@ -86,9 +89,9 @@ func readSettings(flags *pflag.FlagSet, format server.LogFormat) (server.Setting
 
 	for i := range allSettings {
 		s := &allSettings[i]
-		place, value := find(s.name, flags, file.Viper, name)
+		source, value := find(s.name, flags, file.Viper, name)
 		switch {
-		case place != "":
+		case source != "":
 		case s.name == "policies":
 			if !file.says(s.name) {
 				missing = true
@@ -105,7 +108,7 @@ func readSettings(flags *pflag.FlagSet, format server.LogFormat) (server.Setting
 			err = s.set(&settings, values)
 		}
 		if err != nil {
-			problems = append(problems, fmt.Errorf("%s: %w", place, err))
+			problems = append(problems, fmt.Errorf("%s: %w", source, err))
 			if flags.Changed(s.name) {
 				status = exitUsage
 			} else if !isSet(envName(s.name)) {
@@ -127,18 +130,18 @@ func readSettings(flags *pflag.FlagSet, format server.LogFormat) (server.Setting
 	return settings, &exitError{status: status, err: errors.Join(problems...)}
 }
 
-// find returns the value of a setting and the place that it comes from; no place: nothing sets it. Flags are looked at
+// find returns the value of a setting and the source that it comes from; no source: nothing sets it. Flags are looked at
 // before viper is, because viper turns a malformed boolean into false.
-func find(name string, flags *pflag.FlagSet, v *viper.Viper, file string) (place string, value any) {
+func find(name string, flags *pflag.FlagSet, v *viper.Viper, file string) (source string, value any) {
 	if f := flags.Lookup(name); f.Changed {
 		return "--" + name, f.Value.String()
 	}
 	if v.BindEnv(name, envName(name)); v.IsSet(name) {
-		place = envName(name)
-		if !isSet(place) {
-			place = file + ": " + name
+		source = envName(name)
+		if !isSet(source) {
+			source = file + ": " + name
 		}
-		return place, v.Get(name)
+		return source, v.Get(name)
 	}
 	return "", nil
 }

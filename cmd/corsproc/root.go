@@ -1,5 +1,7 @@
 package main
 
+// Tested by commands_test.go.
+
 import (
 	"context"
 	"errors"
@@ -22,6 +24,8 @@ const (
 	exitOK      = 0
 	exitFailure = 1 // what a command is for did not come out well
 	exitUsage   = 2 // it was called wrongly, or could not read what it was given
+
+	exitInterrupted = 130 // after Ctrl-C, as shells have it
 )
 
 // run is the whole program: it takes what a process gets and returns its exit status.
@@ -76,8 +80,10 @@ files.`,
 		Example: `  corsproc check policies.yaml
   corsproc explain --policies policies.yaml --origin https://shop.example.com https://api.example.com/
   corsproc test policies_test.yaml
+  corsproc import envoy envoy.yaml > policies.yaml
   corsproc diff policies.yaml new.yaml
   corsproc serve --policies policies.yaml
+  corsproc verify --policies policies.yaml https://api.example.com
   corsproc health 127.0.0.1:9002`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -86,7 +92,7 @@ files.`,
 			return errors.New("no command is given")
 		},
 	}
-	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newDiff(), newLearn(), newHealth(), newVersion(), newCompletion())
+	root.AddCommand(newServe(), newCheck(), newExplain(), newTest(), newImport(), newLearn(), newDiff(), newVerify(), newHealth(), newVersion(), newCompletion())
 	root.SetHelpCommand(newHelp())
 	root.SetFlagErrorFunc(suggestFlag)
 	return root

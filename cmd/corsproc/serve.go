@@ -10,6 +10,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy/policyfile"
 	"github.com/corsproc/corsproc/server"
+	"github.com/corsproc/corsproc/server/logs"
 )
 
 func newServe() *cobra.Command {
@@ -57,9 +58,9 @@ and a second signal stops at once.`,
 	return cmd
 }
 
-func defaultLogFormat(terminal bool) server.LogFormat {
+func defaultLogFormat(terminal bool) logs.Format {
 	if terminal {
-		return server.LogText
+		return logs.Text
 	}
-	return server.LogJSON
+	return logs.JSON
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/server"
+	"github.com/corsproc/corsproc/server/certs"
+	"github.com/corsproc/corsproc/server/logs"
 )
 
 // A setting is one line of the table of settings. Every source of values gives text, or a list of texts, so that a
@@ -79,7 +81,7 @@ var allSettings = []setting{
 	{name: "log-level", shown: "LEVEL", fallback: "info", usage: "debug, info, warn or error",
 		set: one(level, func(s *server.Settings, v slog.Level) { s.LogLevel = v })},
 	{name: "log-format", shown: "FORMAT", usage: "text or json (default: text on a terminal, json otherwise)",
-		set: one(server.ParseLogFormat, func(s *server.Settings, v server.LogFormat) { s.LogFormat = v })},
+		set: one(logs.ParseFormat, func(s *server.Settings, v logs.Format) { s.LogFormat = v })},
 }
 
 // one makes the set function of a setting with a single value.
@@ -139,7 +141,7 @@ func clientNames(s *server.Settings, names []string) error {
 	}
 	var errs []error
 	for _, name := range names {
-		errs = append(errs, server.CheckClientName(name))
+		errs = append(errs, certs.CheckClientName(name))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/server"
+	"github.com/corsproc/corsproc/server/logs"
 )
 
 // settingsFrom reads the settings as serve does, from flags, environment and a settings file called file.
@@ -31,7 +32,7 @@ func settingsFrom(t *testing.T, flags []string, env map[string]string, file, con
 	if err := cmd.ParseFlags(flags); err != nil {
 		t.Fatal(err)
 	}
-	return readSettings(cmd.Flags(), server.LogJSON)
+	return readSettings(cmd.Flags(), logs.JSON)
 }
 
 // defaults are the settings of `serve --policies p`: the table of the documentation.
@@ -39,7 +40,7 @@ func defaults() server.Settings {
 	return server.Settings{
 		Policies: "p", Listen: []string{"127.0.0.1:9002"}, AdminListen: "127.0.0.1:9003", SocketMode: 0o660,
 		Reflection: true, Transport: server.TransportLoop, MaxConnections: 1024, MaxMessageBytes: 262144, ReloadInterval: 30 * time.Second,
-		DrainDelay: 5 * time.Second, DrainTimeout: 15 * time.Second, LogLevel: slog.LevelInfo, LogFormat: server.LogJSON,
+		DrainDelay: 5 * time.Second, DrainTimeout: 15 * time.Second, LogLevel: slog.LevelInfo, LogFormat: logs.JSON,
 	}
 }
 
@@ -61,7 +62,7 @@ func TestSettings(t *testing.T) {
 			want: func(s *server.Settings) {
 				*s = server.Settings{Policies: "q", Listen: []string{"127.0.0.1:1", "unix:///s", "[::1]:2"}, SocketMode: 0o600, Plaintext: true, Transport: server.TransportGRPC,
 					MaxConnections: 1, MaxConcurrentStreams: 2, MaxMessageBytes: 3, AdminHosts: []string{"a", "b"}, Pprof: true,
-					DrainDelay: 90 * time.Second, LogLevel: slog.LevelWarn, LogFormat: server.LogText}
+					DrainDelay: 90 * time.Second, LogLevel: slog.LevelWarn, LogFormat: logs.Text}
 			}},
 		{name: "every variable",
 			env: map[string]string{"CORSPROC_POLICIES": "q", "CORSPROC_LISTEN": "127.0.0.1:1, unix:///s", "CORSPROC_ADMIN_LISTEN": "", "CORSPROC_SOCKET_MODE": "0o600",
@@ -71,7 +72,7 @@ func TestSettings(t *testing.T) {
 			want: func(s *server.Settings) {
 				*s = server.Settings{Policies: "q", Listen: []string{"127.0.0.1:1", "unix:///s"}, SocketMode: 0o600, Plaintext: true, Transport: server.TransportGRPC,
 					MaxConnections: 1, MaxConcurrentStreams: 2, MaxMessageBytes: 3, AdminHosts: []string{"a", "b"}, Pprof: true,
-					DrainDelay: 90 * time.Second, LogLevel: slog.LevelWarn, LogFormat: server.LogText}
+					DrainDelay: 90 * time.Second, LogLevel: slog.LevelWarn, LogFormat: logs.Text}
 			}},
 		{name: "YAML", file: "s.yaml", content: `
 policies: q
@@ -96,7 +97,7 @@ log-format: text
 `, want: func(s *server.Settings) {
 			*s = server.Settings{Policies: "q", Listen: []string{"127.0.0.1:1", "unix:///s"}, SocketMode: 0o600, Plaintext: true, Transport: server.TransportGRPC,
 				MaxConnections: 1, MaxConcurrentStreams: 2, MaxMessageBytes: 3, AdminHosts: []string{"a", "b"}, Pprof: true,
-				DrainDelay: 90 * time.Second, LogLevel: slog.LevelWarn, LogFormat: server.LogText}
+				DrainDelay: 90 * time.Second, LogLevel: slog.LevelWarn, LogFormat: logs.Text}
 		}},
 		{name: "TOML", file: "s.toml", content: `
 policies = "q"

@@ -1,5 +1,7 @@
 package main
 
+// Tested by settings_test.go and settings_fuzz_test.go.
+
 import (
 	"bytes"
 	"encoding/json"
@@ -132,8 +134,8 @@ func (d *strictDecoder) decode(data []byte, into map[string]any) error {
 		return err
 	}
 	err = decoder.Decode(data, into)
-	if place := interface{ Position() (row, column int) }(nil); errors.As(err, &place) {
-		line, _ := place.Position()
+	if positioned := interface{ Position() (row, column int) }(nil); errors.As(err, &positioned) {
+		line, _ := positioned.Position()
 		return fmt.Errorf("line %d: %w", line, err)
 	}
 	return err

@@ -1,5 +1,7 @@
 package main
 
+// Tested by commands_test.go and reproducible_test.go.
+
 import (
 	"bytes"
 	"encoding/json"

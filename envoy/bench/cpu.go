@@ -2,6 +2,8 @@
 
 package main
 
+// Tested by bench_test.go.
+
 import (
 	"fmt"
 	"os"

@@ -11,6 +11,8 @@
 // compared, and measure.go, which says how.
 package main
 
+// Tested by bench_test.go.
+
 import (
 	"context"
 	"errors"

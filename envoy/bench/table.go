@@ -2,6 +2,8 @@
 
 package main
 
+// Tested by results_test.go and bench_test.go.
+
 import (
 	"fmt"
 	"strings"

@@ -7,6 +7,8 @@
 // With -site-only it serves just the upstream and the page, for where Envoy and corsproc are started by something else.
 package main
 
+// Tested by envoy/e2e/demo_test.go.
+
 import (
 	"context"
 	"errors"

@@ -2,6 +2,8 @@
 
 package main
 
+// Tested by envoy/e2e/demo_test.go.
+
 import (
 	"errors"
 	"fmt"

@@ -4,9 +4,11 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -16,7 +18,7 @@ import (
 )
 
 // TestDocsCurl asks the running demo what the README and the pages in docs/ show being asked, and compares the answers with
-// those they show. Of curl it knows the options that they use: -s, -i, -X, -H and -d, and of jq, behind it, paths.
+// those they show; corsproc verify too. Of curl it knows the options that they use: -s, -i, -X, -H and -d, and of jq, behind it, paths.
 func TestDocsCurl(t *testing.T) {
 	d := startDemo(t)
 	other := strings.Replace(d.page, "localhost", "127.0.0.1", 1)
@@ -30,7 +32,11 @@ func TestDocsCurl(t *testing.T) {
 	for _, page := range pages {
 		text += "\n" + read(t, "docs/"+filepath.Base(page))
 	}
-	asked := 0
+	for _, command := range regexp.MustCompile("`bin/(corsproc verify [^`]+)`").FindAllString(text, -1) {
+		text += "\n```console\n$ " + strings.Trim(strings.TrimPrefix(command, "`bin/"), "`") + "\n" + anything + "\n```\n"
+	}
+	dir := t.TempDir()
+	asked, verified := 0, 0
 	for _, block := range regexp.MustCompile("(?ms)^```console\n(.*?)^```$").FindAllStringSubmatch(text, -1) {
 		for _, step := range strings.Split("\n"+block[1], "\n$ ")[1:] {
 			command, want, _ := strings.Cut(ports.Replace(step), "\n")
@@ -41,6 +47,21 @@ func TestDocsCurl(t *testing.T) {
 				got = jq(t, curl(t, command), strings.Trim(filter, "'"))
 			case "grpcurl":
 				got = grpcurl(t, command)
+			case "cat":
+				name := strings.Fields(command)[1]
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(want+"\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			case "corsproc":
+				args := strings.Fields(command)[1:]
+				if args[0] != "verify" {
+					continue // cmd/corsproc runs it
+				}
+				verified++
+				if got = verifyShown(t, dir, args); strings.TrimSpace(want) == anything && strings.Contains(got, "agrees with the policies") {
+					continue
+				}
 			default:
 				continue
 			}
@@ -50,9 +71,24 @@ func TestDocsCurl(t *testing.T) {
 			}
 		}
 	}
-	if asked < 5 {
-		t.Errorf("the pages ask the demo %d things", asked)
+	if asked < 5 || verified < 3 {
+		t.Errorf("the pages ask the demo %d things, %d of them by verify", asked, verified)
 	}
+}
+
+// anything stands for an output that a page does not show: all that is wanted is that the gateway agrees.
+const anything = "(anything)"
+
+// verifyShown runs a command in a folder that has the files that the pages show.
+func verifyShown(t *testing.T, dir string, args []string) string {
+	t.Helper()
+	c := exec.Command(binary, args...)
+	c.Dir = dir
+	out, err := c.CombinedOutput()
+	if exit := new(exec.ExitError); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
+		t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+	return string(out)
 }
 
 // sorted returns an answer with its lines sorted: the client does not keep the order of header lines.

@@ -1,5 +1,7 @@
 package disk
 
+// Tested by task_test.go.
+
 import (
 	"errors"
 	"io/fs"

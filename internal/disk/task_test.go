@@ -44,7 +44,7 @@ func TestSilence(t *testing.T) {
 			synctest.Wait()
 			if n := runtime.NumGoroutine(); i == 0 {
 				goroutines = n
-			} else if n > goroutines {
+			} else if n > goroutines+10 { // one for each of the runs would be many more; the runtime starts a few of its own
 				t.Fatalf("%d goroutines after %d runs, %d after the first", n, i+1, goroutines)
 			}
 		}

@@ -1,5 +1,7 @@
 package browser
 
+// Tested by table_test.go and testdata/fetches.yaml, and against_test.go.
+
 import (
 	"fmt"
 	"strings"

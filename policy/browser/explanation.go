@@ -1,10 +1,13 @@
 package browser
 
+// Tested by table_test.go and testdata/fetches.yaml, and against_test.go.
+
 import (
 	"fmt"
 	"strconv"
 
 	"go.yaml.in/yaml/v4"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/corsproc/corsproc/policy"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
@@ -44,16 +47,20 @@ func (e *Exchange) message(locate func(policy.Rule) *corsprocv1.Location) *corsp
 	case d.Action() == policy.Respond:
 		by = "corsproc"
 	}
-	m := &corsprocv1.ExplainedRequest{
+	return &corsprocv1.ExplainedRequest{
 		Why: e.Why, Causes: e.Causes, Method: e.Method, Url: e.URL, Headers: byName(e.Headers), Passes: e.Passes,
-		Decision: &corsprocv1.Decision{
-			VirtualHost: d.VirtualHost, Policy: d.Policy, Kind: d.Kind.String(),
-			Verdict: d.Verdict.String(), Reason: d.Reason.String(), Rule: locate(d.Rule),
-		},
-		Answer: &corsprocv1.ExplainedAnswer{By: by, Status: int32(e.Status), Headers: byName(e.Answer)},
+		Decision: DecisionMessage(d, locate(d.Rule)),
+		Answer:   &corsprocv1.ExplainedAnswer{By: by, Status: int32(e.Status), Headers: byName(e.Answer)},
 	}
-	if d.CandidateDiffers() {
-		m.Decision.CandidateVerdict, m.Decision.CandidateReason = d.Candidate.Verdict.String(), d.Candidate.Reason.String()
+}
+
+// DecisionMessage returns a decision as a message, whose fields are called as its facts are. rule is where what decided
+// stands, nil for what no file says.
+func DecisionMessage(d *policy.Decision, rule *corsprocv1.Location) *corsprocv1.Decision {
+	m := &corsprocv1.Decision{Rule: rule}
+	fields := m.ProtoReflect().Descriptor().Fields()
+	for _, fact := range d.AppendFacts(nil) {
+		m.ProtoReflect().Set(fields.ByName(protoreflect.Name(fact.Name)), protoreflect.ValueOfString(fact.Text))
 	}
 	return m
 }

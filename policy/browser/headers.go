@@ -1,5 +1,7 @@
 package browser
 
+// Tested by model_test.go, against_test.go and usage_test.go.
+
 import (
 	"slices"
 	"strings"

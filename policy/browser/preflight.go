@@ -1,5 +1,7 @@
 package browser
 
+// Tested by answers_test.go, testdata/answers.yaml and against_test.go.
+
 import (
 	"slices"
 	"strconv"

@@ -1,5 +1,7 @@
 package browser
 
+// Tested by model_test.go and against_url_test.go.
+
 import (
 	"net/netip"
 	"strings"

@@ -5,6 +5,8 @@
 // The package only reads tables. It knows neither the engine's insides nor how a case is sent; it is for tests.
 package casetable
 
+// Tested by policy/cases_test.go, which reads testdata/.
+
 import (
 	"embed"
 	"fmt"

@@ -1,5 +1,7 @@
 package draft
 
+// Tested by file_test.go.
+
 import (
 	"fmt"
 	"strings"

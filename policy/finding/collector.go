@@ -1,5 +1,7 @@
 package finding
 
+// Tested by finding_test.go.
+
 import (
 	"fmt"
 	"slices"

@@ -1,5 +1,7 @@
 package finding
 
+// Tested by finding_test.go.
+
 // A Location is where in the sources of a set something stands. Locations are comparable and may be keys of maps.
 type Location struct {
 	Source string // the name of the source

@@ -1,5 +1,7 @@
 package finding
 
+// Tested by finding_test.go.
+
 import "iter"
 
 // Limits of what is compared for the unknown names of a set: a hostile file can hold millions, and millions of known ones.

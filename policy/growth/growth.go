@@ -2,6 +2,8 @@
 // the process and compares two sizes: that says nothing of how fast anything is, and is the same on a busy machine.
 package growth
 
+// Tested by policy/growth_test.go.
+
 import (
 	"runtime"
 	"syscall"

@@ -1,5 +1,7 @@
 package growth
 
+// Tested by policy/growth_test.go.
+
 import "fmt"
 
 // Regexes are expressions for origins of some usual and unusual kinds, with a number in each, for [Many].

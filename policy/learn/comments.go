@@ -1,5 +1,7 @@
 package learn
 
+// Tested by golden_test.go, model_test.go and limits_test.go.
+
 import (
 	"fmt"
 	"maps"

@@ -1,5 +1,7 @@
 package learn
 
+// Tested by scan_test.go and limits_test.go.
+
 import (
 	"bufio"
 	"bytes"

@@ -1,5 +1,7 @@
 package policyfile
 
+// Tested by read_test.go and load_test.go.
+
 import (
 	"errors"
 	"io/fs"

@@ -26,7 +26,7 @@ func TestPipes(t *testing.T) {
 		done <- fmt.Sprint(err)
 	}()
 	go func() {
-		done <- policyfile.NewLoader(pipe, func(*policyfile.Result) {}, nil).Load().Err.Error()
+		done <- policyfile.NewLoader(pipe, nil).Load().Err.Error()
 	}()
 	for range 2 {
 		select {
@@ -132,16 +132,17 @@ func TestWatchWaitsForRest(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policies.yaml")
 	do(t, os.WriteFile(path, []byte("virtual_hosts:\n"+host(0)), 0o600))
 	hosts := make(chan int, 100)
-	l := policyfile.NewLoader(path, func(r *policyfile.Result) {
-		n := 0
-		for range r.Set.VirtualHosts() {
-			n++
-		}
-		hosts <- n
-	}, nil)
+	l := policyfile.NewLoader(path, nil)
 	l.Load()
-	<-hosts
-	go l.Watch(t.Context(), 0, func(policyfile.Attempt) {})
+	go policyfile.Watch(t.Context(), path, 0, func() {
+		if a := l.Load(); a.Good() && !a.Unchanged {
+			n := 0
+			for range a.Result.Set.VirtualHosts() {
+				n++
+			}
+			hosts <- n
+		}
+	})
 	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 	do(t, err)
 	defer f.Close()
@@ -174,10 +175,13 @@ func TestWatchSymbolicLink(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "policies.yaml")
 	do(t, os.WriteFile(target, []byte("{}"), 0o600), os.Symlink(target, link))
 	loaded := make(chan string, 100)
-	l := policyfile.NewLoader(link, func(r *policyfile.Result) { loaded <- r.Hash }, nil)
+	l := policyfile.NewLoader(link, nil)
 	l.Load()
-	<-loaded
-	go l.Watch(t.Context(), 0, func(policyfile.Attempt) {})
+	go policyfile.Watch(t.Context(), link, 0, func() {
+		if a := l.Load(); a.Good() && !a.Unchanged {
+			loaded <- a.Result.Hash
+		}
+	})
 	for deadline := time.After(20 * time.Second); ; {
 		do(t, os.WriteFile(target, []byte("default: {policies: [none]}"), 0o600))
 		select {

@@ -1,5 +1,7 @@
 package policyfile
 
+// Tested by fix_test.go and testdata/fixes.yaml.
+
 import (
 	"strconv"
 	"strings"

@@ -2,7 +2,6 @@ package policyfile
 
 import (
 	"os"
-	"sync"
 	"time"
 )
 
@@ -17,31 +16,25 @@ type Attempt struct {
 // Good reports whether the attempt found a set that can be used.
 func (a *Attempt) Good() bool { return a.Err == nil && a.Result.Set != nil }
 
-// A Loader loads a path again and again. It is safe for use by several goroutines.
+// A Loader loads a path again and again. One goroutine at a time uses it.
 type Loader struct {
 	path  string
 	disk  reader
-	apply func(*Result)
 	aside func(work func())
-
-	mu   sync.Mutex // held for the whole of a load, so that sets are applied in the order in which they were read
-	last *Attempt   // nil before the first
+	last  *Attempt // nil before the first
 }
 
-// NewLoader returns a loader of a path as [Read] takes it, but for pipes, which cannot be read again. Every load that
-// finds a good set in a content other than that of the load before calls apply, one at a time. aside is called with the
-// part of a load that takes seconds for a very large set; it does it and returns. nil: it is done like everything else.
-func NewLoader(path string, apply func(*Result), aside func(work func())) *Loader {
-	return &Loader{path: path, apply: apply, aside: aside}
+// NewLoader returns a loader of a path as [Read] takes it, but for pipes, which cannot be read again. aside is called with
+// the part of a load that takes seconds for a very large set; it does it and returns. nil: it is done like everything else.
+func NewLoader(path string, aside func(work func())) *Loader {
+	return &Loader{path: path, aside: aside}
 }
 
 // Load reads the path. The hash of the content decides whether anything happened: if it is that of the last attempt
-// (or, of an unreadable path, if the error is), the attempt is Unchanged. Otherwise the content is compiled and, when
-// good, applied. Content that returns to the set in force after a bad attempt is a change, and succeeds. Standard input
-// can be read only once; every later load of it is Unchanged.
+// (or, of an unreadable path, if the error is), the attempt is Unchanged. Otherwise the content is compiled. Content that
+// returns to the set in force after a bad attempt is a change, and succeeds. Standard input can be read only once; every
+// later load of it is Unchanged.
 func (l *Loader) Load() Attempt {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	now := time.Now()
 	if l.path == Stdin && l.last != nil {
 		return l.unchanged(now)
@@ -57,9 +50,6 @@ func (l *Loader) Load() Attempt {
 			compile()
 		} else {
 			l.aside(compile)
-		}
-		if a.Good() {
-			l.apply(a.Result)
 		}
 	}
 	l.last = &a

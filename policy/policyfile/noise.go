@@ -1,5 +1,7 @@
 package policyfile
 
+// Tested by hostile_test.go.
+
 import (
 	"slices"
 	"strings"

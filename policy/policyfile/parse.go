@@ -1,5 +1,7 @@
 package policyfile
 
+// Tested by golden_test.go and height_test.go.
+
 import (
 	"bytes"
 	"encoding/json"

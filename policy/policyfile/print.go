@@ -1,5 +1,7 @@
 package policyfile
 
+// Tested by formats_test.go.
+
 import (
 	"bufio"
 	"bytes"

@@ -1,5 +1,7 @@
 package policyfile
 
+// Tested by policy/policytest/policytest_test.go.
+
 import "go.yaml.in/yaml/v4"
 
 // isTestFile reports whether a document is a policy test file, which has strayed to where policy files are read: it has

@@ -10,17 +10,17 @@ import (
 	"github.com/corsproc/corsproc/internal/disk"
 )
 
-// Watch loads the path whenever it changes, until ctx is done, and then returns nil. It calls onAttempt for every
-// attempt that is not Unchanged, one at a time. It looks once when it starts, so that nothing is missed that changed
-// since the last [Loader.Load].
+// Watch calls changed whenever the path may have changed and is to be loaded, until ctx is done, and then returns nil. It
+// goes on when changed returns. It calls it once when it starts, so that nothing is missed that changed since the last
+// load. Standard input cannot change.
 //
 // Changes are heard of by events in the directory of the path (of a directory: in itself), and found by a look every
 // interval: not every file system has events, and none for what is behind a symbolic link further up. An interval of 0
 // is no such look; only then it is an error if directories cannot be watched. Whatever is heard is only a hint: the
 // content decides, once it has been still for 200 ms.
-func (l *Loader) Watch(ctx context.Context, interval time.Duration, onAttempt func(Attempt)) error {
-	if l.path == Stdin {
-		<-ctx.Done() // it cannot change
+func Watch(ctx context.Context, path string, interval time.Duration, changed func()) error {
+	if path == Stdin {
+		<-ctx.Done()
 		return nil
 	}
 	var events <-chan fsnotify.Event
@@ -31,11 +31,11 @@ func (l *Loader) Watch(ctx context.Context, interval time.Duration, onAttempt fu
 		defer watcher.Close()
 		events, faults = watcher.Events, watcher.Errors
 	case interval <= 0:
-		return fmt.Errorf("%s cannot be watched: %w", l.path, err)
+		return fmt.Errorf("%s cannot be watched: %w", path, err)
 	}
-	look := looker{path: l.path, dirs: newDirectories(l.path, watcher)}
+	look := looker{path: path, dirs: newDirectories(path, watcher)}
 	if err := look.follow(); err != nil && interval <= 0 {
-		return fmt.Errorf("%s cannot be watched: %w", l.path, err)
+		return fmt.Errorf("%s cannot be watched: %w", path, err)
 	}
 
 	var poll <-chan time.Time
@@ -66,9 +66,7 @@ func (l *Loader) Watch(ctx context.Context, interval time.Duration, onAttempt fu
 				quiet.hint()
 				continue
 			}
-			if a := l.Load(); !a.Unchanged {
-				onAttempt(a)
-			}
+			changed()
 		}
 	}
 }

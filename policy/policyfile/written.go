@@ -1,5 +1,7 @@
 package policyfile
 
+// Tested by compile_test.go.
+
 import (
 	"bytes"
 	"strconv"

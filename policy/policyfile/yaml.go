@@ -1,5 +1,7 @@
 package policyfile
 
+// Tested by golden_test.go and testdata/bad.txt.
+
 import (
 	"bytes"
 

@@ -1,5 +1,7 @@
 package policytest
 
+// Tested by policytest_test.go.
+
 import (
 	"cmp"
 	"errors"

@@ -7,6 +7,8 @@
 // holds are in rules.go. JSON Schema draft 7 is what every editor understands.
 package main
 
+// Tested by schema_test.go.
+
 import (
 	"encoding/json"
 	"flag"

@@ -1,5 +1,7 @@
 package main
 
+// Tested by schema_test.go.
+
 import (
 	"bytes"
 	"encoding/json"

@@ -1,5 +1,7 @@
 package main
 
+// Tested by schema_test.go.
+
 import "google.golang.org/protobuf/reflect/protoreflect"
 
 // name is what names of policies and origin sets are made of.

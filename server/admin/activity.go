@@ -1,5 +1,7 @@
 package admin
 
+// Tested by status_test.go.
+
 import (
 	"context"
 	"math"
@@ -19,8 +21,8 @@ const (
 	maxSpans     = 120 // ten minutes
 )
 
-// Activity knows how many decisions were made in the last minutes, by reason. It counts nothing itself: it looks at the
-// counters of the metrics at the end of every span, and remembers differences.
+// Activity knows how many decisions were made in the last ten minutes, by reason. It does not count: at the end of every span
+// it reads the counters of the metrics, and keeps the differences.
 type Activity struct {
 	decisions *decisions
 
@@ -71,8 +73,8 @@ func (a *Activity) next(now time.Time) {
 	a.start, a.seen = now, seen
 }
 
-// count returns what was counted in the present span, and what every counter has counted. A counter that a reload has
-// removed is not missed: what it counted since the span began is left out.
+// count returns the decisions of the present span, and the present value of every counter. What a counter has counted in this
+// span is lost if a reload removes it.
 func (a *Activity) count() (reasonCounts, map[*atomic.Uint64]uint64) {
 	reasons := make(reasonCounts, len(policy.Reasons()))
 	seen := make(map[*atomic.Uint64]uint64, len(a.seen))

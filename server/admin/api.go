@@ -26,14 +26,15 @@ const maxRequestBytes = browser.MaxURLBytes + 1<<20
 // maxExplainHeaders is how many headers a fetch may have that is explained. No server takes as many.
 const maxExplainHeaders = 1000
 
-// mountAPI serves the admin service, and reflection, on mux. None of its methods is declared free of side effects, so none
-// can be asked with GET: what a page of another origin may send without asking stays out of here.
+// mountAPI serves the admin service, and reflection, on mux. Its methods can be called by POST only: a page of another origin
+// can send a GET without being asked for permission. (Connect allows GET for methods that are declared free of side
+// effects, and none is.)
 func (h *handler) mountAPI(mux *http.ServeMux) {
 	server := connect.NewServer()
 	corsprocv1connect.RegisterAdminServiceHandler(server, api{h})
 	grpcreflect.Register(server)
 	strict := connectproto.NewJSONCodec()
-	strict.UnmarshalOptions.DiscardUnknown = false // a misspelt field would be an answer to another question
+	strict.UnmarshalOptions.DiscardUnknown = false // otherwise a misspelt field would answer another question
 	connecthttp.Mount(muxInTurns{mux, inTurns(apiTurns)}, server, connecthttp.WithReadMaxBytes(maxRequestBytes),
 		connecthttp.WithCodecs(connectproto.NewBinaryCodec(), strict))
 }
@@ -95,9 +96,6 @@ const (
 	defaultLogDuration = time.Minute
 )
 
-// ErrTooManyLogs is what [Source].LogDecisions returns where no more can be switched on.
-var ErrTooManyLogs = errors.New("as much as can be logged at once is being logged already; end something with a duration of 0s")
-
 // LogDecisions implements the call of this name.
 func (a api) LogDecisions(_ context.Context, q *corsprocv1.LogDecisionsRequest) (*corsprocv1.LogDecisionsResponse, error) {
 	host, origin, duration := q.GetVirtualHost(), q.GetOrigin(), defaultLogDuration
@@ -131,7 +129,7 @@ func (a api) checkLogged(host, origin string) error {
 	if host != "" {
 		set := a.h.Status().InForce.Set
 		if !slices.Contains(slices.Collect(set.VirtualHosts()), host) {
-			return connect.Errorf(connect.CodeInvalidArgument, "the policies in force have no virtual host %q", cut(host, maxOrigin))
+			return connect.Errorf(connect.CodeInvalidArgument, "the policies in force have no virtual host %q", host[:min(len(host), policy.MaxOriginBytes)])
 		}
 	}
 	if origin != "" {

@@ -18,6 +18,7 @@ import (
 	"github.com/corsproc/corsproc/policy/browser"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+	"github.com/corsproc/corsproc/server/logs"
 )
 
 const service = "/corsproc.v1.AdminService/"
@@ -122,7 +123,7 @@ func TestLogDecisions(t *testing.T) {
 			t.Errorf("%s: %d %s, asked for %q", c.message, status, text, asked)
 		}
 	}
-	failure = ErrTooManyLogs
+	failure = logs.ErrTooMany
 	if status, text := ask(h, "LogDecisions", `{"virtualHost": "default"}`); status != 429 || !strings.Contains(text, `"resource_exhausted"`) {
 		t.Errorf("too many: %d %s", status, text)
 	}

@@ -13,18 +13,18 @@ import (
 var (
 	decisionsDesc = prometheus.NewDesc("corsproc_decisions_total",
 		"Decisions, by virtual host, the policy that decided (empty where none matched), kind of request and reason.",
-		[]string{"virtual_host", "policy", "kind", "reason"}, nil)
+		[]string{policy.FactVirtualHost, policy.FactPolicy, policy.FactKind, policy.FactReason}, nil)
 	candidatesDesc = prometheus.NewDesc("corsproc_candidate_decisions_total",
 		"Decisions of places that have candidates, by virtual host, verdict and what the candidates would have decided.",
-		[]string{"virtual_host", "verdict", "candidate_verdict", "candidate_reason"}, nil)
+		[]string{policy.FactVirtualHost, policy.FactVerdict, policy.FactCandidateVerdict, policy.FactCandidateReason}, nil)
 )
 
-// decisions counts decisions. prometheus.CounterVec would do it too, but hashes four strings and takes a lock per
-// request, and cannot forget the names that a reload removes without forgetting the counts of those that stay.
+// decisions counts decisions. A prometheus.CounterVec would hash four strings and take a lock for each request. It also could
+// not forget the names that a reload removes without the counts of those that stay.
 //
-// Counting takes one look-up in the map of virtual hosts, which a reload replaces as a whole, and one in the map of the
-// host's series, which is copied for every new series: there are few per host, and a new one is rare. Neither look-up
-// takes a lock, and series exist only for names of the set in force, so no client can make them.
+// Counting takes two look-ups without a lock: of the virtual host, in a map that a reload replaces, and of the series, in a
+// map of the host that is copied for every new series. There are few series in a host, and a new one is rare. They exist
+// only for names of the set in force, so no client can make one.
 type decisions struct {
 	inForce atomic.Pointer[names]
 
@@ -88,7 +88,7 @@ func (s *seriesOf[K]) add(key K) *atomic.Uint64 {
 	return c
 }
 
-// keep removes the series whose keys do not please.
+// keep removes all series but those whose keys please.
 func (s *seriesOf[K]) keep(pleases func(K) bool) {
 	if s.counters.Load() == nil {
 		return
@@ -130,8 +130,8 @@ func (d *decisions) adopt(set *policy.Set) {
 	d.inForce.Store(next)
 }
 
-// count counts a decision of any set. A stream that began before a reload may name what is no longer there: that is
-// not counted.
+// count counts a decision. It may be of an older set, if its stream began before a reload; names that the set in force does
+// not have are not counted.
 func (d *decisions) count(decision *policy.Decision) {
 	h := d.inForce.Load().hosts[decision.VirtualHost]
 	if h == nil {

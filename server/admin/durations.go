@@ -13,12 +13,11 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// durations is a histogram of durations, classic and native at once. prometheus.Histogram is both too, but finds native
-// buckets in a sync.Map, which allocates for every observation below a second, and adds up a floating-point sum in a loop.
+// durations is a histogram of durations, classic and native at once. prometheus.Histogram is both too. But it finds native
+// buckets in a sync.Map, which allocates for every observation below a second, and its sum is a loop of compare and swap.
 //
-// Its cells are bounded by the bounds of both histograms together. So an observation is one addition to one cell, both
-// histograms are sums of the same cells, and neither can disagree with the count: Prometheus throws away a scrape whose
-// native histogram does.
+// The cells have the bounds of both histograms. So an observation is an addition to one cell, and both histograms are sums
+// of cells. Neither can disagree with the count; Prometheus throws away a scrape whose native histogram does.
 type durations struct {
 	desc    *prometheus.Desc
 	created *timestamppb.Timestamp
@@ -119,12 +118,12 @@ const exemplarAge = time.Second
 // exemplify keeps the trace of an observation as the example of its bucket, unless the bucket has a fresh one.
 func (h *durations) exemplify(d time.Duration, now time.Time, traceID, spanID string) {
 	c := cellsInOrder[cellOf(max(d, 0), 0)]
-	place := &h.exemplars[c.classic]
-	old := place.Load()
+	exemplar := &h.exemplars[c.classic]
+	old := exemplar.Load()
 	if old != nil && now.Sub(old.GetTimestamp().AsTime()) < exemplarAge {
 		return
 	}
-	place.CompareAndSwap(old, &dto.Exemplar{
+	exemplar.CompareAndSwap(old, &dto.Exemplar{
 		Label: []*dto.LabelPair{
 			{Name: proto.String("span_id"), Value: &spanID},
 			{Name: proto.String("trace_id"), Value: &traceID},

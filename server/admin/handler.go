@@ -34,7 +34,7 @@ type Source struct {
 	// Connections returns how many connections of Envoy's are open, and how many may be.
 	Connections func() (open, most int64)
 	// LogDecisions logs the decisions of a virtual host and an origin, each empty for any, for so long; 0 ends it. It returns
-	// [ErrTooManyLogs] where no more can be switched on.
+	// [logs.ErrTooMany] where no more can be switched on.
 	LogDecisions func(virtualHost, origin string, duration time.Duration) error
 	// Logging returns what is being logged, in the order in which it ends.
 	Logging func() []*corsprocv1.DecisionLog

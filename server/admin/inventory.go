@@ -1,5 +1,7 @@
 package admin
 
+// Tested by status_test.go.
+
 import (
 	"slices"
 

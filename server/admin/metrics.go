@@ -12,14 +12,14 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/server/extproc"
 )
 
 // Build says what was built, for corsproc_build_info.
 type Build struct{ Version, Commit, Go string }
 
-// clashing is a gauge of the Go collector that cannot stand beside its go_memstats_alloc_bytes_total: OpenMetrics has one
-// metric family for a counter x_total and for whatever is called x. The gauge goes, because go_memstats_heap_alloc_bytes
-// tells the same.
+// clashing is a gauge of the Go collector that is left out. In OpenMetrics it would be of the same family as the counter
+// go_memstats_alloc_bytes_total, which is not allowed. go_memstats_heap_alloc_bytes says the same.
 const clashing = "go_memstats_alloc_bytes"
 
 // Gather implements [prometheus.Gatherer].
@@ -37,7 +37,7 @@ type Metrics struct {
 
 	streams    atomic.Int64
 	streamsEnd [codes.Unauthenticated + 1]atomic.Uint64
-	messages   [len(phases)]atomic.Uint64
+	messages   [extproc.Phases]atomic.Uint64
 	panics     prometheus.Counter
 	turnedAway prometheus.Counter
 	connsEnd   *prometheus.CounterVec
@@ -94,7 +94,7 @@ func NewMetrics(build Build) *Metrics {
 	for code := http2.ErrCodeNo; code <= http2.ErrCodeHTTP11Required; code++ {
 		m.connsEnd.WithLabelValues(code.String())
 	}
-	// Both results are there from the start: an alert on an increase needs the value before the first one.
+	// Both results are there from the start: without the zero, an alert on an increase would miss the first one.
 	m.reloads.WithLabelValues(resultSuccess)
 	m.reloads.WithLabelValues(resultFailure)
 	m.registry.MustRegister(
@@ -149,20 +149,8 @@ func (m *Metrics) StreamEnded(code codes.Code) {
 	m.streamsEnd[code].Add(1)
 }
 
-// phases are the kinds of messages that are told apart.
-var phases = [...]string{"other", "request_headers", "response_headers"}
-
-// MessageReceived counts a message of Envoy's about a phase of a request: request_headers, response_headers, or any other.
-func (m *Metrics) MessageReceived(phase string) {
-	switch phase {
-	case phases[1]:
-		m.messages[1].Add(1)
-	case phases[2]:
-		m.messages[2].Add(1)
-	default:
-		m.messages[0].Add(1)
-	}
-}
+// MessageReceived counts a message of Envoy's.
+func (m *Metrics) MessageReceived(phase extproc.Phase) { m.messages[phase].Add(1) }
 
 // Panicked counts a recovered panic.
 func (m *Metrics) Panicked() { m.panics.Inc() }
@@ -199,21 +187,14 @@ func (m *Metrics) InForce(set *policy.Set, hash string) {
 }
 
 // Attempted counts an attempt to load the policy files that found new content, or for the first time none that it could
-// read.
-func (m *Metrics) Attempted(successful bool) {
-	result := resultFailure
-	if successful {
-		result = resultSuccess
-	}
-	m.reloads.WithLabelValues(result).Inc()
-}
-
-// LastAttempt tells what became of the last such attempt.
-func (m *Metrics) LastAttempt(at time.Time, successful bool) {
+// read. Attempts are told in the order in which they were made.
+func (m *Metrics) Attempted(at time.Time, successful bool) {
 	if !successful {
+		m.reloads.WithLabelValues(resultFailure).Inc()
 		m.lastGood.Set(0)
 		return
 	}
+	m.reloads.WithLabelValues(resultSuccess).Inc()
 	m.lastGood.Set(1)
 	m.lastGoodAt.Set(float64(at.UnixMilli()) / 1e3)
 }
@@ -243,8 +224,8 @@ var messagesDesc = prometheus.NewDesc("corsproc_messages_total",
 func (c messagesCollector) Describe(ch chan<- *prometheus.Desc) { ch <- messagesDesc }
 
 func (c messagesCollector) Collect(ch chan<- prometheus.Metric) {
-	for i, phase := range phases {
-		ch <- prometheus.MustNewConstMetric(messagesDesc, prometheus.CounterValue, float64(c.m.messages[i].Load()), phase)
+	for phase := range extproc.Phases {
+		ch <- prometheus.MustNewConstMetric(messagesDesc, prometheus.CounterValue, float64(c.m.messages[phase].Load()), phase.String())
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/server/extproc"
 )
 
 var update = flag.Bool("update", false, "write testdata/metrics.txt")
@@ -28,13 +29,12 @@ func everything(t *testing.T) *Metrics {
 	m := NewMetrics(Build{Version: "v1", Commit: "c", Go: "go"})
 	r := compile(t, twoHosts)
 	m.InForce(r.Set, r.Hash)
-	m.Attempted(true)
-	m.LastAttempt(time.Unix(1e9, 0), true)
+	m.Attempted(time.Unix(1e9, 0), true)
 	m.WatchConnections(10, func() int64 { return 3 }, func() int64 { return 2 })
 	m.TLS().Loaded(time.Unix(2e9, 0), time.Unix(3e9, 0))
 	m.WatchTraces(func() (uint64, uint64, uint64) { return 3, 2, 1 })
 	m.StreamStarted()
-	m.MessageReceived("request_headers")
+	m.MessageReceived(extproc.PhaseRequestHeaders)
 	d := r.Set.Decide(request("docs.example.com", "https://desk.example.com"))
 	m.Decided(&d, time.Microsecond)
 	m.Traced(time.Microsecond, "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
@@ -177,9 +177,9 @@ func TestCountingAllocatesNothing(t *testing.T) {
 	d := policy.Decision{VirtualHost: "api", Policy: "shop"}
 	count := func() {
 		m.StreamStarted()
-		m.MessageReceived("request_headers")
+		m.MessageReceived(extproc.PhaseRequestHeaders)
 		m.Decided(&d, 700*time.Nanosecond)
-		m.MessageReceived("response_headers")
+		m.MessageReceived(extproc.PhaseResponseHeaders)
 		m.StreamEnded(codes.OK)
 	}
 	if n := testing.AllocsPerRun(1000, count); n > 0 {

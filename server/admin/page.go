@@ -1,5 +1,7 @@
 package admin
 
+// Tested by handler_test.go and server/adminpage_test.go.
+
 import (
 	"embed"
 	"html/template"
@@ -33,12 +35,12 @@ var pageTypes = map[string]string{
 // pageFile serves what the page loads.
 func pageFile(w http.ResponseWriter, r *http.Request) {
 	name := r.PathValue("file")
-	kind := pageTypes[path.Ext(name)]
+	mediaType := pageTypes[path.Ext(name)]
 	data, err := pageFiles.ReadFile("page/" + name)
-	if err != nil || kind == "" {
+	if err != nil || mediaType == "" {
 		nothing(w, r)
 		return
 	}
-	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Type", mediaType)
 	w.Write(data)
 }

@@ -1,5 +1,7 @@
 package admin
 
+// Tested by turns_test.go.
+
 import (
 	"sync"
 	"weak"
@@ -7,8 +9,9 @@ import (
 	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
-// perSet is something that is made of the set in force: once for each set, when somebody asks for it, and one at a time.
-// For a large set it takes seconds, and many times the memory of what is kept.
+// perSet is something that is made of the set in force when somebody asks for it first, and kept until there is another set.
+// Making it takes seconds for a large set, and many times the memory of what is kept. So it is made by one caller, for whom
+// the others wait.
 type perSet[T any] struct {
 	make func(*policyfile.Result) T
 

@@ -1,5 +1,7 @@
 package admin
 
+// Tested by turns_test.go.
+
 import (
 	"fmt"
 	"net/http"

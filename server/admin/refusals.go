@@ -14,6 +14,7 @@ import (
 	"github.com/corsproc/corsproc/policy/browser"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+	"github.com/corsproc/corsproc/server/logs"
 )
 
 const (
@@ -23,37 +24,27 @@ const (
 	refusalAge = time.Hour
 	// maxExample is how many bytes of a request are kept. Real ones have a few hundred.
 	maxExample = 4 << 10
-	// maxOrigin is the longest well-formed origin, in bytes; of a malformed one less is kept.
-	maxOrigin          = 326
-	maxMalformedOrigin = 128
+	// maxMethod is how many bytes of a method are kept.
+	maxMethod = 128
 )
 
-// Refusals remembers refused requests: each (virtual host, rule, reason, origin) once, with how often it came, and with the
-// facts of the first, from which the set in force tells what would allow it.
+// Refusals remembers refused requests: each (virtual host, rule, reason, origin) once, and how often it came. It keeps the facts
+// of the first, from which the set in force tells what would allow it.
 //
-// Anybody can cause refusals, as many different ones as they like. So the table is bounded, and in two halves: what has come
-// once can only push out what has come once. A flood of origins that are made up does not hide a page that keeps failing.
+// Anybody can cause any number of different refusals. So the table is bounded, and has two halves: for what has come once,
+// and for what came again. A flood of made-up origins fills only the first, and does not hide a page that keeps failing.
 type Refusals struct {
 	mu      sync.Mutex
-	known   map[refusalKey]*list.Element // of *refusal
-	once    list.List                    // the latest in front
+	known   map[logs.RefusalKey]*list.Element // of *refusal
+	once    list.List                         // the latest in front
 	again   list.List
 	dropped uint64
 }
 
-type refusalKey struct {
-	virtualHost string
-	rule        policy.Rule
-	reason      policy.Reason
-	origin      string
-}
-
 // refusal is one entry. All but count and last never changes.
 type refusal struct {
-	key         refusalKey
-	kind        policy.Kind
-	verdict     policy.Verdict
-	policy      string
+	key         logs.RefusalKey
+	decision    policy.Decision // without its rule, which is one of a set that may be gone
 	method      string
 	example     *policy.Request // nil: it was too long
 	byNow       *perSet[outcome]
@@ -61,8 +52,8 @@ type refusal struct {
 	count       uint64
 }
 
-// outcome is what a set makes of a refused request. Of a list of very many policies it takes long to say what would allow it,
-// and the page asks every few seconds.
+// outcome is what a set makes of a refused request. It is kept, because the page asks every few seconds, and with very many
+// policies it takes long to say what would allow a request.
 type outcome struct {
 	verdict string
 	rule    *corsprocv1.Location
@@ -70,14 +61,11 @@ type outcome struct {
 }
 
 // NewRefusals returns an empty table.
-func NewRefusals() *Refusals { return &Refusals{known: make(map[refusalKey]*list.Element)} }
+func NewRefusals() *Refusals { return &Refusals{known: make(map[logs.RefusalKey]*list.Element)} }
 
 // Add takes note of a refused or rejected request. It keeps nothing of r, nor of what d refers to in r.
 func (t *Refusals) Add(r *policy.Request, d *policy.Decision) {
-	key := refusalKey{d.VirtualHost, d.Rule, d.Reason, cut(r.Origin.Value, maxOrigin)}
-	if d.Reason == policy.ReasonOriginMalformed {
-		key.origin = cut(key.origin, maxMalformedOrigin)
-	}
+	key := logs.KeyOf(r, d)
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -112,11 +100,12 @@ func (t *Refusals) shrink(half *list.List) {
 	t.dropped += oldest.count
 }
 
-func newRefusal(key refusalKey, r *policy.Request, d *policy.Decision, now time.Time) *refusal {
-	key.virtualHost, key.origin = strings.Clone(key.virtualHost), strings.Clone(key.origin)
+func newRefusal(key logs.RefusalKey, r *policy.Request, d *policy.Decision, now time.Time) *refusal {
+	method := askedMethod(r, d.Kind)
+	key = key.Clone()
 	n := &refusal{
-		key: key, kind: d.Kind, verdict: d.Verdict, policy: strings.Clone(cut(d.Policy, maxMalformedOrigin)),
-		method: strings.Clone(cut(askedMethod(r, d.Kind), maxMalformedOrigin)), first: now, last: now, count: 1,
+		decision: policy.Decision{Kind: d.Kind, Outcome: d.Outcome, VirtualHost: key.VirtualHost, Policy: strings.Clone(d.Policy)},
+		key:      key, method: strings.Clone(method[:min(len(method), maxMethod)]), first: now, last: now, count: 1,
 	}
 	n.example = exampleOf(r)
 	n.byNow = &perSet[outcome]{make: n.outcome}
@@ -177,15 +166,9 @@ func (t *Refusals) latest(most int) (latest []refusal, dropped uint64) {
 // message returns an entry as the API tells it. What a client sent is escaped.
 func (r *refusal) message(now *policyfile.Result) *corsprocv1.RecentRefusal {
 	m := &corsprocv1.RecentRefusal{
-		Decision: &corsprocv1.Decision{
-			VirtualHost: r.key.virtualHost, Policy: shown(r.policy), Kind: r.kind.String(),
-			Verdict: r.verdict.String(), Reason: r.key.reason.String(),
-		},
-		Origin: shown(r.key.origin), Method: shown(r.method), Count: r.count,
-		FirstSeen: timestamppb.New(r.first), LastSeen: timestamppb.New(r.last), Advice: r.key.reason.Advice(),
-	}
-	if r.key.reason == policy.ReasonOriginMalformed {
-		m.Origin = quoted(r.key.origin)
+		Decision: browser.DecisionMessage(&r.decision, nil),
+		Origin:   r.key.ShownOrigin(), Method: shown(r.method), Count: r.count,
+		FirstSeen: timestamppb.New(r.first), LastSeen: timestamppb.New(r.last), Advice: r.key.Reason.Advice(),
 	}
 	e := r.example
 	if e == nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+	"github.com/corsproc/corsproc/server/logs"
 )
 
 // refuse decides about a request by the set in force, and takes note of it.
@@ -57,7 +58,7 @@ func TestRefusals(t *testing.T) {
 		time.Sleep(time.Second)
 		refuse(t, s, get("https://long.example", "/"+strings.Repeat("y", maxExample)))
 
-		malformed := `"https://<script>\x1b[31m` + strings.Repeat("x", maxMalformedOrigin-21) + `"`
+		malformed := `"https://<script>\x1b[31m` + strings.Repeat("x", 128-21) + `"`
 		if diff := cmp.Diff([]string{
 			`1x api<b> https://long.example: refused origin_not_allowed at line 0, GET  [], now `,
 			`1x api<b> ` + malformed + `: refused origin_malformed at line 3, GET "https://api.example.com/\xff" [], now refused`,
@@ -114,7 +115,7 @@ func TestRefusalsFlood(t *testing.T) {
 		t.Errorf("%d refusals are remembered", n)
 	}
 	latest, dropped := s.Refusals.latest(maxRefusals)
-	if dropped != flood-maxRefusals/2 || latest[len(latest)-1].key.origin != "https://real.example" || latest[0].key.origin != "https://4999.example" {
+	if dropped != flood-maxRefusals/2 || latest[len(latest)-1].key.Origin != "https://real.example" || latest[0].key.Origin != "https://4999.example" {
 		t.Errorf("%d dropped; the last is %v, the first %v", dropped, latest[len(latest)-1].key, latest[0].key)
 	}
 	// Nor does it help to send each twice.
@@ -137,9 +138,9 @@ func TestRefusalsKeepCopies(t *testing.T) {
 	buffer := []byte("https://partner.example")
 	r := get(string(buffer), "/")
 	d := s.Status().InForce.Set.Decide(&r)
-	n := newRefusal(refusalKey{origin: r.Origin.Value}, &r, &d, time.Time{})
+	n := newRefusal(logs.RefusalKey{Origin: r.Origin.Value}, &r, &d, time.Time{})
 	for _, same := range []bool{
-		sameBytes(n.key.origin, r.Origin.Value), sameBytes(n.example.Origin.Value, r.Origin.Value), sameBytes(n.example.Authority, r.Authority),
+		sameBytes(n.key.Origin, r.Origin.Value), sameBytes(n.example.Origin.Value, r.Origin.Value), sameBytes(n.example.Authority, r.Authority),
 		sameBytes(n.example.Method, r.Method), sameBytes(n.method, r.Method),
 	} {
 		if same {

@@ -1,5 +1,7 @@
 package admin
 
+// Tested by handler_test.go.
+
 import (
 	"fmt"
 	"mime"
@@ -10,8 +12,8 @@ import (
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
-// reload looks at the policy files and answers with what became of it: 200 where the set in force is now that of the
-// files, 400 with the findings where it is not.
+// reload has the policy files loaded and answers with the outcome: 200 if the set in force is now that of the files, otherwise
+// 400 with the findings.
 func reload(source Source) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		a := source.Reload()
@@ -40,8 +42,8 @@ func reload(source Source) http.HandlerFunc {
 	}
 }
 
-// findingsOf returns what an attempt to load path found. Files that could not be read at all are one finding, so that a
-// program has one form to understand.
+// findingsOf returns the findings of an attempt to load path. If the files could not be read, that is one finding, so that
+// programs have one form to read.
 func findingsOf(path string, a policyfile.Attempt) []*corsprocv1.Finding {
 	if a.Err != nil {
 		return []*corsprocv1.Finding{{Severity: "error", Code: "unreadable", File: path, Message: a.Err.Error()}}

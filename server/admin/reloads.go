@@ -1,5 +1,7 @@
 package admin
 
+// Tested by status_test.go.
+
 import (
 	"slices"
 	"sync"
@@ -27,7 +29,7 @@ type Reloads struct {
 // NewReloads returns an empty history of a path.
 func NewReloads(path string) *Reloads { return &Reloads{path: path} }
 
-// Attempted takes note of an attempt that found something new.
+// Attempted takes note of an attempt that found something new. Attempts are told in the order in which they were made.
 func (l *Reloads) Attempted(a policyfile.Attempt) {
 	findings := findingsOf(l.path, a)
 	m := &corsprocv1.ReloadAttempt{
@@ -39,12 +41,7 @@ func (l *Reloads) Attempted(a policyfile.Attempt) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// Two attempts in two goroutines are made one after the other, but may be told in another order.
-	at := slices.IndexFunc(l.latest, func(have *corsprocv1.ReloadAttempt) bool { return !have.GetTime().AsTime().After(a.Time) })
-	if at < 0 {
-		at = len(l.latest)
-	}
-	l.latest = slices.Insert(l.latest, at, m)
+	l.latest = slices.Insert(l.latest, 0, m)
 	l.latest = l.latest[:min(len(l.latest), maxReloads)]
 }
 

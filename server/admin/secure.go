@@ -1,5 +1,7 @@
 package admin
 
+// Tested by handler_test.go and server/foreignpage_test.go.
+
 import (
 	"fmt"
 	"net/http"
@@ -21,11 +23,11 @@ const (
 // secured keeps web pages of other sites away from the handler. Any page in any browser that can reach this address can
 // send requests to it, so there are three fences:
 //
-//   - a page whose name its owner points at this address (DNS rebinding) is of the same origin to the browser, but its
-//     requests carry that name as Host: only IP addresses, localhost and names from the settings are answered;
-//   - a page of another origin cannot read answers, but could cause writes, and work: what it asks for is refused by
-//     Sec-Fetch-Site, writes by Origin too. It may open our page, and what machines read costs a bounded amount;
-//   - a page of another origin cannot show ours in a frame to have it clicked.
+//   - DNS rebinding: the owner of a name points it at this address, and to the browser a page of that name is then of the same
+//     origin. Its requests carry the name as Host. Only IP addresses, localhost and names from the settings are answered.
+//   - A page of another origin cannot read answers, but its requests could change something, or cost work. They are refused
+//     by Sec-Fetch-Site, and writes by Origin too. It may link to our page, and ask for what machines read, which costs little.
+//   - A page of another origin could show ours in a frame and have it clicked. Framing is forbidden.
 func secured(hosts []string, next http.Handler) http.Handler {
 	names := map[string]bool{"localhost": true}
 	for _, h := range hosts {
@@ -57,9 +59,9 @@ func secured(hosts []string, next http.Handler) http.Handler {
 	})
 }
 
-// fromHere reports whether the Origin of a write, where it has one, is our own page's. The library believes
-// Sec-Fetch-Site alone; both must agree. The scheme may be https only where the browser itself says that it is the same
-// origin: then something in front of us ends TLS.
+// fromHere reports whether the Origin of a write, if it has one, is that of our own page. The library believes Sec-Fetch-Site
+// alone; here both must agree. An https origin is ours only if the browser says that it is the same origin: something in
+// front of us ends TLS then.
 func fromHere(r *http.Request) bool {
 	origins := r.Header.Values("Origin")
 	if len(origins) == 0 || r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions {
@@ -97,10 +99,9 @@ func forMachines(path string) bool {
 	return path == "/metrics" || path == "/-/healthy" || path == "/-/ready"
 }
 
-// answersTo reports whether host, the Host of a request, is the literal of an IP address or one of names, with a port or
-// without (RFC 9110, section 7.2; RFC 3986, section 3.2.2). An IPv6 address stands in brackets, and has no zone: what
-// follows its percent sign could be any name. Whatever else looks like an address is none to a browser, and may be a name
-// of somebody's.
+// answersTo reports whether host, the Host of a request, is an IP address or one of names, with a port or without (RFC 9110,
+// section 7.2; RFC 3986, section 3.2.2). An IPv6 address stands in brackets. It has no zone, behind whose percent sign any
+// name could stand. Whatever else looks like an address is a name to a browser, and somebody may own it.
 func answersTo(names map[string]bool, host string) bool {
 	if rest, ok := strings.CutPrefix(host, "["); ok {
 		inner, rest, closed := strings.Cut(rest, "]")

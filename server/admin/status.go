@@ -43,7 +43,7 @@ func (h *handler) status(knownHash string) *corsprocv1.StatusResponse {
 	return m
 }
 
-// candidates returns what candidates made of requests: at most so many counts, those first whose verdict is another one.
+// candidates returns counts of what candidates would have decided: at most so many, those with another verdict first.
 func (d *decisions) candidates(most int) []*corsprocv1.CandidateCount {
 	var counts []*corsprocv1.CandidateCount
 	for name, h := range d.inForce.Load().hosts {

@@ -174,8 +174,8 @@ func TestReloads(t *testing.T) {
 	bad := compile(t, "policies: {p: {allow_origins: [https://A.example]}}\ndefault: {policies: [p]}")
 	start := time.Unix(1000, 0)
 	l.Attempted(policyfile.Attempt{Time: start, Result: compile(t, twoPolicies)})
+	l.Attempted(policyfile.Attempt{Time: start.Add(time.Second), Result: bad})
 	l.Attempted(policyfile.Attempt{Time: start.Add(2 * time.Second), Err: errors.New("it is gone")})
-	l.Attempted(policyfile.Attempt{Time: start.Add(time.Second), Result: bad}) // told late
 	var got []string
 	for _, a := range l.messages() {
 		line := fmt.Sprintf("%d %v %q", a.GetTime().GetSeconds(), a.GetSuccessful(), a.GetHash())

@@ -1,32 +1,14 @@
 package admin
 
+// Tested by metrics_test.go.
+
 import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/corsproc/corsproc/server/certs"
 )
-
-// HandshakeFailure is why a TLS handshake failed, as a label says it.
-type HandshakeFailure string
-
-// The reasons for which TLS handshakes fail.
-const (
-	// HandshakeClientCertificate: the client has no certificate, or none that is let in.
-	HandshakeClientCertificate HandshakeFailure = "client_certificate"
-	// HandshakeRefusedByClient: the client said why it does not go on, mostly because it does not trust our certificate.
-	HandshakeRefusedByClient HandshakeFailure = "refused_by_client"
-	// HandshakeTimeout: the client took too long.
-	HandshakeTimeout HandshakeFailure = "timeout"
-	// HandshakeClosed: the client went away, as port probes do.
-	HandshakeClosed HandshakeFailure = "closed"
-	// HandshakeOther: anything else, such as a client that speaks no TLS or too old a one.
-	HandshakeOther HandshakeFailure = "other"
-)
-
-// HandshakeFailures are all of them.
-var HandshakeFailures = []HandshakeFailure{
-	HandshakeClientCertificate, HandshakeRefusedByClient, HandshakeTimeout, HandshakeClosed, HandshakeOther,
-}
 
 // TLSMetrics are the metrics of a process that speaks TLS.
 type TLSMetrics struct {
@@ -36,8 +18,8 @@ type TLSMetrics struct {
 	handshakes *prometheus.CounterVec
 }
 
-// TLS adds the metrics of TLS. Without it they are not there: a time of expiry that is 0 would be one of 1970. It is called
-// once at most.
+// TLS adds the metrics of TLS. It is called once, and only where TLS is spoken: otherwise a certificate would seem to have
+// expired in 1970.
 func (m *Metrics) TLS() *TLSMetrics {
 	t := &TLSMetrics{
 		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -59,7 +41,7 @@ func (m *Metrics) TLS() *TLSMetrics {
 	}
 	t.reloads.WithLabelValues(resultSuccess)
 	t.reloads.WithLabelValues(resultFailure)
-	for _, reason := range HandshakeFailures {
+	for _, reason := range certs.HandshakeFailures {
 		t.handshakes.WithLabelValues(string(reason))
 	}
 	m.registry.MustRegister(t.reloads, t.lastGood, t.expiry, t.handshakes)
@@ -83,6 +65,6 @@ func (t *TLSMetrics) Failed() {
 }
 
 // HandshakeFailed counts a handshake.
-func (t *TLSMetrics) HandshakeFailed(reason HandshakeFailure) {
+func (t *TLSMetrics) HandshakeFailed(reason certs.HandshakeFailure) {
 	t.handshakes.WithLabelValues(string(reason)).Inc()
 }

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// How many requests of a kind are worked on at once. Each of them may hold memory in proportion to the set in force, to
-// the message that it brings or to the process that it looks at; and whoever reaches the admin address may send any number
-// of them. Those beyond wait for a turn, and are then refused. What is not listed here holds next to nothing.
+// How many requests for a thing are answered at once. Each may need memory in proportion to the set in force, to its message
+// or to the process, and whoever reaches the admin address may send any number of them. More wait for their turn for
+// turnPatience, and are then refused. What is not listed here needs next to no memory.
 const (
 	configTurns  = 4
 	metricsTurns = 4
@@ -20,8 +20,8 @@ const (
 // turnPatience is how long a request waits for its turn: half of what the page and Prometheus wait for an answer.
 const turnPatience = 5 * time.Second
 
-// inTurns returns what makes handlers work on at most so many requests at once, all of them together, each until its answer
-// is written.
+// inTurns returns a wrapper of handlers. All that it wraps answer at most so many requests at once, together. A turn ends when
+// the answer is written.
 func inTurns(most int) func(next http.Handler) http.Handler {
 	turns := make(chan struct{}, most)
 	return func(next http.Handler) http.Handler { return inTurn(turns, next) }
@@ -45,11 +45,11 @@ func inTurn(turns chan struct{}, next http.Handler) http.Handler {
 	})
 }
 
-// metricsPatience is how long an answer of /metrics may take to be read. It holds all series, and Prometheus does not wait
-// any longer by default.
+// metricsPatience is how long a client may take to read /metrics, since the answer holds memory for all series. Prometheus
+// waits as long by default.
 const metricsPatience = 10 * time.Second
 
-// takenWithin has an answer end where it is not read in time, from when its turn came.
+// takenWithin ends an answer that is not read within d of when the handler is called.
 func takenWithin(d time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// It fails where there is no connection, as in tests of handlers.

@@ -1,5 +1,7 @@
 package extproc
 
+// Tested by facts_test.go and oracle_test.go.
+
 import (
 	"strings"
 	"unicode/utf8"
@@ -20,9 +22,9 @@ const namedSuffix = "['corsproc']['policies']"
 // was meant to restrict must not come to nothing.
 const unnamable = "?"
 
-// readAttributes reads what Envoy says of the place of a request: each attribute is called exactly as the expression in
-// Envoy's configuration. Without a virtual host Envoy sends no such attribute at all; a route without a name has an empty
-// one. Of a request that is seen only with its response, answered, they hold everything that is known.
+// readAttributes reads what Envoy says of the place of a request. Each attribute is called exactly as the expression in
+// Envoy's configuration. Without a virtual host there is no such attribute; a route without a name has an empty one. If
+// answered, the request is seen only with its response, and the attributes hold everything that is known of it.
 func (f *facts) readAttributes(attributes []byte, answered bool) error {
 	var named string // the attribute that names policies
 	all := fields{rest: attributes}
@@ -66,9 +68,9 @@ func (f *facts) readAttributes(attributes []byte, answered bool) error {
 	return nil
 }
 
-// about returns the fact that an attribute is about, nil if none: as a plain text or as a line, which also tells what is
-// absent from what is empty. What Envoy sends of the request with the response counts only where nothing was seen of it
-// before.
+// about returns where the fact goes that an attribute is about: into a plain text, or into a line, which tells absent from
+// empty; both are nil if no fact is. What Envoy sends of the request with the response counts only if answered: nothing
+// was seen of the request before.
 func (f *facts) about(attribute []byte, answered bool) (*string, *policy.Field) {
 	r := &f.request
 	switch string(attribute) {
@@ -101,22 +103,22 @@ func (f *facts) about(attribute []byte, answered bool) (*string, *policy.Field) 
 	return nil, nil
 }
 
-// attribute returns the text of a google.protobuf.Value, and whether it is one: what is there without being text is an
-// empty line. (Of several lines of a header, Envoy makes one with commas.)
+// attribute returns the text of a google.protobuf.Value, and whether it is a text. A number, a bool or null is none, and
+// counts as an empty line. ok is false for what it leaves to the generated types.
 func attribute(value []byte) (text []byte, isText, ok bool) {
 	f := fields{rest: value}
 	if !f.next() {
 		return nil, false, !f.broken
 	}
 	isText = f.is(valueText)
-	if f.wire == protowire.BytesType && !isText || len(f.rest) > 0 {
+	if f.wireType == protowire.BytesType && !isText || len(f.rest) > 0 {
 		return nil, false, false // lists and mappings
 	}
 	return f.value, isText, true
 }
 
-// closer reports whether one attribute that names policies stands closer to the request than another: the route's beat
-// the virtual host's, and those any others; of several others the first in alphabetical order counts.
+// closer reports whether one attribute that names policies beats another: the route's beat the virtual host's, and those beat
+// all others, of which the first in alphabetical order counts.
 func closer(name, than string) bool {
 	if a, b := rank(name), rank(than); a != b {
 		return a < b

@@ -24,8 +24,7 @@ func testCases(t *testing.T, connect connector) {
 			if result.Set == nil {
 				t.Fatal(result.Findings)
 			}
-			p := Prepare(result.Set)
-			conn := connect(t, New(always(p), Hooks{}))
+			conn := connect(t, New(always(result.Set), Hooks{}))
 			for _, c := range table.Cases {
 				t.Run(c.Name, func(t *testing.T) { checkCase(t, conn, &table, &c) })
 				if phase := c; !c.Request.Answered && c.Expect.Kind != "preflight" && !strings.Contains(c.Expect.Verdict+c.Expect.Candidate, "rejected") {

@@ -4,8 +4,7 @@
 // The package knows neither files nor settings nor metrics. It is handed a compiled set and tells its [Hooks] what
 // happened; it decides nothing itself.
 //
-// Start reading at stream.go, the state machine of one stream, which is one HTTP request. The two messages that every
-// request costs are read by inbound.go, facts.go and attributes.go straight from the bytes that Envoy wrote, and answered
-// by reply.go and metadata.go with bytes; unusual.go has the generated types for everything else. docs/performance.md says
-// what that is good for.
+// Start reading at stream.go, the state machine of one stream, which is one HTTP request. inbound.go, facts.go and
+// attributes.go read the two messages about headers straight from Envoy's bytes; reply.go and metadata.go write bytes.
+// unusual.go uses the generated types for all else. docs/performance.md says what that saves.
 package extproc

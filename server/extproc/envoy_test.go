@@ -105,7 +105,7 @@ func (f *filter) exchange(x exchange) {
 		}
 	}
 	if x.request != nil {
-		f.out.Upstream = f.relay(requestBodyMessage(x.body), x.body)
+		f.out.Upstream = f.send(requestBodyMessage(x.body), x.body)
 		if f.trailers {
 			f.ask(requestTrailersMessage())
 		}
@@ -116,16 +116,16 @@ func (f *filter) exchange(x exchange) {
 		r := f.ask(with(responseMessage(headers...), filterName, f.attrs))
 		headers = f.mutated(headers, r.GetResponseHeaders().GetResponse().GetHeaderMutation())
 	}
-	f.out.Body = f.relay(responseBodyMessage(x.answer), x.answer)
+	f.out.Body = f.send(responseBodyMessage(x.answer), x.answer)
 	if f.trailers {
 		f.ask(responseTrailersMessage())
 	}
 	f.see(headers)
 }
 
-// relay sends a body in the configured mode and returns what of it goes on. A body that was handed over is gone if it
+// send sends a body in the configured mode and returns what of it goes on. A body that was handed over is gone if it
 // does not come back.
-func (f *filter) relay(m *message, body string) string {
+func (f *filter) send(m *processingRequest, body string) string {
 	if f.bodies == modev3.ProcessingMode_NONE || !f.open {
 		return body
 	}
@@ -144,7 +144,7 @@ func (f *filter) relay(m *message, body string) string {
 }
 
 // ask sends a message and returns the reply, or nil where the stream has ended or nothing is awaited.
-func (f *filter) ask(m *message) *reply {
+func (f *filter) ask(m *processingRequest) *processingResponse {
 	f.t.Helper()
 	if !f.open {
 		return nil
@@ -267,7 +267,7 @@ func (f *filter) mutated(lines []string, m *extprocv3.HeaderMutation) []string {
 }
 
 // checkReply holds any reply to what Envoy demands of all of them.
-func checkReply(t testing.TB, m *message, r *reply) {
+func checkReply(t testing.TB, m *processingRequest, r *processingResponse) {
 	t.Helper()
 	kind := replyKind(r)
 	if kind != messageKind(m) && (kind != "immediate_response" || messageKind(m) != "request_headers") {

@@ -5,6 +5,8 @@ import (
 
 	modev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/corsproc/corsproc/policy"
 )
 
 // Configurations of Envoy's filter.
@@ -322,7 +324,7 @@ func testExchanges(t *testing.T, connect connector) {
 			outcome{Status: "200", Headers: untouched, Upstream: "in", Body: "out", Messages: 2},
 		},
 	}
-	conn := connect(t, New(always(prepare(t, shopPolicies())), Hooks{}))
+	conn := connect(t, New(always(compiled(t, shopPolicies())), Hooks{}))
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			got := test.envoy.run(t, conn, test.exchange)
@@ -333,4 +335,4 @@ func testExchanges(t *testing.T, connect connector) {
 	}
 }
 
-func always(p *Prepared) func() *Prepared { return func() *Prepared { return p } }
+func always(p *policy.Set) func() *policy.Set { return func() *policy.Set { return p } }

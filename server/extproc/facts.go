@@ -97,8 +97,8 @@ func (f *facts) joined(s *string, value []byte) error {
 	return nil
 }
 
-// varyLines appends the lines of Vary in a response headers message. Envoy joins them, other proxies may not. Behind the
-// facts of the request, which the decision refers to, there is room for them.
+// varyLines appends the lines of Vary in a response headers message. Envoy joins them, other proxies may not. They are kept
+// behind the facts of the request, which the decision still refers to.
 func (f *facts) varyLines(lines []string, in *inbound) ([]string, error) {
 	for all := (headers{fields{rest: in.headers}}); ; {
 		name, value, err := all.next()

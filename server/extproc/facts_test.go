@@ -14,11 +14,11 @@ import (
 func TestRequestHeaders(t *testing.T) {
 	tests := []struct {
 		name string
-		in   *message
+		in   *processingRequest
 		want policy.Request
 	}{
 		{"nothing", requestMessage(), policy.Request{}},
-		{"no header map", &message{Request: &extprocv3.ProcessingRequest_RequestHeaders{}}, policy.Request{}},
+		{"no header map", &processingRequest{Request: &extprocv3.ProcessingRequest_RequestHeaders{}}, policy.Request{}},
 		{
 			"a request as Envoy sends it",
 			with(requestMessage(":method: GET", ":scheme: https", ":authority: api.example.com", ":path: /a?b",
@@ -86,7 +86,7 @@ func TestRequestHeaders(t *testing.T) {
 		},
 		{
 			"value instead of raw_value, and raw_value before value",
-			&message{Request: &extprocv3.ProcessingRequest_RequestHeaders{RequestHeaders: &extprocv3.HttpHeaders{
+			&processingRequest{Request: &extprocv3.ProcessingRequest_RequestHeaders{RequestHeaders: &extprocv3.HttpHeaders{
 				Headers: &corev3.HeaderMap{Headers: []*corev3.HeaderValue{
 					{Key: ":method", Value: "PUT"},
 					{Key: "origin", Value: "https://value.example", RawValue: []byte("https://raw.example")},
@@ -120,7 +120,7 @@ func TestRequestHeaders(t *testing.T) {
 func TestAnsweredRequest(t *testing.T) {
 	tests := []struct {
 		name string
-		in   *message
+		in   *processingRequest
 		want policy.Request
 	}{
 		{"no attributes", responseMessage(":status: 404"), policy.Request{Answered: true}},
@@ -211,7 +211,7 @@ func TestPoliciesNamedByEnvoy(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			for _, m := range []*message{requestMessage(), responseMessage()} {
+			for _, m := range []*processingRequest{requestMessage(), responseMessage()} {
 				got := read(t, encode(t, with(m, filterName, test.attrs))).request
 				if got.Named != test.want {
 					t.Errorf("%s: named %+v, want %+v", messageKind(m), got.Named, test.want)
@@ -233,49 +233,49 @@ func TestVaryLines(t *testing.T) {
 
 // reading is what is read of a message about headers.
 type reading struct {
-	kind    kind
+	phase   Phase
 	request policy.Request // of a message about response headers, as if nothing had come before it
 	vary    []string
 	usual   bool // the generated types were not needed
 }
 
 // read reads a message as a stream does.
-func read(t testing.TB, wire []byte) reading {
+func read(t testing.TB, message []byte) reading {
 	t.Helper()
-	r, err := tryRead(wire)
+	r, err := tryRead(message)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-func tryRead(wire []byte) (reading, error) {
-	if r, err := readUsual(wire); err == nil {
+func tryRead(message []byte) (reading, error) {
+	if r, err := readUsual(message); err == nil {
 		r.usual = true
 		return r, nil
 	}
-	m, err := unmarshal(wire)
+	m, err := unmarshal(message)
 	if err != nil {
 		return reading{}, err
 	}
 	if m.GetRequestHeaders() == nil && m.GetResponseHeaders() == nil {
 		return reading{}, nil
 	}
-	if wire, err = rewritten(m); err != nil {
+	if message, err = rewritten(m); err != nil {
 		return reading{}, err
 	}
-	return readUsual(wire)
+	return readUsual(message)
 }
 
-func readUsual(wire []byte) (reading, error) {
+func readUsual(message []byte) (reading, error) {
 	var in inbound
-	if err := in.read(wire); err != nil {
+	if err := in.read(message); err != nil {
 		return reading{}, err
 	}
-	r := reading{kind: in.kind}
+	r := reading{phase: in.phase}
 	f := new(facts)
 	var err error
-	if in.kind == requestHeaders {
+	if in.phase == PhaseRequestHeaders {
 		err = f.readRequest(&in)
 	} else if err = f.readAnswered(&in); err == nil {
 		r.vary, err = f.varyLines(nil, &in)
@@ -285,11 +285,11 @@ func readUsual(wire []byte) (reading, error) {
 }
 
 // encode encodes a message with its maps in order.
-func encode(t testing.TB, m *message) []byte {
+func encode(t testing.TB, m *processingRequest) []byte {
 	t.Helper()
-	wire, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	message, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return wire
+	return message
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // seeds are sequences to start fuzzing from.
-func seeds() [][]*message {
+func seeds() [][]*processingRequest {
 	allowed := with(requestMessage(request("GET", "/", "origin: https://shop.example")...), filterName, attrs{
 		"xds.virtual_host_name": "api", "xds.route_metadata.filter_metadata['corsproc']['policies']": "shop, public",
 	})
@@ -28,7 +28,7 @@ func seeds() [][]*message {
 	relayed.ProtocolConfig = &extprocv3.ProtocolConfiguration{RequestBodyMode: modev3.ProcessingMode_FULL_DUPLEX_STREAMED}
 	watched := responseMessage(":status: 200")
 	watched.ObservabilityMode = true
-	return [][]*message{
+	return [][]*processingRequest{
 		{allowed, responseMessage(":status: 200", "vary: a, b", "vary: *")},
 		{requestMessage(request("OPTIONS", "/", "origin: https://shop.example", "access-control-request-method: PUT", "access-control-request-headers: x-token,y")...)},
 		{relayed, requestBodyMessage("body"), responseMessage(), responseBodyMessage("body"), responseTrailersMessage()},
@@ -49,12 +49,12 @@ func FuzzFacts(f *testing.F) {
 			f.Add(asEnvoy(f, m))
 		}
 	}
-	for _, wire := range recorded(f) {
-		f.Add(wire)
+	for _, message := range recorded(f) {
+		f.Add(message)
 	}
-	f.Fuzz(func(t *testing.T, wire []byte) {
-		got, err := tryRead(wire)
-		m, plainErr := unmarshal(wire)
+	f.Fuzz(func(t *testing.T, message []byte) {
+		got, err := tryRead(message)
+		m, plainErr := unmarshal(message)
 		if (err == nil) != (plainErr == nil) {
 			t.Fatalf("error %v; the generated types: %v", err, plainErr)
 		}
@@ -71,10 +71,10 @@ func FuzzFacts(f *testing.F) {
 			return
 		}
 		var in inbound
-		_ = in.read(wire)
+		_ = in.read(message)
 		c := m.GetProtocolConfig()
 		if in.observed != m.GetObservabilityMode() ||
-			in.relay != (relay{request: handsOver(c.GetRequestBodyMode()), response: handsOver(c.GetResponseBodyMode())}) {
+			in.fullDuplex != (fullDuplex{request: isFullDuplex(c.GetRequestBodyMode()), response: isFullDuplex(c.GetResponseBodyMode())}) {
 			t.Errorf("read %+v of %v", in, m)
 		}
 	})
@@ -83,33 +83,33 @@ func FuzzFacts(f *testing.F) {
 // FuzzStream sends any messages in any order: each gets a sound reply of its own kind, or the stream a status.
 func FuzzStream(f *testing.F) {
 	for _, sequence := range seeds() {
-		var wire bytes.Buffer
+		var messages bytes.Buffer
 		for _, m := range sequence {
-			if _, err := protodelim.MarshalTo(&wire, m); err != nil {
+			if _, err := protodelim.MarshalTo(&messages, m); err != nil {
 				f.Fatal(err)
 			}
 		}
-		f.Add(wire.Bytes())
+		f.Add(messages.Bytes())
 	}
-	prepared := prepare(f, shopPolicies())
-	f.Fuzz(func(t *testing.T, wire []byte) {
+	set := compiled(f, shopPolicies())
+	f.Fuzz(func(t *testing.T, messages []byte) {
 		decisions, metadata := 0, 0
-		s := New(always(prepared), Hooks{
-			Decided:  func(*Prepared, *policy.Request, *policy.Decision, time.Duration) { decisions++ },
+		s := New(always(set), Hooks{
+			Decided:  func(*policy.Set, *policy.Request, *policy.Decision, time.Duration) { decisions++ },
 			Panicked: func(recovered any, stack []byte) { t.Fatalf("%v\n%s", recovered, stack) },
 		}).Begin("", "")
 		defer s.End(codes.OK)
-		for in := bytes.NewReader(wire); ; {
-			wire, ok := delimited(in)
+		for in := bytes.NewReader(messages); ; {
+			message, ok := delimited(in)
 			if !ok {
 				break
 			}
-			replied, more, err := s.Step(wire, []byte("before"))
+			replied, more, err := s.Step(message, []byte("before"))
 			encoded, ok := bytes.CutPrefix(replied, []byte("before"))
 			if !ok {
 				t.Fatalf("what was there before became %q", replied)
 			}
-			m, malformed := unmarshal(wire)
+			m, malformed := unmarshal(message)
 			if err != nil {
 				want := codes.InvalidArgument
 				if malformed != nil {
@@ -120,7 +120,7 @@ func FuzzStream(f *testing.F) {
 				}
 				break
 			}
-			out := &reply{}
+			out := &processingResponse{}
 			if err := proto.Unmarshal(encoded, out); err != nil {
 				t.Fatalf("the reply %q: %v", encoded, err)
 			}
@@ -149,7 +149,7 @@ func delimited(in *bytes.Reader) ([]byte, bool) {
 	if err != nil || n > uint64(in.Len()) {
 		return nil, false
 	}
-	wire := make([]byte, n)
-	_, err = io.ReadFull(in, wire)
-	return wire, err == nil
+	message := make([]byte, n)
+	_, err = io.ReadFull(in, message)
+	return message, err == nil
 }

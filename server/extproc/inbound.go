@@ -1,5 +1,7 @@
 package extproc
 
+// Tested by facts_test.go and fuzz_test.go.
+
 import (
 	modev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -28,51 +30,39 @@ const (
 	valueText                  = 3
 )
 
-// kind is what a message is about.
-type kind uint8
+// fullDuplex says of which bodies Envoy keeps no copy, so that what we do not hand back is lost.
+type fullDuplex struct{ request, response bool }
 
-const (
-	other kind = iota // a body, trailers, or nothing
-	requestHeaders
-	responseHeaders
-)
+func (f fullDuplex) any() bool { return f.request || f.response }
 
-// String returns the name that [Hooks] gives to the phase.
-func (k kind) String() string { return [...]string{"other", "request_headers", "response_headers"}[k] }
-
-// relay says of which bodies Envoy keeps no copy, so that what we do not hand back is lost.
-type relay struct{ request, response bool }
-
-func (r relay) any() bool { return r.request || r.response }
-
-func handsOver(mode modev3.ProcessingMode_BodySendMode) bool {
+func isFullDuplex(mode modev3.ProcessingMode_BodySendMode) bool {
 	return mode == modev3.ProcessingMode_FULL_DUPLEX_STREAMED || mode == modev3.ProcessingMode_GRPC
 }
 
-// inbound is one of the two messages that every request costs, as Envoy writes it: what is needed of it, in place. All
-// other messages, and these two where they are written in any other way that protobuf allows, go through the generated
-// types.
+// inbound is what is needed of a message about headers that is written as Envoy writes it. Its slices point into the message.
+// All other messages go through the generated types, and so do these where they are written in another way that protobuf
+// allows.
 type inbound struct {
-	kind       kind
-	observed   bool   // Envoy only lets us watch
-	relay      relay  // which bodies Envoy hands over; the first message of a stream announces it
-	headers    []byte // the HeaderMap
-	attributes []byte // the Struct of attributes
+	phase      Phase
+	observed   bool       // Envoy only lets us watch
+	fullDuplex fullDuplex // which bodies Envoy hands over; the first message of a stream announces it
+	headers    []byte     // the HeaderMap
+	attributes []byte     // the Struct of attributes
 }
 
 // read reads a message. It returns errUnusual for one that it leaves to the generated types, the malformed ones among
 // them.
-func (in *inbound) read(wire []byte) error {
+func (in *inbound) read(message []byte) error {
 	*in = inbound{}
 	var headers, protocol []byte
 	var attributes, observed bool
-	f := fields{rest: wire}
+	f := fields{rest: message}
 	for f.next() {
 		switch {
 		case f.is(processingRequestHeaders) && headers == nil:
-			in.kind, headers = requestHeaders, f.value
+			in.phase, headers = PhaseRequestHeaders, f.value
 		case f.is(processingResponseHeaders) && headers == nil:
-			in.kind, headers = responseHeaders, f.value
+			in.phase, headers = PhaseResponseHeaders, f.value
 		case f.number <= processingResponseTrailers:
 			return errUnusual // another phase, or a second one
 		case f.is(processingMetadata) && len(f.value) == 0:
@@ -85,11 +75,11 @@ func (in *inbound) read(wire []byte) error {
 			}
 		case f.is(processingProtocol) && protocol == nil:
 			protocol = f.value
-		case f.number == processingObservability && f.wire == protowire.VarintType && !observed:
+		case f.number == processingObservability && f.wireType == protowire.VarintType && !observed:
 			observed, in.observed = true, f.varint != 0
 		case f.number <= processingProtocol:
 			return errUnusual
-		case f.wire != protowire.VarintType:
+		case f.wireType != protowire.VarintType:
 			return errUnusual // flow control, and what later versions add
 		}
 	}
@@ -107,7 +97,7 @@ func (in *inbound) readHeaders(headers []byte) error {
 		switch {
 		case f.is(httpHeadersMap) && !found:
 			found, in.headers = true, f.value
-		case f.wire != protowire.VarintType: // whether a body follows is one
+		case f.wireType != protowire.VarintType: // whether a body follows is one
 			return errUnusual
 		}
 	}
@@ -120,23 +110,23 @@ func (in *inbound) readHeaders(headers []byte) error {
 func (in *inbound) readProtocol(config []byte) bool {
 	f := fields{rest: config}
 	for f.next() {
-		if f.wire != protowire.VarintType {
+		if f.wireType != protowire.VarintType {
 			return false
 		}
 		mode := modev3.ProcessingMode_BodySendMode(f.varint)
 		switch f.number {
 		case protocolRequestBodyMode:
-			in.relay.request = handsOver(mode)
+			in.fullDuplex.request = isFullDuplex(mode)
 		case protocolResponseBodyMode:
-			in.relay.response = handsOver(mode)
+			in.fullDuplex.response = isFullDuplex(mode)
 		}
 	}
 	return !f.broken
 }
 
-// entry splits an entry of a map into its key and its value. It reports whether that is all there is to it.
-func entry(wire []byte) (key, value []byte, ok bool) {
-	f := fields{rest: wire}
+// entry splits an entry of a map into its key and its value. It reports whether the entry holds exactly these two.
+func entry(field []byte) (key, value []byte, ok bool) {
+	f := fields{rest: field}
 	if !f.next() || !f.is(entryKey) {
 		return nil, nil, false
 	}
@@ -149,7 +139,7 @@ func entry(wire []byte) (key, value []byte, ok bool) {
 
 // ownAttributes returns the attributes in an entry of the map of attributes, where they stand under the key of Envoy's
 // filter.
-func ownAttributes(wire []byte) ([]byte, bool) {
-	key, value, ok := entry(wire)
+func ownAttributes(field []byte) ([]byte, bool) {
+	key, value, ok := entry(field)
 	return value, ok && string(key) == filterName
 }

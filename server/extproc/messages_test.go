@@ -26,38 +26,38 @@ func splitLine(l string) (name, value string) {
 	return l[:i], strings.TrimPrefix(l[i+1:], " ")
 }
 
-func requestMessage(lines ...string) *message {
-	return &message{Request: &extprocv3.ProcessingRequest_RequestHeaders{
+func requestMessage(lines ...string) *processingRequest {
+	return &processingRequest{Request: &extprocv3.ProcessingRequest_RequestHeaders{
 		RequestHeaders: &extprocv3.HttpHeaders{Headers: headerMap(lines...)},
 	}}
 }
 
-func responseMessage(lines ...string) *message {
-	return &message{Request: &extprocv3.ProcessingRequest_ResponseHeaders{
+func responseMessage(lines ...string) *processingRequest {
+	return &processingRequest{Request: &extprocv3.ProcessingRequest_ResponseHeaders{
 		ResponseHeaders: &extprocv3.HttpHeaders{Headers: headerMap(lines...)},
 	}}
 }
 
-func requestBodyMessage(body string) *message {
-	return &message{Request: &extprocv3.ProcessingRequest_RequestBody{
+func requestBodyMessage(body string) *processingRequest {
+	return &processingRequest{Request: &extprocv3.ProcessingRequest_RequestBody{
 		RequestBody: &extprocv3.HttpBody{Body: []byte(body), EndOfStream: true},
 	}}
 }
 
-func responseBodyMessage(body string) *message {
-	return &message{Request: &extprocv3.ProcessingRequest_ResponseBody{
+func responseBodyMessage(body string) *processingRequest {
+	return &processingRequest{Request: &extprocv3.ProcessingRequest_ResponseBody{
 		ResponseBody: &extprocv3.HttpBody{Body: []byte(body), EndOfStream: true},
 	}}
 }
 
-func requestTrailersMessage() *message {
-	return &message{Request: &extprocv3.ProcessingRequest_RequestTrailers{
+func requestTrailersMessage() *processingRequest {
+	return &processingRequest{Request: &extprocv3.ProcessingRequest_RequestTrailers{
 		RequestTrailers: &extprocv3.HttpTrailers{Trailers: headerMap("x-checksum: 1")},
 	}}
 }
 
-func responseTrailersMessage() *message {
-	return &message{Request: &extprocv3.ProcessingRequest_ResponseTrailers{
+func responseTrailersMessage() *processingRequest {
+	return &processingRequest{Request: &extprocv3.ProcessingRequest_ResponseTrailers{
 		ResponseTrailers: &extprocv3.HttpTrailers{Trailers: headerMap("grpc-status: 0")},
 	}}
 }
@@ -66,7 +66,7 @@ func responseTrailersMessage() *message {
 type attrs map[string]any
 
 // with adds attributes to a message under a key of its attribute map.
-func with(m *message, key string, a attrs) *message {
+func with(m *processingRequest, key string, a attrs) *processingRequest {
 	s, err := structpb.NewStruct(a)
 	if err != nil {
 		panic(err)
@@ -79,7 +79,7 @@ func with(m *message, key string, a attrs) *message {
 }
 
 // replyKind names the phase and part that a reply answers.
-func replyKind(r *reply) string {
+func replyKind(r *processingResponse) string {
 	switch r.GetResponse().(type) {
 	case *extprocv3.ProcessingResponse_RequestHeaders:
 		return "request_headers"
@@ -100,7 +100,7 @@ func replyKind(r *reply) string {
 }
 
 // messageKind names the phase and part of a message, as [replyKind] does of a reply.
-func messageKind(m *message) string {
+func messageKind(m *processingRequest) string {
 	switch m.GetRequest().(type) {
 	case *extprocv3.ProcessingRequest_RequestHeaders:
 		return "request_headers"

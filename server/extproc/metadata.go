@@ -1,9 +1,11 @@
 package extproc
 
+// Tested by exchange_test.go.
+
 import "github.com/corsproc/corsproc/policy"
 
-// namespace is where Envoy keeps our dynamic metadata, if its configuration lists it in receiving_namespaces; if not,
-// Envoy drops it.
+// namespace is where Envoy keeps our dynamic metadata. It drops them unless its configuration lists this namespace in
+// receiving_namespaces.
 const namespace = "corsproc"
 
 const (
@@ -19,23 +21,18 @@ func appendMetadata(out []byte, d *policy.Decision) []byte {
 	// The values of namespaces have to be structs themselves.
 	out, value := begin(out, entryValue)
 	out, own := begin(out, valueStruct)
-	out = appendFact(out, "virtual_host", d.VirtualHost)
-	out = appendFact(out, "policy", d.Policy)
-	out = appendFact(out, "kind", d.Kind.String())
-	out = appendFact(out, "verdict", d.Verdict.String())
-	out = appendFact(out, "reason", d.Reason.String())
-	if d.CandidateDiffers() {
-		out = appendFact(out, "candidate_verdict", d.Candidate.Verdict.String())
-		out = appendFact(out, "candidate_reason", d.Candidate.Reason.String())
+	var scratch [policy.MaxFacts]policy.Fact
+	for _, fact := range d.AppendFacts(scratch[:0]) {
+		out = appendFact(out, fact)
 	}
 	return finish(finish(finish(finish(out, own), value), field), metadata)
 }
 
 // appendFact appends a field of a Struct that is a text.
-func appendFact(out []byte, name, text string) []byte {
+func appendFact(out []byte, fact policy.Fact) []byte {
 	out, field := begin(out, structFields)
-	out = appendText(out, entryKey, name)
+	out = appendText(out, entryKey, fact.Name)
 	out, value := begin(out, entryValue)
-	out = appendText(out, valueText, text)
+	out = appendText(out, valueText, fact.Text)
 	return finish(finish(out, value), field)
 }

@@ -12,7 +12,7 @@ import (
 // The reading of facts from the generated types, in the plainest way: what the lean reading is held against.
 
 // plainRequest reads the facts of a request from its request headers message. r must be zero.
-func plainRequest(m *message, r *policy.Request) {
+func plainRequest(m *processingRequest, r *policy.Request) {
 	plainPlace(plainAttributes(m), r)
 	var upgrade, privateNetwork []string
 	for _, h := range m.GetRequestHeaders().GetHeaders().GetHeaders() {
@@ -48,7 +48,7 @@ func plainRequest(m *message, r *policy.Request) {
 }
 
 // plainVary returns the lines of Vary in a response headers message. Envoy joins them, other proxies may not.
-func plainVary(m *message) (lines []string) {
+func plainVary(m *processingRequest) (lines []string) {
 	for _, h := range m.GetResponseHeaders().GetHeaders().GetHeaders() {
 		if lowerASCII(h.GetKey()) == "vary" {
 			lines = append(lines, value(h))
@@ -85,7 +85,7 @@ func line(f policy.Field, h *corev3.HeaderValue) policy.Field {
 // plainAttributes returns the attributes of a message: each field is called exactly as the expression in Envoy's
 // configuration. Another proxy may send them under another key; of several the first in alphabetical order counts, so
 // that the answer does not depend on the order of a map.
-func plainAttributes(m *message) map[string]*structpb.Value {
+func plainAttributes(m *processingRequest) map[string]*structpb.Value {
 	all := m.GetAttributes()
 	if s, ok := all[filterName]; ok {
 		return s.GetFields()
@@ -110,7 +110,7 @@ func plainPlace(a map[string]*structpb.Value, r *policy.Request) {
 
 // plainAnswered reads the facts of a request that is seen only with its response. Nothing is taken from the message's
 // headers, for they are the response's. r must be zero.
-func plainAnswered(m *message, r *policy.Request) {
+func plainAnswered(m *processingRequest, r *policy.Request) {
 	a := plainAttributes(m)
 	plainPlace(a, r)
 	r.Method = plainAttribute(a, "request.method").Value
@@ -157,13 +157,13 @@ func plainNamed(a map[string]*structpb.Value) policy.Field {
 }
 
 // plainReading is what is to be read of a message.
-func plainReading(m *message) (r reading) {
+func plainReading(m *processingRequest) (r reading) {
 	switch {
 	case m.GetRequestHeaders() != nil:
-		r.kind = requestHeaders
+		r.phase = PhaseRequestHeaders
 		plainRequest(m, &r.request)
 	case m.GetResponseHeaders() != nil:
-		r.kind = responseHeaders
+		r.phase = PhaseResponseHeaders
 		plainAnswered(m, &r.request)
 		r.vary = plainVary(m)
 	}

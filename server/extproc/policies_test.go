@@ -40,11 +40,11 @@ func shopPolicies() *corsprocv1.PolicySet {
 	}
 }
 
-func prepare(t testing.TB, set *corsprocv1.PolicySet) *Prepared {
+func compiled(t testing.TB, source *corsprocv1.PolicySet) *policy.Set {
 	t.Helper()
-	compiled, findings := policy.Compile(policy.Source{Name: "policies.yaml", Set: set})
-	if compiled == nil {
+	set, findings := policy.Compile(policy.Source{Name: "policies.yaml", Set: source})
+	if set == nil {
 		t.Fatalf("the set does not compile: %+v", findings)
 	}
-	return Prepare(compiled)
+	return set
 }

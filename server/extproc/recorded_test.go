@@ -18,23 +18,23 @@ func recorded(t testing.TB) (messages [][]byte) {
 		t.Fatalf("%d messages of Envoy: %v", len(files), err)
 	}
 	for _, name := range files {
-		wire, err := os.ReadFile(name)
+		message, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		messages = append(messages, wire)
+		messages = append(messages, message)
 	}
 	return messages
 }
 
 // Whatever a real Envoy writes is read without the generated types, and means what they say.
 func TestRecorded(t *testing.T) {
-	for _, wire := range recorded(t) {
-		var m message
-		if err := proto.Unmarshal(wire, &m); err != nil {
+	for _, message := range recorded(t) {
+		var m processingRequest
+		if err := proto.Unmarshal(message, &m); err != nil {
 			t.Fatal(err)
 		}
-		if got := read(t, wire); !got.usual {
+		if got := read(t, message); !got.usual {
 			t.Errorf("unusual: %v", &m)
 		}
 	}
@@ -48,14 +48,14 @@ func TestStepAllocations(t *testing.T) {
 	if raced {
 		t.Skip("pools lose things under the race detector")
 	}
-	s := New(always(prepare(t, shopPolicies())), Hooks{})
+	s := New(always(compiled(t, shopPolicies())), Hooks{})
 	for _, exchange := range exchanges(t) {
 		out := make([]byte, 0, 4096)
 		allocations := testing.AllocsPerRun(100, func() {
 			st := s.Begin("", "")
-			for _, wire := range exchange.messages {
+			for _, message := range exchange.messages {
 				var err error
-				if out, _, err = st.Step(wire, out[:0]); err != nil {
+				if out, _, err = st.Step(message, out[:0]); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -69,15 +69,15 @@ func TestStepAllocations(t *testing.T) {
 
 // BenchmarkStep is the price of whole streams: reading, deciding and writing, without anything of gRPC.
 func BenchmarkStep(b *testing.B) {
-	s := New(always(prepare(b, shopPolicies())), Hooks{})
+	s := New(always(compiled(b, shopPolicies())), Hooks{})
 	for _, exchange := range exchanges(b) {
 		b.Run(exchange.name, func(b *testing.B) {
 			b.ReportAllocs()
 			out := make([]byte, 0, 4096)
 			for b.Loop() {
 				st := s.Begin("", "")
-				for _, wire := range exchange.messages {
-					out, _, _ = st.Step(wire, out[:0])
+				for _, message := range exchange.messages {
+					out, _, _ = st.Step(message, out[:0])
 				}
 				st.End(codes.OK)
 			}

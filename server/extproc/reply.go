@@ -1,5 +1,7 @@
 package extproc
 
+// Tested by exchange_test.go and envoy_test.go.
+
 import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	modev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_proc/v3"
@@ -40,18 +42,18 @@ func appendGoOn(out []byte, d *policy.Decision) []byte {
 	return appendMetadata(finish(out, at), d)
 }
 
-// appendPass lets request and response go on unchanged. It also tells Envoy not to ask about the response, which counts
-// only where Envoy's configuration allows it (allow_mode_override) and is ignored elsewhere; the end of the stream says
-// the same to every Envoy. A stream that relays bodies does not end, and its modes stay as they are.
-func appendPass(out []byte, d *policy.Decision, relay relay) []byte {
+// appendPass lets request and response go on unchanged. It also tells Envoy not to ask about the response. Envoy obeys that if
+// its configuration has allow_mode_override, and otherwise ignores it; the end of the stream tells every Envoy. If bodies
+// are handed over, the stream does not end, and its modes stay as they are.
+func appendPass(out []byte, d *policy.Decision, bodies fullDuplex) []byte {
 	out = appendGoOn(out, d)
-	if relay.any() {
+	if bodies.any() {
 		return out
 	}
 	return append(out, skipResponse...)
 }
 
-// appendImmediate answers the request in the upstream's place. Envoy adds the headers of its routes to the answer before
+// appendImmediate answers the request instead of the upstream. Envoy adds the headers of its routes to the answer before
 // it reads these mutations (response_headers_to_add), CORS headers too: they are removed as those of upstreams are.
 func appendImmediate(out []byte, d *policy.Decision) []byte {
 	var scratch [manyHeaders]policy.Header
@@ -69,8 +71,8 @@ func appendImmediate(out []byte, d *policy.Decision) []byte {
 	return appendMetadata(finish(out, immediate), d)
 }
 
-// appendAdjust replaces the CORS headers of a response with these Vary lines, whoever set them. Envoy removes first and
-// then sets, so a header that stands in both lists is set.
+// appendAdjust replaces all CORS headers of a response. vary are its lines of Vary. Envoy removes first and then sets, so a
+// header that stands in both lists is set.
 func appendAdjust(out []byte, d *policy.Decision, vary []string) []byte {
 	var scratch [manyHeaders]policy.Header
 	set := d.AppendFixed(scratch[:0])
@@ -102,9 +104,9 @@ func appendVary(out []byte, d *policy.Decision, lines []string) []byte {
 	return finishOption(finish(out, value), header, option)
 }
 
-// appendOptions sets headers. Envoy reads raw_value alone (value would set an empty header) and, of
-// the two ways to say "replace", only append, unset; other proxies read the action. Both say the same, and append must
-// stay unset beside an action, or Envoy's general header parser would refuse it.
+// appendOptions sets headers, which replace those that are there. Envoy reads raw_value alone; value would set an empty
+// header. There are two ways to say "replace": append left unset, which Envoy reads, and the action, which other proxies
+// read. Both are there. An append that is set beside an action would be refused by Envoy's general header parser.
 func appendOptions(out []byte, headers []policy.Header) []byte {
 	for _, h := range headers {
 		var option, header int
@@ -127,13 +129,13 @@ var (
 	overwrite = protowire.AppendVarint(protowire.AppendTag(nil, optionAction, protowire.VarintType),
 		uint64(corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD))
 	removed      = encoded(&extprocv3.HeaderMutation{RemoveHeaders: policy.ResponseHeaders[:]})
-	skipResponse = encoded(&reply{ModeOverride: &modev3.ProcessingMode{ResponseHeaderMode: modev3.ProcessingMode_SKIP}})
+	skipResponse = encoded(&processingResponse{ModeOverride: &modev3.ProcessingMode{ResponseHeaderMode: modev3.ProcessingMode_SKIP}})
 )
 
 func encoded(m proto.Message) []byte {
-	wire, err := proto.Marshal(m)
+	message, err := proto.Marshal(m)
 	if err != nil {
 		panic(err) // a constant that cannot be encoded is a bug
 	}
-	return wire
+	return message
 }

@@ -8,22 +8,20 @@ import (
 	"github.com/corsproc/corsproc/policy"
 )
 
-// Hooks are told what happens. They run on the stream's goroutine, so they must be quick, and they must not keep anything
-// of the request or of what the decision took from it: the next request's text is written over it. A nil hook is not
-// called.
+// Hooks are told what happens. They run on the stream's goroutine and must be quick. They must keep nothing of the request,
+// nor of what the decision took from it: the next request is written over it. A nil hook is not called.
 type Hooks struct {
 	StreamStarted func()
 	// StreamEnded is told the status that a stream ended with. Every normal end is [codes.OK]: Envoy closes, resets or
 	// times out a stream whose HTTP request is over, and we end one as soon as there is nothing left to say.
 	StreamEnded func(code codes.Code)
-	// Received is called for every message that could be read, with the phase of the HTTP request that it is about:
-	// request_headers, response_headers, or other.
-	Received func(phase string)
-	// Decided is called once per HTTP request, before Envoy is answered. It is told how long it took to read the facts
-	// and to decide.
-	Decided func(p *Prepared, r *policy.Request, d *policy.Decision, took time.Duration)
-	// Observe is asked for every stream that begins, with its headers of W3C Trace Context, empty where it has none. It
-	// returns who is told about that one stream, nil for nobody. Without the hook those headers are not even kept.
+	// Received is called for every message that could be read.
+	Received func(Phase)
+	// Decided is called once per HTTP request, before Envoy is answered. It is told the set that decided, and how long it
+	// took to read the facts and to decide.
+	Decided func(set *policy.Set, r *policy.Request, d *policy.Decision, took time.Duration)
+	// Observe is called when a stream begins, with its traceparent and tracestate (W3C Trace Context), empty if it has none.
+	// It returns who is told about that stream, or nil. Without this hook, those headers are not kept.
 	Observe func(traceparent, tracestate string) *Observer
 	// Panicked is told of a bug of ours: what was recovered, and the stack it came from. The stream ends with
 	// [codes.Internal] and the process goes on.
@@ -41,13 +39,13 @@ type Observer struct {
 
 // Server begins streams.
 type Server struct {
-	current func() *Prepared
+	current func() *policy.Set
 	hooks   Hooks
 }
 
 // New returns a server that decides by the set that current returns when a stream begins. Both phases of a request use
 // that one set, whatever is loaded in between. current must be safe for concurrent use and must not return nil.
-func New(current func() *Prepared, hooks Hooks) *Server {
+func New(current func() *policy.Set, hooks Hooks) *Server {
 	if hooks.StreamStarted == nil {
 		hooks.StreamStarted = func() {}
 	}
@@ -55,10 +53,10 @@ func New(current func() *Prepared, hooks Hooks) *Server {
 		hooks.StreamEnded = func(codes.Code) {}
 	}
 	if hooks.Received == nil {
-		hooks.Received = func(string) {}
+		hooks.Received = func(Phase) {}
 	}
 	if hooks.Decided == nil {
-		hooks.Decided = func(*Prepared, *policy.Request, *policy.Decision, time.Duration) {}
+		hooks.Decided = func(*policy.Set, *policy.Request, *policy.Decision, time.Duration) {}
 	}
 	if hooks.Panicked == nil {
 		hooks.Panicked = func(any, []byte) {}

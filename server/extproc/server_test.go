@@ -38,7 +38,7 @@ func (w *witness) hooks() Hooks {
 	return Hooks{
 		StreamStarted: func() { w.started.Add(1) },
 		StreamEnded:   func(code codes.Code) { w.ends <- code },
-		Decided: func(_ *Prepared, _ *policy.Request, d *policy.Decision, took time.Duration) {
+		Decided: func(_ *policy.Set, _ *policy.Request, d *policy.Decision, took time.Duration) {
 			if took < 0 {
 				panic("a decision that took less than no time")
 			}
@@ -61,62 +61,64 @@ func TestSequences(t *testing.T) { overEach(t, testSequences) }
 
 func testSequences(t *testing.T, connect connector) {
 	var (
-		get      = func() *message { return requestMessage(request("GET", "/", "origin: https://shop.example")...) }
-		upstream = func() *message { return requestMessage(request("GET", "/upstream/")...) }
-		ok       = func() *message { return responseMessage(":status: 200") }
-		nothing  = func() *message { return &message{} }
+		get = func() *processingRequest {
+			return requestMessage(request("GET", "/", "origin: https://shop.example")...)
+		}
+		upstream = func() *processingRequest { return requestMessage(request("GET", "/upstream/")...) }
+		ok       = func() *processingRequest { return responseMessage(":status: 200") }
+		nothing  = func() *processingRequest { return &processingRequest{} }
 	)
-	handedOver := func(m *message) *message {
+	handedOver := func(m *processingRequest) *processingRequest {
 		m.ProtocolConfig = &extprocv3.ProtocolConfiguration{ResponseBodyMode: modev3.ProcessingMode_FULL_DUPLEX_STREAMED}
 		return m
 	}
-	watched := func(m *message) *message { m.ObservabilityMode = true; return m }
+	watched := func(m *processingRequest) *processingRequest { m.ObservabilityMode = true; return m }
 
 	tests := []struct {
 		name    string
-		in      []*message
+		in      []*processingRequest
 		want    []string // the replies
 		code    codes.Code
 		decided int
 	}{
 		{"nothing at all", nil, nil, codes.OK, 0},
-		{"a request alone", []*message{get()}, []string{"request_headers"}, codes.OK, 1},
-		{"request and response", []*message{get(), ok()}, []string{"request_headers", "response_headers"}, codes.OK, 1},
-		{"a response alone", []*message{ok()}, []string{"response_headers"}, codes.OK, 1},
-		{"nothing after the response's headers", []*message{get(), ok(), ok(), get()}, []string{"request_headers", "response_headers"}, codes.OK, 1},
-		{"nothing after passthrough", []*message{upstream(), ok()}, []string{"request_headers"}, codes.OK, 1},
+		{"a request alone", []*processingRequest{get()}, []string{"request_headers"}, codes.OK, 1},
+		{"request and response", []*processingRequest{get(), ok()}, []string{"request_headers", "response_headers"}, codes.OK, 1},
+		{"a response alone", []*processingRequest{ok()}, []string{"response_headers"}, codes.OK, 1},
+		{"nothing after the response's headers", []*processingRequest{get(), ok(), ok(), get()}, []string{"request_headers", "response_headers"}, codes.OK, 1},
+		{"nothing after passthrough", []*processingRequest{upstream(), ok()}, []string{"request_headers"}, codes.OK, 1},
 		{
-			"bodies and trailers before any headers", []*message{requestBodyMessage("a"), requestTrailersMessage(), ok()},
+			"bodies and trailers before any headers", []*processingRequest{requestBodyMessage("a"), requestTrailersMessage(), ok()},
 			[]string{"request_body", "request_trailers", "response_headers"}, codes.OK, 1,
 		},
 		{
 			"bodies and trailers in any order",
-			[]*message{responseTrailersMessage(), get(), responseBodyMessage("a"), requestBodyMessage("b"), requestTrailersMessage(), ok()},
+			[]*processingRequest{responseTrailersMessage(), get(), responseBodyMessage("a"), requestBodyMessage("b"), requestTrailersMessage(), ok()},
 			[]string{"response_trailers", "request_headers", "response_body", "request_body", "request_trailers", "response_headers"},
 			codes.OK, 1,
 		},
-		{"no phase", []*message{nothing()}, nil, codes.InvalidArgument, 0},
-		{"no phase after a request", []*message{get(), nothing(), ok()}, []string{"request_headers"}, codes.InvalidArgument, 1},
-		{"a second request", []*message{get(), get()}, []string{"request_headers"}, codes.InvalidArgument, 1},
+		{"no phase", []*processingRequest{nothing()}, nil, codes.InvalidArgument, 0},
+		{"no phase after a request", []*processingRequest{get(), nothing(), ok()}, []string{"request_headers"}, codes.InvalidArgument, 1},
+		{"a second request", []*processingRequest{get(), get()}, []string{"request_headers"}, codes.InvalidArgument, 1},
 		{
-			"a second response where the stream stays open", []*message{handedOver(ok()), ok()},
+			"a second response where the stream stays open", []*processingRequest{handedOver(ok()), ok()},
 			[]string{"response_headers"}, codes.InvalidArgument, 1,
 		},
 		{
-			"a request after a response where the stream stays open", []*message{handedOver(ok()), get()},
+			"a request after a response where the stream stays open", []*processingRequest{handedOver(ok()), get()},
 			[]string{"response_headers"}, codes.InvalidArgument, 1,
 		},
 		{
-			"body modes count in the first message alone", []*message{get(), handedOver(ok()), ok()},
+			"body modes count in the first message alone", []*processingRequest{get(), handedOver(ok()), ok()},
 			[]string{"request_headers", "response_headers"}, codes.OK, 1,
 		},
-		{"watching", []*message{watched(get()), watched(requestBodyMessage("a")), watched(ok())}, nil, codes.OK, 1},
-		{"watching a response alone", []*message{watched(ok())}, nil, codes.OK, 1},
-		{"watching what should be answered", []*message{watched(requestMessage(request("POST", "/guarded/", "origin: https://x.example")...))}, nil, codes.OK, 1},
-		{"watching nonsense", []*message{watched(get()), watched(get())}, nil, codes.InvalidArgument, 1},
+		{"watching", []*processingRequest{watched(get()), watched(requestBodyMessage("a")), watched(ok())}, nil, codes.OK, 1},
+		{"watching a response alone", []*processingRequest{watched(ok())}, nil, codes.OK, 1},
+		{"watching what should be answered", []*processingRequest{watched(requestMessage(request("POST", "/guarded/", "origin: https://x.example")...))}, nil, codes.OK, 1},
+		{"watching nonsense", []*processingRequest{watched(get()), watched(get())}, nil, codes.InvalidArgument, 1},
 	}
 	w := newWitness()
-	conn := connect(t, New(always(prepare(t, shopPolicies())), w.hooks()))
+	conn := connect(t, New(always(compiled(t, shopPolicies())), w.hooks()))
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			rpc, err := extprocv3.NewExternalProcessorClient(conn).Process(t.Context())
@@ -171,17 +173,17 @@ func codeOf(err error) codes.Code {
 func TestStreamKeepsItsSet(t *testing.T) { overEach(t, testStreamKeepsItsSet) }
 
 func testStreamKeepsItsSet(t *testing.T, connect connector) {
-	granting, empty := prepare(t, shopPolicies()), prepare(t, nil)
-	var now atomic.Pointer[Prepared]
+	granting, empty := compiled(t, shopPolicies()), compiled(t, nil)
+	var now atomic.Pointer[policy.Set]
 	now.Store(granting)
 	var taken atomic.Int32
-	conn := connect(t, New(func() *Prepared { taken.Add(1); return now.Load() }, Hooks{}))
+	conn := connect(t, New(func() *policy.Set { taken.Add(1); return now.Load() }, Hooks{}))
 
 	rpc, err := extprocv3.NewExternalProcessorClient(conn).Process(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask := func(m *message) *reply {
+	ask := func(m *processingRequest) *processingResponse {
 		t.Helper()
 		if err := rpc.Send(m); err != nil {
 			t.Fatal(err)
@@ -212,20 +214,20 @@ func testStreamKeepsItsSet(t *testing.T, connect connector) {
 func TestDecidedHook(t *testing.T) { overEach(t, testDecidedHook) }
 
 func testDecidedHook(t *testing.T, connect connector) {
-	p := prepare(t, shopPolicies())
+	p := compiled(t, shopPolicies())
 	type told struct {
 		request policy.Request
 		details string
 		set     *policy.Set
 	}
 	got := make(chan told, 1)
-	conn := connect(t, New(always(p), Hooks{Decided: func(p *Prepared, r *policy.Request, d *policy.Decision, _ time.Duration) {
-		got <- told{*r, d.Details(), p.Set()}
+	conn := connect(t, New(always(p), Hooks{Decided: func(set *policy.Set, r *policy.Request, d *policy.Decision, _ time.Duration) {
+		got <- told{*r, d.Details(), set}
 	}}))
 	twoPhase.run(t, conn, exchange{request: request("GET", "/", "origin: https://shop.example"), response: plain})
 	g := <-got
 	if g.request.Origin != policy.Line("https://shop.example") || g.request.Authority != "api.example" ||
-		g.details != "cors_allowed" || g.set != p.Set() {
+		g.details != "cors_allowed" || g.set != p {
 		t.Errorf("told %+v", g)
 	}
 }
@@ -236,13 +238,13 @@ func testPanic(t *testing.T, connect connector) {
 	w := newWitness()
 	hooks := w.hooks()
 	first := true
-	hooks.Decided = func(*Prepared, *policy.Request, *policy.Decision, time.Duration) {
+	hooks.Decided = func(*policy.Set, *policy.Request, *policy.Decision, time.Duration) {
 		if first {
 			first = false
 			panic("secret")
 		}
 	}
-	conn := connect(t, New(always(prepare(t, shopPolicies())), hooks))
+	conn := connect(t, New(always(compiled(t, shopPolicies())), hooks))
 	rpc, err := extprocv3.NewExternalProcessorClient(conn).Process(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -271,7 +273,7 @@ func TestNormalEnds(t *testing.T) { overEach(t, testNormalEnds) }
 
 func testNormalEnds(t *testing.T, connect connector) {
 	w := newWitness()
-	conn := connect(t, New(always(prepare(t, shopPolicies())), w.hooks()))
+	conn := connect(t, New(always(compiled(t, shopPolicies())), w.hooks()))
 	for _, test := range []struct {
 		name string
 		end  func(cancel context.CancelFunc, rpc extprocv3.ExternalProcessor_ProcessClient)
@@ -336,7 +338,7 @@ func testHostileBytes(t *testing.T, connect connector) {
 		{"empty", nil, codes.InvalidArgument},
 	}
 	w := newWitness()
-	conn := connect(t, New(always(prepare(t, shopPolicies())), w.hooks()), 4096)
+	conn := connect(t, New(always(compiled(t, shopPolicies())), w.hooks()), 4096)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			stream, err := conn.NewStream(t.Context(), &grpc.StreamDesc{ClientStreams: true, ServerStreams: true},

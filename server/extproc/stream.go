@@ -1,5 +1,7 @@
 package extproc
 
+// Tested by server_test.go and exchange_test.go.
+
 import (
 	"runtime/debug"
 	"sync"
@@ -12,30 +14,30 @@ import (
 	"github.com/corsproc/corsproc/policy"
 )
 
-// Stream is one stream, which is one HTTP request: [Server.Begin] begins it, each message of Envoy's is a [Stream.Step],
-// and [Stream.End] ends it. It is not safe for concurrent use, and belongs to nobody after its end.
+// Stream is one stream of Envoy's, which is one HTTP request. [Server.Begin] begins it, [Stream.Step] takes each message in
+// their order, and [Stream.End] ends it. It is not safe for concurrent use. After its end it must not be used: it serves
+// another request then.
 //
-// It knows nothing of how messages travel. Whoever carries them takes them in order, one at a time, and keeps nothing of
-// a stream but this.
+// It knows nothing of how messages travel.
 type Stream struct {
 	server   *Server
-	prepared *Prepared
+	set      *policy.Set
 	observer *Observer // nil: nobody looks at this stream
 
-	opened   bool // the first message was seen
-	state    state
-	relay    relay
-	facts    facts
-	decision policy.Decision
+	opened     bool // the first message was seen
+	state      state
+	fullDuplex fullDuplex
+	facts      facts
+	decision   policy.Decision
 }
 
 // state is how far the headers have come. Bodies and trailers change nothing.
 type state uint8
 
 const (
-	begun    state = iota // no headers were seen
-	awaiting              // the request is decided and goes on; its response's headers may come
-	answered              // the response's headers were answered, nothing is left to decide
+	atStart              state = iota // no headers were seen
+	afterRequestHeaders               // the request is decided and goes on; its response's headers may come
+	afterResponseHeaders              // nothing is left to decide
 )
 
 // next says what becomes of the stream after a step.
@@ -54,7 +56,7 @@ var streams = sync.Pool{New: func() any { return new(Stream) }}
 func (s *Server) Begin(traceparent, tracestate string) *Stream {
 	s.hooks.StreamStarted()
 	st := streams.Get().(*Stream)
-	st.server, st.prepared = s, s.current()
+	st.server, st.set = s, s.current()
 	if s.hooks.Observe != nil {
 		st.observer = s.hooks.Observe(traceparent, tracestate)
 	}
@@ -75,38 +77,38 @@ func (s *Stream) End(code codes.Code) {
 // Step takes one message of Envoy's, encoded, of which it keeps nothing. It appends the reply to out, nothing where there
 // is none, and reports whether the stream goes on. An error is the status with which the stream ends.
 //
-// Every message gets the reply of its own kind, also those that we never ask for: silence would cost the user Envoy's
+// Every message gets the reply of its own phase, also those that we never ask for: silence would cost the user Envoy's
 // message timeout and then the request.
-func (s *Stream) Step(wire, out []byte) (replied []byte, more bool, err error) {
+func (s *Stream) Step(message, out []byte) (replied []byte, more bool, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			s.server.hooks.Panicked(r, debug.Stack())
 			replied, more, err = out, false, status.Error(codes.Internal, "internal error")
 		}
 	}()
-	replied, next, err := s.step(wire, out)
+	replied, next, err := s.step(message, out)
 	return replied, next == on, err
 }
 
-func (s *Stream) step(wire, out []byte) ([]byte, next, error) {
+func (s *Stream) step(message, out []byte) ([]byte, next, error) {
 	start := time.Now()
 	var in inbound
-	err := in.read(wire)
+	err := in.read(message)
 	if err == nil {
 		replied, next, err := s.headers(&in, out, start)
 		if err != errUnusual {
 			return replied, next, err
 		}
 	}
-	m, err := unmarshal(wire)
+	m, err := unmarshal(message)
 	if err != nil {
 		return out, end, status.Error(codes.Internal, "the message is malformed")
 	}
 	if m.GetRequestHeaders() == nil && m.GetResponseHeaders() == nil {
 		return s.rest(m, out)
 	}
-	if wire, err = rewritten(m); err == nil {
-		if err = in.read(wire); err == nil {
+	if message, err = rewritten(m); err == nil {
+		if err = in.read(message); err == nil {
 			return s.headers(&in, out, start)
 		}
 	}
@@ -115,7 +117,7 @@ func (s *Stream) step(wire, out []byte) ([]byte, next, error) {
 
 // headers takes a message about headers. Nothing has happened yet where it returns errUnusual.
 func (s *Stream) headers(in *inbound, out []byte, start time.Time) (replied []byte, next next, err error) {
-	if in.kind == requestHeaders {
+	if in.phase == PhaseRequestHeaders {
 		replied, next, err = s.onRequestHeaders(in, out, start)
 	} else {
 		replied, next, err = s.onResponseHeaders(in, out, start)
@@ -123,7 +125,7 @@ func (s *Stream) headers(in *inbound, out []byte, start time.Time) (replied []by
 	if err == errUnusual {
 		return out, end, err
 	}
-	s.server.hooks.Received(in.kind.String())
+	s.server.hooks.Received(in.phase)
 	if in.observed {
 		// In observability mode Envoy goes on without waiting and ignores replies. The request is decided and counted,
 		// which is what a dry run of a roll-out is for, and nothing is sent.
@@ -134,33 +136,33 @@ func (s *Stream) headers(in *inbound, out []byte, start time.Time) (replied []by
 
 func (s *Stream) onRequestHeaders(in *inbound, out []byte, start time.Time) ([]byte, next, error) {
 	switch s.state {
-	case awaiting:
+	case afterRequestHeaders:
 		return out, end, status.Error(codes.InvalidArgument, "a second request_headers message on one stream")
-	case answered:
+	case afterResponseHeaders:
 		return out, end, status.Error(codes.InvalidArgument, "a request_headers message after response_headers")
 	}
 	if err := s.facts.readRequest(in); err != nil {
 		return out, end, err
 	}
-	s.open(in.relay)
+	s.open(in.fullDuplex)
 	s.decide(start)
-	s.state = awaiting
+	s.state = afterRequestHeaders
 
 	switch s.decision.Action() {
 	case policy.Respond:
 		// Envoy has no response phase for it, and no use for anything after it.
 		return appendImmediate(out, &s.decision), end, nil
 	case policy.Pass:
-		return appendPass(out, &s.decision, s.relay), s.done(), nil
+		return appendPass(out, &s.decision, s.fullDuplex), s.done(), nil
 	}
 	return appendGoOn(out, &s.decision), on, nil
 }
 
 func (s *Stream) onResponseHeaders(in *inbound, out []byte, start time.Time) ([]byte, next, error) {
-	if s.state == answered {
+	if s.state == afterResponseHeaders {
 		return out, end, status.Error(codes.InvalidArgument, "a second response_headers message on one stream")
 	}
-	first := s.state == begun
+	first := s.state == atStart
 	if first {
 		// A local reply of an earlier filter, or a configuration without the request phase: Envoy tells of the request
 		// in attributes.
@@ -173,11 +175,11 @@ func (s *Stream) onResponseHeaders(in *inbound, out []byte, start time.Time) ([]
 	if err != nil {
 		return out, end, err
 	}
-	s.open(in.relay)
+	s.open(in.fullDuplex)
 	if first {
 		s.decide(start)
 	}
-	s.state = answered
+	s.state = afterResponseHeaders
 
 	if s.decision.Action() == policy.Adjust {
 		out = appendAdjust(out, &s.decision, vary)
@@ -191,11 +193,11 @@ func (s *Stream) onResponseHeaders(in *inbound, out []byte, start time.Time) ([]
 }
 
 // rest takes a message about anything but headers.
-func (s *Stream) rest(m *message, out []byte) ([]byte, next, error) {
-	s.server.hooks.Received(other.String())
+func (s *Stream) rest(m *processingRequest, out []byte) ([]byte, next, error) {
+	s.server.hooks.Received(PhaseOther)
 	c := m.GetProtocolConfig()
-	s.open(relay{request: handsOver(c.GetRequestBodyMode()), response: handsOver(c.GetResponseBodyMode())})
-	r := unchanged(m, s.relay)
+	s.open(fullDuplex{request: isFullDuplex(c.GetRequestBodyMode()), response: isFullDuplex(c.GetResponseBodyMode())})
+	r := unchanged(m, s.fullDuplex)
 	if r == nil {
 		return out, end, status.Error(codes.InvalidArgument, "the message has no phase that this server knows")
 	}
@@ -207,29 +209,29 @@ func (s *Stream) rest(m *message, out []byte) ([]byte, next, error) {
 }
 
 // open takes note of what the first message of a stream announces.
-func (s *Stream) open(relay relay) {
+func (s *Stream) open(bodies fullDuplex) {
 	if !s.opened {
-		s.opened, s.relay = true, relay
+		s.opened, s.fullDuplex = true, bodies
 	}
 }
 
 func (s *Stream) decide(start time.Time) {
-	s.decision = s.prepared.set.Decide(&s.facts.request)
+	s.decision = s.set.Decide(&s.facts.request)
 	took := time.Since(start)
-	s.server.hooks.Decided(s.prepared, &s.facts.request, &s.decision, took)
+	s.server.hooks.Decided(s.set, &s.facts.request, &s.decision, took)
 	if s.observer != nil {
 		s.observer.Decided(&s.decision, took)
 	}
 }
 
-// done says what becomes of the stream once there is nothing left to decide. It ends, which saves Envoy a message and
-// both sides an open stream for as long as the upstream works: to Envoy an end with OK is no failure at any time, also in
-// place of a reply that it awaits, and whatever it still holds of headers, bodies and trailers then passes untouched.
+// done says what becomes of the stream when nothing is left to decide. It ends. That saves Envoy a message, and both sides an
+// open stream for as long as the upstream works. To Envoy an end with OK is no failure at any time, not even instead of a
+// reply that it awaits. It then passes on what it still holds of headers, bodies and trailers untouched.
 //
-// That is so in every body mode but those in which Envoy keeps no copy of what it has sent us. There the rest of the
-// body would be lost, and the stream goes on until Envoy ends it.
+// Only in the full-duplex body modes the stream goes on until Envoy ends it: Envoy keeps no copy of the body there, and
+// what it has sent us would be lost.
 func (s *Stream) done() next {
-	if s.relay.any() {
+	if s.fullDuplex.any() {
 		return on
 	}
 	return end

@@ -1,16 +1,18 @@
 package extproc
 
+// Tested by facts_test.go and fuzz_test.go.
+
 import (
 	"unicode/utf8"
 	"unsafe"
 )
 
-// text holds the facts of a request as strings, without an allocation for each of them. The strings are good until the
-// next reset: whoever keeps one longer copies it.
+// text holds the facts of a request as strings, without an allocation for each of them. The strings are valid until the next
+// reset: who keeps one longer copies it.
 type text struct{ bytes []byte }
 
-// maxKeptText is the largest buffer that is used for another request, in bytes. The facts of a browser's request are a
-// few hundred; a client may send many kilobytes of them, which must not stay.
+// maxKeptText is the largest buffer, in bytes, that is kept for another request. The facts of a browser's request have a few
+// hundred bytes. Clients may send many kilobytes, and that memory is given back.
 const maxKeptText = 4 << 10
 
 func (t *text) reset() {

@@ -12,47 +12,47 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// message is what Envoy sends and reply what it gets, as the generated types have them: for every message that
+// A message of Envoy's and the reply to it, as the generated types have them: for every message that
 // [inbound] leaves alone.
 type (
-	message = extprocv3.ProcessingRequest
-	reply   = extprocv3.ProcessingResponse
+	processingRequest  = extprocv3.ProcessingRequest
+	processingResponse = extprocv3.ProcessingResponse
 )
 
 // unmarshal reads a message that is written in any way that protobuf allows.
 //
-// Envoy copies header values into attributes as they are, also those that are no UTF-8, which the generated types refuse:
-// one byte in an Origin would end the stream with an error, and where Envoy fails open, a request that was to be stopped
-// would go on, or an answer keep the upstream's CORS headers. So every byte of a text that is no UTF-8 is read as a DEL,
-// which nothing of HTTP's allows either: an origin with one is malformed. Headers are bytes and stay what they are.
-func unmarshal(wire []byte) (*message, error) {
-	m := new(message)
-	err := proto.Unmarshal(wire, m)
+// Envoy copies header values into attributes as they are, also if they are no UTF-8, and the generated types refuse those.
+// Then one byte in an Origin would end the stream with an error. If Envoy fails open, a request that was to be stopped would
+// go on, or an answer would keep the upstream's CORS headers. So each byte of a text that is no UTF-8 is read as DEL. HTTP
+// allows that nowhere, and an origin with it is malformed. Headers are bytes and stay as they are.
+func unmarshal(message []byte) (*processingRequest, error) {
+	m := new(processingRequest)
+	err := proto.Unmarshal(message, m)
 	if err == nil {
 		return m, nil
 	}
-	repaired := append([]byte(nil), wire...)
+	repaired := append([]byte(nil), message...)
 	repair(repaired, m.ProtoReflect().Descriptor(), 0)
 	return m, proto.Unmarshal(repaired, m)
 }
 
-// deepest bounds the nesting that is repaired. An attribute's text is at depth 4; what forwarded metadata nests is up
-// to Envoy's configuration, and deeper than any is an attack on the stack.
+// deepest bounds the nesting that is repaired. An attribute's text is at depth 4, and forwarded metadata nests as Envoy's
+// configuration has it. What is deeper than this attacks the stack.
 const deepest = 64
 
-// repair makes UTF-8 of the string fields of an encoded message, in place. It leaves alone what it cannot read.
-func repair(wire []byte, d protoreflect.MessageDescriptor, depth int) {
-	for len(wire) > 0 && depth < deepest {
-		number, typ, size := protowire.ConsumeTag(wire)
+// repair makes UTF-8 of the string fields of an encoded message, where they stand. It leaves alone what it cannot read.
+func repair(message []byte, d protoreflect.MessageDescriptor, depth int) {
+	for len(message) > 0 && depth < deepest {
+		number, typ, size := protowire.ConsumeTag(message)
 		if size < 0 {
 			return
 		}
-		wire = wire[size:]
-		if size = protowire.ConsumeFieldValue(number, typ, wire); size < 0 {
+		message = message[size:]
+		if size = protowire.ConsumeFieldValue(number, typ, message); size < 0 {
 			return
 		}
 		if f := d.Fields().ByNumber(number); f != nil && typ == protowire.BytesType {
-			value, _ := protowire.ConsumeBytes(wire)
+			value, _ := protowire.ConsumeBytes(message)
 			switch f.Kind() {
 			case protoreflect.StringKind:
 				repairText(value)
@@ -60,7 +60,7 @@ func repair(wire []byte, d protoreflect.MessageDescriptor, depth int) {
 				repair(value, f.Message(), depth+1)
 			}
 		}
-		wire = wire[size:]
+		message = message[size:]
 	}
 }
 
@@ -75,10 +75,10 @@ func repairText(text []byte) {
 	}
 }
 
-// rewritten returns a message about headers as Envoy would have written it, without what nobody reads. Other clients of
-// the protocol may spell names as they like, use value in place of raw_value, or have attributes under keys of their own.
-func rewritten(m *message) ([]byte, error) {
-	usual := &message{ObservabilityMode: m.GetObservabilityMode(), ProtocolConfig: m.GetProtocolConfig()}
+// rewritten returns a message about headers as Envoy would have written it, without what is not read. Other clients of the
+// protocol may write names in upper case, use value instead of raw_value, or send attributes under keys of their own.
+func rewritten(m *processingRequest) ([]byte, error) {
+	usual := &processingRequest{ObservabilityMode: m.GetObservabilityMode(), ProtocolConfig: m.GetProtocolConfig()}
 	if a := ownStruct(m); a != nil {
 		usual.Attributes = map[string]*structpb.Struct{filterName: a}
 	}
@@ -134,7 +134,7 @@ func lowerASCII(name string) string {
 
 // ownStruct returns the attributes of a message. Another proxy may send them under another key than Envoy; of several the
 // first in alphabetical order counts, so that the answer does not depend on the order of a map.
-func ownStruct(m *message) *structpb.Struct {
+func ownStruct(m *processingRequest) *structpb.Struct {
 	all := m.GetAttributes()
 	own, ok := all[filterName]
 	if !ok {
@@ -158,24 +158,24 @@ func ownStruct(m *message) *structpb.Struct {
 	return usual
 }
 
-// unchanged is the reply of the message's own kind that changes nothing, and nil to a message without a kind. For a body
-// that is relayed it is the body itself.
-func unchanged(m *message, relay relay) *reply {
+// unchanged returns the reply of the message's own phase that changes nothing, and nil to a message without a phase. To a
+// body that Envoy hands over it is the body itself.
+func unchanged(m *processingRequest, bodies fullDuplex) *processingResponse {
 	switch part := m.GetRequest().(type) {
 	case *extprocv3.ProcessingRequest_RequestBody:
-		return &reply{Response: &extprocv3.ProcessingResponse_RequestBody{RequestBody: body(part.RequestBody, relay.request)}}
+		return &processingResponse{Response: &extprocv3.ProcessingResponse_RequestBody{RequestBody: body(part.RequestBody, bodies.request)}}
 	case *extprocv3.ProcessingRequest_ResponseBody:
-		return &reply{Response: &extprocv3.ProcessingResponse_ResponseBody{ResponseBody: body(part.ResponseBody, relay.response)}}
+		return &processingResponse{Response: &extprocv3.ProcessingResponse_ResponseBody{ResponseBody: body(part.ResponseBody, bodies.response)}}
 	case *extprocv3.ProcessingRequest_RequestTrailers:
-		return &reply{Response: &extprocv3.ProcessingResponse_RequestTrailers{RequestTrailers: &extprocv3.TrailersResponse{}}}
+		return &processingResponse{Response: &extprocv3.ProcessingResponse_RequestTrailers{RequestTrailers: &extprocv3.TrailersResponse{}}}
 	case *extprocv3.ProcessingRequest_ResponseTrailers:
-		return &reply{Response: &extprocv3.ProcessingResponse_ResponseTrailers{ResponseTrailers: &extprocv3.TrailersResponse{}}}
+		return &processingResponse{Response: &extprocv3.ProcessingResponse_ResponseTrailers{ResponseTrailers: &extprocv3.TrailersResponse{}}}
 	}
 	return nil
 }
 
-func body(b *extprocv3.HttpBody, relayed bool) *extprocv3.BodyResponse {
-	if !relayed {
+func body(b *extprocv3.HttpBody, handedOver bool) *extprocv3.BodyResponse {
+	if !handedOver {
 		return &extprocv3.BodyResponse{Response: &extprocv3.CommonResponse{}}
 	}
 	return &extprocv3.BodyResponse{Response: &extprocv3.CommonResponse{BodyMutation: &extprocv3.BodyMutation{

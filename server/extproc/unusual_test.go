@@ -12,7 +12,7 @@ import (
 
 // asEnvoy encodes a message with bytes in its attributes that are no UTF-8, which Go's encoder refuses and Envoy's does
 // not: every ~ stands for one.
-func asEnvoy(t testing.TB, m *message) []byte {
+func asEnvoy(t testing.TB, m *processingRequest) []byte {
 	t.Helper()
 	return bytes.ReplaceAll(encode(t, m), []byte("~"), []byte("\xff"))
 }
@@ -25,7 +25,7 @@ func TestWhatIsNoUTF8(t *testing.T) {
 	})
 	unusual := proto.CloneOf(usual)
 	unusual.GetResponseHeaders().Headers.Headers[0].Key = ":Status"
-	for _, m := range []*message{usual, unusual} {
+	for _, m := range []*processingRequest{usual, unusual} {
 		got := read(t, asEnvoy(t, m))
 		if got.usual != (m == usual) {
 			t.Errorf("%v: usual %v", m, got.usual)

@@ -1,5 +1,7 @@
 package extproc
 
+// Tested by facts_test.go and fuzz_test.go.
+
 import (
 	"errors"
 
@@ -10,15 +12,15 @@ import (
 // it then.
 var errUnusual = errors.New("not written as Envoy does")
 
-// fields goes through the fields of an encoded message. It takes lengths at nobody's word, and copies nothing.
+// fields goes through the fields of an encoded message. It checks every length, and copies nothing.
 type fields struct {
 	rest   []byte
 	broken bool
 
-	number protowire.Number
-	wire   protowire.Type
-	value  []byte // of a field with a length
-	varint uint64 // of a number
+	number   protowire.Number
+	wireType protowire.Type
+	value    []byte // of a field with a length
+	varint   uint64 // of a number
 }
 
 // next goes to the next field and reports whether there is one. At the end broken says whether it is one of the message.
@@ -26,19 +28,19 @@ func (f *fields) next() bool {
 	if len(f.rest) == 0 {
 		return false
 	}
-	number, wire, n := protowire.ConsumeTag(f.rest)
+	number, wireType, n := protowire.ConsumeTag(f.rest)
 	if n < 0 {
 		f.broken = true
 		return false
 	}
-	f.number, f.wire, f.rest = number, wire, f.rest[n:]
-	switch wire {
+	f.number, f.wireType, f.rest = number, wireType, f.rest[n:]
+	switch wireType {
 	case protowire.BytesType:
 		f.value, n = protowire.ConsumeBytes(f.rest)
 	case protowire.VarintType:
 		f.varint, n = protowire.ConsumeVarint(f.rest)
 	default:
-		n = protowire.ConsumeFieldValue(number, wire, f.rest)
+		n = protowire.ConsumeFieldValue(number, wireType, f.rest)
 	}
 	if n < 0 {
 		f.broken = true
@@ -50,11 +52,11 @@ func (f *fields) next() bool {
 
 // is reports whether the field is one with a length of that number.
 func (f *fields) is(number protowire.Number) bool {
-	return f.number == number && f.wire == protowire.BytesType
+	return f.number == number && f.wireType == protowire.BytesType
 }
 
-// The writing of messages. A nested message is written behind room for a short length; where it becomes longer than that
-// it is moved by a byte or two, which is cheaper than to count everything beforehand.
+// The writing of messages. A nested message is written behind one byte of room for its length. If it becomes longer than 127
+// bytes, it is moved by a byte or two. That is cheaper than to count everything beforehand.
 
 // begin begins the nested message of a field. It returns where its content starts, for [end].
 func begin(out []byte, number protowire.Number) ([]byte, int) {

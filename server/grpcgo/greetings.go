@@ -1,5 +1,7 @@
 package grpcgo
 
+// Tested by server/transports_test.go.
+
 import (
 	"io"
 	"net"
@@ -8,10 +10,10 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// greetings are the connections whose clients have not said HTTP/2 yet. grpc-go tells nobody how far a connection is, so that
-// what is read is counted: the preface, and the head of the frame behind it.
+// greetings are the connections on which HTTP/2's preface has not come yet. grpc-go does not tell how far a connection is. So
+// the bytes that it reads are counted: those of the preface, and of the head of the frame behind it.
 type greetings struct {
-	done func(net.Conn) bool // told when one has; false: there is no place for it. It may be nil
+	done func(net.Conn) bool // told when one has; false: there is no slot for it. It may be nil
 
 	mu    sync.Mutex
 	conns map[*greetConn]struct{}
@@ -85,7 +87,7 @@ func (c *greetConn) Close() error {
 	return c.Conn.Close()
 }
 
-// RemoteAddr is where the client is. It leads streams, which know nothing else of their connection, to it.
+// RemoteAddr returns where the client is. A stream knows nothing else of its connection, so this leads back to it.
 func (c *greetConn) RemoteAddr() net.Addr { return greetAddr{c.Conn.RemoteAddr(), c} }
 
 type greetAddr struct {

@@ -1,9 +1,11 @@
-// Package grpcgo carries Envoy's external-processing streams by grpc-go alone. It carries the same streams as package loop does,
-// and is what the loop is held against: FuzzTransportsAgree of package server sends both the same.
+// Package grpcgo carries Envoy's external-processing streams by grpc-go alone: the same streams as package loop. The loop is
+// held against it; FuzzTransportsAgree of package server sends both the same.
 //
 // Start reading at server.go; greetings.go has the connections that have not said HTTP/2 yet. Like the loop, the package knows
 // nothing of policies.
 package grpcgo
+
+// Tested by server/transports_test.go and server/differential_test.go.
 
 import (
 	"context"
@@ -71,8 +73,8 @@ func New(o Options) *Server {
 		grpc.MaxConcurrentStreams(streams),
 		grpc.MaxHeaderListSize(loop.MaxHeaderList),
 		grpc.ConnectionTimeout(o.HandshakeTimeout),
-		// Envoys ping idle connections too, as often as they are told to. grpc-go would end those connections, with all streams.
-		// To answer a ping costs nothing that is kept.
+		// Envoys ping as often as they are configured to, also on idle connections. By default grpc-go would end such a
+		// connection with all its streams. Answering a ping keeps nothing.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Nanosecond, PermitWithoutStream: true}),
 		grpc.ChainStreamInterceptor(t.around, endWatches(ending)),
 	)
@@ -98,8 +100,8 @@ func (t *Server) process(_ any, stream grpc.ServerStream) (err error) {
 	return err
 }
 
-// messages carries the messages of a stream until it ends. It returns how it ends for us, and how for the client: a client
-// that has gone away is a normal end.
+// messages carries the messages of a stream until it ends. It returns the code that we count, OK also if the client has gone
+// away, and the error that the client gets.
 func (t *Server) messages(s *extproc.Stream, stream grpc.ServerStream) (codes.Code, error) {
 	for {
 		var in []byte
@@ -154,8 +156,8 @@ func (t *Server) around(srv any, stream grpc.ServerStream, _ *grpc.StreamServerI
 	return handler(srv, stream)
 }
 
-// endWatches ends the streams that watch health when ending is closed: such a stream never ends by itself, and would hold up
-// every stop.
+// endWatches ends the streams that watch health when ending is closed. They never end by themselves, and would hold up every
+// stop.
 func endWatches(ending <-chan struct{}) grpc.StreamServerInterceptor {
 	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
 		if info.FullMethod != healthv1.Health_Watch_FullMethodName {

@@ -7,12 +7,12 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// block hands a header block that comes in several frames to the decoder, one field at a time, and cuts what is too long to
-// be of use on the way. So a block of megabytes is read in the room of one short field, and in time that grows with its
-// length alone: the decoder would gather a long string anew with every frame.
+// block reads a header block that comes in several frames. It hands the decoder one field at a time, and replaces strings
+// that are too long to be of use. So a block of megabytes needs the memory of one short field, and time in proportion to its
+// length. The decoder alone would gather a long string anew with every frame.
 //
-// A string that is cut leaves the table of headers as the whole one does: an entry that is larger than the table empties it
-// and is not added (RFC 7541, section 4.4). Its length is in [block.cut].
+// A replaced string has the effect on the table of headers that the whole one has: an entry that is larger than the table
+// empties it and is not added (RFC 7541, section 4.4). Its length is counted in [block.cut].
 type block struct {
 	decoder *hpack.Decoder
 
@@ -37,16 +37,16 @@ const (
 )
 
 const (
-	// maxString is how long a string may come, in bytes of the block, compressed or not, to be handed to the decoder. The
-	// longest code of RFC 7541, appendix B, has 30 bits, so that a compressed string of this length has more characters than
-	// the table has bytes.
+	// maxString is how many bytes of the block, compressed or not, a string may have that is handed to the decoder. The
+	// longest code has 30 bits (RFC 7541, appendix B). So a compressed string of this length has more characters than the
+	// table has bytes.
 	maxString = 16 << 10
 	// maxInteger bounds the bytes of an integer behind its first.
 	maxInteger = 9
 )
 
-// instead is what the decoder gets for a string that is cut: a length and that many characters that nobody has asked for.
-// No entry with it fits into the table.
+// instead is what the decoder gets for a string that is too long: a length, and that many x. No entry with it fits into the
+// table.
 var instead = append([]byte{0x7f, 0x81, 0x1f}, bytes.Repeat([]byte{'x'}, hpackTable)...) // 127 + 1 + 31*128 = 4096
 
 var errInteger = errors.New("an integer of HPACK is too long")

@@ -43,7 +43,6 @@ func newServer(t testing.TB, hooks extproc.Hooks) *Server {
 	if set == nil {
 		t.Fatal(findings)
 	}
-	prepared := extproc.Prepare(set)
 	beside := grpc.NewServer()
 	reflectionv1.RegisterServerReflectionServer(beside, reflection.NewServerV1(reflection.ServerOptions{Services: beside}))
 	healthv1.RegisterHealthServer(beside, health.NewServer())
@@ -59,7 +58,7 @@ func newServer(t testing.TB, hooks extproc.Hooks) *Server {
 		beside.Stop()
 	})
 	return &Server{
-		Process: extproc.New(func() *extproc.Prepared { return prepared }, hooks), Path: path, Others: others,
+		Process: extproc.New(func() *policy.Set { return set }, hooks), Path: path, Others: others,
 		Methods:         map[string]struct{}{reflect: {}, healthv1.Health_List_FullMethodName: {}},
 		HealthServices:  []string{"", "known"},
 		MaxMessageBytes: 256 << 10, HandshakeTimeout: 10 * time.Second,

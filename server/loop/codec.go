@@ -1,5 +1,7 @@
 package loop
 
+// Tested by relay_test.go and server/transports_test.go.
+
 import (
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/proto"

@@ -1,5 +1,7 @@
 package loop
 
+// Tested by loop_test.go, work_test.go and fuzz_test.go.
+
 import (
 	"bufio"
 	"bytes"
@@ -22,27 +24,27 @@ const (
 	// maxFrameBytes is the largest frame that is read: the smallest limit that HTTP/2 allows (RFC 9113, section 4.2).
 	maxFrameBytes = 16 << 10
 	// MaxHeaderList bounds the headers of a stream, with 32 bytes for each field (RFC 9113, section 6.5.2). A stream with more
-	// ends. A client of Envoy's decides how long some of them are (tracestate, and what initial_metadata copies), so that it
-	// is well above the 8 MiB that Envoy can be told to take from one. Nothing of it is kept but what is used.
+	// ends. Clients of Envoy decide how long some headers are (tracestate, and what initial_metadata copies). So this is well
+	// above the 8 MiB that Envoy can be told to take from one. Only what is used is kept.
 	MaxHeaderList = 16 << 20
 	// maxBlock bounds the frames of a header block, in which nothing else can be read. A connection with more ends.
 	maxBlock = 4 * MaxHeaderList
-	// connWindow is how much a client may send before we take note of it, on all streams together. What is received is
-	// used or refused at once, so that this bounds nothing but what is on its way.
+	// connWindow is how many bytes a client may have on their way to us, on all streams together. What arrives is used or
+	// refused at once.
 	connWindow = 1 << 20
-	// maxUnread bounds the parts of messages that have not come whole yet, of all streams of a connection together.
+	// maxUnread bounds the bytes of unfinished messages on all streams of a connection together.
 	maxUnread = 16 << 20
 	// maxSettings bounds the frames of SETTINGS on a connection, each of which may cost a look at every open stream. Clients
 	// send one or two.
 	maxSettings = 1000
 	// maxSetting bounds the settings in a frame.
 	maxSetting = 100
-	// maxWaiting bounds what answers that wait in a connection for its client to read on hold, in bytes.
+	// maxWaiting bounds the bytes of the answers of a connection that wait for its client to read.
 	maxWaiting = 1 << 20
-	// waitingBytes is what a stream counts for it beside its answer.
+	// waitingBytes is counted for each stream with such an answer, beside the answer.
 	waitingBytes = 256
-	// yieldReads is after how many reads the loop lets others run. Without that, a connection whose input never ends would
-	// keep its P for the 10 ms that the scheduler allows, and everybody else waits.
+	// yieldReads is after how many reads the loop lets other goroutines run. Without it, a connection whose input never ends
+	// would keep its P for 10 ms at a time, the scheduler's limit.
 	yieldReads = 8
 )
 
@@ -58,8 +60,8 @@ type conn struct {
 	head    head  // the header block that is being read
 	parts   block // the same, where it comes in several frames
 
-	// mu is held while a frame is handled, and by the few others that answer: relays and the drain. The loop never waits
-	// for a client's bytes with it.
+	// mu is held while a frame is handled. The others that write take it too: relays and the drain. The loop never holds it
+	// while it waits for bytes of the client.
 	mu          sync.Mutex
 	streams     map[uint32]*stream
 	last        uint32 // the highest stream that was opened
@@ -113,7 +115,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 }
 
 const (
-	// initialWindow is every window's size until somebody says otherwise (RFC 9113, section 6.9.2).
+	// initialWindow is the size of a window until SETTINGS change it (RFC 9113, section 6.9.2).
 	initialWindow = 65535
 	// hpackTable is the size of the table of headers (RFC 9113, section 6.5.2).
 	hpackTable  = 4096
@@ -237,14 +239,13 @@ func (c *conn) handshake() bool {
 	return !c.failed
 }
 
-// streamWindow is how much a client may send on a stream before we refill its window: a message of the largest size, so
-// that no client has to wait for us in the middle of one.
+// streamWindow is the window of a stream: a message of the largest size, so that no client has to wait in the middle of one.
 func (c *conn) streamWindow() uint32 {
 	return uint32(min(max(c.server.MaxMessageBytes+prefixBytes, initialWindow), maxWindow))
 }
 
-// hasFrame reports whether a whole frame is here already. While there is one, nothing is sent: the answers to everything
-// that came in one read leave in one write.
+// hasFrame reports whether a whole frame has been read already. While there is one, nothing is sent, so that the answers to
+// all that came in one read leave in one write.
 func (c *conn) hasFrame() bool {
 	const headerBytes = 9
 	if c.in.Buffered() < headerBytes {
@@ -281,8 +282,8 @@ func (c *conn) handle(f http2.Frame) error {
 	return nil // GOAWAY, and what HTTP/2 does not know yet
 }
 
-// fail does what an error of a frame demands: it ends a stream, or else announces the end of the connection and returns
-// the error.
+// fail ends the stream if the error is one of a stream, and returns nil. Otherwise it announces the end of the connection and
+// returns the error.
 func (c *conn) fail(err error) error {
 	var ofStream http2.StreamError
 	if errors.As(err, &ofStream) {
@@ -296,7 +297,7 @@ func (c *conn) fail(err error) error {
 // isIdle reports whether a stream was never opened (RFC 9113, section 5.1).
 func (c *conn) isIdle(id uint32) bool { return id%2 == 0 || id > c.last }
 
-// close ends what is still open, with that code where nobody is to blame but the client, who has gone away.
+// close closes the connection and ends its open streams: with code, or with Unavailable if it is we who end the connection.
 func (c *conn) close(code codes.Code) {
 	c.net.Close()
 	c.mu.Lock()

@@ -1,10 +1,10 @@
-// Package loop carries Envoy's external-processing streams over HTTP/2 with one goroutine for each connection, where a
-// general gRPC server has three hand-offs between goroutines for each message. A message is read, decided and answered in
-// one go, and the answers to everything that came in one read leave in one write: deciding takes a microsecond, and to
-// wake another goroutine for it takes several. docs/performance.md has the figures.
+// Package loop carries Envoy's external-processing streams over HTTP/2, with one goroutine for each connection. That
+// goroutine reads a message, has it decided and answers it. The answers to all that came in one read leave in one write. A
+// general gRPC server hands each message three times from goroutine to goroutine; each hand-over takes microseconds, and
+// deciding takes one. docs/performance.md has the figures.
 //
-// Health is answered here too, and what is asked for rarely (reflection) is relayed to a gRPC server in the same process. The
-// package knows nothing of policies; it takes gRPC messages apart and hands them to an [extproc.Server]. Frames and header compression are
+// Health is answered here too. Rare calls (reflection) are relayed to a gRPC server in the same process. The package knows
+// nothing of policies: it hands gRPC messages to an [extproc.Server]. Frames and header compression are
 // golang.org/x/net/http2's.
 //
 // Start reading at conn.go, the loop; streams.go has what a stream is, write.go how answers leave, drain.go how a

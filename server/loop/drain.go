@@ -1,5 +1,7 @@
 package loop
 
+// Tested by loop_test.go and work_test.go.
+
 import (
 	"io"
 	"time"
@@ -7,14 +9,14 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// drainPing is the ping by whose answer we know that the client has heard that it is to open no further stream.
+// drainPing is sent behind the first GOAWAY. Who answers it has read that GOAWAY.
 var drainPing = [8]byte{'d', 'r', 'a', 'i', 'n', 'i', 'n', 'g'}
 
-// greeting is how long a client that has begun to say HTTP/2 may take for the rest of it once we drain.
+// greeting is how long a client may take for the rest of HTTP/2's preface once we drain.
 const greeting = time.Second
 
-// drain ends the connection once its streams have ended. A client that has not said HTTP/2 yet gets a moment to: it may be
-// about to open a stream, which is served as those of others are.
+// drain begins the end of the connection, which comes when its streams have ended. A client that is still in its greeting
+// gets a moment: it may be about to open a stream, and that is served.
 func (c *conn) drain() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -33,8 +35,8 @@ func (c *conn) drain() {
 	c.write()
 }
 
-// goAway sends a first GOAWAY: it tells the client to open no more streams, and those that it opened before it heard of that
-// are still served. The second, when it has, says which was the last (RFC 9113, section 6.8).
+// goAway sends the first GOAWAY, which tells the client to open no more streams. Those that it opens before it has read it are
+// still served. The second GOAWAY names the last stream that was (RFC 9113, section 6.8).
 func (c *conn) goAway() {
 	_ = c.framer.WriteGoAway(maxStreamID, http2.ErrCodeNo, nil)
 	_ = c.framer.WritePing(false, drainPing)
@@ -59,8 +61,8 @@ func (c *conn) wake() { _ = c.net.SetReadDeadline(time.Unix(1, 0)) }
 // lingering is how long a client may take to close a connection that has ended well.
 const lingering = time.Second
 
-// linger waits for the client to close its side: closing with something unread would make a reset of it, and the client
-// could lose what it has not read yet.
+// linger waits until the client has closed its side. If we closed with something unread, TCP would reset the connection, and
+// the client could lose what it has not read yet.
 func (c *conn) linger() {
 	half, ok := c.net.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {

@@ -1,5 +1,7 @@
 package loop
 
+// Tested by loop_test.go and limits_test.go.
+
 import (
 	"errors"
 	"net"
@@ -7,8 +9,8 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// fault is why we end a connection. Its reason is a text of ours, with nothing of the client's in it: it goes into the log and
-// into the debug data of GOAWAY (RFC 9113, section 6.8).
+// fault is why we end a connection. Its reason goes into the log and into the debug data of GOAWAY (RFC 9113, section 6.8), so
+// it holds no text of the client's.
 type fault struct {
 	code   http2.ErrCode
 	reason string
@@ -22,7 +24,7 @@ func misused(reason string) error { return fault{http2.ErrCodeProtocol, reason} 
 // excessive is a fault of a client that wants more than it gets.
 func excessive(reason string) error { return fault{http2.ErrCodeEnhanceYourCalm, reason} }
 
-// faultOf returns what an error means for its connection; false: nothing, the client has closed it.
+// faultOf returns the fault that an error is. It returns false if the client has just closed the connection.
 func (c *conn) faultOf(err error) (fault, bool) {
 	var f fault
 	var ofConn http2.ConnectionError
@@ -46,7 +48,7 @@ func (c *conn) faultOf(err error) (fault, bool) {
 	return f, true
 }
 
-// announce tells the client why the connection ends, if there is anybody left to tell, and everybody else.
+// announce sends GOAWAY with the fault, if the client is still there, and remembers it for [Server.Ended].
 func (c *conn) announce(err error) {
 	f, ours := c.faultOf(err)
 	if !ours {
@@ -69,7 +71,7 @@ type Ended struct {
 	Client net.Addr
 	// Code is what HTTP/2 calls the reason (RFC 9113, section 7).
 	Code http2.ErrCode
-	// Reason says it in words, of which none is the client's.
+	// Reason says it in words of ours.
 	Reason string
 	// Streams is how many streams were open.
 	Streams int

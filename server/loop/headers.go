@@ -1,5 +1,7 @@
 package loop
 
+// Tested by loop_test.go and block_test.go.
+
 import (
 	"strings"
 
@@ -26,11 +28,11 @@ type head struct {
 	fields   bool // a field that is no pseudo header has come
 }
 
-// maxChecked is how far into the headers, as they count for MaxHeaderList, names of no interest are looked at.
+// maxChecked is up to which size of the list, as MaxHeaderList counts it, names that are not used are checked.
 const maxChecked = 64 << 10
 
-// emit takes a field. Nothing but what is looked at here is kept, and beyond the limit that the client was told of
-// nothing is looked at: so a block that expands to megabytes costs nothing.
+// emit takes a field. It keeps only what is used, and beyond the limit that the client was told it looks at nothing. So a
+// block that expands to megabytes costs nothing.
 func (h *head) emit(f hpack.HeaderField) {
 	if h.size += int(f.Size()); h.size > MaxHeaderList {
 		return
@@ -97,13 +99,13 @@ func (c *conn) onContinuation(f *http2.ContinuationFrame) error {
 	return c.readBlock(f.HeaderBlockFragment(), f.HeadersEnded())
 }
 
-// leastFragment is what a frame of a header block counts at least for maxBlock, in bytes.
+// leastFragment is the least number of bytes that a frame of a header block is counted as, for maxBlock.
 const leastFragment = 1 << 10
 
-// readBlock reads a part of a header block. Blocks of streams that are of no interest are read too: they change the table
-// by which later ones are read.
+// readBlock reads a part of a header block. Blocks of streams that are refused or gone are read too, because they change the
+// table that later blocks need.
 func (c *conn) readBlock(fragment []byte, ended bool) error {
-	// Clients fill frames before they begin another one; to send next to nothing in many has no use but ours of time.
+	// Clients fill a frame before they begin the next. Many frames with next to nothing in them only cost us time.
 	c.head.bytes += max(len(fragment), leastFragment)
 	if c.head.bytes > maxBlock {
 		return excessive("a header block is too long")

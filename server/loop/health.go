@@ -9,8 +9,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// question is what a stream asks of health (grpc.health.v1). It is answered in the loop, because Envoys that get no answer in
-// half a second take us for gone: no other goroutine has to find time for it.
+// question is what a stream asks of health (grpc.health.v1). It is answered in the loop, so that no other goroutine has to
+// be scheduled for it: an Envoy that gets no answer in half a second takes us for gone.
 type question uint8
 
 const (

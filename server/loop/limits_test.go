@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/server/extproc"
 )
 
@@ -69,7 +70,7 @@ func TestWriteTimeout(t *testing.T) {
 		ours, theirs := net.Pipe()
 		defer theirs.Close()
 		ended := make(chan Ended, 1)
-		s := &Server{Process: extproc.New(func() *extproc.Prepared { return nil }, extproc.Hooks{}), Path: path, MaxMessageBytes: 1 << 10,
+		s := &Server{Process: extproc.New(func() *policy.Set { return nil }, extproc.Hooks{}), Path: path, MaxMessageBytes: 1 << 10,
 			HandshakeTimeout: 10 * time.Second, Ended: func(e Ended) { ended <- e }, conns: map[*conn]struct{}{}}
 		go s.serve(s.take(ours))
 		go func() {

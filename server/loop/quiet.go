@@ -8,11 +8,11 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// quietTimeout is how long a connection may say nothing before its first stream. Once there was one, a connection may be
-// idle for as long as its client likes: Envoy keeps those of its workers for an hour, and counts on finding them.
+// quietTimeout is how long a connection may be silent before its first stream. After that it may be idle for as long as its
+// client likes: Envoy keeps the connections of its workers for an hour, and relies on them.
 const quietTimeout = 5 * time.Minute
 
-// greeted ends the handshake, with mu held. It reports whether there is a place for the connection.
+// greeted ends the handshake, with mu held. It reports whether there is a slot for the connection.
 func (c *conn) greeted() bool {
 	if g := c.server.Greeted; g != nil && !g(c.net) {
 		_ = c.framer.WriteGoAway(0, http2.ErrCodeNo, []byte("too many connections"))
@@ -39,7 +39,7 @@ func (c *conn) stirred() {
 	}
 }
 
-// leave tells a client that has asked for nothing that the connection ends, if that is what an error of reading means.
+// leave sends GOAWAY if an error of reading is that quietTimeout is over.
 func (c *conn) leave(err error) {
 	if !c.used && errors.Is(err, os.ErrDeadlineExceeded) {
 		_ = c.framer.WriteGoAway(0, http2.ErrCodeNo, []byte("no stream was opened"))

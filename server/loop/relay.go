@@ -20,11 +20,11 @@ type relay struct {
 }
 
 const (
-	// maxRelays is how many streams of a connection are relayed at a time, maxAllRelays how many of the process. Answers of
-	// reflection are hundreds of times as large as what asks for them.
+	// maxRelays and maxAllRelays are how many streams are relayed at a time: of a connection, and of the process. Answers of
+	// reflection are hundreds of times as large as its questions.
 	maxRelays    = 4
 	maxAllRelays = 16
-	// maxRelayTime is how long each may last, so that its place is not held for ever.
+	// maxRelayTime is how long each may last, so that its slot is not held for ever.
 	maxRelayTime = time.Minute
 	// maxRelayed is how many messages of a stream may wait for the gRPC server.
 	maxRelayed = 16
@@ -102,13 +102,13 @@ func (r *relay) wrote() {
 	}
 }
 
-// has reports whether the server beside us has a method.
+// has reports whether the gRPC server beside us has a method.
 func (s *Server) has(method string) bool {
 	_, ok := s.Methods[method]
 	return ok
 }
 
-// takeRelay takes one of the places of the process.
+// takeRelay takes one of the slots of the process.
 func (s *Server) takeRelay() bool {
 	if s.relays.Add(1) <= maxAllRelays {
 		return true

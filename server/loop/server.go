@@ -1,5 +1,7 @@
 package loop
 
+// Tested by loop_test.go and work_test.go.
+
 import (
 	"errors"
 	"maps"
@@ -21,7 +23,7 @@ type Server struct {
 	Process *extproc.Server
 	// Path is the one gRPC method that is answered here.
 	Path string
-	// Others is where the streams of Methods are relayed to. Those of all others end with UNIMPLEMENTED.
+	// Others is where streams of Methods are relayed to. Streams of any other method end with UNIMPLEMENTED.
 	Others *grpc.ClientConn
 	// Methods are the full names of methods that Others has.
 	Methods map[string]struct{}
@@ -96,7 +98,7 @@ func (s *Server) serve(c *conn) {
 	c.serve()
 }
 
-// recovered closes the connection where a goroutine of it panicked. It has to be deferred itself.
+// recovered closes the connection if one of its goroutines panics. It is deferred directly.
 func (s *Server) recovered(c *conn) {
 	r := recover()
 	if r == nil {
@@ -111,7 +113,7 @@ func (s *Server) recovered(c *conn) {
 // acceptPause is how long nothing is accepted when the process has no file descriptor left for a connection.
 const acceptPause = 50 * time.Millisecond
 
-// isTemporary reports whether accepting may succeed later: the error is of the connection, or of want.
+// isTemporary reports whether accepting may succeed later: the connection was at fault, or a resource has run out.
 func isTemporary(err error) bool {
 	var temporary interface{ Temporary() bool }
 	return errors.As(err, &temporary) && temporary.Temporary()

@@ -1,5 +1,7 @@
 package loop
 
+// Tested by loop_test.go and fuzz_test.go.
+
 import (
 	"encoding/binary"
 	"fmt"
@@ -26,7 +28,7 @@ type stream struct {
 	told    bool            // and it was answered
 	relay   *relay          // nil: not relayed
 	due     time.Time       // when its time is over
-	turn    int             // its place in conn.deadlines, counted from 1; 0: its time has no limit
+	turn    int             // its index in conn.deadlines, counted from 1; 0: its time has no limit
 
 	in         []byte // the beginning of a message that is not whole yet
 	received   int    // bytes of DATA since the window was last refilled

@@ -1,5 +1,7 @@
 package loop
 
+// Tested by work_test.go.
+
 import (
 	"container/heap"
 	"math"
@@ -26,11 +28,11 @@ func parseTimeout(s string) (time.Duration, bool) {
 	if err != nil || unit == 0 {
 		return 0, false
 	}
-	// What is longer than an int64 of nanoseconds has no end that anybody sees.
+	// The longest time.Duration is 292 years.
 	return time.Duration(min(n, uint64(math.MaxInt64/unit))) * unit, true
 }
 
-// deadlines are the streams whose time is limited, that which ends first on top (container/heap).
+// deadlines is a heap of the streams whose time is limited; the one that ends first is on top.
 type deadlines []*stream
 
 func (d deadlines) Len() int           { return len(d) }
@@ -54,9 +56,9 @@ func (d *deadlines) Pop() any {
 	return s
 }
 
-// limit ends a stream when its time is over, also one that its client has forgotten. It reports whether the client says well
-// how much that is. A connection has one timer for all its streams: with one for each, a client could make as many goroutines
-// as it opens streams.
+// limit has a stream ended when the time of its grpc-timeout is over, also if its client has forgotten it. It reports whether
+// that header is well-formed. A connection has one timer for all its streams. With one for each, a client could cause as
+// many goroutines as it opens streams.
 func (c *conn) limit(s *stream, h *head) bool {
 	after, ok := parseTimeout(h.timeout)
 	if !ok || h.timeouts > 1 {

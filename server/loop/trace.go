@@ -49,8 +49,8 @@ func (t *trace) context() (parent, state string) {
 	return t.parent, t.state
 }
 
-// TraceContext returns what the lines of traceparent and tracestate of a stream say, as the loop understands them: both texts
-// are empty unless there is one traceparent that can be one, and a list that is too long is left out.
+// TraceContext returns the traceparent and tracestate of a stream as the loop reads them from these lines. Both are empty
+// unless there is exactly one traceparent of a possible length. A tracestate that is too long is left out.
 func TraceContext(parents, states []string) (parent, state string) {
 	t := trace{wanted: true}
 	for _, value := range parents {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
+	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/server/extproc"
 )
 
@@ -328,7 +329,7 @@ func TestStopDuringHandshake(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ours, theirs := net.Pipe()
 				defer theirs.Close()
-				s := &Server{Process: extproc.New(func() *extproc.Prepared { return nil }, extproc.Hooks{}), Path: path, MaxMessageBytes: 1 << 10, HandshakeTimeout: 10 * time.Second}
+				s := &Server{Process: extproc.New(func() *policy.Set { return nil }, extproc.Hooks{}), Path: path, MaxMessageBytes: 1 << 10, HandshakeTimeout: 10 * time.Second}
 				s.conns = map[*conn]struct{}{}
 				c := s.take(ours)
 				go s.serve(c)

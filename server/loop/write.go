@@ -1,5 +1,7 @@
 package loop
 
+// Tested by loop_test.go and limits_test.go.
+
 import (
 	"bytes"
 	"errors"
@@ -16,7 +18,7 @@ import (
 )
 
 const (
-	// flushBytes is how much is gathered before it is sent, whatever else there is to read.
+	// flushBytes is how much is gathered at most before it is sent, however much there is to read.
 	flushBytes = 64 << 10
 	// writeTimeout is how long a client may take to read what is sent to it before its connection is closed.
 	writeTimeout = 30 * time.Second
@@ -35,7 +37,7 @@ func (c *conn) write() {
 	if c.failed || c.out.Len() == 0 {
 		return
 	}
-	// The deadline is moved only now and then: that costs more than to send an answer.
+	// The deadline is moved only now and then, because that costs more than sending an answer.
 	if now := time.Now(); c.deadline.Sub(now) < writeTimeout/2 {
 		c.deadline = now.Add(writeTimeout)
 		_ = c.net.SetWriteDeadline(c.deadline)
@@ -185,7 +187,7 @@ func (c *conn) end(s *stream, st *status.Status) {
 	c.forgetEnded(s, st.Code())
 }
 
-// refuse ends a stream that is none of gRPC with a status of HTTP, and says it in gRPC's words too.
+// refuse ends a stream that is not gRPC: with a status of HTTP, and with one of gRPC beside it.
 func (c *conn) refuse(s *stream, code string, st *status.Status) {
 	fields := []hpack.HeaderField{{Name: ":status", Value: code}, {Name: "content-type", Value: "application/grpc"}}
 	c.writeHeaders(s.id, true, appendStatus(fields, st)...)
@@ -204,7 +206,8 @@ func appendStatus(fields []hpack.HeaderField, st *status.Status) []hpack.HeaderF
 	return fields
 }
 
-// forgetEnded forgets a stream whose end is sent. Where the client has not ended it too, it is told to (RFC 9113, section 8.1).
+// forgetEnded forgets a stream whose end is sent. If the client has not ended its side, RST_STREAM asks it to (RFC 9113,
+// section 8.1).
 func (c *conn) forgetEnded(s *stream, code codes.Code) {
 	if !s.halfClosed {
 		_ = c.framer.WriteRSTStream(s.id, http2.ErrCodeNo)

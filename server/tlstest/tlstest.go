@@ -1,6 +1,8 @@
 // Package tlstest makes certificate authorities and certificates for tests. It knows nothing of who uses them.
 package tlstest
 
+// Tested by server/certs/names_test.go and server/tls_test.go.
+
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -166,6 +168,6 @@ func sign(t testing.TB, cert, signer *x509.Certificate, key, signerKey *ecdsa.Pr
 	return der
 }
 
-func encode(kind string, der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+func encode(label string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der})
 }

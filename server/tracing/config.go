@@ -1,5 +1,7 @@
 package tracing
 
+// Tested by tracer_test.go.
+
 import (
 	"context"
 	"fmt"

@@ -1,5 +1,5 @@
-// Package tracing makes an OpenTelemetry span of every ext_proc stream, with the decision as its attributes, as a part of
-// the trace that Envoy has begun. It is started only where it is configured: without that, nothing of OpenTelemetry runs.
+// Package tracing makes an OpenTelemetry span of every ext_proc stream, in the trace that Envoy has begun. The facts of the
+// decision are its attributes. Nothing of OpenTelemetry runs unless it is configured.
 //
 // It knows streams by [extproc.Observer] alone, and neither policies nor files. What it says of a request are names of the
 // policy set, never text of a client's.

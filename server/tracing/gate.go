@@ -1,5 +1,7 @@
 package tracing
 
+// Tested by tracer_test.go.
+
 import (
 	"context"
 	"os"
@@ -16,8 +18,8 @@ type Counts struct {
 	Failed   uint64 // the collector did not take them
 }
 
-// gate stands before OpenTelemetry's queue and lets no more into it than it holds, since what that drops it does not count.
-// It also is the exporter behind that queue, which is how it knows what has left.
+// gate counts what becomes of spans. It stands before OpenTelemetry's queue, which drops spans without counting them, and lets
+// no more in than the queue holds. It is also the exporter behind the queue, and so knows what has left.
 type gate struct {
 	sdktrace.SpanProcessor // the queue
 	exporter               sdktrace.SpanExporter
@@ -52,7 +54,7 @@ func (g *gate) OnEnd(s sdktrace.ReadOnlySpan) {
 	g.SpanProcessor.OnEnd(s)
 }
 
-// Shutdown sends what is left. When the time for it is over, the sending is broken off, which the queue alone would not do.
+// Shutdown sends what is left until ctx ends, and then breaks the sending off. The queue alone would go on.
 func (g *gate) Shutdown(ctx context.Context) error {
 	err := g.SpanProcessor.Shutdown(ctx)
 	if ctx.Err() != nil {

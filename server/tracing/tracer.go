@@ -51,9 +51,9 @@ type Options struct {
 	Failed func(error)
 }
 
-// Start starts a tracer. Sampling, limits and the queue follow the standard OTEL_ variables; the default is what Envoy
-// decided about the trace, and to keep a trace that begins here. There is one at a time: OpenTelemetry has one handler of
-// errors for the whole process.
+// Start starts a tracer. Sampling, limits and the queue follow the standard OTEL_ variables. By default Envoy's decision about
+// a trace holds, and a trace that begins here is kept. There may be one tracer at a time, because OpenTelemetry has one error
+// handler for the whole process.
 func Start(ctx context.Context, o Options) (*Tracer, error) {
 	exporter, err := newExporter(ctx, o.Endpoint)
 	if err != nil {
@@ -78,7 +78,7 @@ func Start(ctx context.Context, o Options) (*Tracer, error) {
 // Counts returns what became of the spans so far.
 func (t *Tracer) Counts() Counts { return t.gate.counts() }
 
-// Shutdown sends what is left, for as long as ctx lasts.
+// Shutdown sends what is left and returns when that is done, or when ctx ends.
 func (t *Tracer) Shutdown(ctx context.Context) error { return t.provider.Shutdown(ctx) }
 
 // Observe begins the span of a stream that carries these headers of W3C Trace Context. Where they are not well-formed, the
@@ -107,19 +107,13 @@ func (t *Tracer) Observe(traceparent, tracestate string) *extproc.Observer {
 	}
 }
 
-// attributes are what the dynamic metadata of the decision say, too.
+// attributes are the facts of a decision.
 func attributes(d *policy.Decision) []attribute.KeyValue {
-	all := []attribute.KeyValue{
-		attribute.String("corsproc.virtual_host", d.VirtualHost),
-		attribute.String("corsproc.policy", d.Policy),
-		attribute.String("corsproc.kind", d.Kind.String()),
-		attribute.String("corsproc.verdict", d.Verdict.String()),
-		attribute.String("corsproc.reason", d.Reason.String()),
-	}
-	if d.CandidateDiffers() {
-		all = append(all,
-			attribute.String("corsproc.candidate_verdict", d.Candidate.Verdict.String()),
-			attribute.String("corsproc.candidate_reason", d.Candidate.Reason.String()))
+	var scratch [policy.MaxFacts]policy.Fact
+	facts := d.AppendFacts(scratch[:0])
+	all := make([]attribute.KeyValue, len(facts))
+	for i, fact := range facts {
+		all[i] = attribute.String("corsproc."+fact.Name, fact.Text)
 	}
 	return all
 }

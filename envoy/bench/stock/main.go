@@ -4,6 +4,8 @@
 // It listens on a free port of the loopback and prints the address.
 package main
 
+// Tested by envoy/bench/bench_test.go.
+
 import (
 	"errors"
 	"fmt"

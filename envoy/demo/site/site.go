@@ -5,6 +5,8 @@
 // [Page] and, for the cases, static/cases.js.
 package site
 
+// Tested by envoy/e2e/demo_test.go.
+
 import (
 	"embed"
 	"encoding/json"

@@ -1,5 +1,7 @@
 package site
 
+// Tested by envoy/e2e/demo_test.go.
+
 import (
 	"bytes"
 	"encoding/json"

@@ -5,6 +5,8 @@
 // It knows Envoy's configuration, not corsproc's: no policy, no request. Start reading at [Load].
 package bootstrap
 
+// Tested by envoy/e2e/recipes_test.go.
+
 import (
 	"encoding/json"
 	"errors"

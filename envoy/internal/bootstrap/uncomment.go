@@ -1,5 +1,7 @@
 package bootstrap
 
+// Tested by envoy/e2e/recipes_test.go.
+
 import (
 	"fmt"
 	"strings"

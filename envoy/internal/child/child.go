@@ -6,6 +6,8 @@
 // It knows nothing of what it runs.
 package child
 
+// Tested by envoy/e2e/demo_test.go.
+
 import (
 	"errors"
 	"os"

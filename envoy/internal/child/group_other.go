@@ -2,6 +2,8 @@
 
 package child
 
+// Tested by envoy/e2e/demo_test.go.
+
 import "syscall"
 
 // processGroup makes the child the leader of a process group. Nothing here ends it when its parent is killed.

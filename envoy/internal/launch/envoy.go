@@ -4,6 +4,8 @@
 // they answer. It knows how their addresses are learnt, not what either is configured to do.
 package launch
 
+// Tested by envoy/e2e/demo_test.go and envoy/e2e/harness_test.go.
+
 import (
 	"context"
 	"encoding/json"

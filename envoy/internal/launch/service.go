@@ -2,6 +2,8 @@
 
 package launch
 
+// Tested by envoy/e2e/demo_test.go and envoy/e2e/harness_test.go.
+
 import (
 	"bytes"
 	"context"

@@ -2,6 +2,8 @@
 // It knows the versions of the control planes, and neither their code nor what their output means. The programs below it make the golden files.
 package mesh
 
+// Tested by envoy/internal/mesh/istio/golden_test.go.
+
 import (
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,6 +15,22 @@ import (
 // Golden is the folder of the golden files, in the repository.
 const Golden = "envoy/e2e/testdata/golden"
 
+// What corsproc import is held against, in the repository: its fixtures, and which routes Envoy Gateway makes of them.
+const (
+	Fixtures = "policy/convert/testdata"
+	Imported = "envoy/e2e/testdata/imported"
+)
+
+// ImportedKinds are the kinds of fixtures of which Envoy Gateway makes something.
+var ImportedKinds = []string{"gateway-api", "envoy-gateway"}
+
+// Untranslated are fixtures that Envoy Gateway's translator on the command line does not read as its controller does: it
+// knows no ListenerSets, no Lists, no targetSelectors and no creationTimestamp. Of others there are no routes.
+var Untranslated = []string{
+	"gateway-api/kubectl", "gateway-api/listener-set", "gateway-api/no-gateway", "gateway-api/same-path",
+	"envoy-gateway/conflict", "envoy-gateway/listener-set", "envoy-gateway/namespaces", "envoy-gateway/no-routes", "envoy-gateway/selectors",
+}
+
 // The versions of the projects whose code and CustomResourceDefinitions count, as Go modules. Istio has no tags there:
 // this is its main branch when it called itself 1.31. Gateway API's is the one that Envoy Gateway's comes with.
 const (
@@ -22,7 +40,7 @@ const (
 )
 
 // inputs are the files that the control planes read, in the repository.
-var inputs = []string{"envoy/internal/mesh/world/*.yaml", "envoy/istio/*.yaml", "envoy/envoy-gateway/*.yaml"}
+var inputs = []string{"envoy/internal/mesh/world/*.yaml", "envoy/istio/*.yaml", "envoy/envoy-gateway/*.yaml", Fixtures + "/gateway-api/*.yaml", Fixtures + "/envoy-gateway/*.yaml"}
 
 // Inputs returns for every input, in the repository at root, a hash of what it says, and the versions of the control
 // planes. Comments and empty lines do not count.

@@ -1,6 +1,8 @@
 // Package chromium finds the Chromium that tests drive. It knows nothing of what they do with it.
 package chromium
 
+// Tested by policy/browser/chromium_test.go.
+
 import (
 	"errors"
 	"os"

@@ -1,5 +1,7 @@
 package fetch
 
+// Tested by fetch_test.go.
+
 import (
 	"slices"
 	"strings"

@@ -1,5 +1,7 @@
 package fetch
 
+// Tested by fetch_test.go.
+
 import "strings"
 
 // Elements walks through the elements of a field whose value is a list (RFC 9110, section 5.6.1), the empty ones too.

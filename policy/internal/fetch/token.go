@@ -1,5 +1,7 @@
 package fetch
 
+// Tested by fetch_test.go.
+
 // IsToken reports whether s is a token (RFC 9110, section 5.6.2), the form of methods and field names.
 func IsToken(s string) bool {
 	for i := 0; i < len(s); i++ {

@@ -1,5 +1,7 @@
 package match
 
+// Tested by policy/naive_test.go.
+
 import (
 	"slices"
 	"strings"

@@ -1,5 +1,7 @@
 package match
 
+// Tested by index_test.go.
+
 import (
 	"encoding/binary"
 	"math/bits"

@@ -1,5 +1,7 @@
 package match
 
+// Tested by policy/internal/lint/lint_test.go and policy/naive_test.go.
+
 import (
 	"iter"
 	"math/bits"

@@ -1,5 +1,7 @@
 package origin
 
+// Tested by policy/findings_test.go and policy/testdata/patterns.yaml.
+
 import "strings"
 
 // Danger is what is dangerous about an origin, or about many, that gets answers made for the user's credentials.

@@ -1,5 +1,7 @@
 package origin
 
+// Tested by policy/internal/regex/grammar_test.go.
+
 import (
 	"regexp"
 	"strings"

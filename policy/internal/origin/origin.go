@@ -1,5 +1,7 @@
 package origin
 
+// Tested by policy/naive_test.go and policy/internal/regex/grammar_test.go.
+
 import (
 	"net/netip"
 	"strings"

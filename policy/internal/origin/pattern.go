@@ -1,5 +1,7 @@
 package origin
 
+// Tested by policy/naive_test.go and policy/patterns_test.go.
+
 import (
 	"net/netip"
 	"slices"

@@ -1,5 +1,7 @@
 package regex
 
+// Tested by many_test.go.
+
 import (
 	"encoding/binary"
 	"regexp/syntax"

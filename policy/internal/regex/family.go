@@ -1,5 +1,7 @@
 package regex
 
+// Tested by walk_test.go.
+
 import (
 	"encoding/binary"
 	"math/bits"

@@ -1,5 +1,7 @@
 package regex
 
+// Tested by policy/internal/lint/lint_test.go.
+
 import (
 	"encoding/binary"
 	"regexp/syntax"

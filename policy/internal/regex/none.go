@@ -1,5 +1,7 @@
 package regex
 
+// Tested by policy/findings_test.go and policy/testdata/lints.yaml.
+
 import (
 	"regexp/syntax"
 	"sync"

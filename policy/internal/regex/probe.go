@@ -1,5 +1,7 @@
 package regex
 
+// Tested by policy/findings_test.go and policy/testdata/lints.yaml.
+
 import "regexp"
 
 // ProbeOrigins are origins of many owners. An expression that accepts every one of them accepts everybody, whatever its

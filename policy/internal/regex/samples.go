@@ -1,5 +1,7 @@
 package regex
 
+// Tested by policy/diff_test.go and policy/findings_test.go.
+
 import (
 	"regexp"
 	"regexp/syntax"

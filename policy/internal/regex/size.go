@@ -1,5 +1,7 @@
 package regex
 
+// Tested by policy/regex_size_test.go.
+
 import (
 	"regexp"
 	"regexp/syntax"

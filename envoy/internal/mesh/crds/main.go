@@ -5,6 +5,8 @@
 // what it downloads against the checksum database.
 package main
 
+// Tested by envoy/helm/custom_test.go.
+
 import (
 	"bytes"
 	"encoding/json"

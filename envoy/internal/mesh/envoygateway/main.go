@@ -1,10 +1,13 @@
 // Command envoygateway asks Envoy Gateway's own translator (egctl x translate) what it makes of the manifests in
 // envoy/envoy-gateway/, and writes it down: the golden files that envoy/e2e/testdata/envoy-gateway.yaml is held against.
-// `make mesh-golden` runs it after its sister for Istio.
+// It also asks what becomes of the fixtures of corsproc import (imported.go). `make mesh-golden` runs it after its sister
+// for Istio.
 //
 // The translator also validates every resource against the schemas of Envoy Gateway and Gateway API, rules in CEL
 // included, and says of every policy whether it was accepted; one that was not is an error here.
 package main
+
+// Tested by envoy/e2e/platformgolden_test.go.
 
 import (
 	"bytes"
@@ -25,12 +28,13 @@ import (
 func main() {
 	root := flag.String("root", ".", "where the repository is")
 	egctl := flag.String("egctl", "", "the translator; default: the version that package mesh names, which takes minutes to build")
+	only := flag.String("imported", "", "ask only about these fixtures of corsproc import (kind/name, with commas); default: about everything")
 	flag.Parse()
 	translator := []string{"go", "run", "github.com/envoyproxy/gateway/cmd/egctl@" + mesh.EnvoyGateway}
 	if *egctl != "" {
 		translator = []string{*egctl}
 	}
-	if err := run(*root, translator); err != nil {
+	if err := run(*root, translator, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "envoygateway:", err)
 		os.Exit(1)
 	}
@@ -42,10 +46,10 @@ var scenarios = []struct {
 	manifests []string
 }{
 	{"envoy-gateway", manifests},
-	{"envoy-gateway-tls", slices.Concat(manifests, []string{"mesh/world/envoy-gateway-tls.yaml", "envoy-gateway/backend-tls.yaml"})},
+	{"envoy-gateway-tls", slices.Concat(manifests, []string{"internal/mesh/world/envoy-gateway-tls.yaml", "envoy-gateway/backend-tls.yaml"})},
 }
 
-var manifests = []string{"mesh/world/envoy-gateway.yaml", "envoy-gateway/extension-policy.yaml", "envoy-gateway/filter-order.yaml"}
+var manifests = []string{"internal/mesh/world/envoy-gateway.yaml", "envoy-gateway/extension-policy.yaml", "envoy-gateway/filter-order.yaml"}
 
 // golden is a golden file: the part of the configuration that a request passes.
 type golden struct {
@@ -54,7 +58,13 @@ type golden struct {
 	Clusters  []any `yaml:"clusters"`
 }
 
-func run(root string, translator []string) error {
+func run(root string, translator []string, only string) error {
+	if only != "" {
+		if err := writeImported(root, translator, strings.Split(only, ",")); err != nil {
+			return err
+		}
+		return writeInputs(root)
+	}
 	for _, s := range scenarios {
 		g, err := translate(root, translator, s.manifests)
 		if err != nil {
@@ -69,6 +79,9 @@ func run(root string, translator []string) error {
 			return err
 		}
 	}
+	if err := writeImported(root, translator, nil); err != nil {
+		return err
+	}
 	return writeInputs(root)
 }
 
@@ -81,30 +94,35 @@ func translate(root string, translator, manifests []string) (g golden, err error
 		}
 		documents = append(documents, data)
 	}
-	input, err := os.CreateTemp("", "envoygateway-*.yaml")
+	answer, err := ask(translator, documents, "--to", "gateway-api,xds", "-t", "all")
 	if err != nil {
-		return g, err
-	}
-	defer os.Remove(input.Name())
-	_, err = input.Write(bytes.Join(documents, []byte("\n---\n")))
-	if err := errors.Join(err, input.Close()); err != nil {
-		return g, err
-	}
-	command := slices.Concat(translator, []string{"x", "translate", "--from", "gateway-api", "--to", "gateway-api,xds", "-t", "all", "-o", "yaml", "-f", input.Name()})
-	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Stderr = os.Stderr
-	output, err := cmd.Output()
-	if err != nil {
-		return g, fmt.Errorf("%s: %w\n%s", translator, err, output)
-	}
-	var answer map[string]any
-	if err := yaml.Unmarshal(output, &answer); err != nil {
 		return g, err
 	}
 	if refused := findRefused(answer); len(refused) > 0 {
 		return g, fmt.Errorf("not accepted: %s", strings.Join(refused, "; "))
 	}
 	return extract(answer)
+}
+
+// ask asks the translator what it makes of some documents.
+func ask(translator []string, documents [][]byte, args ...string) (answer map[string]any, err error) {
+	input, err := os.CreateTemp("", "envoygateway-*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(input.Name())
+	_, err = input.Write(bytes.Join(documents, []byte("\n---\n")))
+	if err := errors.Join(err, input.Close()); err != nil {
+		return nil, err
+	}
+	command := slices.Concat(translator, []string{"x", "translate", "--from", "gateway-api", "-o", "yaml", "-f", input.Name()}, args)
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stderr = os.Stderr
+	output, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w\n%s", translator, err, output)
+	}
+	return answer, yaml.Unmarshal(output, &answer)
 }
 
 // writeInputs notes what the golden files, those of Istio too, were made of. It comes last.
