@@ -283,7 +283,7 @@ func (c *comparison) note(what, name, reason string, credentials bool) {
 
 // Report returns who would lose and who would gain what, and what was found beside that.
 func (l *Learner) Report() (*corsprocv1.Breakage, []*corsprocv1.Finding) {
-	clear(l.judgements)
+	l.rest()
 	if l.hasHeaders() {
 		for _, p := range l.order {
 			l.unitsOf(p) // finds what there is to say of it
