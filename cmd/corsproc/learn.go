@@ -18,6 +18,9 @@ import (
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
+// learnMemory is from how much memory on the garbage collector works harder. What learn keeps is bounded below it.
+const learnMemory = 170 << 20
+
 // learning is a call of learn.
 type learning struct {
 	options  learn.Options
@@ -102,6 +105,9 @@ func (c *learning) run(cmd *cobra.Command, logs []string) error {
 	}
 	if _, ok := os.LookupEnv("GOGC"); !ok {
 		debug.SetGCPercent(sooner)
+	}
+	if _, ok := os.LookupEnv("GOMEMLIMIT"); !ok {
+		debug.SetMemoryLimit(learnMemory)
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 	defer stop()

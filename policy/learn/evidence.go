@@ -299,7 +299,7 @@ func isStar(e []byte) bool { return len(e) == 1 && e[0] == '*' }
 
 // name notes a name that an origin asked for, or that an answer lists.
 func (l *Learner) name(p *place, a *answers, kind nameKind, name []byte, what uint8) {
-	if len(name) == 0 || len(name) > maxValueBytes {
+	if len(name) == 0 || len(name) > maxValueBytes || l.report != nil { // a report tells of origins alone what is found
 		return
 	}
 	room := MaxNames
@@ -320,12 +320,13 @@ func (l *Learner) name(p *place, a *answers, kind nameKind, name []byte, what ui
 	if isNew {
 		l.names++
 	}
-	if l.nameData >= maxAnswerData {
+	if l.answerNames >= maxAnswerNames || l.answerText >= maxAnswerText {
 		l.isFull(tableNames, p, 1)
 		return
 	}
 	if a.name(id, what) {
-		l.nameData += len(name) + 8
+		l.answerNames++
+		l.answerText += len(name) + len(", ")
 	}
 }
 

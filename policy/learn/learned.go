@@ -40,7 +40,7 @@ func (l *Learner) Learn(interrupted bool) *Learned {
 		Policies: map[string]*corsprocv1.Policy{},
 		Default:  &corsprocv1.DefaultPlace{Policies: &corsprocv1.PolicyList{Names: []string{"passthrough"}}},
 	}}}
-	clear(l.judgements)
+	l.rest()
 	if l.hasHeaders() { // else nobody knows what was answered
 		l.write(out)
 	}

@@ -45,22 +45,23 @@ type Learner struct {
 	headerless  spot // the first line of a page without any key for the answer's headers
 	first, last int64
 
-	places     map[string]*place
-	order      []*place // as they came
-	texts      texts
-	asked      policy.Request // of the line that is looked at
-	seed       maphash.Seed
-	paths      map[uint64]uint8
-	origins    int // in all places
-	answers    int
-	names      int
-	nameData   int
-	segments   int
-	full       map[table]*fullTable
-	found      map[foundKey]*found
-	judgements map[foundKey]*found // made of all that is known, in the end
-	report     *report
-	hosts      map[string]string
+	places      map[string]*place
+	order       []*place // as they came
+	texts       texts
+	asked       policy.Request // of the line that is looked at
+	seed        maphash.Seed
+	paths       map[uint64]uint8
+	origins     int // in all places
+	answers     int
+	names       int
+	answerNames int
+	answerText  int
+	segments    int
+	full        map[table]*fullTable
+	found       map[foundKey]*found
+	judgements  map[foundKey]*found // made of all that is known, in the end
+	report      *report
+	hosts       map[string]string
 }
 
 // New returns a learner that knows nothing.
@@ -76,6 +77,12 @@ func New(options Options) *Learner {
 		l.report = newReport()
 	}
 	return l
+}
+
+// rest drops what only reading needs, before what is known is put together.
+func (l *Learner) rest() {
+	clear(l.judgements)
+	l.paths, l.texts, l.hosts = map[uint64]uint8{}, texts{}, map[string]string{}
 }
 
 // Lines returns how many lines were read. It may be called at any time.

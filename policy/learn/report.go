@@ -5,6 +5,7 @@ package learn
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -282,7 +283,12 @@ func (c *comparison) note(what, name, reason string, credentials bool) {
 
 // Report returns who would lose and who would gain what, and what was found beside that.
 func (l *Learner) Report() (*corsprocv1.Breakage, []*corsprocv1.Finding) {
-	clear(l.judgements)
+	l.rest()
+	if l.hasHeaders() {
+		for _, p := range l.order {
+			l.unitsOf(p) // finds what there is to say of it
+		}
+	}
 	lose, gain := l.report.lose, l.report.gain
 	if !l.hasHeaders() {
 		lose, gain = l.report.assumed, nil
@@ -292,7 +298,7 @@ func (l *Learner) Report() (*corsprocv1.Breakage, []*corsprocv1.Finding) {
 		Lines: number(l.Lines()), NotJson: number(l.notJSON), CrossOrigin: number(l.crossOrigin),
 		Lose: uint32(len(b.Lose)), Gain: uint32(len(b.Gain)),
 	}
-	return b, l.messages(l.all(nil))
+	return b, l.messages(l.all(slices.Collect(maps.Values(l.judgements))))
 }
 
 // entries returns the entries of a table, the most counted first.
