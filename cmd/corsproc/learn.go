@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/corsproc/corsproc/policy/learn"
 	"github.com/corsproc/corsproc/policy/policyfile"
@@ -66,6 +65,7 @@ after Ctrl-C, which prints what is known so far.`,
 	flags.Lookup("trust-reflected").NoOptDefVal = trustAll
 	flags.StringVar(&call.policies, "policies", "", "policy file or directory: tell who would lose and who would gain under it")
 	format := addFormat(cmd, "text", "json")
+	cmd.RegisterFlagCompletionFunc("policies", completePolicies)
 	cmd.RegisterFlagCompletionFunc("routes", cobra.FixedCompletions(learn.RoutesNames, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		call.format = *format
@@ -159,7 +159,7 @@ func (c *learning) tell(cmd *cobra.Command, l *learn.Learner, interrupted bool) 
 		breakage, findings := l.Report()
 		err = c.findings(cmd.ErrOrStderr(), findings)
 		if err == nil && c.format == "json" {
-			err = writeBreakageJSON(out, breakage)
+			err = writeMessage(out, breakage, null) // rule is null where no file says what decides
 		} else if err == nil {
 			err = learn.WriteBreakage(out, breakage, interrupted)
 		}
@@ -192,16 +192,6 @@ func (c *learning) writeTests(stderr io.Writer, learned *learn.Learned) error {
 		return nil
 	}
 	return os.WriteFile(c.tests, data, 0o644)
-}
-
-// writeBreakageJSON writes a report as JSON on one line; rule is null where no file says what decides.
-func writeBreakageJSON(w io.Writer, breakage *corsprocv1.Breakage) error {
-	data, err := messageJSON(protojson.MarshalOptions{EmitUnpopulated: true}, breakage)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(data)
-	return err
 }
 
 // fieldFlag is the value of --field.
