@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"policy/draft":             {"policy/printable", "proto/corsproc/v1"},
 	"policy/convert":           {"policy", "policy/draft", "policy/finding", "policy/internal/fetch", "policy/policyfile", "policy/printable", "proto/corsproc/v1"},
 	"policy/learn":             {"policy", "policy/browser", "policy/draft", "policy/finding", "policy/internal/fetch", "policy/internal/origin", "policy/printable", "proto/corsproc/v1"},
-	"policy/verify":            {"policy", "policy/browser", "policy/finding", "policy/internal/fetch", "policy/internal/junit", "policy/internal/regex", "policy/printable", "proto/corsproc/v1"},
+	"policy/verify":            {"policy", "policy/browser", "policy/finding", "policy/internal/fetch", "policy/internal/junit", "policy/internal/origin", "policy/internal/regex", "policy/printable", "proto/corsproc/v1"},
 	"server/extproc":           {"policy"},
 	"server/loop":              {"server/extproc"},
 	"server/grpcgo":            {"server/extproc", "server/loop"},

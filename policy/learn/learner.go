@@ -38,12 +38,13 @@ type Learner struct {
 
 	lines       atomic.Int64 // that are not blank
 	notJSON     int64
+	notJSONs    []spot   // the first of these
 	objects     bool     // a line was an object
 	there       uint32   // the facts for which some line has a key
 	keys        []string // of a line, while none has an origin
 	crossOrigin int64
 	headerless  spot // the first line of a page without any key for the answer's headers
-	first, last int64
+	times       period
 
 	places      map[string]*place
 	order       []*place // as they came

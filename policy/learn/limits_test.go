@@ -251,3 +251,36 @@ type slow struct {
 }
 
 func (s *slow) Read(b []byte) (int, error) { return s.r.Read(b[:min(len(b), s.size)]) }
+
+// TestKeptOfLongValues holds that of values that are cut, or too long to be kept, the rest does not stay in memory: no text
+// that is kept is a part of one that is not.
+func TestKeptOfLongValues(t *testing.T) {
+	long := strings.Repeat("x", 20<<10)
+	line := func(i int) string {
+		v := func(what string) string { return fmt.Sprintf("%s%d%s", what, i, long) }
+		malformed := v("https://A")
+		return fmt.Sprintf(`{"virtual_host":%q,"authority":"%d.test","method":"GET","path":"/","origin":"https://a.test","status":200,"allow_origin":%q,"vary":"x"}`+"\n", v("p"), i, v("https://a")) +
+			fmt.Sprintf(`{"authority":%q,"route":%q,"method":%q,"path":%q,"origin":%q,"status":200,"allow_origin":%q,"sec_fetch_site":%q}`+"\n", v("host"), v("r"), v("M"), v("/"), malformed, malformed, v("s")) +
+			fmt.Sprintf(`{"virtual_host":"p%d","method":"OPTIONS","path":%q,"origin":"https://a.test","request_method":%q,"request_headers":%q,"status":"404 %s","allow_origin":"https://a.test","allow_headers":%q,"max_age":%q}`+"\n", i, v("/"), v("M"), v("h"), long, v("h"), v("m")) +
+			fmt.Sprintf(`{"virtual_host":"p%d","method":"OPTIONS","path":%q,"origin":"https://a.test","request_method":%q,"request_headers":%q,"status":200,"allow_origin":"https://a.test","allow_methods":%q,"allow_headers":%q,"max_age":%q}`+"\n", i, v("/"), v("M"), v("h"), v("M"), v("h"), v("m"))
+	}
+	policies := compiled(t, "none.yaml", []byte("default: {policies: [none], reject: UNSAFE_METHODS}\n")).Set
+	for _, options := range []learn.Options{{}, {Routes: 2}, {Routes: learn.RoutesByName}, {Policies: policies}} {
+		const lines = 40 // with 13 MiB of values
+		l := learn.New(options)
+		read := func(first, n int) uint64 {
+			if err := l.Read(context.Background(), "log", generated(n, func(i int) string { return line(first + i) })); err != nil {
+				t.Fatal(err)
+			}
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return m.HeapAlloc
+		}
+		before := read(0, 1)
+		if each := (int64(read(1, lines)) - int64(before)) / lines; each > int64(len(long)) {
+			t.Errorf("routes %v: %d bytes are kept of four lines with values of %d", options.Routes, each, len(long))
+		}
+		runtime.KeepAlive(l)
+	}
+}

@@ -219,10 +219,10 @@ func elements(list []byte, each func(element []byte)) {
 	}
 }
 
-// cut shortens a text to what is kept of values.
+// cut shortens a text to what is kept of values. What it returns does not keep the rest of a long one in memory.
 func cut(s string) string {
 	if len(s) <= maxValueBytes {
 		return s
 	}
-	return strings.ToValidUTF8(s[:maxValueBytes], "")
+	return strings.Clone(strings.ToValidUTF8(s[:maxValueBytes], ""))
 }
