@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/policy"
-	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/policy/policydir"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 	"github.com/corsproc/corsproc/server/admin"
 	"github.com/corsproc/corsproc/server/certs"
@@ -244,7 +244,7 @@ func (p *process) drainDelay() time.Duration {
 
 // watch has changed files loaded.
 func (p *process) watch(ctx context.Context) {
-	err := policyfile.Watch(ctx, p.settings.Policies, p.settings.ReloadInterval, func() { p.policies.load() })
+	err := policydir.Watch(ctx, p.settings.Policies, p.settings.ReloadInterval, func() { p.policies.load() })
 	if err != nil && ctx.Err() == nil {
 		p.log.Error("the policy files are no longer watched; SIGHUP and /-/reload still work", "error", err)
 	}

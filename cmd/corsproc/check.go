@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -43,7 +44,7 @@ The exit status is 0 if all of them load, 1 if findings keep one from loading, a
 	fix := cmd.Flags().Bool("fix", false, "write the safe corrections to the files")
 	format := addFormat(cmd, "text", "json", "github", "sarif")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		stdins := countOf(args, policyfile.Stdin)
+		stdins := countOf(args, policydir.Stdin)
 		if stdins > 1 {
 			return errStdinTwice
 		}
@@ -86,7 +87,7 @@ type checked struct {
 
 // check looks at one path.
 func (c *checked) check(path string, stdin io.Reader) {
-	content, err := policyfile.Read(path, stdin)
+	content, err := policydir.Read(path, stdin)
 	if err != nil {
 		c.failed = errors.Join(c.failed, err)
 		return
@@ -110,7 +111,7 @@ func (c *checked) correct(content *policyfile.Content) (*policyfile.Content, *po
 		if bytes.Equal(old.Data, files[i].Data) {
 			continue
 		}
-		if err := policyfile.Rewrite(old, files[i].Data); err != nil {
+		if err := policydir.Rewrite(old, files[i].Data); err != nil {
 			c.failed = errors.Join(c.failed, err)
 			files[i], written = old, false
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy/convert"
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -60,7 +61,7 @@ none of them has an object of the kind; nothing is on standard output then.`,
 			}
 			return fmt.Errorf("%q is no KIND that import knows; write %s%s", kind, strings.Join(convert.Kinds(), ", "), hint)
 		}
-		if countOf(files, policyfile.Stdin) > 1 {
+		if countOf(files, policydir.Stdin) > 1 {
 			return errStdinTwice
 		}
 		sources, err := readSources(cmd, files)
@@ -96,7 +97,7 @@ none of them has an object of the kind; nothing is on standard output then.`,
 func readSources(cmd *cobra.Command, paths []string) (sources []convert.Source, failed error) {
 	size := 0
 	for _, path := range paths {
-		content, err := policyfile.Read(path, cmd.InOrStdin())
+		content, err := policydir.Read(path, cmd.InOrStdin())
 		if err != nil {
 			failed = errors.Join(failed, err)
 			continue

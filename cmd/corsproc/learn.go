@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/corsproc/corsproc/policy/learn"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
@@ -69,8 +70,8 @@ after Ctrl-C, which prints what is known so far.`,
 	cmd.RegisterFlagCompletionFunc("routes", cobra.FixedCompletions(learn.RoutesNames, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		call.format = *format
-		stdins := countOf(args, policyfile.Stdin)
-		if call.policies == policyfile.Stdin {
+		stdins := countOf(args, policydir.Stdin)
+		if call.policies == policydir.Stdin {
 			stdins++
 		}
 		if stdins > 1 {

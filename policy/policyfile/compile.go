@@ -74,7 +74,7 @@ func (c *Content) compileFor(fixes *corrections) *Result {
 		return r
 	}
 	documents := make(map[string]*document, len(c.Files))
-	large := c.bytes() >= largeContent
+	large := c.Large()
 	for i := range c.Files {
 		d := &document{file: &c.Files[i]}
 		documents[d.file.Name] = d

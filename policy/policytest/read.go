@@ -10,6 +10,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy/browser"
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -72,10 +73,10 @@ func holdsPolicies(f policyfile.File) bool {
 // policiesPath returns the path of the policies under test. A relative one is meant from the folder of the test file.
 func (t *testFile) policiesPath() string {
 	path := t.says.GetPolicies()
-	if t.file.Name != policyfile.Stdin && !filepath.IsAbs(path) {
+	if t.file.Name != policydir.Stdin && !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(t.file.Name), path)
 	}
-	if path == policyfile.Stdin {
+	if path == policydir.Stdin {
 		path = "./" + path // a file of this name: standard input belongs to who calls the program
 	}
 	return path
@@ -84,7 +85,7 @@ func (t *testFile) policiesPath() string {
 // folders are those in which lies what may be quoted of the policies: the test file, and not whoever runs it, says where
 // they are, and it may be a stranger's. A repository has both below the folder in which its tests are run.
 func (t *testFile) folders() []string {
-	if t.file.Name == policyfile.Stdin {
+	if t.file.Name == policydir.Stdin {
 		return []string{"."}
 	}
 	return []string{".", filepath.Dir(t.file.Name)}

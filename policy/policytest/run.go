@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -52,7 +53,7 @@ type policies struct {
 }
 
 func (r *runner) path(path string, stdin io.Reader) {
-	content, err := policyfile.Read(path, stdin)
+	content, err := policydir.Read(path, stdin)
 	if err != nil {
 		r.fail(err)
 		return
@@ -113,7 +114,7 @@ func (r *runner) policies(t *testFile) *policies {
 	if p == nil {
 		p = &policies{}
 		r.loaded[path] = p
-		content, err := policyfile.ReadNamed(path, t.folders()...)
+		content, err := policydir.ReadNamed(path, t.folders()...)
 		if p.err = err; err == nil {
 			p.result = content.Compile()
 			if p.result.Set == nil {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -44,7 +45,7 @@ func reload(source Source) http.HandlerFunc {
 
 // findingsOf returns the findings of an attempt to load path. If the files could not be read, that is one finding, so that
 // programs have one form to read.
-func findingsOf(path string, a policyfile.Attempt) []*corsprocv1.Finding {
+func findingsOf(path string, a policydir.Attempt) []*corsprocv1.Finding {
 	if a.Err != nil {
 		return []*corsprocv1.Finding{{Severity: "error", Code: "unreadable", File: path, Message: a.Err.Error()}}
 	}

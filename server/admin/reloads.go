@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/corsproc/corsproc/policy/finding"
-	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/policy/policydir"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -30,7 +30,7 @@ type Reloads struct {
 func NewReloads(path string) *Reloads { return &Reloads{path: path} }
 
 // Attempted takes note of an attempt that found something new. Attempts are told in the order in which they were made.
-func (l *Reloads) Attempted(a policyfile.Attempt) {
+func (l *Reloads) Attempted(a policydir.Attempt) {
 	findings := findingsOf(l.path, a)
 	m := &corsprocv1.ReloadAttempt{
 		Time: timestamppb.New(a.Time), Successful: a.Good(), FindingsTotal: int32(len(findings)),
