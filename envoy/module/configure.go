@@ -18,7 +18,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/policy/policydir"
 )
 
 // settings are what a filter_config says.
@@ -66,7 +66,7 @@ func parseSettings(config []byte) (settings, error) {
 	switch {
 	case !given:
 		fail("policies", "is missing; it names the policy file or directory")
-	case s.policies == policyfile.Stdin:
+	case s.policies == policydir.Stdin:
 		fail("policies", "standard input cannot be read inside Envoy")
 	case s.policies == "" && values["policies"] == "":
 		fail("policies", "is empty; it names the policy file or directory")

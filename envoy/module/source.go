@@ -20,6 +20,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 	"github.com/corsproc/corsproc/server/logs"
@@ -36,7 +37,7 @@ type source struct {
 	refusals *logs.Refusals
 
 	// Below the registry's lock:
-	load     func() policyfile.Attempt
+	load     func() policydir.Attempt
 	users    []*C.struct_config
 	interval time.Duration
 	stop     context.CancelFunc // of everything; nil: nothing runs
@@ -70,7 +71,7 @@ func join(s settings, c *C.struct_config, validate bool) *source {
 	defer sources.mu.Unlock()
 	src := sources.byPath[s.policies]
 	if src == nil {
-		src = &source{path: s.policies, load: policyfile.NewLoader(s.policies, nil).Load}
+		src = &source{path: s.policies, load: policydir.NewLoader(s.policies, nil).Load}
 		src.log = newLogger(&src.level)
 		src.refusals = logs.NewRefusals(src.log, src.locate)
 	}
@@ -154,7 +155,7 @@ func (s *source) run(interval time.Duration) {
 	stop := s.stop
 	s.stop = func() { stop(); cancel() }
 	go func() {
-		if err := policyfile.Watch(ctx, s.path, interval, func() { s.reload(ctx) }); err != nil {
+		if err := policydir.Watch(ctx, s.path, interval, func() { s.reload(ctx) }); err != nil {
 			s.log.Error("the policies are not watched", "error", err)
 		}
 	}()
@@ -181,7 +182,7 @@ func (s *source) reload(ctx context.Context) {
 
 // take puts the set of an attempt in force if it is a good one, and has Envoy's main thread count the attempt. Unchanged
 // files are no news.
-func (s *source) take(a policyfile.Attempt) {
+func (s *source) take(a policydir.Attempt) {
 	if a.Unchanged || s.shared == nil {
 		return
 	}
@@ -239,7 +240,7 @@ func (s *source) locate(set *policy.Set, rule policy.Rule) string {
 const maxReported = 1000
 
 // report logs why an attempt failed, one line for each finding.
-func report(log *slog.Logger, what string, a *policyfile.Attempt) {
+func report(log *slog.Logger, what string, a *policydir.Attempt) {
 	if a.Err != nil {
 		log.Error(what, "error", a.Err)
 		return
