@@ -69,7 +69,7 @@ func (l *Learner) event(source int, e *event) {
 	if l.report != nil {
 		l.report.take(l, &x, request, isCORS)
 	}
-	if isCORS && x.kind == policy.Preflight && !x.success && x.hasStatus && v.has(fieldAllowOrigin) {
+	if isCORS && x.kind == policy.Preflight && !x.success && x.hasStatus && v.hasAny(responseHeaders) {
 		l.find(CodePreflightStatus, l.labelOf(v), x.spot, v.text(fieldStatus))
 	}
 	if !isCORS || x.place == nil || !x.answered && !x.granted {

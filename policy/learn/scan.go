@@ -203,6 +203,16 @@ var noValues values
 
 func (v *values) has(f field) bool { return v.of[f] != nil }
 
+// hasAny reports whether one of some fields is there; each is a bit.
+func (v *values) hasAny(fields uint32) bool {
+	for f := range numFields {
+		if fields&(1<<f) != 0 && v.has(f) {
+			return true
+		}
+	}
+	return false
+}
+
 func (v *values) text(f field) string { return string(v.of[f]) }
 
 // isNothing reports whether a text is what logs write where there is nothing.
