@@ -52,10 +52,11 @@ type place struct {
 
 // A proposal is a policy as one place of the source says it.
 type proposal struct {
-	policy *corsprocv1.Policy
-	name   string   // what its place suggests: any text
-	at     Position // what defines it
-	notes  notes
+	policy   *corsprocv1.Policy
+	name     string   // what its place suggests: any text
+	at       Position // what defines it
+	notes    notes
+	covering *covering // of the policy; nil: nobody asked yet
 }
 
 // notes are comments that stand above something.
