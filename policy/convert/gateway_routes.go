@@ -87,10 +87,10 @@ func (g *gatewayReading) place(r *gatewayRoute, a attachment) error {
 		var terms place
 		switch {
 		case rule.answers:
+		case g.policies != nil:
+			terms = g.policies.of(g.b, r, rule, a.listener)
 		case rule.filter != nil:
 			terms.policies = []*proposal{rule.filter}
-		case g.policies != nil:
-			terms.policies = g.policies.of(g.b, r, rule.name, a.listener)
 		}
 		for _, m := range rule.matches {
 			here := *m
