@@ -20,9 +20,8 @@ const (
 	codeVHDS       = "hosts-missing"  // virtual hosts that Envoy asks for one by one
 	codeScoped     = "scoped-routes"
 	codeCsrf       = "csrf-lost"
-	codeListeners  = "listener-apart"   // a virtual host of another listener that has no CORS
-	codeHeaders    = "response-headers" // CORS headers that a route configuration sets by hand
-	codeHostHeader = "host-header"      // virtual hosts that another header than Host picks
+	codeListeners  = "listener-apart" // a virtual host of another listener that has no CORS
+	codeHostHeader = "host-header"    // virtual hosts that another header than Host picks
 )
 
 // hosts makes the virtual hosts of all chains.
@@ -110,7 +109,7 @@ func (r *envoyReader) warnOfHeaders(n *notes, m envoyMap) error {
 		return option.within("header", func(header envoyMap) error {
 			key, err := header.text("key")
 			if err == nil && strings.HasPrefix(strings.ToLower(key), "access-control-") {
-				r.b.warn(n, header.position(), codeHeaders, "response_headers_to_add", "CORS headers that Envoy is told to add are not carried over, and are removed here: write what they grant as a policy, and take them out there")
+				r.b.warn(n, header.position(), codeResponse, "response_headers_to_add", "CORS headers that Envoy is told to add are not carried over, and are removed here: write what they grant as a policy, and take them out there")
 			}
 			return err
 		})
