@@ -19,6 +19,7 @@ type builder struct {
 	warned   map[Warning]bool
 	unsaid   int // how many warnings there are beyond maxWarnings
 	head     notes
+	compiled bool // all policies were, as they are now, and load
 }
 
 func newBuilder(kind string) *builder {
