@@ -168,12 +168,13 @@ func literalsOf(s string) []string {
 	if err != nil {
 		return nil
 	}
-	return expand(re)
+	return expand(re, true, true)
 }
 
 // expand returns all texts of an expression of literals, sequences, groups, alternatives and optional parts; nil: it has
-// something else, or more than maxLiterals.
-func expand(re *syntax.Regexp) []string {
+// something else, or more than maxLiterals. first and last say whether the text begins and ends with it: an anchor counts
+// for nothing there, and matches nothing elsewhere.
+func expand(re *syntax.Regexp, first, last bool) []string {
 	switch re.Op {
 	case syntax.OpLiteral:
 		if re.Flags&syntax.FoldCase != 0 {
@@ -195,9 +196,9 @@ func expand(re *syntax.Regexp) []string {
 		}
 		return all
 	case syntax.OpCapture:
-		return expand(re.Sub[0])
+		return expand(re.Sub[0], first, last)
 	case syntax.OpQuest:
-		some := expand(re.Sub[0])
+		some := expand(re.Sub[0], first, last)
 		if some == nil {
 			return nil
 		}
@@ -205,7 +206,7 @@ func expand(re *syntax.Regexp) []string {
 	case syntax.OpAlternate:
 		var all []string
 		for _, sub := range re.Sub {
-			some := expand(sub)
+			some := expand(sub, first, last)
 			if some == nil || len(all)+len(some) > maxLiterals {
 				return nil
 			}
@@ -214,15 +215,15 @@ func expand(re *syntax.Regexp) []string {
 		return all
 	case syntax.OpConcat:
 		subs := re.Sub
-		if len(subs) > 0 && subs[0].Op == syntax.OpBeginText {
+		if first && len(subs) > 0 && subs[0].Op == syntax.OpBeginText {
 			subs = subs[1:]
 		}
-		if n := len(subs); n > 0 && subs[n-1].Op == syntax.OpEndText {
+		if n := len(subs); last && n > 0 && subs[n-1].Op == syntax.OpEndText {
 			subs = subs[:n-1]
 		}
 		all := []string{""}
-		for _, sub := range subs {
-			some := expand(sub)
+		for i, sub := range subs {
+			some := expand(sub, first && i == 0, last && i == len(subs)-1)
 			if some == nil || len(all)*len(some) > maxLiterals {
 				return nil
 			}
