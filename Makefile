@@ -28,7 +28,7 @@ MESH_TESTS := ^Test(Mesh|XDS|OlderEnvoys|ReloadAtScale|RollingReplacement)
 ANEW := -count=1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-mesh mesh-golden lint generate check-generated fuzz bench bench-engine sbom vuln envoy clean
+.PHONY: help run build module test test-mesh mesh-golden lint generate check-generated fuzz bench bench-engine sbom vuln envoy clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,11 @@ run: build ## start the demo: Envoy, corsproc, an echo upstream and the page at 
 build: ## build bin/corsproc (static, reproducible) and bin/demo
 	CGO_ENABLED=0 go build $(REPRODUCIBLE) -ldflags '$(LDFLAGS)' -o bin/corsproc ./cmd/corsproc
 	CGO_ENABLED=0 go build $(REPRODUCIBLE) -o bin/demo ./envoy/demo
+
+# Envoy loads it with dlopen, so it is the C library's and not static. The C in it is built without paths, too.
+module: ## build bin/libcorsproc.so, the engine for Envoy 1.40 to load (needs a C compiler; for arm64: GOARCH=arm64 CC=aarch64-linux-gnu-gcc)
+	CGO_ENABLED=1 go build $(REPRODUCIBLE) -ldflags '-s -w' -buildmode=c-shared -o bin/libcorsproc.so ./envoy/module
+	@rm -f bin/libcorsproc.h
 
 test: ## run every test, with a real Envoy and, if there is one, a real Chromium
 	@tools/browser
