@@ -121,7 +121,15 @@ func built(t *testing.T, dir, name string) string {
 // builtModule builds corsproc as a module, where there is a C compiler; otherwise it returns nothing, and says so.
 func builtModule(t *testing.T, dir string) string {
 	t.Helper()
-	return ""
+	module, err := launch.BuildModule(dir)
+	if errors.Is(err, launch.ErrNoCompiler) && os.Getenv("CORSPROC_REQUIRE_E2E") == "" {
+		t.Logf("NOT TESTED: the module as a variant: %v", err)
+		return ""
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return module
 }
 
 func checkChart(t *testing.T, chart string, variants []variant) {
