@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"debug/elf"
-	"errors"
 	"os"
 	"os/exec"
 	"path"
@@ -12,7 +11,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -68,28 +66,12 @@ func TestModuleRecipeInStep(t *testing.T) {
 	}
 }
 
-// builtModule returns corsproc as a dynamic module, which is built once for all tests.
-func builtModule(t *testing.T) string {
-	t.Helper()
-	path, err := buildModule()
-	if errors.Is(err, launch.ErrNoCompiler) {
-		need(t, err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// TestMain removes the folder of the binary, and with it the module.
-var buildModule = sync.OnceValues(func() (string, error) { return launch.BuildModule(filepath.Dir(binary)) })
-
 // TestModuleRecipeValidates has Envoy check the file as it stands, but for the path of the policies: the module is found by its
 // name, and what is wrong with the policies is told with its place.
 func TestModuleRecipeValidates(t *testing.T) {
 	envoy, err := launch.FindEnvoy(root)
 	need(t, err)
-	module := builtModule(t)
+	findModule(t)
 	text := read(t, "envoy/"+moduleRecipe)
 	const path = "/etc/corsproc/policies.yaml"
 	if strings.Count(text, path) != 1 {
@@ -122,7 +104,6 @@ func TestModuleRecipeValidates(t *testing.T) {
 				t.Fatal(err)
 			}
 			check := exec.Command(envoy, "--mode", "validate", "--log-level", "warning", "--config-path", config)
-			check.Env = append(os.Environ(), "ENVOY_DYNAMIC_MODULES_SEARCH_PATH="+filepath.Dir(module))
 			out, err := check.CombinedOutput()
 			if (err == nil) != (c.want == nil) {
 				t.Errorf("%v\n%s", err, out)
@@ -169,7 +150,7 @@ func TestModuleImage(t *testing.T) {
 	}
 
 	// What it asks of the C library is there in every image that Envoy has been in since Debian 12 and Ubuntu 22.04.
-	file, err := elf.Open(builtModule(t))
+	file, err := elf.Open(findModule(t))
 	if err != nil {
 		t.Fatal(err)
 	}
