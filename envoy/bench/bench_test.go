@@ -36,7 +36,7 @@ func TestSmoke(t *testing.T) {
 	dir := t.TempDir()
 	module := builtModule(t, dir)
 	args := []string{"-root", root, "-module", module, "-corsproc", built(t, dir, "cmd/corsproc"), "-stock", built(t, dir, "envoy/bench/stock"),
-		"-rounds", "2", "-load", "100ms", "-open-rounds", "1", "-open-load", "100ms", "-streams", "50", "-reload-rounds", "1", "-reload-load", "1500ms", "-others", "10", "-out", filepath.Join(dir, "results")}
+		"-rounds", "2", "-load", "100ms", "-open-rounds", "1", "-open-load", "100ms", "-streams", "50", "-settle", "50ms", "-reload-rounds", "1", "-reload-load", "1500ms", "-others", "10", "-out", filepath.Join(dir, "results")}
 	var out, errOut bytes.Buffer
 	if code := run(t.Context(), args, &out, &errOut); code != 0 {
 		t.Fatalf("exit status %d\n%s", code, &errOut)
@@ -121,7 +121,15 @@ func built(t *testing.T, dir, name string) string {
 // builtModule builds corsproc as a module, where there is a C compiler; otherwise it returns nothing, and says so.
 func builtModule(t *testing.T, dir string) string {
 	t.Helper()
-	return ""
+	module, err := launch.BuildModule(dir)
+	if errors.Is(err, launch.ErrNoCompiler) && os.Getenv("CORSPROC_REQUIRE_E2E") == "" {
+		t.Logf("NOT TESTED: the module as a variant: %v", err)
+		return ""
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return module
 }
 
 func checkChart(t *testing.T, chart string, variants []variant) {

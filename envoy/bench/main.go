@@ -92,6 +92,7 @@ type options struct {
 	reloadLoad   time.Duration
 
 	streams int
+	settle  time.Duration
 	others  float64
 }
 
@@ -115,6 +116,7 @@ func parseOptions(args []string, errOut io.Writer) (o options, err error) {
 	flags.IntVar(&o.reloadRounds, "reload-rounds", 5, "rounds of the open loop while a large policy file is written once a second, and while it is not; 0: none")
 	flags.DurationVar(&o.reloadLoad, "reload-load", 3*time.Second, "how long each variant is loaded in such a round")
 	flags.IntVar(&o.streams, "streams", 2000, "requests that wait for a slow upstream, for memory per stream; 0: none")
+	flags.DurationVar(&o.settle, "settle", 500*time.Millisecond, "how long memory has to stay the same before it is measured")
 	flags.Float64Var(&o.others, "others", 0.4, "drop rounds in which others used more than this share of the machine")
 	if err := flags.Parse(args); err != nil {
 		return o, err

@@ -113,7 +113,7 @@ func (g *gateway) measureMemory(ctx context.Context, v variant, o options) (m me
 	}
 	defer front.Stop(syscall.SIGTERM, stopPatience)
 	m.Requests = o.streams
-	if m.Before, m.EnvoyBefore, err = g.resident(ctx, v, front); err != nil {
+	if m.Before, m.EnvoyBefore, err = g.resident(ctx, v, front, o.settle); err != nil {
 		return m, err
 	}
 	streams := "cluster." + v.service + ".upstream_rq_active"
@@ -140,7 +140,7 @@ func (g *gateway) measureMemory(ctx context.Context, v variant, o options) (m me
 	if err := g.slow.wait(ctx, m.Requests); err != nil {
 		return m, fmt.Errorf("%s: %w", v.name, err)
 	}
-	if m.With, m.EnvoyWith, err = g.resident(ctx, v, front); err != nil {
+	if m.With, m.EnvoyWith, err = g.resident(ctx, v, front, o.settle); err != nil {
 		return m, err
 	}
 	open, err := stats(ctx, front, streams)
@@ -164,18 +164,18 @@ func (g *gateway) startOwn(ctx context.Context, o options, v variant, policies s
 }
 
 // resident returns the settled memory of the service that a variant asks, 0 without one, and of Envoy.
-func (g *gateway) resident(ctx context.Context, v variant, front *launch.Envoy) (service, envoy int, err error) {
+func (g *gateway) resident(ctx context.Context, v variant, front *launch.Envoy, still time.Duration) (service, envoy int, err error) {
 	if v.service != "" {
-		if service, err = settled(ctx, g.services[v.service].PID()); err != nil {
+		if service, err = settled(ctx, g.services[v.service].PID(), still); err != nil {
 			return 0, 0, err
 		}
 	}
-	envoy, err = settled(ctx, front.PID())
+	envoy, err = settled(ctx, front.PID(), still)
 	return service, envoy, err
 }
 
-// settled returns the resident memory of a process once it has not changed for half a second, or after five seconds.
-func settled(ctx context.Context, pid int) (int, error) {
+// settled returns the resident memory of a process once it has not changed for so long, or after ten times as long.
+func settled(ctx context.Context, pid int, still time.Duration) (int, error) {
 	last := -1
 	for look, same := 0, 0; look < 50 && same < 5; look++ {
 		now, err := residentBytes(pid)
@@ -186,7 +186,7 @@ func settled(ctx context.Context, pid int) (int, error) {
 			same = 0
 		}
 		last = now
-		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+		if err := sleep(ctx, still/5); err != nil {
 			return 0, err
 		}
 	}
