@@ -41,6 +41,7 @@ func messageJSON(m proto.Message, how absent) ([]byte, error) {
 		return nil, err
 	}
 	var b bytes.Buffer
+	b.Grow(len(data) + 1)
 	if err := json.Compact(&b, data); err != nil {
 		return nil, err
 	}

@@ -158,13 +158,14 @@ func (c *learning) tell(cmd *cobra.Command, l *learn.Learner, interrupted bool) 
 	out := cmd.OutOrStdout()
 	if c.policies != "" {
 		breakage, findings := l.Report()
+		loses = len(breakage.GetLose()) > 0 // asked now, so that a large report goes while its JSON is put together
 		err = c.findings(cmd.ErrOrStderr(), findings)
 		if err == nil && c.format == "json" {
 			err = writeMessage(out, breakage, null) // rule is null where no file says what decides
 		} else if err == nil {
 			err = learn.WriteBreakage(out, breakage, interrupted)
 		}
-		return len(breakage.GetLose()) > 0, err
+		return loses, err
 	}
 	learned := l.Learn(interrupted)
 	if c.tests != "" {

@@ -27,8 +27,8 @@ const (
 	maxAnswerText  = 48 << 20  // bytes of these: a policy file may have 64 MiB
 	maxSegments    = 100_000   // first path segments in all places, for missing-vary
 	maxPaths       = 500_000   // origins with paths, for grants-differ
-	maxEntries     = 100_000   // entries of a report
-	maxEntryText   = 48 << 20  // bytes that these keep of a log
+	maxEntries     = 50_000    // entries of a report
+	maxEntryText   = 24 << 20  // bytes that these keep of a log
 	maxRequestText = 4 << 10   // bytes of a request that shows one, so that a change can be told
 	maxChanges     = 10_000    // of these, the most counted, with a change
 )

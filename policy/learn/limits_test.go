@@ -73,10 +73,20 @@ func TestLimits(t *testing.T) {
 			}
 			return granted("api", "/", fmt.Sprintf("https://o%d.test", i))
 		}, "origins", beyond - 0, `- https://o\d+\.test`, learn.MaxPlaceOrigins - 1},
+		// Of those that fill these two tables, most are not written, so that the files are small.
 		{"origins in all", "", learn.MaxOrigins + beyond, func(i int) string {
-			return granted(fmt.Sprintf("p%d", i%50), "/", fmt.Sprintf("https://o%d.example.com", i/50))
-		}, "origins", beyond, `- https://o\d+\.example`, learn.MaxOrigins},
-		{"places", "", learn.MaxPlaces + beyond, func(i int) string { return granted(fmt.Sprintf("p%d", i), "/", "https://a.test") }, "places", beyond, `- name: p`, learn.MaxPlaces},
+			place, origin := fmt.Sprintf("p%d", i%50), fmt.Sprintf("https://o%d.example.com", i/50)
+			if i < learn.MaxOrigins && i/50%20 > 0 {
+				return fmt.Sprintf(`{"virtual_host":%q,"method":"GET","path":"/","origin":%q,"status":200,"vary":"Origin"}`+"\n", place, origin)
+			}
+			return granted(place, "/", origin)
+		}, "origins", beyond, `- https://o\d+\.example`, learn.MaxOrigins / 20},
+		{"places", "", learn.MaxPlaces + beyond, func(i int) string {
+			if i < learn.MaxPlaces && i%10 > 0 {
+				return fmt.Sprintf(`{"virtual_host":"p%d","method":"GET","path":"/","origin":null,"status":200}`+"\n", i)
+			}
+			return granted(fmt.Sprintf("p%d", i), "/", "https://a.test")
+		}, "places", beyond, `- name: p`, learn.MaxPlaces / 10},
 		{"names that are granted", "", learn.MaxNames + beyond, func(i int) string {
 			h := fmt.Sprintf("x-%d", i)
 			return preflight("GET", h, "GET", h)

@@ -298,7 +298,7 @@ func sizeOf(q *policy.Request) int {
 	return n
 }
 
-// Report returns who would lose and who would gain what, and what was found beside that.
+// Report returns who would lose and who would gain what, and what was found beside that. It is asked for once, in the end.
 func (l *Learner) Report() (*corsprocv1.Breakage, []*corsprocv1.Finding) {
 	l.rest()
 	if l.hasHeaders() {
@@ -306,6 +306,8 @@ func (l *Learner) Report() (*corsprocv1.Breakage, []*corsprocv1.Finding) {
 			l.unitsOf(p) // finds what there is to say of it
 		}
 	}
+	judgements := slices.Collect(maps.Values(l.judgements))
+	l.places, l.order = nil, nil // a report may be large, and says nothing of them
 	lose, gain := l.report.lose, l.report.gain
 	if !l.hasHeaders() {
 		lose, gain = l.report.assumed, nil
@@ -315,7 +317,8 @@ func (l *Learner) Report() (*corsprocv1.Breakage, []*corsprocv1.Finding) {
 		Lines: number(l.Lines()), NotJson: number(l.notJSON), CrossOrigin: number(l.crossOrigin),
 		Lose: uint32(len(b.Lose)), Gain: uint32(len(b.Gain)),
 	}
-	return b, l.messages(l.all(slices.Collect(maps.Values(l.judgements))))
+	*l.report = report{}
+	return b, l.messages(l.all(judgements))
 }
 
 // entries returns the entries of a table, the most counted first.
