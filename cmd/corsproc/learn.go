@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/learn"
 	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
@@ -173,7 +174,7 @@ func (c *learning) tell(cmd *cobra.Command, l *learn.Learner, interrupted bool) 
 	return false, err
 }
 
-func (c *learning) findings(w io.Writer, findings []*corsprocv1.Finding) error {
+func (c *learning) findings(w io.Writer, findings []finding.Diagnostic) error {
 	if c.format == "json" {
 		return policyfile.WriteJSON(w, findings)
 	}
