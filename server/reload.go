@@ -12,7 +12,6 @@ import (
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 	"github.com/corsproc/corsproc/server/admin"
 )
 
@@ -135,13 +134,13 @@ func (p *policies) report(a policydir.Attempt) {
 		p.log.Error(bad, "error", a.Err)
 		return
 	}
-	var faults []*corsprocv1.Finding
+	var faults []finding.Diagnostic
 	warnings := 0
 	for _, f := range a.Result.Findings {
-		switch f.GetSeverity() {
-		case finding.Error.String():
+		switch f.Severity {
+		case finding.Error:
 			faults = append(faults, f)
-		case finding.Warning.String():
+		case finding.Warning:
 			warnings++
 		}
 	}
@@ -155,8 +154,8 @@ func (p *policies) report(a policydir.Attempt) {
 			p.log.Error("further policy errors are not logged", "count", len(faults)-i)
 			return
 		}
-		p.log.Error("policy error", "place", position(f.GetFile(), f.GetLine(), f.GetColumn()),
-			"code", f.GetCode(), "field", f.GetField(), "message", f.GetMessage(), "fix", f.GetFix())
+		p.log.Error("policy error", "place", position(f.File, f.Line, f.Column),
+			"code", string(f.Code), "field", f.Field, "message", f.Message, "fix", f.Fix)
 	}
 }
 

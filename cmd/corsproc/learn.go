@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/learn"
 	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
@@ -180,7 +181,7 @@ func (c *learning) tell(cmd *cobra.Command, l *learn.Learner, interrupted bool) 
 	return false, err
 }
 
-func (c *learning) findings(w io.Writer, findings []*corsprocv1.Finding) error {
+func (c *learning) findings(w io.Writer, findings []finding.Diagnostic) error {
 	if c.format == "json" {
 		return policyfile.WriteJSON(w, findings)
 	}

@@ -78,7 +78,7 @@ func writeResults(w io.Writer, r *policytest.Report, format string, verbose bool
 	case format == "json":
 		return writeMessage(w, r.Results, leftOut)
 	case format == "junit":
-		return policytest.WriteJUnit(w, r.Results)
+		return policytest.WriteJUnit(w, r)
 	case r.Results.GetPassed()+r.Results.GetFailed() == 0:
 		return nil // there is nothing to sum up
 	}

@@ -182,7 +182,7 @@ func (b *builder) loads(data []byte, written *corsprocv1.PolicySet) error {
 	set := &corsprocv1.PolicySet{}
 	read := policyfile.ParseMessage(policyfile.File{Name: "policies.yaml", Data: data}, set, nil)
 	for _, found := range policyfile.Errors(read.Findings()) {
-		faults = append(faults, fmt.Errorf("%s: %s", found.GetField(), printable.Cut(found.GetMessage())))
+		faults = append(faults, fmt.Errorf("%s: %s", found.Field, printable.Cut(found.Message)))
 	}
 	for name, p := range set.GetPolicies() {
 		if b.compiled && proto.Equal(p, written.GetPolicies()[name]) {

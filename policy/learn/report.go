@@ -11,6 +11,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/browser"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -299,7 +300,7 @@ func sizeOf(q *policy.Request) int {
 }
 
 // Report returns who would lose and who would gain what, and what was found beside that. It is asked for once, in the end.
-func (l *Learner) Report() (*corsprocv1.Breakage, []*corsprocv1.Finding) {
+func (l *Learner) Report() (*corsprocv1.Breakage, []finding.Diagnostic) {
 	l.rest()
 	if l.hasHeaders() {
 		for _, p := range l.order {

@@ -142,7 +142,7 @@ func TestDirectoryLimits(t *testing.T) {
 			t.Errorf("%s: %d files of %d bytes are read", c.what, len(content.Files), total)
 		}
 		r := content.Compile()
-		if got := text(t, r); r.Set != nil || len(r.Findings) != 1 || r.Findings[0].GetCode() != policyfile.CodeDirectoryTooLarge || got != filepath.Join(dir, c.want) {
+		if got := text(t, r); r.Set != nil || len(r.Findings) != 1 || r.Findings[0].Code != policyfile.CodeDirectoryTooLarge || got != filepath.Join(dir, c.want) {
 			t.Errorf("%s: %s", c.what, got)
 		}
 		if again, err := policydir.Read(dir, nil); err != nil || again.Hash != content.Hash {

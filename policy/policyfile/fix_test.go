@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
@@ -48,8 +49,8 @@ func TestFix(t *testing.T) {
 				}
 				var left []string
 				for _, f := range files(name, after).Compile().Findings {
-					if f.Severity == "error" {
-						left = append(left, f.Code)
+					if f.Severity == finding.Error {
+						left = append(left, string(f.Code))
 					}
 				}
 				if strings.Join(left, " ") != strings.Join(c.Left, " ") {
@@ -97,7 +98,7 @@ func TestFixBadFiles(t *testing.T) {
 		total += n
 		after := files(name, string(fixed[0].Data)).Compile().Findings
 		for _, f := range after {
-			if e := policyfile.Explain(f.Code); e.SafeFix && f.Fix != "" && f.Severity == "error" && !strings.Contains(f.Message, "null") {
+			if e := policyfile.Explain(f.Code); e.SafeFix && f.Fix != "" && f.Severity == finding.Error && !strings.Contains(f.Message, "null") {
 				t.Errorf("%s: not corrected: %v", name, f)
 			}
 		}

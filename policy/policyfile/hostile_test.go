@@ -8,7 +8,6 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // TestManyFaults: of a file with very many faults the first are told, in time and memory that do not grow with it.
@@ -25,7 +24,7 @@ func TestManyFaults(t *testing.T) {
 			}
 			told := false
 			for _, f := range r.Findings {
-				told = told || f.Code == string(finding.CodeTooManyFindings)
+				told = told || f.Code == finding.CodeTooManyFindings
 			}
 			if !told {
 				t.Error("nothing says that there are more")
@@ -38,7 +37,7 @@ func TestManyFaults(t *testing.T) {
 func TestOnlyLines(t *testing.T) {
 	c := content("a.yaml", strings.Repeat("\n", 8<<20))
 	findings := c.Compile().Findings
-	findings = append(findings, &corsprocv1.Finding{Severity: "hint", File: "a.yaml", Line: 8 << 20, Column: 1, Message: "the end"})
+	findings = append(findings, finding.Diagnostic{Severity: finding.Hint, Position: finding.Position{File: "a.yaml", Line: 8 << 20, Column: 1}, Message: "the end"})
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	if err := policyfile.WriteAnnotated(io.Discard, findings, c.Files, false); err != nil {
@@ -53,7 +52,10 @@ func TestOnlyLines(t *testing.T) {
 // TestTooLargeContent: a file may be as large as the limit, and what has too many entries is told so before it is parsed.
 func TestTooLargeContent(t *testing.T) {
 	blank := strings.Repeat("\n", policyfile.MaxFileBytes+1)
-	for _, c := range []struct{ name, data, code string }{
+	for _, c := range []struct {
+		name, data string
+		code       finding.Code
+	}{
 		{"as large as may be", blank[1:], policyfile.CodeEmptyFile},
 		{"one byte more", blank, policyfile.CodeFileTooLarge},
 		{"too many entries", "[" + strings.Repeat("1,", 5_000_000) + "1]", policyfile.CodeFileTooLarge},
@@ -67,7 +69,7 @@ func TestTooLargeContent(t *testing.T) {
 // TestManyCollections: lists and mappings side by side in one entry are counted as well, and what is too much is not read.
 func TestManyCollections(t *testing.T) {
 	c := content("a.yaml", "policies: {p: {allow_origins: ["+strings.Repeat("[[[[[[[[[]]]]]]]]],", 500_000)+"]}}\n")
-	if f := c.Compile().Findings; len(f) != 1 || f[0].GetCode() != policyfile.CodeFileTooLarge {
+	if f := c.Compile().Findings; len(f) != 1 || f[0].Code != policyfile.CodeFileTooLarge {
 		t.Errorf("%v", f)
 	}
 }
@@ -89,7 +91,7 @@ func TestJSONSurrogates(t *testing.T) {
 func TestDuplicateKeysHide(t *testing.T) {
 	r := content("a.yaml", "policies: {a: {}}\npolicies: {b: {}}\ndefault: {policies: [b]}\n").Compile()
 	for _, f := range r.Findings {
-		if f.Code == string(finding.CodeUnknownPolicy) {
+		if f.Code == finding.CodeUnknownPolicy {
 			t.Error(text(t, r))
 		}
 	}

@@ -1,16 +1,16 @@
 package policyfile
 
-import corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+import "github.com/corsproc/corsproc/policy/finding"
 
 // withhold takes out of a finding of a file that lies outside all that is text of the file: it may be one that whoever
 // put the link there may not read. What is left is where it is, and what its code means.
-func withhold(f *corsprocv1.Finding) {
+func withhold(f *finding.Diagnostic) {
 	f.Field, f.Fix = "", ""
 	if f.Related != nil {
 		f.Related.Field = ""
 	}
 	f.Message = outsideMessage
-	if e := Explain(f.GetCode()); e != nil {
+	if e := Explain(f.Code); e != nil {
 		f.Message = e.Explanation + " " + outsideMessage
 	}
 }

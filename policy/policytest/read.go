@@ -20,8 +20,8 @@ type testFile struct {
 	file     policyfile.File
 	says     corsprocv1.PolicyTests // what was most likely meant, where there are findings
 	message  *policyfile.Message
-	fetches  []browser.Fetch       // of the tests, by their index; empty where there are findings
-	findings []*corsprocv1.Finding // what keeps the tests from being run
+	fetches  []browser.Fetch      // of the tests, by their index; empty where there are findings
+	findings []finding.Diagnostic // what keeps the tests from being run
 }
 
 // limits keep a file from being read that is far larger than one of MaxTests: a test has at most three lists and mappings,
@@ -36,8 +36,8 @@ func read(f policyfile.File) *testFile {
 	t := &testFile{file: f}
 	t.message = policyfile.ParseMessage(f, &t.says, &limits)
 	if t.message.Whole() && t.isEmpty() && holdsPolicies(f) {
-		t.findings = []*corsprocv1.Finding{{
-			Severity: finding.Error.String(), Code: CodePolicyFile, File: validText(f.Name), Line: 1, Column: 1,
+		t.findings = []finding.Diagnostic{{
+			Severity: finding.Error, Code: CodePolicyFile, Position: finding.Position{File: validText(f.Name), Line: 1, Column: 1},
 			Message: "this is a policy file, not a policy test file: corsproc check reads it, and a test file names it in policies",
 		}}
 		return t

@@ -181,7 +181,7 @@ func TestReloads(t *testing.T) {
 	for _, a := range l.messages() {
 		line := fmt.Sprintf("%d %v %q", a.GetTime().GetSeconds(), a.GetSuccessful(), a.GetHash())
 		for _, f := range a.GetFindings() {
-			line += " " + f.GetCode()
+			line += " " + f.Code
 		}
 		got = append(got, line)
 	}
@@ -195,7 +195,7 @@ func TestReloads(t *testing.T) {
 		if i%4 == 3 {
 			severity = finding.Error
 		}
-		many.Findings = append(many.Findings, &corsprocv1.Finding{Severity: severity.String(), Line: int32(i)})
+		many.Findings = append(many.Findings, finding.Diagnostic{Severity: severity, Position: finding.Position{Line: int32(i)}})
 	}
 	for i := range 2 * maxReloads {
 		l.Attempted(policydir.Attempt{Time: start.Add(time.Duration(i) * time.Minute), Result: many})

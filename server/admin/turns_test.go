@@ -15,6 +15,7 @@ import (
 	"weak"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
@@ -206,7 +207,7 @@ func TestSetsAreLetGo(t *testing.T) {
 func TestReloadAnswersInPieces(t *testing.T) {
 	bad := &policyfile.Result{}
 	for range 20_000 {
-		bad.Findings = append(bad.Findings, &corsprocv1.Finding{Severity: "error", File: "p.yaml", Message: strings.Repeat("x", 100)})
+		bad.Findings = append(bad.Findings, finding.Diagnostic{Severity: finding.Error, Position: finding.Position{File: "p.yaml"}, Message: strings.Repeat("x", 100)})
 	}
 	h := Handler(newSource(t, policydir.Attempt{Result: bad}))
 	for _, accept := range []string{"", "application/json"} {
