@@ -150,7 +150,7 @@ func MergeVary(dst []byte, lines []string) (merged []byte, changed bool) {
 	list := fetch.Elements{Lines: lines}
 	for name, ok := list.Next(); ok; name, ok = list.Next() {
 		switch own := dst[start:]; {
-		case name == "*" || strings.EqualFold(name, varyOrigin):
+		case name == "*" || fetch.EqualFoldASCII(name, "origin"):
 			return dst, false
 		case name != "" && !(len(own) < maxDeduplicated && hasElement(own, name)):
 			dst = append(append(dst, name...), ", "...)
@@ -163,16 +163,29 @@ func MergeVary(dst []byte, lines []string) (merged []byte, changed bool) {
 	return append(dst, varyOrigin...), true
 }
 
-// hasElement reports whether a list that [MergeVary] has begun has a name, ignoring case.
+// hasElement reports whether a list that [MergeVary] has begun has a name.
 func hasElement(list []byte, name string) bool {
 	for len(list) > 0 {
 		element, rest, _ := bytes.Cut(list, []byte(", "))
-		if len(element) == len(name) && strings.EqualFold(string(element), name) {
+		if sameName(element, name) {
 			return true
 		}
 		list = rest
 	}
 	return false
+}
+
+// sameName reports whether two names of header fields are the same: they are tokens, so A-Z alone are folded.
+func sameName(a []byte, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if x, y := a[i], b[i]; x != y && (x|0x20 != y|0x20 || x|0x20 < 'a' || 'z' < x|0x20) {
+			return false
+		}
+	}
+	return true
 }
 
 // appendGrant appends what answers to preflights and to other requests have in common.
