@@ -79,6 +79,7 @@ type setup struct {
 	upstream     uint16                       // a port where a platform's application is; 0: the tests' own upstream
 	noUpstream   bool                         // of a platform: nobody listens where the application should be
 	noService    bool                         // corsproc does not run: its port is one on which nobody listens
+	settings     map[string]any               // of a module, beside the policies
 	replicas     int                          // how many corsproc run; default: 1
 	args         []string                     // more settings of theirs
 	gap          func(c *casetable.Case) bool // cases about which Envoy, being old, asks nobody; nil: none
@@ -108,12 +109,16 @@ func start(t *testing.T, s setup) *gateway {
 		need(t, err)
 		s.envoy = found
 	}
+	if s.module() {
+		findModule(t)
+		s.noService = true
+	}
 	g := &gateway{t: t, upstream: newUpstream(t), log: &syncBuffer{}}
 	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, fmt.Errorf("no answer within %s", patience))
 	defer cancel()
 
 	endpoints := []bootstrap.Address{{IP: "127.0.0.1", Port: closedPort(t)}}
-	if !s.noService {
+	if !s.noService || s.module() {
 		g.policyFile = s.policyDir
 		if s.policyDir == "" {
 			g.policyFile = filepath.Join(t.TempDir(), "policies.yaml")
@@ -121,6 +126,8 @@ func start(t *testing.T, s setup) *gateway {
 				t.Fatal(err)
 			}
 		}
+	}
+	if !s.noService {
 		g.args, endpoints = s.args, nil
 		for range max(s.replicas, 1) {
 			replica := g.startService(ctx, "127.0.0.1:0")
@@ -138,6 +145,9 @@ func start(t *testing.T, s setup) *gateway {
 		logLevel = "error" // what control planes write is not always the newest
 	} else {
 		c = s.configure(t, endpoints, addressOf(t, g.upstream.address))
+	}
+	if s.module() {
+		s.loadPolicies(t, c, g.policyFile)
 	}
 	if s.edit != nil {
 		s.edit(c)
@@ -184,12 +194,16 @@ func (s *setup) configure(t *testing.T, service []bootstrap.Address, upstream bo
 		hosts = oneVirtualHost
 	}
 	if err := errors.Join(
-		c.SetEndpoint(bootstrap.ClusterName, service...),
 		c.SetEndpoint("echo", upstream),
 		c.SetVirtualHosts(hosts),
 		c.AddFilters(s.before, s.after),
 	); err != nil {
 		t.Fatal(err)
+	}
+	if !s.module() {
+		if err := c.SetEndpoint(bootstrap.ClusterName, service...); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return c
 }
