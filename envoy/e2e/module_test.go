@@ -3,9 +3,8 @@
 package e2e
 
 import (
-	"fmt"
+	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -18,34 +17,30 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
+	"github.com/corsproc/corsproc/envoy/internal/launch"
 	"github.com/corsproc/corsproc/policy/casetable"
 )
 
 // module reports whether corsproc is to run inside Envoy.
 func (s *setup) module() bool { return strings.HasSuffix(s.config, moduleRecipe) }
 
-// findModule builds libcorsproc.so, once, and lets Envoy find it. Without a C compiler the test is skipped.
-func findModule(t *testing.T) {
+// findModule builds libcorsproc.so, once, lets Envoy find it, and returns its path. Without a C compiler the test is skipped.
+func findModule(t *testing.T) string {
 	t.Helper()
-	compiler, err := exec.Command("go", "env", "CC").Output()
-	if err == nil {
-		_, err = exec.LookPath(strings.TrimSpace(string(compiler)))
+	path, err := buildModule()
+	if errors.Is(err, launch.ErrNoCompiler) {
+		need(t, err)
 	}
-	need(t, err)
-	if err := buildModule(); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
+	return path
 }
 
-var buildModule = sync.OnceValue(func() error {
-	dir := filepath.Dir(binary)
-	build := exec.Command("go", "build", "-trimpath", "-buildmode=c-shared", "-o", filepath.Join(dir, "libcorsproc.so"), // what make module has compiled
-		"github.com/corsproc/corsproc/envoy/module")
-	build.Env = append(os.Environ(), "CGO_ENABLED=1")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("building the module: %w\n%s", err, out)
-	}
-	return os.Setenv("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", dir)
+var buildModule = sync.OnceValues(func() (string, error) {
+	dir := filepath.Dir(binary) // which TestMain removes
+	path, err := launch.BuildModule(dir)
+	return path, errors.Join(err, os.Setenv("ENVOY_DYNAMIC_MODULES_SEARCH_PATH", dir))
 })
 
 // loadPolicies has the module read a policy file, with more settings of the test's. What the virtual hosts' metadata names is
