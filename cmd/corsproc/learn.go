@@ -16,7 +16,6 @@ import (
 	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	"github.com/corsproc/corsproc/policy/printable"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // learnMemory is from how much memory on the garbage collector works harder. What learn keeps is bounded below it.

@@ -80,6 +80,7 @@ type setup struct {
 	noUpstream   bool                         // of a platform: nobody listens where the application should be
 	noService    bool                         // corsproc does not run: its port is one on which nobody listens
 	settings     map[string]any               // of a module, beside the policies
+	launch       []string                     // Envoy's arguments, beside its log's level; nil: one worker, no hot restart
 	replicas     int                          // how many corsproc run; default: 1
 	args         []string                     // more settings of theirs
 	gap          func(c *casetable.Case) bool // cases about which Envoy, being old, asks nobody; nil: none
@@ -157,7 +158,10 @@ func start(t *testing.T, s setup) *gateway {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.Remove(path) })
-	if g.envoy, err = launch.StartEnvoy(ctx, s.envoy, path, logLevel, g.log); err != nil {
+	if s.launch == nil {
+		s.launch = []string{"--concurrency", "1", "--disable-hot-restart"}
+	}
+	if g.envoy, err = launch.StartEnvoyWith(ctx, s.envoy, path, g.log, append(s.launch, "--log-level", logLevel)...); err != nil {
 		t.Fatalf("%v\n%s", err, g.log)
 	}
 	t.Cleanup(g.stopEnvoy)
@@ -267,12 +271,6 @@ func (g *gateway) do(method, host, path string, lines ...string) answer {
 }
 
 func send(address, method, host, path string, lines ...string) (answer, error) {
-	conn, err := net.DialTimeout("tcp", address, patience)
-	if err != nil {
-		return answer{}, err
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patience)) // on a connection that was just opened
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, path, host)
 	for _, line := range lines {
@@ -282,7 +280,18 @@ func send(address, method, host, path string, lines ...string) (answer, error) {
 		b.WriteString("Content-Length: 0\r\n")
 	}
 	b.WriteString("\r\n")
-	if _, err := conn.Write(b.Bytes()); err != nil {
+	return exchange(address, method, b.Bytes())
+}
+
+// exchange sends the bytes of a request on a connection of its own, and returns the answer.
+func exchange(address, method string, request []byte) (answer, error) {
+	conn, err := net.DialTimeout("tcp", address, patience)
+	if err != nil {
+		return answer{}, err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience)) // on a connection that was just opened
+	if _, err := conn.Write(request); err != nil {
 		return answer{}, err
 	}
 	response, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
@@ -292,10 +301,7 @@ func send(address, method, host, path string, lines ...string) (answer, error) {
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	a := answer{status: response.StatusCode, header: response.Header, joined: map[string]string{}, body: string(body)}
-	for name, values := range response.Header {
-		a.joined[strings.ToLower(name)] = strings.Join(values, ", ")
-	}
-	return a, err
+	return a.join(), err
 }
 
 // upstream is a server whose answers tests dictate.
@@ -304,6 +310,7 @@ type upstream struct {
 	requests atomic.Int64 // how many reached it
 	lines    sync.Map     // the value of X-Case -> []string, header lines of the answer
 	work     func()       // what a request takes; nil: nothing. Set before the first request
+	handler  http.Handler // what is answered beside those lines; nil: one word. Set before the first request
 }
 
 func newUpstream(t *testing.T) *upstream {
@@ -329,6 +336,10 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if u.work != nil {
 		u.work()
+	}
+	if u.handler != nil {
+		u.handler.ServeHTTP(w, r)
+		return
 	}
 	fmt.Fprintln(w, "upstream")
 }

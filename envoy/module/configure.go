@@ -112,6 +112,9 @@ func corsprocConfigure(c *C.struct_config, config *C.char, length C.size_t, vali
 	defer func() {
 		if r := recover(); r != nil {
 			panicked(r)
+			if c.source != nil {
+				leave(c)
+			}
 			ok = 0
 		}
 	}()
@@ -122,11 +125,9 @@ func corsprocConfigure(c *C.struct_config, config *C.char, length C.size_t, vali
 		}
 		return 0
 	}
-	src := join(s, c, bool(validate))
-	if src == nil {
+	if !join(s, c, bool(validate)) {
 		return 0
 	}
-	c.source, c.id = src.shared, C.uint32_t(src.id)
 	return 1
 }
 

@@ -141,7 +141,7 @@ static bool is_grpc(const envoy_pair* h) {
   static const char grpc[] = "application/grpc";
   size_t length = sizeof grpc - 1;
   return IS(h, "content-type") && h->value_length >= length && memcmp(h->value, grpc, length) == 0 &&
-         (h->value_length == length || h->value[length] == '+' || h->value[length] == ';');
+         (h->value_length == length || h->value[length] == '+');
 }
 
 bool corsproc_gather(void* envoy, uint64_t set, bool answered, struct gathered* g) {

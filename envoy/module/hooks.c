@@ -119,17 +119,19 @@ static bool decide(void* envoy, struct stream* s, bool answered, struct gathered
 }
 
 // respond answers the request. Only these two callbacks do: http_send_response lets Envoy add the headers of its routes,
-// which cannot be taken away again.
+// which cannot be taken away again. Each of them may destroy the stream before it returns.
 static void respond(void* envoy, struct stream* s, const struct gathered* g) {
   struct answer* a = s->answer;
   s->state = ANSWERED_BY_US;
-  if (!g->grpc) {
+  a->users++;
+  if (g->grpc) {
+    corsproc_respond_grpc(envoy, a);
+  } else {
     bool whole = a->body.length == 0 || g->head;
     envoy_dynamic_module_callback_http_send_response_headers(envoy, a->headers, a->n_headers, whole);
     if (!whole) envoy_dynamic_module_callback_http_send_response_data(envoy, a->body, true);
-    return;
   }
-  corsproc_respond_grpc(envoy, a);
+  corsproc_drop(a);
 }
 
 int envoy_dynamic_module_on_http_filter_request_headers(void* envoy, const void* stream, bool end) {

@@ -18,11 +18,11 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/corsproc/corsproc/internal/aside"
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 	"github.com/corsproc/corsproc/server/logs"
 )
 
@@ -36,12 +36,16 @@ type source struct {
 	log      *slog.Logger
 	refusals *logs.Refusals
 
-	// Below the registry's lock:
-	load     func() policydir.Attempt
+	// One load at a time, which takes seconds for a very large set.
+	loading sync.Mutex
+	loader  *policydir.Loader
+
+	// Below the registry's lock, which nobody holds for long: workers may have to wait for it.
 	users    []*C.struct_config
 	interval time.Duration
-	stop     context.CancelFunc // of everything; nil: nothing runs
-	unwatch  context.CancelFunc
+	ctx      context.Context // ends with the last user
+	end      context.CancelFunc
+	unwatch  context.CancelFunc // nil: nothing is watched
 }
 
 // inForce is a set in force.
@@ -64,55 +68,56 @@ var sources = registry{byPath: map[string]*source{}}
 // at returns the source of a number, on any thread.
 func (r *registry) at(id uint32) *source { return (*r.byID.Load())[id] }
 
-// join enters a configuration as a user of the policies it names. It returns nil where they do not load, and has said why.
-// Where validate is set, nothing is watched.
-func join(s settings, c *C.struct_config, validate bool) *source {
-	sources.mu.Lock()
-	defer sources.mu.Unlock()
-	src := sources.byPath[s.policies]
-	if src == nil {
-		src = &source{path: s.policies, load: policydir.NewLoader(s.policies, nil).Load}
-		src.log = newLogger(&src.level)
-		src.refusals = logs.NewRefusals(src.log, src.locate)
-	}
+// join enters a configuration as a user of the policies it names, whose source it then knows. It reports false where they do
+// not load, and has said why. Where validate is set, nothing is watched.
+func join(s settings, c *C.struct_config, validate bool) bool {
+	src := sources.enter(s.policies, c)
 	before := src.level.Level()
 	src.level.Set(s.logLevel)
 	// Whoever is new is told what the files hold now, also where others go on with the last good set.
 	a := src.load()
 	if !a.Good() {
-		src.level.Set(before)
 		report(src.log, "the configuration is rejected: the policies do not load", &a)
-		src.take(a)
-		return nil
+		src.level.Set(before)
+		leave(c)
+		return false
 	}
-	if src.users == nil {
-		sources.add(src)
-	}
-	src.take(a)
-	src.users = append(src.users, c)
 	if !validate {
-		src.run(s.reloadInterval)
+		src.watch(s.reloadInterval)
 	}
+	return true
+}
+
+// enter enters a user of a path.
+func (r *registry) enter(path string, c *C.struct_config) *source {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	src := r.byPath[path]
+	if src == nil {
+		src = r.add(path)
+	}
+	src.users = append(src.users, c)
+	c.source, c.id = src.shared, C.uint32_t(src.id)
 	return src
 }
 
-// leave ends what corsprocConfigure began.
+// leave ends what [join] began.
 func leave(c *C.struct_config) {
 	sources.mu.Lock()
 	defer sources.mu.Unlock()
 	src := sources.at(uint32(c.id))
 	src.users = slices.DeleteFunc(src.users, func(u *C.struct_config) bool { return u == c })
-	if len(src.users) > 0 {
-		return
+	if len(src.users) == 0 {
+		sources.remove(src)
 	}
-	if src.stop != nil {
-		src.stop()
-	}
-	sources.remove(src)
 }
 
-// add gives a source a number and the memory that C sees.
-func (r *registry) add(src *source) {
+// add makes a source, with a number and the memory that C sees.
+func (r *registry) add(path string) *source {
+	src := &source{path: path, loader: policydir.NewLoader(path, aside.Do)}
+	src.ctx, src.end = context.WithCancel(context.Background())
+	src.log = newLogger(&src.level)
+	src.refusals = logs.NewRefusals(src.log, src.locate)
 	src.shared = (*C.struct_source)(C.calloc(1, C.sizeof_struct_source))
 	var all []*source
 	if old := r.byID.Load(); old != nil {
@@ -124,11 +129,13 @@ func (r *registry) add(src *source) {
 	}
 	all[i], src.id = src, uint32(i)
 	r.byID.Store(&all)
-	r.byPath[src.path] = src
+	r.byPath[path] = src
+	return src
 }
 
 // remove forgets a source that nobody uses.
 func (r *registry) remove(src *source) {
+	src.end()
 	all := slices.Clone(*r.byID.Load())
 	all[src.id] = nil
 	r.byID.Store(&all)
@@ -138,22 +145,21 @@ func (r *registry) remove(src *source) {
 	C.corsproc_new_epoch()
 }
 
-// run begins to watch, or goes on with another interval.
-func (s *source) run(interval time.Duration) {
-	if s.stop == nil {
-		var ctx context.Context
-		ctx, s.stop = context.WithCancel(context.Background())
-		go s.refusals.Run(ctx)
-	} else if s.interval == interval {
+// watch begins to watch, or goes on with another interval.
+func (s *source) watch(interval time.Duration) {
+	sources.mu.Lock()
+	defer sources.mu.Unlock()
+	switch {
+	case s.unwatch == nil:
+		go s.refusals.Run(s.ctx)
+	case s.interval == interval:
 		return
-	} else {
+	default:
 		s.unwatch()
 	}
+	var ctx context.Context
+	ctx, s.unwatch = context.WithCancel(s.ctx)
 	s.interval = interval
-	ctx, cancel := context.WithCancel(context.Background())
-	s.unwatch = cancel
-	stop := s.stop
-	s.stop = func() { stop(); cancel() }
 	go func() {
 		if err := policydir.Watch(ctx, s.path, interval, func() { s.reload(ctx) }); err != nil {
 			s.log.Error("the policies are not watched", "error", err)
@@ -161,53 +167,65 @@ func (s *source) run(interval time.Duration) {
 	}()
 }
 
-// reload looks at the files again, unless the watch is over.
+// reload looks at the files again, unless that watch is over.
 func (s *source) reload(ctx context.Context) {
 	defer func() {
 		if r := recover(); r != nil {
 			panicked(r)
 		}
 	}()
-	sources.mu.Lock()
-	defer sources.mu.Unlock()
 	if ctx.Err() != nil {
 		return
 	}
-	a := s.load()
-	s.take(a)
-	if !a.Unchanged && !a.Good() {
+	if a := s.load(); !a.Unchanged && !a.Good() {
 		report(s.log, "policies not loaded; the last good set stays in force", &a)
 	}
 }
 
-// take puts the set of an attempt in force if it is a good one, and has Envoy's main thread count the attempt. Unchanged
-// files are no news.
-func (s *source) take(a policydir.Attempt) {
-	if a.Unchanged || s.shared == nil {
-		return
+// load looks at the files, and takes what it finds.
+func (s *source) load() policydir.Attempt {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	a := s.loader.Load()
+	if !a.Unchanged && s.take(a) && a.Good() {
+		s.log.Info("policies loaded", "path", s.path, "hash", a.Result.Hash, "warnings", count(a.Result, finding.Warning))
+	}
+	return a
+}
+
+// take puts the set of an attempt in force if it is a good one, and has Envoy's main thread count the attempt. It reports
+// false where nobody uses the source any more.
+func (s *source) take(a policydir.Attempt) bool {
+	sources.mu.Lock()
+	defer sources.mu.Unlock()
+	if s.shared == nil {
+		return false
 	}
 	if a.Good() {
 		sources.sets++
 		s.current.Store(&inForce{s, a.Result, sources.sets})
-		store64(&s.shared.set, sources.sets)
-		store64(&s.shared.hash, hash48(a.Result.Hash))
-		store32(&s.shared.good, 1)
-		add32(&s.shared.successes, 1)
+		atomic.StoreUint64((*uint64)(&s.shared.set), sources.sets)
+		atomic.StoreUint64((*uint64)(&s.shared.hash), hash48(a.Result.Hash))
+		atomic.StoreUint32((*uint32)(&s.shared.good), 1)
+		atomic.AddUint32((*uint32)(&s.shared.successes), 1)
 		C.corsproc_new_epoch()
-		warnings := 0
-		for _, f := range a.Result.Findings {
-			if f.GetSeverity() == finding.Warning.String() {
-				warnings++
-			}
-		}
-		s.log.Info("policies loaded", "path", s.path, "hash", a.Result.Hash, "warnings", warnings)
 	} else {
-		store32(&s.shared.good, 0)
-		add32(&s.shared.failures, 1)
+		atomic.StoreUint32((*uint32)(&s.shared.good), 0)
+		atomic.AddUint32((*uint32)(&s.shared.failures), 1)
 	}
 	for _, u := range s.users {
 		C.envoy_dynamic_module_callback_http_filter_config_scheduler_commit(u.scheduler, 0)
 	}
+	return true
+}
+
+func count(r *policyfile.Result, severity finding.Severity) (n int) {
+	for _, f := range r.Findings {
+		if f.Severity == severity {
+			n++
+		}
+	}
+	return n
 }
 
 // hash48 returns the first 48 bits of a hash in hexadecimal: as many as a gauge can hold that is read as a double.
@@ -218,10 +236,6 @@ func hash48(hash string) uint64 {
 	}
 	return binary.BigEndian.Uint64(b) >> 16
 }
-
-func store64(to *C.uint64_t, v uint64) { atomic.StoreUint64((*uint64)(unsafe.Pointer(to)), v) }
-func store32(to *C.uint32_t, v uint32) { atomic.StoreUint32((*uint32)(unsafe.Pointer(to)), v) }
-func add32(to *C.uint32_t, v uint32)   { atomic.AddUint32((*uint32)(unsafe.Pointer(to)), v) }
 
 // locate returns where a rule of a set stands: file:line:column; "" if the set is not in force any more, or no file says it.
 func (s *source) locate(set *policy.Set, rule policy.Rule) string {
@@ -251,21 +265,19 @@ func report(log *slog.Logger, what string, a *policydir.Attempt) {
 			log.Error("further findings are not logged; corsproc check shows them", "count", len(a.Result.Findings)-i)
 			return
 		}
-		log.Log(context.Background(), levels[f.GetSeverity()], "finding", attributes(f)...)
+		log.Log(context.Background(), levels[f.Severity], "finding", attributes(f)...)
 	}
 }
 
-var levels = map[string]slog.Level{
-	finding.Error.String(): slog.LevelError, finding.Warning.String(): slog.LevelWarn, finding.Hint.String(): slog.LevelInfo,
-}
+var levels = [...]slog.Level{finding.Error: slog.LevelError, finding.Warning: slog.LevelWarn, finding.Hint: slog.LevelInfo}
 
-func attributes(f *corsprocv1.Finding) []any {
+func attributes(f finding.Diagnostic) []any {
 	all := []any{
-		"place", fmt.Sprintf("%s:%d:%d", f.GetFile(), f.GetLine(), f.GetColumn()), "severity", f.GetSeverity(),
-		"code", f.GetCode(), "field", f.GetField(), "message", f.GetMessage(),
+		"place", fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Column), "severity", f.Severity.String(),
+		"code", string(f.Code), "field", f.Field, "message", f.Message,
 	}
-	if f.GetFix() != "" {
-		all = append(all, "fix", f.GetFix())
+	if f.Fix != "" {
+		all = append(all, "fix", f.Fix)
 	}
 	return all
 }
