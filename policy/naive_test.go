@@ -22,6 +22,7 @@ import (
 var (
 	naiveWeb    = regexp.MustCompile(`^(https?)://([a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:]+\])(?::([1-9][0-9]{0,4}))?$`)
 	naiveOpaque = regexp.MustCompile(`^([a-z][a-z0-9+.-]*)://([A-Za-z0-9._-]{1,255})(?::([1-9][0-9]{0,4}))?$`)
+	naiveStar   = regexp.MustCompile(`^[a-z0-9-]+$`)
 	naiveNumber = regexp.MustCompile(`^(?:[0-9]+|0x[0-9a-f]*)$`)
 	naiveIPv4   = regexp.MustCompile(`^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])$`)
 )
@@ -95,7 +96,10 @@ func naiveMatches(pattern, origin string) bool {
 		front, ok := strings.CutSuffix(host, rest[1:])
 		return ok && front != ""
 	case strings.Contains(rest, "*"):
-		return regexp.MustCompile(`^` + strings.Replace(regexp.QuoteMeta(rest), `\*`, `[a-z0-9-]+`, 1) + `$`).MatchString(host)
+		first, last, _ := strings.Cut(rest, "*")
+		front, begins := strings.CutPrefix(host, first)
+		star, ends := strings.CutSuffix(front, last)
+		return begins && ends && naiveStar.MatchString(star)
 	}
 	return rest == host && host != ""
 }
@@ -265,7 +269,7 @@ func TestLabelsAgainstNaive(t *testing.T) {
 	}
 	tail := func() string { return []string{".b.test", ".b.test:81", ".c.b.test"}[r.IntN(3)] }
 	allowed := 0
-	for round := range 1500 {
+	for round := range 600 {
 		letters := []string{"a", "ab", "ab_-"}[round%3]
 		most := []int{3, 9, 30}[r.IntN(3)]
 		var patterns, origins []string
@@ -284,7 +288,7 @@ func TestLabelsAgainstNaive(t *testing.T) {
 			return
 		}
 	}
-	if allowed < 10_000 {
+	if allowed < 5_000 {
 		t.Errorf("only %d origins are allowed", allowed)
 	}
 }

@@ -141,3 +141,6 @@ func (s *Origins) CoveringWider(p *origin.Pattern, except func(uint64) bool) (by
 
 // HasAnyHost reports whether the list has patterns of any host.
 func (s *Origins) HasAnyHost() bool { return s.has(spaceAny) || s.has(spaceAnyAnyPort) }
+
+// HasLabels reports whether the list has patterns with a star for a part of a label.
+func (s *Origins) HasLabels() bool { return s.has(spaceLabel) || s.has(spaceLabelAnyPort) }

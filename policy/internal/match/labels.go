@@ -276,7 +276,7 @@ func (s *Origins) findSame(p *origin.Pattern, scheme uint32) uint64 {
 // Complete is called when the list has all its patterns, before any number of goroutines use it. A list that is asked while it
 // grows completes itself each time.
 func (s *Origins) Complete() {
-	if s.complete || !s.has(spaceLabel) && !s.has(spaceLabelAnyPort) {
+	if s.complete || !s.HasLabels() {
 		return
 	}
 	s.complete = true

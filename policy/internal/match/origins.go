@@ -57,7 +57,9 @@ const (
 const labelDomain = spaceLabelDomain - spaceLabel
 
 // isPattern reports whether the records of a space are patterns.
-func isPattern(kind int) bool { return kind < spaceScheme || kind == spaceLabel || kind == spaceLabelAnyPort }
+func isPattern(kind int) bool {
+	return kind < spaceScheme || kind == spaceLabel || kind == spaceLabelAnyPort
+}
 
 // Numbers of schemes. There is none for what no pattern with a wildcard has.
 const (
@@ -223,7 +225,7 @@ func (s *Origins) matchWild(o *origin.Origin) uint64 {
 		return number
 	}
 	hostPort := o.Text[len(o.Scheme)+len("://"):]
-	if s.kinds&(1<<spaceLabel|1<<spaceLabelAnyPort) != 0 {
+	if s.HasLabels() {
 		if number := s.matchLabel(scheme, o.Host, hostPort); number != 0 {
 			return number
 		}

@@ -76,11 +76,34 @@ func labelFault(prefix, suffix, domain string) string {
 	return ""
 }
 
-// IsRegistered reports whether the star of a pattern stands for a part of a name that anybody can register: of one straight
-// under a suffix in which registries sell names. Those under a suffix that somebody manages for customers (vercel.app) are
-// not meant.
-func (p *Pattern) IsRegistered() bool {
-	return p.Hosts == HostLabel && (p.Origin.Scheme == "http" || p.Origin.Scheme == "https") && isRegistry(p.Origin.Host)
+// Neighbour says what is wrong with a pattern whose star stands for a part of a name that anybody can register: of one straight
+// under a suffix in which registries sell names. It is empty for all others, also for those under a suffix that somebody
+// manages for customers (vercel.app), where deployments are called so.
+func (p *Pattern) Neighbour() string {
+	if p.Hosts != HostLabel || p.Origin.Scheme != "http" && p.Origin.Scheme != "https" || !isRegistry(p.Origin.Host) {
+		return ""
+	}
+	_, port, _ := strings.Cut(p.Origin.Text[len(p.Origin.Scheme)+len("://"):], ":")
+	if port = strings.TrimSuffix(port, "*"); port != "" {
+		port = ":" + port
+	}
+	evil := p.Origin.Scheme + "://" + p.Prefix + "evil" + p.Suffix + "." + p.Origin.Host + port
+	if p.Prefix == "" {
+		return "a star right before a name lets in whoever has a longer one, " + evil + " for instance" + p.belowInstead()
+	}
+	return "the star stands for a part of a name that anybody can register, " + evil + " for instance"
+}
+
+// belowInstead says what to write where a dot behind the star is missing.
+func (p *Pattern) belowInstead() string {
+	below := strings.Replace(p.Origin.Text, "://*", "://*.", 1)
+	apex := strings.Replace(p.Origin.Text, "://*", "://", 1)
+	for _, text := range []string{below, apex} {
+		if _, why := ParsePattern(text); why != "" {
+			return ""
+		}
+	}
+	return "; if its subdomains are meant, write " + below + ", and " + apex + " beside it if that is meant too"
 }
 
 // A Label is what a pattern with a star in the leftmost label says of that label.
