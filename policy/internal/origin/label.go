@@ -115,8 +115,15 @@ func (l Label) Covers(label string) bool {
 	return n > len(l.Prefix) && label[:len(l.Prefix)] == l.Prefix && label[n:] == l.Suffix && Starred(label[len(l.Prefix):n]) == n-len(l.Prefix)
 }
 
-// Common returns labels that two both cover, one for each way in which they can: none if nothing is common to them. The first
-// has fresh in it where there is room for it, if more is common to them than single labels; both is what covers all those.
+// CoversAll reports whether every label that another one means is meant.
+func (l Label) CoversAll(o Label) bool {
+	before, begins := strings.CutPrefix(o.Prefix, l.Prefix)
+	behind, ends := strings.CutSuffix(o.Suffix, l.Suffix)
+	return begins && ends && Starred(before) == len(before) && Starred(behind) == len(behind)
+}
+
+// Common returns what two both cover: all that both does, if wide says so, where the star may stand for fresh, and single
+// labels in which the end of the one and the beginning of the other are the same text or touch.
 func (l Label) Common(o Label, fresh string) (both Label, wide bool, single []string) {
 	both = Label{longer(l.Prefix, o.Prefix), longer(l.Suffix, o.Suffix)}
 	if !strings.HasPrefix(both.Prefix, l.Prefix) || !strings.HasPrefix(both.Prefix, o.Prefix) ||
