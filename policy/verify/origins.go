@@ -84,7 +84,13 @@ func covered(pattern string) []string {
 			hosts = []string{"a" + o.host[1:]} // the longest names have no room for more
 		}
 	default:
-		hosts = []string{strings.Replace(o.host, "*", "a1", 1)}
+		label, _, _ := strings.Cut(o.host, ".")
+		for _, text := range []string{"a1", "a"} {
+			if len(label)+len(text)-1 <= maxLabel && len(o.host)+len(text)-1 <= maxHost || text == "a" {
+				hosts = append(hosts, strings.Replace(o.host, "*", text, 1))
+				break
+			}
+		}
 	}
 	ports := []string{o.port}
 	if o.port == "*" {
@@ -101,11 +107,15 @@ func covered(pattern string) []string {
 	return all
 }
 
-// maxHost is the length of the longest name of a host.
-const maxHost = 253
+// maxHost and maxLabel are the lengths of the longest name of a host, and of the longest label in one.
+const (
+	maxHost  = 253
+	maxLabel = 63
+)
 
 // nearMisses returns what looks like an origin that a pattern covers and is another one: another scheme, another port, a
-// host that begins or ends with it, one in which a dot is another character, and of a wildcard the host that it is below.
+// host that begins or ends with it, one in which a dot is another character, of a wildcard the host that it is below, and of a
+// star in a label what that does not stand for.
 func nearMisses(pattern, origin string) []string {
 	o, ok := partsOf(origin)
 	if !ok {
@@ -139,6 +149,11 @@ func nearMisses(pattern, origin string) []string {
 	if p, ok := partsOf(pattern); ok && strings.HasPrefix(p.host, "*.") {
 		add(func(o *originParts) { o.host = p.host[2:] })
 		add(func(o *originParts) { o.host = "evil" + p.host[2:] })
+	} else if ok && strings.Contains(p.host, "*") {
+		for _, text := range []string{"", "a.b", "a_b"} {
+			add(func(o *originParts) { o.host = strings.Replace(p.host, "*", text, 1) })
+		}
+		add(func(o *originParts) { o.host = "evil." + o.host })
 	} else if _, err := netip.ParseAddr(o.host); err != nil {
 		add(func(o *originParts) { o.host = "evil" + o.host })
 		add(func(o *originParts) { o.host = strings.Replace(o.host, ".", "x", 1) })

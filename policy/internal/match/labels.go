@@ -30,6 +30,7 @@ import (
 type labelNode struct {
 	lengths uint64 // of a root: a bit for each length of a text in its tree
 	number  uint64 // of a text behind the star, or a root that has an empty one: its pattern; of the root of a domain: the node of the empty text before the star
+	behind  uint64 // of a text before the star: the lengths of it and of all that it hangs on
 	parent  uint32 // the longest shorter text of the tree that this one begins with; 0: none
 	length  uint8
 	real    bool // there is a pattern with this text
@@ -121,6 +122,10 @@ func (l *labelSearch) enter(before int) {
 			l.starred += run
 		}
 		most = min(len(l.begin)-at-1, origin.MaxLabelPart)
+		if shortest := l.shortest(); shortest > 0 && n.behind>>shortest == 0 {
+			l.first = 0 // nothing ends behind what the star cannot stand for, here and in all that is shorter
+			return
+		}
 	}
 	l.last = 0
 	if n.lengths != 0 && n.lengths>>max(l.shortest(), 1) != 0 {
@@ -296,6 +301,7 @@ type labelTrees struct {
 	x     *OriginIndex
 	begun map[uint32]bool // the groups
 	made  []madeNode
+	empty []uint32 // the nodes of empty texts before the star
 }
 
 // madeNode is a node whose parent is not known yet.
@@ -344,6 +350,7 @@ func (t *labelTrees) text(root uint32, e end, text string) uint32 {
 		}
 		if x.nodes[root].number == 0 {
 			x.nodes[root].number = uint64(x.newNode(labelNode{real: true}))
+			t.empty = append(t.empty, uint32(x.nodes[root].number))
 		}
 		return uint32(x.nodes[root].number)
 	}
@@ -371,8 +378,18 @@ func (t *labelTrees) text(root uint32, e end, text string) uint32 {
 func (t *labelTrees) link() {
 	nodes := t.x.nodes
 	slices.SortStableFunc(t.made, func(a, b madeNode) int { return cmp.Compare(nodes[a.node].length, nodes[b.node].length) })
+	for _, empty := range t.empty {
+		nodes[empty].behind = nodes[empty].lengths
+	}
 	for _, m := range t.made {
 		text := string(textOf(t.x.records[m.record:]))
 		nodes[m.node].parent = t.x.longest(m.root, m.end, text, len(text)-1)
+		if m.end == front {
+			before := nodes[m.node].parent
+			if before == 0 {
+				before = uint32(nodes[m.root].number)
+			}
+			nodes[m.node].behind = nodes[m.node].lengths | nodes[before].behind
+		}
 	}
 }

@@ -267,6 +267,9 @@ func asStars(scheme, host string) string {
 	if !strings.Contains(strings.TrimSuffix(strings.TrimPrefix(host, "*."), ":*"), "*") {
 		return "" // all stars are where they may be
 	}
+	if label, _, _ := strings.Cut(host, "."); strings.Count(host, "*") == 1 && strings.Contains(label, "*") {
+		return "" // and so is this one: it is something else
+	}
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	if name, _, _ := strings.Cut(last, ":"); strings.Contains(name, "*") || name == host {
 		return ""
