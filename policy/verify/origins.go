@@ -149,7 +149,7 @@ func nearMisses(pattern, origin string) []string {
 	if p, ok := partsOf(pattern); ok && strings.HasPrefix(p.host, "*.") {
 		add(func(o *originParts) { o.host = p.host[2:] })
 		add(func(o *originParts) { o.host = "evil" + p.host[2:] })
-	} else if ok && strings.Contains(p.host, "*") {
+	} else if ok && strings.Contains(p.host, "*") && p.host != "*" {
 		for _, text := range []string{"", "a.b", "a_b"} {
 			add(func(o *originParts) { o.host = strings.Replace(p.host, "*", text, 1) })
 		}
