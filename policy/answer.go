@@ -51,8 +51,8 @@ type answer struct {
 	privateNetwork    bool // asked for
 	privateOffered    bool // a policy of the place grants it to who asks, so that answers depend on it
 
-	grant  *compiled.Policy // whose headers are sent; nil: none are
-	origin string           // the value of Access-Control-Allow-Origin, where grant is set
+	policy *compiled.Policy // whose headers are sent; nil: none are
+	origin string           // the value of Access-Control-Allow-Origin, where policy is set
 	timing string           // the value of Timing-Allow-Origin; empty: the upstream's stays
 	method string           // a preflight's requested method where it may be echoed, else empty
 	names  []string         // a preflight's lines of requested field names, not validated
@@ -63,7 +63,7 @@ type answer struct {
 // [Respond].
 func (d *Decision) AppendImmediate(dst []Header) (status int, headers []Header, body string) {
 	a := &d.answer
-	if a.grant == nil {
+	if a.policy == nil {
 		vary := a.varyPreflight()
 		if a.reject {
 			dst = append(dst, Header{fetch.ContentType, "text/plain; charset=utf-8"})
@@ -81,16 +81,16 @@ func (d *Decision) AppendImmediate(dst []Header) (status int, headers []Header, 
 	if v := a.allowHeaders(); v != "" {
 		dst = append(dst, Header{fetch.AllowHeaders, v})
 	}
-	if a.grant.MaxAge != "" {
-		dst = append(dst, Header{fetch.MaxAge, a.grant.MaxAge})
+	if a.policy.MaxAge != "" {
+		dst = append(dst, Header{fetch.MaxAge, a.policy.MaxAge})
 	}
-	if a.privateNetwork && a.grant.PrivateNetwork {
+	if a.privateNetwork && a.policy.PrivateNetwork {
 		dst = append(dst, Header{fetch.AllowPrivateNetwork, "true"})
 	}
 	if vary := a.varyPreflight(); vary != "" {
 		dst = append(dst, Header{HeaderVary, vary})
 	}
-	return a.grant.PreflightStatus, dst, ""
+	return a.policy.PreflightStatus, dst, ""
 }
 
 // varyPreflight returns the value of Vary of a preflight's answer; empty: it has none.
@@ -120,7 +120,7 @@ func (d *Decision) AppendResponse(dst []Header, vary []string) []Header {
 // AppendFixed appends the headers of [Decision.AppendResponse] that do not depend on the response: all but Vary.
 func (d *Decision) AppendFixed(dst []Header) []Header {
 	a := &d.answer
-	if a.grant != nil {
+	if a.policy != nil {
 		dst = a.appendGrant(dst)
 	}
 	if a.timing != "" {
@@ -168,11 +168,11 @@ func hasElement(list []byte, name string) bool {
 // appendGrant appends what answers to preflights and to other requests have in common.
 func (a *answer) appendGrant(dst []Header) []Header {
 	dst = append(dst, Header{fetch.AllowOrigin, a.origin})
-	if a.grant.Credentials {
+	if a.policy.Credentials {
 		dst = append(dst, Header{fetch.AllowCredentials, "true"})
 	}
-	if a.grant.ExposeHeaders != "" {
-		dst = append(dst, Header{fetch.ExposeHeaders, a.grant.ExposeHeaders})
+	if a.policy.ExposeHeaders != "" {
+		dst = append(dst, Header{fetch.ExposeHeaders, a.policy.ExposeHeaders})
 	}
 	return dst
 }
@@ -180,18 +180,18 @@ func (a *answer) appendGrant(dst []Header) []Header {
 // allowMethods returns the value of Access-Control-Allow-Methods. With credentials browsers take "*" for the name of a
 // method, so the requested one is named instead.
 func (a *answer) allowMethods() string {
-	if a.grant.AnyMethod && a.grant.Credentials {
+	if a.policy.AnyMethod && a.policy.Credentials {
 		return a.method
 	}
-	return a.grant.AllowMethods
+	return a.policy.AllowMethods
 }
 
 // allowHeaders returns the value of Access-Control-Allow-Headers. With credentials browsers take "*" for the name of a
 // header, so the requested ones are named instead. They are also named where Authorization is asked for and not listed:
 // Chromium (156) lets "*" cover it, against the standard.
 func (a *answer) allowHeaders() string {
-	if !a.grant.AnyHeader || (!a.grant.Credentials && !a.bareAuthorization) {
-		return a.grant.AllowHeaders
+	if !a.policy.AnyHeader || (!a.policy.Credentials && !a.bareAuthorization) {
+		return a.policy.AllowHeaders
 	}
 	var b strings.Builder
 	for list := (fetch.Elements{Lines: a.names}); ; {
@@ -200,7 +200,7 @@ func (a *answer) allowHeaders() string {
 			return b.String()
 		}
 		// A name "*" would stand for all of them, also for what is left out.
-		if name != "" && name != "*" && checkHeader(a.grant, name) == ReasonAllowed {
+		if name != "" && name != "*" && checkHeader(a.policy, name) == ReasonAllowed {
 			if b.Len() > 0 {
 				b.WriteString(", ")
 			}

@@ -118,7 +118,7 @@ func (e *evaluation) decide(d *Decision) {
 	}
 	d.answer.action, d.answer.static, d.answer.timing = Adjust, e.static(), e.place.Timing
 	if d.answer.static && !e.list.Policies[0].Builtin {
-		d.answer.grant, d.answer.origin = e.list.Policies[0], "*"
+		d.answer.policy, d.answer.origin = e.list.Policies[0], "*"
 	}
 	d.answer.privateOffered = e.kind == Preflight && e.offersPrivate()
 	switch {
@@ -146,16 +146,16 @@ func (e *evaluation) actual(d *Decision) {
 		d.Rule = 0 // whoever answered it, no rule of a policy file did
 		return
 	}
-	g, rule, denied := e.match()
+	policy, rule, denied := e.match()
 	switch {
-	case g != nil && !denied:
+	case policy != nil && !denied:
 		d.Outcome = Outcome{Allowed, ReasonAllowed}
-		d.Policy, d.Rule = g.Name, rule
-		d.answer.grant, d.answer.origin = g, e.allowOrigin(g)
+		d.Policy, d.Rule = policy.Name, rule
+		d.answer.policy, d.answer.origin = policy, e.allowOrigin(policy)
 	case isSameOrigin(e.request, &e.origin):
 		d.Reason = ReasonSameOrigin
 	default:
-		e.refuseOrigin(d, g, rule)
+		e.refuseOrigin(d, policy, rule)
 	}
 }
 
@@ -163,37 +163,37 @@ func (e *evaluation) actual(d *Decision) {
 // place answers a malformed origin as it answers every other.
 func (e *evaluation) preflight(d *Decision) {
 	d.answer.action = Respond
-	var g *compiled.Policy
+	var policy *compiled.Policy
 	if e.wellFormed {
 		var rule Rule
 		var denied bool
-		g, rule, denied = e.match()
-		if g == nil || denied {
-			e.refuseOrigin(d, g, rule)
+		policy, rule, denied = e.match()
+		if policy == nil || denied {
+			e.refuseOrigin(d, policy, rule)
 			return
 		}
-		d.Policy, d.Rule = g.Name, rule
-		d.answer.origin = e.allowOrigin(g)
-	} else if g = d.answer.grant; g == nil {
+		d.Policy, d.Rule = policy.Name, rule
+		d.answer.origin = e.allowOrigin(policy)
+	} else if policy = d.answer.policy; policy == nil {
 		e.refuse(d, ReasonOriginMalformed)
 		return
 	}
 
-	method := checkMethod(g, e.request.RequestMethod)
-	headers := checkHeaders(g, e.request.RequestHeaders)
+	method := checkMethod(policy, e.request.RequestMethod)
+	headers := checkHeaders(policy, e.request.RequestHeaders)
 	switch {
 	case method != ReasonAllowed:
 		d.Outcome = Outcome{Refused, method}
-		d.Rule = compiled.MakeRule(compiled.RuleMethods, int(g.Index), 0)
+		d.Rule = compiled.MakeRule(compiled.RuleMethods, int(policy.Index), 0)
 	case headers.reason != ReasonAllowed:
 		d.Outcome = Outcome{Refused, headers.reason}
-		d.Rule = compiled.MakeRule(compiled.RuleHeaders, int(g.Index), 0)
+		d.Rule = compiled.MakeRule(compiled.RuleHeaders, int(policy.Index), 0)
 	default:
 		d.Outcome = Outcome{Allowed, ReasonAllowed}
 	}
-	d.answer.grant = g
+	d.answer.policy = policy
 	if d.Verdict == Refused && e.place.Refuse {
-		d.answer.grant = nil
+		d.answer.policy = nil
 	}
 	if method == ReasonAllowed {
 		d.answer.method = e.request.RequestMethod.Value
@@ -223,10 +223,10 @@ func (e *evaluation) offersPrivate() bool {
 }
 
 // refuseOrigin refuses because no policy allows the origin, or because g denies it by rule.
-func (e *evaluation) refuseOrigin(d *Decision, g *compiled.Policy, rule Rule) {
-	if g != nil {
+func (e *evaluation) refuseOrigin(d *Decision, policy *compiled.Policy, rule Rule) {
+	if policy != nil {
 		e.refuse(d, ReasonOriginDenied)
-		d.Policy, d.Rule = g.Name, rule
+		d.Policy, d.Rule = policy.Name, rule
 		return
 	}
 	e.refuse(d, ReasonOriginNotAllowed)
@@ -243,35 +243,35 @@ func (e *evaluation) refuse(d *Decision, reason Reason) {
 	switch {
 	case e.request.Answered:
 	case e.kind == Preflight:
-		d.answer.action, d.answer.grant = Respond, nil
+		d.answer.action, d.answer.policy = Respond, nil
 	case stops(e.place.Reject, e.request) && !(e.wellFormed && isSameOrigin(e.request, &e.origin)):
 		d.Verdict = Rejected
-		d.answer.action, d.answer.reject, d.answer.grant = Respond, true, nil
+		d.answer.action, d.answer.reject, d.answer.policy = Respond, true, nil
 	}
 }
 
 // match returns the policy that answers the origin, and the rule by which it allows or denies it. Without one, no policy
 // of the list knows the origin.
-func (e *evaluation) match() (g *compiled.Policy, rule Rule, denied bool) {
-	for _, g := range e.list.Policies {
-		if rule, denied := g.Match(&e.origin); rule != 0 {
-			return g, rule, denied
+func (e *evaluation) match() (policy *compiled.Policy, rule Rule, denied bool) {
+	for _, policy := range e.list.Policies {
+		if rule, denied := policy.Match(&e.origin); rule != 0 {
+			return policy, rule, denied
 		}
 	}
 	for rest := e.named; rest != ""; {
 		var name string
 		name, rest, _ = strings.Cut(rest, ",")
-		g := e.set.ByName[fetch.TrimBlanks(name)]
-		if rule, denied := g.Match(&e.origin); rule != 0 {
-			return g, rule, denied
+		policy := e.set.ByName[fetch.TrimBlanks(name)]
+		if rule, denied := policy.Match(&e.origin); rule != 0 {
+			return policy, rule, denied
 		}
 	}
 	return nil, 0, false
 }
 
 // allowOrigin returns the value of Access-Control-Allow-Origin for an origin that g allows.
-func (e *evaluation) allowOrigin(g *compiled.Policy) string {
-	if g.Star {
+func (e *evaluation) allowOrigin(policy *compiled.Policy) string {
+	if policy.Star {
 		return "*"
 	}
 	return e.origin.Text

@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
@@ -47,7 +48,7 @@ func testFindings(t *testing.T, table string, errorsOnly bool) {
 				if f.Message == "" || f.Line == 0 || f.Column == 0 || strings.HasSuffix(f.Message, ".") {
 					t.Errorf("%v: wants a message without a final dot, a line and a column", f)
 				}
-				if errorsOnly && f.Severity != "error" {
+				if errorsOnly && f.Severity != finding.Error {
 					continue
 				}
 				line := fmt.Sprintf("%s %s", f.Code, f.Field)

@@ -65,18 +65,18 @@ func (s *Set) Gaps(r *Request, credentials bool) []Gap {
 // changes returns what can be changed in each policy of the list that may come to answer the request.
 func (t *trial) changes() (changes []change) {
 	var denies []Gap // those of the policies before: they end the search, whatever a later one allows
-	for _, g := range t.place.Active.Policies {
-		if g.Builtin {
+	for _, policy := range t.place.Active.Policies {
+		if policy.Builtin {
 			break
 		}
-		denial := denied(g, t.origin)
+		denial := denied(policy, t.origin)
 		if slices.ContainsFunc(denial, t.isAllowedElsewhere) {
 			break
 		}
-		if gaps, ok := gapsOf(g, t.request, t.origin, t.credentials); ok {
-			changes = append(changes, t.change(g, appendGaps(slices.Clone(denies), gaps)))
+		if gaps, ok := gapsOf(policy, t.request, t.origin, t.credentials); ok {
+			changes = append(changes, t.change(policy, appendGaps(slices.Clone(denies), gaps)))
 		}
-		if g.Allows(t.origin) != 0 {
+		if policy.Allows(t.origin) != 0 {
 			break // no later policy is asked, and none would be if this one did not deny the origin
 		}
 		denies = appendGaps(denies, denial)
@@ -87,8 +87,8 @@ func (t *trial) changes() (changes []change) {
 // lists returns the lists that lack a policy: that of the place, and those of what the path may be read as.
 func (t *trial) lists() (gaps []Gap) {
 	list := Gap{Kind: GapPolicy, Value: t.origin.Text}
-	if grants := t.place.Active.Policies; len(grants) == 1 && grants[0].Builtin {
-		list.Policy = grants[0].Name
+	if policies := t.place.Active.Policies; len(policies) == 1 && policies[0].Builtin {
+		list.Policy = policies[0].Name
 	}
 	for _, p := range append([]*compiled.Place{t.place}, t.others...) {
 		list.Rule = p.ListRule
@@ -109,22 +109,22 @@ func appendGaps(list, more []Gap) []Gap {
 
 // gapsOf returns what a policy lacks. It reports false where nothing that is added to it helps, or what would help is an
 // error.
-func gapsOf(g *compiled.Policy, r *Request, o *origin.Origin, credentials bool) (gaps []Gap, ok bool) {
-	index := int(g.Index)
+func gapsOf(policy *compiled.Policy, r *Request, o *origin.Origin, credentials bool) (gaps []Gap, ok bool) {
+	index := int(policy.Index)
 	add := func(kind GapKind, rule Rule, value string) {
-		gaps = append(gaps, Gap{Kind: kind, Policy: g.Name, Rule: rule, Value: value})
+		gaps = append(gaps, Gap{Kind: kind, Policy: policy.Name, Rule: rule, Value: value})
 	}
-	gaps = denied(g, o)
-	if g.Allows(o) == 0 {
-		if g.Credentials && isDangerous(o.Text) {
+	gaps = denied(policy, o)
+	if policy.Allows(o) == 0 {
+		if policy.Credentials && isDangerous(o.Text) {
 			return nil, false
 		}
 		add(GapOrigin, compiled.MakeRule(compiled.RuleField, index, compiled.FieldOrigins), o.Text)
 	}
 	if kindOf(r) == Preflight {
-		switch checkMethod(g, r.RequestMethod) {
+		switch checkMethod(policy, r.RequestMethod) {
 		case ReasonMethodNotAllowed:
-			if g.Credentials && r.RequestMethod.Value == "*" {
+			if policy.Credentials && r.RequestMethod.Value == "*" {
 				return nil, false
 			}
 			add(GapMethod, compiled.MakeRule(compiled.RuleField, index, compiled.FieldMethods), r.RequestMethod.Value)
@@ -139,9 +139,9 @@ func gapsOf(g *compiled.Policy, r *Request, o *origin.Origin, credentials bool) 
 			if name == "" {
 				continue
 			}
-			switch checkHeader(g, name) {
+			switch checkHeader(policy, name) {
 			case ReasonHeaderNotAllowed:
-				if g.Credentials && name == "*" {
+				if policy.Credentials && name == "*" {
 					return nil, false
 				}
 				add(GapHeader, compiled.MakeRule(compiled.RuleField, index, compiled.FieldHeaders), name)
@@ -150,8 +150,8 @@ func gapsOf(g *compiled.Policy, r *Request, o *origin.Origin, credentials bool) 
 			}
 		}
 	}
-	if credentials && !g.Credentials {
-		if isPolicyDangerous(g) {
+	if credentials && !policy.Credentials {
+		if isPolicyDangerous(policy) {
 			return nil, false
 		}
 		add(GapCredentials, compiled.MakeRule(compiled.RuleField, index, compiled.FieldCredentials), "")

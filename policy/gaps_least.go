@@ -15,8 +15,8 @@ import (
 
 // A change is what to change in one policy, and what it grants beyond the request that it is for.
 type change struct {
-	gaps  []Gap
-	grant *compiled.Policy
+	gaps   []Gap
+	policy *compiled.Policy
 
 	// What is compared, the weightiest first: the smaller, the less is granted. A policy that knows the origin already is
 	// rather changed than one that does not: to let partners delete is less than to make them the shop. But what opens a
@@ -33,7 +33,7 @@ func (t *trial) compare(a, b change) int {
 	n := cmp.Or(cmp.Compare(a.opens, b.opens), cmp.Compare(a.unknown, b.unknown), cmp.Compare(a.shares, b.shares),
 		cmp.Compare(a.surplus, b.surplus), cmp.Compare(len(a.gaps), len(b.gaps)))
 	if n == 0 {
-		n = cmp.Compare(t.reach(a.grant), t.reach(b.grant))
+		n = cmp.Compare(t.reach(a.policy), t.reach(b.policy))
 	}
 	return n
 }
@@ -42,8 +42,8 @@ func (t *trial) compare(a, b change) int {
 const everything = 1000
 
 // change weighs what gaps in a policy grant when they are closed.
-func (t *trial) change(g *compiled.Policy, gaps []Gap) change {
-	c := change{gaps: gaps, grant: g}
+func (t *trial) change(policy *compiled.Policy, gaps []Gap) change {
+	c := change{gaps: gaps, policy: policy}
 	terms, credentials := 0, false
 	for _, gap := range gaps {
 		switch gap.Kind {
@@ -56,27 +56,27 @@ func (t *trial) change(g *compiled.Policy, gaps []Gap) change {
 		}
 	}
 	switch {
-	case credentials && allowsOthers(g, t.origin):
+	case credentials && allowsOthers(policy, t.origin):
 		c.shares = 2
-	case terms > 0 && allowsOthers(g, t.origin):
+	case terms > 0 && allowsOthers(policy, t.origin):
 		c.shares = 1
 	}
-	if terms > 0 && isOpen(g) {
+	if terms > 0 && isOpen(policy) {
 		c.opens = 1
 	}
 	if c.unknown > 0 {
-		if g.Credentials && !t.credentials {
+		if policy.Credentials && !t.credentials {
 			c.opens = 1
 		}
-		c.surplus = surplus(g, t.request)
+		c.surplus = surplus(policy, t.request)
 	}
 	return c
 }
 
 // surplus counts what a policy allows or exposes beside what a request asks for.
-func surplus(g *compiled.Policy, r *Request) int {
-	n := len(g.Headers)
-	for _, m := range g.Methods {
+func surplus(policy *compiled.Policy, r *Request) int {
+	n := len(policy.Headers)
+	for _, m := range policy.Methods {
 		if !fetch.IsSafelistedMethod(m) && m != r.RequestMethod.Value { // browsers may use the former anyway
 			n++
 		}
@@ -86,17 +86,17 @@ func surplus(g *compiled.Policy, r *Request) int {
 		if !more {
 			break
 		}
-		if name != "" && g.ListsHeader(name) {
+		if name != "" && policy.ListsHeader(name) {
 			n--
 		}
 	}
-	if g.ExposeHeaders != "" {
-		exposed := fetch.Elements{Lines: []string{g.ExposeHeaders}}
+	if policy.ExposeHeaders != "" {
+		exposed := fetch.Elements{Lines: []string{policy.ExposeHeaders}}
 		for _, more := exposed.Next(); more; _, more = exposed.Next() {
 			n++
 		}
 	}
-	for _, star := range []bool{g.AnyMethod, g.AnyHeader, strings.HasPrefix(g.ExposeHeaders, "*")} {
+	for _, star := range []bool{policy.AnyMethod, policy.AnyHeader, strings.HasPrefix(policy.ExposeHeaders, "*")} {
 		if star {
 			n += everything
 		}
@@ -105,16 +105,16 @@ func surplus(g *compiled.Policy, r *Request) int {
 }
 
 // isOpen reports whether a policy allows everybody, or every host.
-func isOpen(g *compiled.Policy) bool {
-	return g.Anybody != 0 || slices.ContainsFunc(g.Allow, (*match.Origins).HasAnyHost)
+func isOpen(policy *compiled.Policy) bool {
+	return policy.Anybody != 0 || slices.ContainsFunc(policy.Allow, (*match.Origins).HasAnyHost)
 }
 
 // allowsOthers reports whether a policy allows somebody beside an origin.
-func allowsOthers(g *compiled.Policy, o *origin.Origin) bool {
-	if len(g.Regexes) > 0 {
+func allowsOthers(policy *compiled.Policy, o *origin.Origin) bool {
+	if len(policy.Regexes) > 0 {
 		return true
 	}
-	for _, set := range g.Allow {
+	for _, set := range policy.Allow {
 		if set.Any != 0 || set.Null != 0 && !o.Null || set.HasWildcards() {
 			return true
 		}
@@ -128,9 +128,9 @@ func allowsOthers(g *compiled.Policy, o *origin.Origin) bool {
 }
 
 // reach counts the places in whose lists a policy is.
-func (t *trial) reach(g *compiled.Policy) (n int) {
+func (t *trial) reach(policy *compiled.Policy) (n int) {
 	count := func(p *compiled.Place) {
-		if slices.Contains(p.Active.Policies, g) {
+		if slices.Contains(p.Active.Policies, policy) {
 			n++
 		}
 	}

@@ -12,10 +12,10 @@ import (
 )
 
 // denied returns a gap for each entry of deny_origins that covers an origin: it is denied until all of them are gone.
-func denied(g *compiled.Policy, o *origin.Origin) (gaps []Gap) {
-	for _, set := range g.Deny {
+func denied(policy *compiled.Policy, o *origin.Origin) (gaps []Gap) {
+	for _, set := range policy.Deny {
 		for _, rule := range set.Covering(o) {
-			gaps = append(gaps, Gap{Kind: GapDenied, Policy: g.Name, Rule: Rule(rule), Value: o.Text})
+			gaps = append(gaps, Gap{Kind: GapDenied, Policy: policy.Name, Rule: Rule(rule), Value: o.Text})
 		}
 	}
 	return gaps
@@ -38,16 +38,16 @@ func isDangerous(text string) bool {
 
 // isPolicyDangerous reports whether a policy without credentials cannot have them: somebody that it allows must not get them,
 // or its "*" would become the name of a header.
-func isPolicyDangerous(g *compiled.Policy) bool {
-	if strings.HasPrefix(g.ExposeHeaders, "*") {
+func isPolicyDangerous(policy *compiled.Policy) bool {
+	if strings.HasPrefix(policy.ExposeHeaders, "*") {
 		return true
 	}
-	for _, re := range g.Regexes {
+	for _, re := range policy.Regexes {
 		if regex.AcceptsAll(re, regex.ProbeOrigins("https")) || regex.AcceptsAll(re, regex.ProbeOrigins("http")) {
 			return true
 		}
 	}
-	for _, set := range g.Allow {
+	for _, set := range policy.Allow {
 		if set.Any != 0 || set.Null != 0 {
 			return true
 		}

@@ -26,7 +26,7 @@ type trial struct {
 // suffices reports whether the request is allowed once gaps are closed.
 func (t *trial) suffices(gaps []Gap) bool {
 	d := t.decide(gaps)
-	return d.Verdict == Allowed && (d.answer.grant.Credentials || !t.credentials)
+	return d.Verdict == Allowed && (d.answer.policy.Credentials || !t.credentials)
 }
 
 // decide decides with gaps closed.
@@ -61,13 +61,13 @@ func (t *trial) decide(gaps []Gap) (d Decision) {
 // missing returns a list of the policy that a list may lack: it allows the request and nothing else. What stands behind
 // the first that matches makes no difference.
 func (t *trial) missing() *compiled.List {
-	g := &compiled.Policy{Terms: &compiled.Terms{}, Credentials: t.credentials}
-	gaps, _ := gapsOf(g, t.request, t.origin, t.credentials) // all that a policy lacks that says nothing yet
+	policy := &compiled.Policy{Terms: &compiled.Terms{}, Credentials: t.credentials}
+	gaps, _ := gapsOf(policy, t.request, t.origin, t.credentials) // all that a policy lacks that says nothing yet
 	for _, gap := range gaps {
-		closeGap(g, gap)
+		closeGap(policy, gap)
 	}
-	g.Alone = compiled.NewList([]*compiled.Policy{g})
-	return &g.Alone
+	policy.Alone = compiled.NewList([]*compiled.Policy{policy})
+	return &policy.Alone
 }
 
 // changed returns a list whose policies have gaps closed; l itself where that changes nothing.
@@ -75,18 +75,18 @@ func (t *trial) changed(l *compiled.List, gaps []Gap) *compiled.List {
 	if len(gaps) == 0 || l.Passthrough {
 		return l
 	}
-	grants := slices.Clone(l.Policies)
-	for i, g := range grants {
-		copied := *g
-		copied.Deny = slices.DeleteFunc(slices.Clone(g.Deny), func(s *match.Origins) bool { return isLifted(s.Covering(t.origin), gaps) })
+	policies := slices.Clone(l.Policies)
+	for i, policy := range policies {
+		copied := *policy
+		copied.Deny = slices.DeleteFunc(slices.Clone(policy.Deny), func(s *match.Origins) bool { return isLifted(s.Covering(t.origin), gaps) })
 		for _, gap := range gaps {
-			if gap.Policy == g.Name {
+			if gap.Policy == policy.Name {
 				closeGap(&copied, gap)
 			}
 		}
-		grants[i] = &copied
+		policies[i] = &copied
 	}
-	all := compiled.NewList(grants)
+	all := compiled.NewList(policies)
 	return &all
 }
 
@@ -101,8 +101,8 @@ func isLifted(rules []uint64, gaps []Gap) bool {
 }
 
 // closeGap closes a gap of a copied policy, which keeps what it shares with others.
-func closeGap(g *compiled.Policy, gap Gap) {
-	t := *g.Terms
+func closeGap(policy *compiled.Policy, gap Gap) {
+	t := *policy.Terms
 	switch gap.Kind {
 	case GapOrigin:
 		x := &match.OriginIndex{}
@@ -111,7 +111,7 @@ func closeGap(g *compiled.Policy, gap Gap) {
 		if p, why := origin.ParsePattern(gap.Value); why == "" {
 			list.Add(&p, uint64(gap.Rule))
 		}
-		g.Allow = append(slices.Clone(g.Allow), &list)
+		policy.Allow = append(slices.Clone(policy.Allow), &list)
 	case GapMethod:
 		t.Methods, t.AnyMethod = append(slices.Clone(t.Methods), gap.Value), t.AnyMethod || gap.Value == "*"
 	case GapHeader:
@@ -123,7 +123,7 @@ func closeGap(g *compiled.Policy, gap Gap) {
 		t.Headers[name] = struct{}{}
 		t.MaxHeader, t.AnyHeader = max(t.MaxHeader, len(name)), t.AnyHeader || name == "*"
 	case GapCredentials:
-		g.Credentials, g.Star = true, false
+		policy.Credentials, policy.Star = true, false
 	}
-	g.Terms = &t
+	policy.Terms = &t
 }

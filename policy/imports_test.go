@@ -1,7 +1,12 @@
 package policy_test
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -28,13 +33,14 @@ var mayImport = map[string][]string{
 	"policy/internal/compile":  {"policy/finding", "policy/internal/compiled", "policy/internal/fetch", "policy/internal/match", "policy/internal/origin", "policy/internal/regex", "proto/corsproc/v1"},
 	"policy/internal/lint":     {"policy/finding", "policy/internal/compile", "policy/internal/compiled", "policy/internal/fetch", "policy/internal/match", "policy/internal/origin", "policy/internal/regex", "proto/corsproc/v1"},
 	"policy/internal/diff":     {"policy/internal/compiled", "policy/internal/fetch", "policy/internal/match", "policy/internal/origin", "policy/internal/regex"},
-	"policy/policyfile":        {"policy", "policy/finding", "policy/printable", "proto/corsproc/v1", "internal/disk"},
+	"policy/policyfile":        {"policy", "policy/finding", "policy/printable", "proto/corsproc/v1"},
+	"policy/policydir":         {"policy/policyfile", "internal/disk"},
 	"policy/casetable":         {"policy"},
 	"policy/growth":            {}, // for tests
 	"policy/browser":           {"policy", "policy/internal/fetch", "policy/internal/origin", "proto/corsproc/v1"},
 	"policy/printable":         {},
 	"policy/browser/chromium":  {}, // for tests
-	"policy/policytest":        {"policy", "policy/finding", "policy/internal/junit", "policy/policyfile", "policy/printable", "policy/browser", "proto/corsproc/v1"},
+	"policy/policytest":        {"policy", "policy/finding", "policy/internal/junit", "policy/policydir", "policy/policyfile", "policy/printable", "policy/browser", "proto/corsproc/v1"},
 	"policy/draft":             {"policy/printable", "proto/corsproc/v1"},
 	"policy/convert":           {"policy", "policy/draft", "policy/finding", "policy/internal/fetch", "policy/policyfile", "policy/printable", "proto/corsproc/v1"},
 	"policy/learn":             {"policy", "policy/browser", "policy/draft", "policy/finding", "policy/internal/fetch", "policy/internal/origin", "policy/printable", "proto/corsproc/v1"},
@@ -47,10 +53,10 @@ var mayImport = map[string][]string{
 	"server/logtest":           {}, // for tests
 	"server/certs":             {"policy/printable", "internal/disk", "server/logs"},
 	// Of the rooms of server that it imports, it knows the words for what it counts and keeps.
-	"server/admin":   {"server/extproc", "server/logs", "server/certs", "policy", "policy/finding", "policy/printable", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
+	"server/admin":   {"server/extproc", "server/logs", "server/certs", "policy", "policy/finding", "policy/printable", "policy/policydir", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
 	"server/tlstest": {},
-	"server":         {"server/extproc", "server/loop", "server/grpcgo", "server/tracing", "server/admin", "server/logs", "server/certs", "policy", "policy/finding", "policy/policyfile", "proto/corsproc/v1"},
-	"cmd/corsproc":   {"server", "server/logs", "server/certs", "internal/disk", "policy", "policy/finding", "policy/policyfile", "policy/browser", "policy/policytest", "policy/convert", "policy/learn", "policy/verify", "policy/printable", "proto/corsproc/v1"},
+	"server":         {"server/extproc", "server/loop", "server/grpcgo", "server/tracing", "server/admin", "server/logs", "server/certs", "policy", "policy/finding", "policy/policydir", "policy/policyfile", "proto/corsproc/v1"},
+	"cmd/corsproc":   {"server", "server/logs", "server/certs", "internal/disk", "policy", "policy/finding", "policy/policydir", "policy/policyfile", "policy/browser", "policy/policytest", "policy/convert", "policy/learn", "policy/verify", "policy/printable", "proto/corsproc/v1"},
 	"envoy":          {}, // and every room below it; they drive the built program and know nothing of its inside
 }
 
@@ -76,6 +82,70 @@ var mustNotKnow = map[string][]string{
 	"policy/internal/fetch":    {"fmt", "regexp", "regexp/syntax"},
 	"policy/internal/junit":    {},
 	"policy/internal/match":    {"fmt", "regexp", "regexp/syntax"},
+}
+
+// askNothing are rooms that ask the system for nothing: they work in WebAssembly, and on bytes from wherever they come.
+var askNothing = []string{"policy/policyfile", "policy/browser", "policy/convert", "policy/draft", "policy/learn", "policy/verify"}
+
+// TestAskNothing looks through askNothing and all rooms that they import, as they are built for WebAssembly.
+func TestAskNothing(t *testing.T) {
+	args := []string{"list", "-deps", "-f", `{{if .Module}}{{.Dir}} {{.ImportPath}} {{join .GoFiles " "}}{{end}}`}
+	for _, room := range askNothing {
+		args = append(args, module+room)
+	}
+	list := exec.Command("go", args...)
+	list.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
+	var stderr strings.Builder
+	list.Stderr = &stderr
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	rooms := 0
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		room, ours := strings.CutPrefix(fields[1], module)
+		if !ours {
+			continue
+		}
+		rooms++
+		for _, name := range fields[2:] {
+			for _, asked := range systemUses(t, filepath.Join(fields[0], name)) {
+				t.Errorf("%s/%s uses %s", room, name, asked)
+			}
+		}
+	}
+	if rooms < 15 {
+		t.Errorf("only %d rooms were looked at", rooms)
+	}
+}
+
+// systemUses returns what of a file of Go asks the system: imports, and the functions of path/filepath that are about
+// more than text.
+func systemUses(t *testing.T, path string) (uses []string) {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range f.Imports {
+		name := strings.Trim(i.Path.Value, `"`)
+		first, _, _ := strings.Cut(name, "/")
+		if first == "os" || first == "syscall" || name == "net" || strings.HasPrefix(name, "net/http") ||
+			strings.HasPrefix(name, "golang.org/x/sys") || strings.Contains(name, "fsnotify") {
+			uses = append(uses, name)
+		}
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			x, ok := s.X.(*ast.Ident)
+			if ok && x.Name == "filepath" && slices.Contains([]string{"Abs", "EvalSymlinks", "Glob", "Walk", "WalkDir"}, s.Sel.Name) {
+				uses = append(uses, "filepath."+s.Sel.Name)
+			}
+		}
+		return true
+	})
+	return uses
 }
 
 // TestImportDirections holds the direction in which the rooms of the house import each other.

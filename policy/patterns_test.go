@@ -54,7 +54,7 @@ func TestPatternFaults(t *testing.T) {
 			continue
 		}
 		f := r.Findings[0]
-		if f.GetCode() != c.Code || f.GetFix() != c.Fix || !strings.HasSuffix(f.GetMessage(), ": "+c.Message) {
+		if string(f.Code) != c.Code || f.Fix != c.Fix || !strings.HasSuffix(f.Message, ": "+c.Message) {
 			t.Errorf("%s: %v", c.Pattern, f)
 		}
 		if c.Fix != "" {
@@ -70,7 +70,7 @@ func TestPatternFaults(t *testing.T) {
 		}
 		// No expression is offered where none can stand.
 		for _, f := range inPolicy(t, "deny_origins", c.Pattern).Findings {
-			if strings.Contains(f.GetMessage(), "in allow_origin_regexes") {
+			if strings.Contains(f.Message, "in allow_origin_regexes") {
 				t.Errorf("%s in deny_origins: %v", c.Pattern, f)
 			}
 		}

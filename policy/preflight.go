@@ -14,16 +14,16 @@ import (
 const maxEmptyElements = 32
 
 // checkMethod decides about the method that a preflight asks for (Fetch, section 4.8, "CORS-preflight fetch", step 7).
-func checkMethod(g *compiled.Policy, f Field) Reason {
+func checkMethod(policy *compiled.Policy, f Field) Reason {
 	method := f.Value
 	switch {
 	case f.Lines != 1:
 		return ReasonMethodMalformed
-	case fetch.IsSafelistedMethod(method), slices.Contains(g.Methods, method):
+	case fetch.IsSafelistedMethod(method), slices.Contains(policy.Methods, method):
 		return ReasonAllowed
 	case !fetch.IsToken(method):
 		return ReasonMethodMalformed
-	case g.AnyMethod && !fetch.IsForbiddenMethod(method) && !(g.Credentials && method == "*"):
+	case policy.AnyMethod && !fetch.IsForbiddenMethod(method) && !(policy.Credentials && method == "*"):
 		return ReasonAllowed // "*" itself is not echoed: to a request without credentials it would mean all
 	}
 	return ReasonMethodNotAllowed
@@ -39,7 +39,7 @@ type headersCheck struct {
 }
 
 // checkHeaders decides about the request headers that a preflight asks for (Fetch, as above, steps 8 and 9).
-func checkHeaders(g *compiled.Policy, lines []string) headersCheck {
+func checkHeaders(policy *compiled.Policy, lines []string) headersCheck {
 	c := headersCheck{reason: ReasonAllowed, names: lines}
 	empty := 0
 	for list := (fetch.Elements{Lines: lines}); ; {
@@ -53,30 +53,30 @@ func checkHeaders(g *compiled.Policy, lines []string) headersCheck {
 				if c.reason == ReasonAllowed {
 					c.reason = ReasonHeaderMalformed
 				}
-				c.names, c.bareAuthorization = nil, !g.ListsHeader("authorization")
+				c.names, c.bareAuthorization = nil, !policy.ListsHeader("authorization")
 				return c
 			}
 		case fetch.IsNonWildcardRequestHeader(name):
-			if !g.ListsHeader(name) {
+			if !policy.ListsHeader(name) {
 				c.bareAuthorization = true
 				if c.reason == ReasonAllowed {
 					c.reason = ReasonHeaderNotAllowed
 				}
 			}
 		case c.reason == ReasonAllowed:
-			c.reason = checkHeader(g, name)
+			c.reason = checkHeader(policy, name)
 		}
 	}
 }
 
 // checkHeader decides about one name.
-func checkHeader(g *compiled.Policy, name string) Reason {
+func checkHeader(policy *compiled.Policy, name string) Reason {
 	switch {
-	case g.ListsHeader(name): // and so is a token
+	case policy.ListsHeader(name): // and so is a token
 		return ReasonAllowed
 	case !fetch.IsToken(name):
 		return ReasonHeaderMalformed
-	case g.AnyHeader && !fetch.IsNonWildcardRequestHeader(name) && !(g.Credentials && name == "*"):
+	case policy.AnyHeader && !fetch.IsNonWildcardRequestHeader(name) && !(policy.Credentials && name == "*"):
 		return ReasonAllowed // as for methods
 	}
 	return ReasonHeaderNotAllowed

@@ -50,11 +50,11 @@ func (s *Set) HasRouteName(name string) bool {
 // PolicyTerms returns what a policy says beside its origins, of each list at most so many entries: a survey without origin
 // patterns and uses, whose cost does not depend on the rest of the set. It reports false for a policy that does not exist.
 func (s *Set) PolicyTerms(name string, most int) (PolicySurvey, bool) {
-	g := s.set.ByName[name]
-	if g == nil || g.Builtin {
+	policy := s.set.ByName[name]
+	if policy == nil || policy.Builtin {
 		return PolicySurvey{}, false
 	}
-	bare := *g
+	bare := *policy
 	bare.Allow, bare.Deny = nil, nil
 	return surveyPolicy(&bare, nil, most), true
 }

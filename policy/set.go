@@ -70,8 +70,8 @@ func (s *Set) VirtualHosts() iter.Seq[string] {
 // Policies yields the names of the set's policies, without the built-in ones, in alphabetical order per source.
 func (s *Set) Policies() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for _, g := range s.set.Policies {
-			if !yield(g.Name) {
+		for _, policy := range s.set.Policies {
+			if !yield(policy.Name) {
 				return
 			}
 		}

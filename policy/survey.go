@@ -77,8 +77,8 @@ func namesOf(l *compiled.List, most int) (names Entries) {
 		return Entries{First: []string{compiled.NamePassthrough}, Total: 1}
 	}
 	names.Total = len(l.Policies)
-	for _, g := range l.Policies[:min(len(l.Policies), most)] {
-		names.First = append(names.First, g.Name)
+	for _, policy := range l.Policies[:min(len(l.Policies), most)] {
+		names.First = append(names.First, policy.Name)
 	}
 	return names
 }

@@ -56,14 +56,14 @@ func (s *Set) SurveyPolicies(names []string, most int) []PolicySurvey {
 	all := make([]PolicySurvey, 0, len(names))
 	number := make(map[*compiled.Policy]int, len(names))
 	for _, name := range names {
-		if g := s.set.ByName[name]; g != nil && !g.Builtin {
-			number[g] = len(all)
-			all = append(all, surveyPolicy(g, sets, most))
+		if policy := s.set.ByName[name]; policy != nil && !policy.Builtin {
+			number[policy] = len(all)
+			all = append(all, surveyPolicy(policy, sets, most))
 		}
 	}
 	for l, use := range s.uses() {
-		for _, g := range l.Policies {
-			i, ok := number[g]
+		for _, policy := range l.Policies {
+			i, ok := number[policy]
 			if !ok {
 				continue
 			}
@@ -76,24 +76,24 @@ func (s *Set) SurveyPolicies(names []string, most int) []PolicySurvey {
 	return all
 }
 
-func surveyPolicy(g *compiled.Policy, sets map[*match.Origins]string, most int) PolicySurvey {
+func surveyPolicy(policy *compiled.Policy, sets map[*match.Origins]string, most int) PolicySurvey {
 	p := PolicySurvey{
-		Name: g.Name, At: compiled.MakeRule(compiled.RulePolicy, int(g.Index), 0),
-		AllowCredentials: g.Credentials, AllowPrivateNetwork: g.PrivateNetwork, MaxAge: g.MaxAge, PreflightStatus: g.PreflightStatus,
+		Name: policy.Name, At: compiled.MakeRule(compiled.RulePolicy, int(policy.Index), 0),
+		AllowCredentials: policy.Credentials, AllowPrivateNetwork: policy.PrivateNetwork, MaxAge: policy.MaxAge, PreflightStatus: policy.PreflightStatus,
 	}
-	p.AllowOrigins = originEntries(g.Allow, sets, most)
-	p.DenyOrigins = originEntries(g.Deny, sets, most)
-	for _, text := range g.RegexTexts {
+	p.AllowOrigins = originEntries(policy.Allow, sets, most)
+	p.DenyOrigins = originEntries(policy.Deny, sets, most)
+	for _, text := range policy.RegexTexts {
 		p.AllowOriginRegexes.add(text, most)
 	}
-	if g.AnyMethod {
+	if policy.AnyMethod {
 		p.AllowMethods.add("*", most)
 	}
-	for _, name := range g.Methods {
+	for _, name := range policy.Methods {
 		p.AllowMethods.add(name, most)
 	}
-	p.AllowHeaders = headerEntries(g.AllowHeaders, most)
-	p.ExposeHeaders = headerEntries(g.ExposeHeaders, most)
+	p.AllowHeaders = headerEntries(policy.AllowHeaders, most)
+	p.ExposeHeaders = headerEntries(policy.ExposeHeaders, most)
 	return p
 }
 

@@ -10,8 +10,8 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 	"github.com/corsproc/corsproc/server/admin"
 )
 
@@ -20,17 +20,17 @@ import (
 // One goroutine loads them ([policies.run]), whoever asks for it: the watch on the files, SIGHUP, or POST /-/reload. So
 // attempts are made, counted and told in one order.
 type policies struct {
-	read    func() policyfile.Attempt // looks at the files; not safe for concurrent use
+	read    func() policydir.Attempt // looks at the files; not safe for concurrent use
 	metrics *admin.Metrics
 	log     *slog.Logger
 	history *admin.Reloads
 
-	asked   chan chan<- policyfile.Attempt // who asks waits for the answer
-	hungUp  chan struct{}                  // room for one SIGHUP; more, before it is heard, change nothing
-	stopped chan struct{}                  // closed when nobody loads any more
+	asked   chan chan<- policydir.Attempt // who asks waits for the answer
+	hungUp  chan struct{}                 // room for one SIGHUP; more, before it is heard, change nothing
+	stopped chan struct{}                 // closed when nobody loads any more
 
-	current atomic.Pointer[inForce]            // nil before the first good load
-	last    atomic.Pointer[policyfile.Attempt] // the latest that was not unchanged
+	current atomic.Pointer[inForce]           // nil before the first good load
+	last    atomic.Pointer[policydir.Attempt] // the latest that was not unchanged
 }
 
 // inForce is a set in force. It is immutable, and replaced as a whole.
@@ -41,8 +41,8 @@ type inForce struct {
 
 func newPolicies(path string, metrics *admin.Metrics, log *slog.Logger) *policies {
 	return &policies{
-		read: policyfile.NewLoader(path, aside).Load, metrics: metrics, log: log, history: admin.NewReloads(path),
-		asked: make(chan chan<- policyfile.Attempt), hungUp: make(chan struct{}, 1), stopped: make(chan struct{}),
+		read: policydir.NewLoader(path, aside).Load, metrics: metrics, log: log, history: admin.NewReloads(path),
+		asked: make(chan chan<- policydir.Attempt), hungUp: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 }
 
@@ -66,13 +66,13 @@ func (p *policies) run(ctx context.Context) {
 var errStopped = errors.New("the policy files are not loaded any more: the process ends")
 
 // load has the files loaded, and returns what that very load found. The load begins after the call.
-func (p *policies) load() policyfile.Attempt {
-	answer := make(chan policyfile.Attempt, 1)
+func (p *policies) load() policydir.Attempt {
+	answer := make(chan policydir.Attempt, 1)
 	select {
 	case p.asked <- answer:
 		return <-answer
 	case <-p.stopped:
-		return policyfile.Attempt{Time: time.Now(), Err: errStopped}
+		return policydir.Attempt{Time: time.Now(), Err: errStopped}
 	}
 }
 
@@ -85,7 +85,7 @@ func (p *policies) hangUp() {
 }
 
 // take puts the set of an attempt in force if it is a good one, and tells of the attempt. Unchanged files are no news.
-func (p *policies) take(a policyfile.Attempt) {
+func (p *policies) take(a policydir.Attempt) {
 	if a.Unchanged {
 		return
 	}
@@ -128,19 +128,19 @@ const maxLoggedFindings = 100
 
 // report logs an attempt that found something new. Errors are logged one by one. Warnings are only counted: they are for
 // those who write policies, and check prints them.
-func (p *policies) report(a policyfile.Attempt) {
+func (p *policies) report(a policydir.Attempt) {
 	const bad = "policies not loaded; the last good set stays in force"
 	if a.Err != nil {
 		p.log.Error(bad, "error", a.Err)
 		return
 	}
-	var faults []*corsprocv1.Finding
+	var faults []finding.Diagnostic
 	warnings := 0
 	for _, f := range a.Result.Findings {
-		switch f.GetSeverity() {
-		case finding.Error.String():
+		switch f.Severity {
+		case finding.Error:
 			faults = append(faults, f)
-		case finding.Warning.String():
+		case finding.Warning:
 			warnings++
 		}
 	}
@@ -154,8 +154,8 @@ func (p *policies) report(a policyfile.Attempt) {
 			p.log.Error("further policy errors are not logged", "count", len(faults)-i)
 			return
 		}
-		p.log.Error("policy error", "place", position(f.GetFile(), f.GetLine(), f.GetColumn()),
-			"code", f.GetCode(), "field", f.GetField(), "message", f.GetMessage(), "fix", f.GetFix())
+		p.log.Error("policy error", "place", position(f.File, f.Line, f.Column),
+			"code", string(f.Code), "field", f.Field, "message", f.Message, "fix", f.Fix)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	"github.com/corsproc/corsproc/server/admin"
 	"github.com/corsproc/corsproc/server/logs"
@@ -31,7 +32,7 @@ func newSlowFiles(t *testing.T) *slowFiles {
 	f := &slowFiles{policy: "first"}
 	f.policies = newPolicies("policies.yaml", admin.NewMetrics(admin.Build{}), logs.New(&f.log, logs.JSON, 0))
 	last := ""
-	f.read = func() policyfile.Attempt {
+	f.read = func() policydir.Attempt {
 		f.mu.Lock()
 		if f.busy {
 			t.Error("two loads at once")
@@ -42,7 +43,7 @@ func newSlowFiles(t *testing.T) *slowFiles {
 		f.mu.Unlock()
 		time.Sleep(time.Second)
 		content := policyfile.Content{Files: []policyfile.File{{Name: "policies.yaml", Data: []byte("policies: {" + text + ": {}}\n")}}}
-		a := policyfile.Attempt{Time: time.Now(), Result: content.Compile(), Unchanged: text == last}
+		a := policydir.Attempt{Time: time.Now(), Result: content.Compile(), Unchanged: text == last}
 		f.mu.Lock()
 		last, f.busy = text, false
 		f.mu.Unlock()
@@ -65,7 +66,7 @@ func (f *slowFiles) begun() int {
 }
 
 // defines reports whether an attempt found the one policy of that name, or a fault where it is "".
-func defines(a policyfile.Attempt, policy string) bool {
+func defines(a policydir.Attempt, policy string) bool {
 	if policy == "" {
 		return !a.Good()
 	}
@@ -85,7 +86,7 @@ func TestReloadsAreInOrder(t *testing.T) {
 		}
 
 		// While that load goes on, the files change, and everybody asks at once.
-		answers := make(chan policyfile.Attempt, 3)
+		answers := make(chan policydir.Attempt, 3)
 		f.write("second")
 		for range cap(answers) {
 			go func() { answers <- f.load() }()

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/policy"
-	"github.com/corsproc/corsproc/policy/policyfile"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/server/admin"
 	"github.com/corsproc/corsproc/server/certs"
 	"github.com/corsproc/corsproc/server/extproc"
@@ -41,7 +41,7 @@ type Environment struct {
 type Build = admin.Build
 
 // PolicyError is that the policy files hold no usable set when the process starts.
-type PolicyError struct{ Findings []*corsprocv1.Finding }
+type PolicyError struct{ Findings []finding.Diagnostic }
 
 func (e *PolicyError) Error() string { return "the policy files cannot be used" }
 
@@ -234,7 +234,7 @@ func (p *process) untilStop(ctx context.Context, signals <-chan os.Signal, faile
 
 // watch has changed files loaded.
 func (p *process) watch(ctx context.Context) {
-	err := policyfile.Watch(ctx, p.settings.Policies, p.settings.ReloadInterval, func() { p.policies.load() })
+	err := policydir.Watch(ctx, p.settings.Policies, p.settings.ReloadInterval, func() { p.policies.load() })
 	if err != nil && ctx.Err() == nil {
 		p.log.Error("the policy files are no longer watched; SIGHUP and /-/reload still work", "error", err)
 	}

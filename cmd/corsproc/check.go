@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 func newCheck() *cobra.Command {
@@ -43,7 +43,7 @@ The exit status is 0 if all of them load, 1 if findings keep one from loading, a
 	fix := cmd.Flags().Bool("fix", false, "write the safe corrections to the files")
 	format := addFormat(cmd, "text", "json", "github", "sarif")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		stdins := countOf(args, policyfile.Stdin)
+		stdins := countOf(args, policydir.Stdin)
 		if stdins > 1 {
 			return errStdinTwice
 		}
@@ -54,8 +54,8 @@ The exit status is 0 if all of them load, 1 if findings keep one from loading, a
 		for _, path := range args {
 			c.check(path, cmd.InOrStdin())
 		}
-		slices.SortStableFunc(c.findings, func(a, b *corsprocv1.Finding) int {
-			return cmp.Or(cmp.Compare(a.GetFile(), b.GetFile()), cmp.Compare(a.GetLine(), b.GetLine()), cmp.Compare(a.GetColumn(), b.GetColumn()))
+		slices.SortStableFunc(c.findings, func(a, b finding.Diagnostic) int {
+			return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 		})
 		if err := c.write(cmd.OutOrStdout(), *format); err != nil {
 			return &exitError{status: exitUsage, err: err}
@@ -79,14 +79,14 @@ type checked struct {
 	fix bool
 
 	files    []policyfile.File
-	findings []*corsprocv1.Finding
+	findings []finding.Diagnostic
 	fixed    int
 	failed   error // why paths cannot be read, or corrected; joined
 }
 
 // check looks at one path.
 func (c *checked) check(path string, stdin io.Reader) {
-	content, err := policyfile.Read(path, stdin)
+	content, err := policydir.Read(path, stdin)
 	if err != nil {
 		c.failed = errors.Join(c.failed, err)
 		return
@@ -110,7 +110,7 @@ func (c *checked) correct(content *policyfile.Content) (*policyfile.Content, *po
 		if bytes.Equal(old.Data, files[i].Data) {
 			continue
 		}
-		if err := policyfile.Rewrite(old, files[i].Data); err != nil {
+		if err := policydir.Rewrite(old, files[i].Data); err != nil {
 			c.failed = errors.Join(c.failed, err)
 			files[i], written = old, false
 		}
@@ -148,10 +148,10 @@ func (c *checked) summary() string {
 	return s
 }
 
-func count(findings []*corsprocv1.Finding, severity finding.Severity) int {
+func count(findings []finding.Diagnostic, severity finding.Severity) int {
 	n := 0
 	for _, f := range findings {
-		if f.GetSeverity() == severity.String() {
+		if f.Severity == severity {
 			n++
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/corsproc/corsproc/policy/browser"
-	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/printable"
 )
 
@@ -96,7 +96,7 @@ func completePolicies(*cobra.Command, []string, string) ([]string, cobra.ShellCo
 // envoyNames returns Envoy's names of virtual hosts in the policies of a path, and those of the routes in the virtual
 // hosts that may have a name, or in all of them. It returns nothing where the policies cannot be read: a completion says nothing.
 func envoyNames(path, virtualHost string) (names, routes []string) {
-	content, err := policyfile.Read(path, strings.NewReader(""))
+	content, err := policydir.Read(path, strings.NewReader(""))
 	if err != nil {
 		return nil, nil
 	}

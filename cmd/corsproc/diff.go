@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/corsproc/corsproc/policy"
-	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -40,7 +40,7 @@ called wrongly or a policy file is bad.`,
 		return completePolicies(cmd, args, start)
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if countOf(args, policyfile.Stdin) > 1 {
+		if countOf(args, policydir.Stdin) > 1 {
 			return errStdinTwice
 		}
 		before, errBefore := loadPolicies(args[0], cmd.InOrStdin(), cmd.ErrOrStderr())

@@ -10,6 +10,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/browser"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
@@ -96,7 +97,7 @@ the upstream answers).`,
 
 // loadPolicies compiles the policies of a path. Where they do not load, the errors are told on stderr.
 func loadPolicies(path string, stdin io.Reader, stderr io.Writer) (*policyfile.Result, error) {
-	content, err := policyfile.Read(path, stdin)
+	content, err := policydir.Read(path, stdin)
 	if err != nil {
 		return nil, &exitError{status: exitUsage, err: err}
 	}

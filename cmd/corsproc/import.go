@@ -12,8 +12,8 @@ import (
 
 	"github.com/corsproc/corsproc/policy/convert"
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 func newImport() *cobra.Command {
@@ -60,7 +60,7 @@ none of them has an object of the kind; nothing is on standard output then.`,
 			}
 			return fmt.Errorf("%q is no KIND that import knows; write %s%s", kind, strings.Join(convert.Kinds(), ", "), hint)
 		}
-		if countOf(files, policyfile.Stdin) > 1 {
+		if countOf(files, policydir.Stdin) > 1 {
 			return errStdinTwice
 		}
 		sources, err := readSources(cmd, files)
@@ -96,7 +96,7 @@ none of them has an object of the kind; nothing is on standard output then.`,
 func readSources(cmd *cobra.Command, paths []string) (sources []convert.Source, failed error) {
 	size := 0
 	for _, path := range paths {
-		content, err := policyfile.Read(path, cmd.InOrStdin())
+		content, err := policydir.Read(path, cmd.InOrStdin())
 		if err != nil {
 			failed = errors.Join(failed, err)
 			continue
@@ -114,17 +114,19 @@ func readSources(cmd *cobra.Command, paths []string) (sources []convert.Source, 
 }
 
 // warningsOf returns what is lost as findings, as check writes them.
-func warningsOf(result *convert.Result) []*corsprocv1.Finding {
-	findings := make([]*corsprocv1.Finding, len(result.Warnings))
+func warningsOf(result *convert.Result) []finding.Diagnostic {
+	findings := make([]finding.Diagnostic, len(result.Warnings))
 	for i, w := range result.Warnings {
-		findings[i] = &corsprocv1.Finding{
-			Severity: finding.Warning.String(),
-			Code:     w.Code,
-			File:     strings.ToValidUTF8(w.File, "\uFFFD"),
-			Line:     int32(max(w.Line, 1)),
-			Column:   int32(max(w.Column, 1)),
-			Field:    strings.ToValidUTF8(w.Field, "\uFFFD"),
-			Message:  strings.ToValidUTF8(w.Message, "\uFFFD"),
+		findings[i] = finding.Diagnostic{
+			Severity: finding.Warning,
+			Code:     finding.Code(w.Code),
+			Position: finding.Position{
+				File:   strings.ToValidUTF8(w.File, "\uFFFD"),
+				Line:   int32(max(w.Line, 1)),
+				Column: int32(max(w.Column, 1)),
+				Field:  strings.ToValidUTF8(w.Field, "\uFFFD"),
+			},
+			Message: strings.ToValidUTF8(w.Message, "\uFFFD"),
 		}
 	}
 	return findings

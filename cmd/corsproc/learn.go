@@ -12,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/learn"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	"github.com/corsproc/corsproc/policy/printable"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
@@ -66,8 +68,8 @@ after Ctrl-C, which prints what is known so far.`,
 	cmd.RegisterFlagCompletionFunc("routes", cobra.FixedCompletions(learn.RoutesNames, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		call.format = *format
-		stdins := countOf(args, policyfile.Stdin)
-		if call.policies == policyfile.Stdin {
+		stdins := countOf(args, policydir.Stdin)
+		if call.policies == policydir.Stdin {
 			stdins++
 		}
 		if stdins > 1 {
@@ -172,7 +174,7 @@ func (c *learning) tell(cmd *cobra.Command, l *learn.Learner, interrupted bool) 
 	return false, err
 }
 
-func (c *learning) findings(w io.Writer, findings []*corsprocv1.Finding) error {
+func (c *learning) findings(w io.Writer, findings []finding.Diagnostic) error {
 	if c.format == "json" {
 		return policyfile.WriteJSON(w, findings)
 	}

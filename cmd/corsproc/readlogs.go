@@ -11,14 +11,14 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/policy/learn"
-	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/policy/policydir"
 )
 
 // readLogs reads all logs. That one is missing is found out before the first is read.
 func readLogs(ctx context.Context, l *learn.Learner, logs []string, stdin io.Reader, stderr io.Writer) error {
 	var size int64
 	for _, name := range logs {
-		if name == policyfile.Stdin {
+		if name == policydir.Stdin {
 			continue
 		}
 		about, err := os.Stat(name)
@@ -42,7 +42,7 @@ func readLogs(ctx context.Context, l *learn.Learner, logs []string, stdin io.Rea
 
 func readLog(ctx context.Context, l *learn.Learner, name string, stdin io.Reader, p *progress) error {
 	log := stdin
-	if name != policyfile.Stdin {
+	if name != policydir.Stdin {
 		f, err := os.Open(name)
 		if err != nil {
 			return err

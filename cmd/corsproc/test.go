@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	"github.com/corsproc/corsproc/policy/policytest"
 )
@@ -52,7 +53,7 @@ policies are bad, there is nothing to run, or the command is called wrongly.`,
 	verbose := cmd.Flags().BoolP("verbose", "v", false, "print a line for each test that passed, too")
 	format := addFormat(cmd, "text", "json", "junit")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if countOf(args, policyfile.Stdin) > 1 {
+		if countOf(args, policydir.Stdin) > 1 {
 			return errStdinTwice
 		}
 		r := policytest.Run(args, cmd.InOrStdin())
@@ -77,7 +78,7 @@ func writeResults(w io.Writer, r *policytest.Report, format string, verbose bool
 	case format == "json":
 		return writeMessage(w, r.Results)
 	case format == "junit":
-		return policytest.WriteJUnit(w, r.Results)
+		return policytest.WriteJUnit(w, r)
 	case r.Results.GetPassed()+r.Results.GetFailed() == 0:
 		return nil // there is nothing to sum up
 	}

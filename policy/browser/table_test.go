@@ -75,10 +75,7 @@ func readTable(t *testing.T, api, page string) (table, *policyfile.Result) {
 
 func compile(t *testing.T, policies string) *policyfile.Result {
 	t.Helper()
-	content, err := policyfile.Read(policyfile.Stdin, strings.NewReader(policies))
-	if err != nil {
-		t.Fatal(err)
-	}
+	content := policyfile.Content{Files: []policyfile.File{{Name: "-", Data: []byte(policies)}}}
 	r := content.Compile()
 	if r.Set == nil {
 		t.Fatalf("the policies do not load: %v", r.Findings)

@@ -171,7 +171,7 @@ func loads(data []byte) error {
 	set := &corsprocv1.PolicySet{}
 	read := policyfile.ParseMessage(policyfile.File{Name: "policies.yaml", Data: data}, set, nil)
 	for _, found := range policyfile.Errors(read.Findings()) {
-		faults = append(faults, fmt.Errorf("%s: %s", found.GetField(), printable.Cut(found.GetMessage())))
+		faults = append(faults, fmt.Errorf("%s: %s", found.Field, printable.Cut(found.Message)))
 	}
 	policy.CompileErrors(func(found finding.Finding) {
 		faults = append(faults, fmt.Errorf("%s: %s", found.Location.Path, printable.Cut(found.Message)))

@@ -8,5 +8,6 @@
 // The package knows no policy, no message and no file. What it is told it keeps as it is: values may hold anything that
 // a file can, and who prints them has to escape them.
 //
-// Start reading at [Finding] (finding.go). The codes are code.go; what is proposed for mistyped names is [Nearest].
+// Start reading at [Finding] (finding.go), and [Diagnostic], which is what people are shown of it. The codes are code.go; what is
+// proposed for mistyped names is [Nearest].
 package finding

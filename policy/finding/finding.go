@@ -1,6 +1,6 @@
 package finding
 
-// Severity says what a finding means for a policy set.
+// Severity says what a finding means for a policy set. The worst is the least.
 type Severity uint8
 
 const (

@@ -11,7 +11,6 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/printable"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // The codes of what is found in logs. All of them are warnings. Scripts rely on codes: they are never renamed.
@@ -168,12 +167,12 @@ func orSlash(path string) string {
 func (f *found) comment() string { return fmt.Sprintf("warning: %s [%s]", f.words(), f.code) }
 
 // messages returns findings as they leave.
-func (l *Learner) messages(list []*found) []*corsprocv1.Finding {
-	out := make([]*corsprocv1.Finding, len(list))
+func (l *Learner) messages(list []*found) []finding.Diagnostic {
+	out := make([]finding.Diagnostic, len(list))
 	for i, f := range list {
-		out[i] = &corsprocv1.Finding{
-			Severity: finding.Warning.String(), Code: f.code, Line: int32(min(f.at.line, 1<<31-1)),
-			Field: valid(f.place), Message: valid(f.words()),
+		out[i] = finding.Diagnostic{
+			Severity: finding.Warning, Code: finding.Code(f.code), Message: valid(f.words()),
+			Position: finding.Position{Line: int32(min(f.at.line, 1<<31-1)), Field: valid(f.place)},
 		}
 		if f.at.source < len(l.sources) {
 			out[i].File = valid(l.sources[f.at.source])
@@ -187,18 +186,18 @@ func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // WriteFindings writes a line for each finding: LOG:LINE: severity: PLACE: message [code]. Nothing that a log can hold
 // breaks a line or reaches a terminal raw.
-func WriteFindings(w io.Writer, findings []*corsprocv1.Finding) error {
+func WriteFindings(w io.Writer, findings []finding.Diagnostic) error {
 	var b strings.Builder
 	for _, f := range findings {
-		at := f.GetFile()
-		if f.GetLine() > 0 {
-			at = fmt.Sprintf("%s:%d", at, f.GetLine())
+		at := f.File
+		if f.Line > 0 {
+			at = fmt.Sprintf("%s:%d", at, f.Line)
 		}
 		place := ""
-		if f.GetField() != "" {
-			place = f.GetField() + ": "
+		if f.Field != "" {
+			place = f.Field + ": "
 		}
-		text := fmt.Sprintf("%s: %s: %s%s [%s]", at, f.GetSeverity(), place, f.GetMessage(), f.GetCode())
+		text := fmt.Sprintf("%s: %s: %s%s [%s]", at, f.Severity, place, f.Message, f.Code)
 		b.WriteString(printable.Line(printable.Text(text)) + "\n")
 	}
 	_, err := io.WriteString(w, b.String())

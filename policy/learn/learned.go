@@ -14,6 +14,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/draft"
+	"github.com/corsproc/corsproc/policy/finding"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -21,7 +22,7 @@ import (
 type Learned struct {
 	File     *draft.File
 	Tests    *corsprocv1.PolicyTests // of what was seen; they pass with the file
-	Findings []*corsprocv1.Finding
+	Findings []finding.Diagnostic
 
 	set    *policy.Set
 	places []*writtenPlace

@@ -92,8 +92,8 @@ func TestLimits(t *testing.T) {
 			learned := learnAll(t, options, c.lines, c.line)
 			said := ""
 			for _, f := range learned.Findings {
-				if f.GetCode() == learn.CodeTableFull {
-					said += f.GetMessage() + "\n"
+				if f.Code == learn.CodeTableFull {
+					said += f.Message + "\n"
 				}
 			}
 			if !strings.Contains(said, "more "+c.table+" than") || c.left >= 0 && !strings.Contains(said, ": "+strconv.Itoa(c.left)+")") {
@@ -137,10 +137,10 @@ func TestNotJSONAtMost(t *testing.T) {
 	})
 	n, last := 0, ""
 	for _, f := range learned.Findings {
-		if f.GetCode() == learn.CodeNotJSON {
-			n, last = n+1, f.GetMessage()
-			if f.GetLine() != int32(n+1) {
-				t.Errorf("finding %d is of line %d", n, f.GetLine())
+		if f.Code == learn.CodeNotJSON {
+			n, last = n+1, f.Message
+			if f.Line != int32(n+1) {
+				t.Errorf("finding %d is of line %d", n, f.Line)
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/browser"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -281,7 +282,7 @@ func (c *comparison) note(what, name, reason string, credentials bool) {
 }
 
 // Report returns who would lose and who would gain what, and what was found beside that.
-func (l *Learner) Report() (*corsprocv1.Breakage, []*corsprocv1.Finding) {
+func (l *Learner) Report() (*corsprocv1.Breakage, []finding.Diagnostic) {
 	clear(l.judgements)
 	lose, gain := l.report.lose, l.report.gain
 	if !l.hasHeaders() {

@@ -11,13 +11,12 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/printable"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // WriteAnnotated writes the findings as [WriteText] does, each with two lines more: the line of the file that it is about,
 // and a caret under the place. Both are indented by four blanks, so that the findings are the lines that are not. With
 // color it is for a terminal that has colours.
-func WriteAnnotated(w io.Writer, findings []*corsprocv1.Finding, files []File, color bool) error {
+func WriteAnnotated(w io.Writer, findings []finding.Diagnostic, files []File, color bool) error {
 	texts := make(map[string]*fileLines, len(files))
 	for i := range files {
 		if files[i].Outside {
@@ -32,9 +31,9 @@ func WriteAnnotated(w io.Writer, findings []*corsprocv1.Finding, files []File, c
 			at, rest = "", safe
 		}
 		b.WriteString(printable.Paint(color, "1", at) + rest + "\n")
-		if file := texts[f.GetFile()]; file != nil {
-			if shown, blanks := file.pointAt(int(f.GetLine()), int(f.GetColumn())); shown != "" {
-				b.WriteString("    " + printable.LineOfWidth(shown) + "\n    " + blanks + printable.Paint(color, severityColors[f.GetSeverity()], "^") + "\n")
+		if file := texts[f.File]; file != nil {
+			if shown, blanks := file.pointAt(int(f.Line), int(f.Column)); shown != "" {
+				b.WriteString("    " + printable.LineOfWidth(shown) + "\n    " + blanks + printable.Paint(color, severityColors[f.Severity], "^") + "\n")
 			}
 		}
 	}
@@ -43,8 +42,8 @@ func WriteAnnotated(w io.Writer, findings []*corsprocv1.Finding, files []File, c
 }
 
 // severityColors are red, yellow and cyan.
-var severityColors = map[string]string{
-	finding.Error.String(): "31", finding.Warning.String(): "33", finding.Hint.String(): "36",
+var severityColors = map[finding.Severity]string{
+	finding.Error: "31", finding.Warning: "33", finding.Hint: "36",
 }
 
 // fileLines shows places of a file. Places are best asked for in their order: a file can be one single line.

@@ -10,7 +10,7 @@ import (
 
 // An Entry of the catalogue explains one code.
 type Entry struct {
-	Code     string
+	Code     finding.Code
 	Severity finding.Severity
 	// Explanation is one or two sentences for people who know the web and not CORS.
 	Explanation string
@@ -27,8 +27,8 @@ type Entry struct {
 // are made from it.
 var Catalogue = slices.Concat(fileEntries, errorEntries, lintEntries)
 
-var entryOf = func() map[string]*Entry {
-	entries := make(map[string]*Entry, len(Catalogue))
+var entryOf = func() map[finding.Code]*Entry {
+	entries := make(map[finding.Code]*Entry, len(Catalogue))
 	for i := range Catalogue {
 		entries[Catalogue[i].Code] = &Catalogue[i]
 	}
@@ -36,4 +36,4 @@ var entryOf = func() map[string]*Entry {
 }()
 
 // Explain returns the entry of a code, or nil if there is none.
-func Explain(code string) *Entry { return entryOf[code] }
+func Explain(code finding.Code) *Entry { return entryOf[code] }

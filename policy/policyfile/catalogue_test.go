@@ -12,8 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // unshown are the codes that no file that could be printed shows.
@@ -44,27 +44,27 @@ func TestCatalogue(t *testing.T) {
 	codes := append(codesIn(t, "../finding/code.go"), codesIn(t, "codes.go")...)
 	var explained []string
 	for _, e := range policyfile.Catalogue {
-		explained = append(explained, e.Code)
-		t.Run(e.Code, func(t *testing.T) {
+		explained = append(explained, string(e.Code))
+		t.Run(string(e.Code), func(t *testing.T) {
 			if policyfile.Explain(e.Code).Explanation != e.Explanation || e.Explanation == "" {
 				t.Error("another entry of this code, or none")
 			}
-			if slices.Contains(unshown, e.Code) {
+			if slices.Contains(unshown, string(e.Code)) {
 				if e.Bad != "" || e.Good != "" {
 					t.Error("there is an example after all")
 				}
 				return
 			}
 			bad, good := compileExample(e.Bad), compileExample(e.Good)
-			shown := slices.IndexFunc(bad, func(f *corsprocv1.Finding) bool { return f.Code == e.Code })
-			if shown < 0 || bad[shown].Severity != e.Severity.String() {
+			shown := slices.IndexFunc(bad, func(f finding.Diagnostic) bool { return f.Code == e.Code })
+			if shown < 0 || bad[shown].Severity != e.Severity {
 				t.Errorf("the bad example has the findings %v", bad)
 			} else if e.SafeFix && bad[shown].Fix == "" {
 				t.Error("the fix is said to be safe, and there is none")
 			}
 			// There may be others only because an example is short.
 			for _, f := range good {
-				if f.Severity != "hint" {
+				if f.Severity != finding.Hint {
 					t.Errorf("the good example has the finding %v", f)
 				}
 			}
@@ -77,7 +77,7 @@ func TestCatalogue(t *testing.T) {
 	}
 }
 
-func compileExample(example string) []*corsprocv1.Finding {
+func compileExample(example string) []finding.Diagnostic {
 	first, second, two := strings.Cut(example, "# other.yaml\n")
 	if two {
 		return files("policies.yaml", first, "other.yaml", second).Compile().Findings
@@ -124,7 +124,7 @@ func cataloguePage() []byte {
 			continue
 		}
 		if findings := compileExample(e.Bad); len(findings) > 0 {
-			i := slices.IndexFunc(findings, func(f *corsprocv1.Finding) bool { return f.Code == e.Code })
+			i := slices.IndexFunc(findings, func(f finding.Diagnostic) bool { return f.Code == e.Code })
 			var line bytes.Buffer
 			if i >= 0 && policyfile.WriteText(&line, findings[i:i+1]) == nil {
 				fmt.Fprintf(&b, "\n```yaml\n%s```\n\n```text\n%s```\n", e.Bad, line.Bytes())

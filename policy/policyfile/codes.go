@@ -5,7 +5,7 @@ package policyfile
 const (
 	CodeSyntax             = "syntax"              // not YAML, in a *.json file not JSON, or not UTF-8
 	CodeFileTooLarge       = "file-too-large"      // above MaxFileBytes, maxEntries or maxCollections
-	CodeDirectoryTooLarge  = "directory-too-large" // above MaxDirectoryBytes, MaxDirectoryFiles or, together, maxEntries
+	CodeDirectoryTooLarge  = "directory-too-large" // Content.TooLarge, or together above maxEntries
 	CodeEmptyFile          = "empty-file"          // nothing but comments, or a document that is null; {} says nothing on purpose
 	CodeMultipleDocuments  = "multiple-documents"  // a second YAML document
 	CodeUnknownKey         = "unknown-key"         // a field that does not exist

@@ -16,9 +16,9 @@ import (
 
 // Result is what became of a content. It is safe for use by several goroutines.
 type Result struct {
-	Set      *policy.Set           // nil if any finding is an error
-	Findings []*corsprocv1.Finding // of all files, sorted by file, line and column
-	Hash     string                // the content's
+	Set      *policy.Set          // nil if any finding is an error
+	Findings []finding.Diagnostic // of all files, sorted by file, line and column
+	Hash     string               // the content's
 
 	files []File
 
@@ -74,7 +74,7 @@ func (c *Content) compileFor(fixes *corrections) *Result {
 		return r
 	}
 	documents := make(map[string]*document, len(c.Files))
-	large := c.bytes() >= largeContent
+	large := c.Large()
 	for i := range c.Files {
 		d := &document{file: &c.Files[i]}
 		documents[d.file.Name] = d
@@ -132,7 +132,7 @@ func (c *Content) tooLarge() (*File, string) {
 }
 
 // compile compiles the documents of the files into one set, and returns what the engine has to say of them, but for noise.
-func (c *Content) compile(documents map[string]*document, fixes *corrections) (*policy.Set, []*corsprocv1.Finding) {
+func (c *Content) compile(documents map[string]*document, fixes *corrections) (*policy.Set, []finding.Diagnostic) {
 	var sources []policy.Source
 	for _, f := range c.Files {
 		if d := documents[f.Name]; d.whole() {
@@ -143,14 +143,14 @@ func (c *Content) compile(documents map[string]*document, fixes *corrections) (*
 	var each func(finding.Finding)
 	if fixes != nil {
 		each = func(f finding.Finding) {
-			if isSafe(string(f.Code), f.Fix) && !noise.is(f) {
+			if isSafe(f.Code, f.Fix) && !noise.is(f) {
 				d := documents[f.Location.Source]
-				fixes.add(f.Location.Source, problem{code: string(f.Code), pos: d.position(f.Location), fix: validText(f.Fix)})
+				fixes.add(f.Location.Source, problem{code: f.Code, pos: d.position(f.Location), fix: validText(f.Fix)})
 			}
 		}
 	}
 	set, found := policy.CompileAll(each, sources...)
-	var findings []*corsprocv1.Finding
+	var findings []finding.Diagnostic
 	for _, f := range found {
 		if !noise.is(f) {
 			findings = append(findings, engineFinding(documents, f))
@@ -160,58 +160,55 @@ func (c *Content) compile(documents map[string]*document, fixes *corrections) (*
 }
 
 // finding returns what is said of a problem of the file.
-func (d *document) finding(p located) *corsprocv1.Finding {
-	f := &corsprocv1.Finding{
-		Severity: finding.Error.String(),
+func (d *document) finding(p located) finding.Diagnostic {
+	f := finding.Diagnostic{
+		Severity: finding.Error,
 		Code:     p.code,
-		File:     validText(d.file.Name),
-		Line:     p.pos.line,
-		Column:   p.pos.column,
-		Field:    validText(p.path.String()),
-		Message:  validText(p.message),
-		Fix:      validText(p.fix),
+		Position: finding.Position{
+			File: validText(d.file.Name), Line: p.pos.line, Column: p.pos.column, Field: validText(p.path.String()),
+		},
+		Message: validText(p.message),
+		Fix:     validText(p.fix),
 	}
 	if p.relatedAt.line > 0 {
-		f.Related = &corsprocv1.Location{File: f.File, Line: p.relatedAt.line, Column: p.relatedAt.column, Field: f.Field}
+		f.Related = &finding.Position{File: f.File, Line: p.relatedAt.line, Column: p.relatedAt.column, Field: f.Field}
 	}
 	if d.file.Outside {
-		withhold(f)
+		withhold(&f)
 	}
 	return f
 }
 
 // engineFinding gives a finding of the engine its line and column.
-func engineFinding(documents map[string]*document, f finding.Finding) *corsprocv1.Finding {
-	at := documents[f.Location.Source].location(f.Location)
+func engineFinding(documents map[string]*document, f finding.Finding) finding.Diagnostic {
 	message := f.Message
 	if f.Value != "" {
 		message = quote(f.Value) + ": " + message
 	}
-	found := &corsprocv1.Finding{
-		Severity: f.Severity.String(),
-		Code:     string(f.Code),
-		File:     at.File,
-		Line:     at.Line,
-		Column:   at.Column,
-		Field:    at.Field,
+	found := finding.Diagnostic{
+		Severity: f.Severity,
+		Code:     f.Code,
+		Position: documents[f.Location.Source].shown(f.Location),
 		Message:  validText(message),
 		Fix:      validText(f.Fix),
 	}
 	if f.Related != nil {
-		found.Related = documents[f.Related.Source].location(*f.Related)
+		related := documents[f.Related.Source].shown(*f.Related)
 		if documents[f.Related.Source].file.Outside {
-			found.Related.Field = ""
+			related.Field = ""
 		}
+		found.Related = &related
 	}
 	if documents[f.Location.Source].file.Outside {
-		withhold(found)
+		withhold(&found)
 	}
 	return found
 }
 
-func (d *document) location(p finding.Location) *corsprocv1.Location {
+// shown returns where a place stands, as people look for it.
+func (d *document) shown(p finding.Location) finding.Position {
 	d.position(p)
-	return d.layout.location(p)
+	return d.layout.shown(p)
 }
 
 // position returns where a place stands.
@@ -222,10 +219,10 @@ func (d *document) position(p finding.Location) position {
 	return d.layout.find(p.Path, p.Key)
 }
 
-// location returns where a place stands.
-func (l *layout) location(p finding.Location) *corsprocv1.Location {
+// shown returns where a place stands, as people look for it.
+func (l *layout) shown(p finding.Location) finding.Position {
 	pos := l.find(p.Path, p.Key)
-	return &corsprocv1.Location{
+	return finding.Position{
 		File: validText(p.Source), Line: pos.line, Column: pos.column, Field: validText(p.Path.String()),
 	}
 }
@@ -233,12 +230,12 @@ func (l *layout) location(p finding.Location) *corsprocv1.Location {
 // validText makes text fit for a protobuf string: names of files and escapes in quotes can be anything.
 func validText(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
-func compareFindings(a, b *corsprocv1.Finding) int {
+func compareFindings(a, b finding.Diagnostic) int {
 	return cmp.Or(
 		strings.Compare(a.File, b.File),
 		cmp.Compare(a.Line, b.Line),
 		cmp.Compare(a.Column, b.Column),
-		strings.Compare(a.Code, b.Code),
+		cmp.Compare(a.Code, b.Code),
 		strings.Compare(a.Field, b.Field),
 	)
 }
@@ -261,5 +258,5 @@ func (r *Result) Location(rule policy.Rule) *corsprocv1.Location {
 		}
 		r.layouts[place.Source] = l
 	}
-	return l.location(place)
+	return locationMessage(l.shown(place))
 }

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 func files(data ...string) *policyfile.Content {
@@ -171,9 +171,9 @@ func TestWriteJSON(t *testing.T) {
 		t.Errorf("none: %q, %v", b.String(), err)
 	}
 	b.Reset()
-	findings := []*corsprocv1.Finding{
-		{Severity: "error", Code: "syntax", File: "a.yaml", Message: "<&>"},
-		{Severity: "warning", File: "a.yaml", Line: 3, Column: 4, Field: "x", Fix: "y", Related: &corsprocv1.Location{File: "b.yaml", Line: 1}},
+	findings := []finding.Diagnostic{
+		{Severity: finding.Error, Code: "syntax", Position: finding.Position{File: "a.yaml"}, Message: "<&>"},
+		{Severity: finding.Warning, Position: finding.Position{File: "a.yaml", Line: 3, Column: 4, Field: "x"}, Fix: "y", Related: &finding.Position{File: "b.yaml", Line: 1}},
 	}
 	if err := policyfile.WriteJSON(&b, findings); err != nil {
 		t.Fatal(err)
@@ -189,10 +189,10 @@ func TestWriteJSON(t *testing.T) {
 
 func TestWriteText(t *testing.T) {
 	long := strings.Repeat("x", 100_000)
-	findings := []*corsprocv1.Finding{
-		{Severity: "error", File: "a.yaml", Line: 1, Column: 1, Message: "of the file"},
-		{Severity: "warning", File: "a\nb.yaml", Line: 3, Column: 4, Field: "policies.\x1b[2J", Message: "m", Fix: "a\r\nb\u202e"},
-		{Severity: "hint", File: "a.yaml", Line: 3, Column: 4, Message: long},
+	findings := []finding.Diagnostic{
+		{Severity: finding.Error, Position: finding.Position{File: "a.yaml", Line: 1, Column: 1}, Message: "of the file"},
+		{Severity: finding.Warning, Position: finding.Position{File: "a\nb.yaml", Line: 3, Column: 4, Field: "policies.\x1b[2J"}, Message: "m", Fix: "a\r\nb\u202e"},
+		{Severity: finding.Hint, Position: finding.Position{File: "a.yaml", Line: 3, Column: 4}, Message: long},
 	}
 	var b strings.Builder
 	if err := policyfile.WriteText(&b, findings); err != nil {

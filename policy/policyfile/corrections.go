@@ -7,9 +7,8 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"go.yaml.in/yaml/v4"
-
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // corrections are the safe fixes of a content. Findings are told up to a number that somebody reads; of corrections there
@@ -20,7 +19,7 @@ type corrections struct {
 }
 
 // isSafe reports whether a fix may be written without asking.
-func isSafe(code, fix string) bool {
+func isSafe(code finding.Code, fix string) bool {
 	e := Explain(code)
 	return fix != "" && e != nil && e.SafeFix
 }
@@ -46,14 +45,14 @@ func (c *corrections) add(file string, p problem) {
 }
 
 // addAll adds what findings say.
-func (c *corrections) addAll(findings []*corsprocv1.Finding) {
+func (c *corrections) addAll(findings []finding.Diagnostic) {
 	if c == nil {
 		return
 	}
 	for _, f := range findings {
-		i := slices.IndexFunc(c.documents, func(d *document) bool { return validText(d.file.Name) == f.GetFile() })
-		if i >= 0 && isSafe(f.GetCode(), f.GetFix()) {
-			c.add(c.documents[i].file.Name, problem{code: f.GetCode(), pos: position{f.GetLine(), f.GetColumn()}, fix: f.GetFix()})
+		i := slices.IndexFunc(c.documents, func(d *document) bool { return validText(d.file.Name) == f.File })
+		if i >= 0 && isSafe(f.Code, f.Fix) {
+			c.add(c.documents[i].file.Name, problem{code: f.Code, pos: position{f.Line, f.Column}, fix: f.Fix})
 		}
 	}
 }

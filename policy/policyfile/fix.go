@@ -9,9 +9,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"go.yaml.in/yaml/v4"
-
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // Limits of how often files are corrected and looked at again: some faults show only when others are gone, and of a file
@@ -33,7 +32,7 @@ func (c *Content) Fix() (files []File, fixed int, result *Result) {
 		if n == 0 {
 			break
 		}
-		after, left := newContent(next, content.TooLarge), corrections{}
+		after, left := NewContent(next, content.TooLarge), corrections{}
 		looked += after.bytes()
 		compiled := after.compileFor(&left)
 		if !better(result.Findings, compiled.Findings) {
@@ -47,7 +46,7 @@ func (c *Content) Fix() (files []File, fixed int, result *Result) {
 
 // better reports whether a set is nearer to loading after a correction. A file that can be parsed at last may have more
 // errors than the one that was in the way.
-func better(before, after []*corsprocv1.Finding) bool {
+func better(before, after []finding.Diagnostic) bool {
 	was, is := unparsed(before), unparsed(after)
 	if len(is) != len(was) {
 		return len(is) < len(was)
@@ -64,12 +63,12 @@ func better(before, after []*corsprocv1.Finding) bool {
 }
 
 // unparsed returns the files of which nothing could be read, each with the place that is in the way.
-func unparsed(findings []*corsprocv1.Finding) map[string]position {
+func unparsed(findings []finding.Diagnostic) map[string]position {
 	files := map[string]position{}
 	for _, f := range findings {
 		// What is in the way of reading is no field of anything.
-		if isError(f) && f.GetField() == "" {
-			files[f.GetFile()] = position{f.GetLine(), f.GetColumn()}
+		if isError(f) && f.Field == "" {
+			files[f.File] = position{f.Line, f.Column}
 		}
 	}
 	return files
@@ -145,7 +144,7 @@ func tokenAt(rest []byte, quote byte, value string, isJSON bool) (token string, 
 }
 
 // isSource reports whether the fixes of a code are text of the file, and not the value that is meant.
-func isSource(code string) bool { return code == CodeWrongType }
+func isSource(code finding.Code) bool { return code == CodeWrongType }
 
 // spell writes a value as YAML, in the quotes that stand there already, or in double quotes where it needs some.
 func spell(value string, quote byte) (text string, ok bool) {

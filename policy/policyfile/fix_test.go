@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
@@ -48,8 +49,8 @@ func TestFix(t *testing.T) {
 				}
 				var left []string
 				for _, f := range files(name, after).Compile().Findings {
-					if f.Severity == "error" {
-						left = append(left, f.Code)
+					if f.Severity == finding.Error {
+						left = append(left, string(f.Code))
 					}
 				}
 				if strings.Join(left, " ") != strings.Join(c.Left, " ") {
@@ -97,7 +98,7 @@ func TestFixBadFiles(t *testing.T) {
 		total += n
 		after := files(name, string(fixed[0].Data)).Compile().Findings
 		for _, f := range after {
-			if e := policyfile.Explain(f.Code); e.SafeFix && f.Fix != "" && f.Severity == "error" && !strings.Contains(f.Message, "null") {
+			if e := policyfile.Explain(f.Code); e.SafeFix && f.Fix != "" && f.Severity == finding.Error && !strings.Contains(f.Message, "null") {
 				t.Errorf("%s: not corrected: %v", name, f)
 			}
 		}
@@ -107,41 +108,5 @@ func TestFixBadFiles(t *testing.T) {
 	}
 	if total < 30 {
 		t.Errorf("only %d corrections", total)
-	}
-}
-
-func TestRewrite(t *testing.T) {
-	dir := t.TempDir()
-	name, link := filepath.Join(dir, "real.yaml"), filepath.Join(dir, "link.yaml")
-	if err := os.WriteFile(name, []byte("old"), 0o640); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(name, 0o646); err != nil { // which no umask gives by itself
-		t.Fatal(err)
-	}
-	if err := os.Symlink("real.yaml", link); err != nil {
-		t.Fatal(err)
-	}
-	if err := policyfile.Rewrite(policyfile.File{Name: link, Data: []byte("old")}, []byte("new")); err != nil {
-		t.Fatal(err)
-	}
-	info, err := os.Lstat(name)
-	if err != nil || info.Mode() != 0o646 {
-		t.Errorf("%v, %v", info.Mode(), err)
-	}
-	if target, err := os.Readlink(link); err != nil || target != "real.yaml" {
-		t.Errorf("the link: %q, %v", target, err)
-	}
-	if data, err := os.ReadFile(name); err != nil || string(data) != "new" {
-		t.Errorf("%q, %v", data, err)
-	}
-	if err := policyfile.Rewrite(policyfile.File{Name: name, Data: []byte("old")}, []byte("newer")); err == nil {
-		t.Error("a file that was changed meanwhile is written over")
-	}
-	if err := policyfile.Rewrite(policyfile.File{Name: filepath.Join(dir, "gone.yaml")}, nil); err == nil {
-		t.Error("a file that is gone is written")
-	}
-	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {
-		t.Errorf("something is left behind: %v, %v", entries, err)
 	}
 }

@@ -10,9 +10,9 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/growth"
 	"github.com/corsproc/corsproc/policy/policyfile"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // TestWriteAnnotated points at places in lines of all kinds.
@@ -39,9 +39,9 @@ func TestWriteAnnotated(t *testing.T) {
 			"    ..." + strings.Repeat("x", 11) + strings.Repeat("y", 100) + "\n    ..." + "\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := &corsprocv1.Finding{Severity: "error", File: "x.yaml", Line: c.line, Column: c.column, Message: "m"}
+			f := finding.Diagnostic{Severity: finding.Error, Position: finding.Position{File: "x.yaml", Line: c.line, Column: c.column}, Message: "m"}
 			var b bytes.Buffer
-			if err := policyfile.WriteAnnotated(&b, []*corsprocv1.Finding{f}, []policyfile.File{{Name: "x.yaml", Data: []byte(c.data)}}, false); err != nil {
+			if err := policyfile.WriteAnnotated(&b, []finding.Diagnostic{f}, []policyfile.File{{Name: "x.yaml", Data: []byte(c.data)}}, false); err != nil {
 				t.Fatal(err)
 			}
 			_, got, _ := strings.Cut(b.String(), "\n")
@@ -63,9 +63,9 @@ func TestWriteAnnotated(t *testing.T) {
 // TestAnnotateColors: colours change nothing but colours.
 func TestAnnotateColors(t *testing.T) {
 	file := policyfile.File{Name: "x.yaml", Data: []byte("a: \x1b[31m\nb: c\n")}
-	findings := []*corsprocv1.Finding{
-		{Severity: "error", File: "x.yaml", Line: 1, Column: 4, Message: "\x1b[2J"},
-		{Severity: "hint", File: "x.yaml", Line: 2, Column: 4, Message: "m"},
+	findings := []finding.Diagnostic{
+		{Severity: finding.Error, Position: finding.Position{File: "x.yaml", Line: 1, Column: 4}, Message: "\x1b[2J"},
+		{Severity: finding.Hint, Position: finding.Position{File: "x.yaml", Line: 2, Column: 4}, Message: "m"},
 	}
 	var plain, colored bytes.Buffer
 	for w, color := range map[*bytes.Buffer]bool{&plain: false, &colored: true} {
@@ -86,9 +86,9 @@ func TestAnnotateColors(t *testing.T) {
 func TestAnnotateOneLine(t *testing.T) {
 	annotate := func(n int) string {
 		data := bytes.Repeat([]byte("é,"), n*4<<10)
-		var findings []*corsprocv1.Finding
+		var findings []finding.Diagnostic
 		for i := range int32(n) {
-			findings = append(findings, &corsprocv1.Finding{File: "x.json", Line: 1, Column: 1 + i*8000, Message: "m"})
+			findings = append(findings, finding.Diagnostic{Position: finding.Position{File: "x.json", Line: 1, Column: 1 + i*8000}, Message: "m"})
 		}
 		var b bytes.Buffer
 		if err := policyfile.WriteAnnotated(&b, findings, []policyfile.File{{Name: "x.json", Data: data}}, false); err != nil {
@@ -104,10 +104,10 @@ func TestAnnotateOneLine(t *testing.T) {
 
 func TestWriteGitHub(t *testing.T) {
 	var b bytes.Buffer
-	if err := policyfile.WriteGitHub(&b, []*corsprocv1.Finding{
-		{Severity: "error", Code: "c-1", File: "a,b:c%.yaml", Line: 3, Column: 4, Field: "policies.p", Message: "50%: m, n", Fix: "x"},
-		{Severity: "warning", Code: "c-2", File: "a.yaml", Line: 1, Column: 1, Message: "line\nbreak\r"},
-		{Severity: "hint", Code: "c-3", File: "a\nb", Line: 1, Column: 1, Message: "m", Related: &corsprocv1.Location{File: "d.yaml", Line: 5, Column: 6}},
+	if err := policyfile.WriteGitHub(&b, []finding.Diagnostic{
+		{Severity: finding.Error, Code: "c-1", Position: finding.Position{File: "a,b:c%.yaml", Line: 3, Column: 4, Field: "policies.p"}, Message: "50%: m, n", Fix: "x"},
+		{Severity: finding.Warning, Code: "c-2", Position: finding.Position{File: "a.yaml", Line: 1, Column: 1}, Message: "line\nbreak\r"},
+		{Severity: finding.Hint, Code: "c-3", Position: finding.Position{File: "a\nb", Line: 1, Column: 1}, Message: "m", Related: &finding.Position{File: "d.yaml", Line: 5, Column: 6}},
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -140,15 +140,15 @@ func TestWriteSARIF(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []*corsprocv1.Finding
+	var all []finding.Diagnostic
 	for _, e := range policyfile.Catalogue {
 		all = append(all, compileExample(e.Bad)...)
 	}
 	all = append(all,
-		&corsprocv1.Finding{Severity: "error", Code: "syntax", File: "-", Line: 1, Column: 1, Message: "m"},
-		&corsprocv1.Finding{Severity: "error", Code: "syntax", File: "/etc/a b%c.yaml", Line: 1, Column: 1, Message: "<m>"},
-		&corsprocv1.Finding{Severity: "error", Code: "syntax", File: "a:b/é.yaml", Line: 1, Column: 1, Message: "m"})
-	for _, findings := range [][]*corsprocv1.Finding{nil, all} {
+		finding.Diagnostic{Severity: finding.Error, Code: "syntax", Position: finding.Position{File: "-", Line: 1, Column: 1}, Message: "m"},
+		finding.Diagnostic{Severity: finding.Error, Code: "syntax", Position: finding.Position{File: "/etc/a b%c.yaml", Line: 1, Column: 1}, Message: "<m>"},
+		finding.Diagnostic{Severity: finding.Error, Code: "syntax", Position: finding.Position{File: "a:b/é.yaml", Line: 1, Column: 1}, Message: "m"})
+	for _, findings := range [][]finding.Diagnostic{nil, all} {
 		var b bytes.Buffer
 		if err := policyfile.WriteSARIF(&b, findings, "v1.2.3"); err != nil {
 			t.Fatal(err)
@@ -168,7 +168,7 @@ func TestWriteSARIF(t *testing.T) {
 					}
 				}
 				Results []struct {
-					RuleID    string
+					RuleID    finding.Code
 					RuleIndex int
 					Level     string
 					Message   struct{ Text string }
@@ -188,11 +188,11 @@ func TestWriteSARIF(t *testing.T) {
 		if len(run.Results) != len(findings) {
 			t.Fatalf("%d results of %d findings", len(run.Results), len(findings))
 		}
-		level := map[string]string{"error": "error", "warning": "warning", "hint": "note"}
+		level := map[finding.Severity]string{finding.Error: "error", finding.Warning: "warning", finding.Hint: "note"}
 		for i, f := range findings {
 			r := run.Results[i]
 			place := r.Locations[0].PhysicalLocation
-			if r.RuleID != f.Code || run.Tool.Driver.Rules[r.RuleIndex].ID != f.Code || r.Level != level[f.Severity] ||
+			if r.RuleID != f.Code || run.Tool.Driver.Rules[r.RuleIndex].ID != string(f.Code) || r.Level != level[f.Severity] ||
 				place.Region.StartLine != f.Line || place.Region.StartColumn != f.Column || !strings.Contains(r.Message.Text, f.Fix) {
 				t.Errorf("%v became %+v", f, r)
 			}

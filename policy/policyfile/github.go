@@ -10,23 +10,22 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/printable"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // WriteGitHub writes the findings as workflow commands of GitHub Actions, which shows them beside the lines of a pull
 // request: errors as ::error, warnings as ::warning, hints as ::notice.
-func WriteGitHub(w io.Writer, findings []*corsprocv1.Finding) error {
+func WriteGitHub(w io.Writer, findings []finding.Diagnostic) error {
 	var b bytes.Buffer
 	for _, f := range findings {
 		command := "notice"
-		switch f.GetSeverity() {
-		case finding.Error.String():
+		switch f.Severity {
+		case finding.Error:
 			command = "error"
-		case finding.Warning.String():
+		case finding.Warning:
 			command = "warning"
 		}
 		fmt.Fprintf(&b, "::%s file=%s,line=%d,col=%d,title=%s::%s\n", command,
-			githubProperty.Replace(visibleLines(f.GetFile())), f.GetLine(), f.GetColumn(), githubProperty.Replace(f.GetCode()),
+			githubProperty.Replace(visibleLines(f.File)), f.Line, f.Column, githubProperty.Replace(string(f.Code)),
 			githubData.Replace(sentence(f)))
 	}
 	_, err := w.Write(b.Bytes())

@@ -23,13 +23,14 @@ func TestBadFiles(t *testing.T) {
 		t.Fatalf("%d files, %v", len(names), err)
 	}
 	var got bytes.Buffer
-	codes := map[string]bool{}
+	codes := map[finding.Code]bool{}
 	for _, name := range names {
 		r := compileFile(t, name)
 		if r.Set != nil || !policyfile.HasErrors(r.Findings) {
 			t.Errorf("%s: loads", name)
 		}
-		for _, f := range r.Findings {
+		for i := range r.Findings {
+			f := &r.Findings[i]
 			codes[f.Code] = true
 			f.File = filepath.Base(f.File)
 			if f.Related != nil {
@@ -53,7 +54,7 @@ func TestBadFiles(t *testing.T) {
 	if d := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got.String(), "\n")); d != "" {
 		t.Errorf("findings differ from %s (-want +got):\n%s", golden, d)
 	}
-	for _, code := range []string{
+	for _, code := range []finding.Code{
 		policyfile.CodeSyntax, policyfile.CodeEmptyFile, policyfile.CodeMultipleDocuments, policyfile.CodeUnknownKey,
 		policyfile.CodeDuplicateKey, policyfile.CodeNullValue, policyfile.CodeWrongType, policyfile.CodeAlias,
 		policyfile.CodeTag, policyfile.CodeUnknownValue, policyfile.CodeTestFile,
@@ -71,13 +72,14 @@ func TestWarnedFiles(t *testing.T) {
 		t.Fatalf("%d files, %v", len(names), err)
 	}
 	var got bytes.Buffer
-	codes := map[string]bool{}
+	codes := map[finding.Code]bool{}
 	for _, name := range names {
 		r := compileFile(t, name)
 		if r.Set == nil {
 			t.Errorf("%s: does not load", name)
 		}
-		for _, f := range r.Findings {
+		for i := range r.Findings {
+			f := &r.Findings[i]
 			codes[f.Code] = true
 			f.File = filepath.Base(f.File)
 			if f.Related != nil {
@@ -124,9 +126,9 @@ func TestShippedFiles(t *testing.T) {
 
 func compileFile(t *testing.T, path string) *policyfile.Result {
 	t.Helper()
-	c, err := policyfile.Read(path, nil)
+	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.Compile()
+	return content(path, string(data)).Compile()
 }

@@ -95,7 +95,7 @@ func TestFixAtOnce(t *testing.T) {
 	if want := listOfOrigins + repeat(faults, "    - https://a%d.example\n") + "    - \"7\"\n"; string(fixed[0].Data) != want || n != faults+1 {
 		t.Errorf("%d are corrected, want %d", n, faults+1)
 	}
-	if len(result.Findings) == 0 || result.Findings[0].GetCode() != "origin-malformed" {
+	if len(result.Findings) == 0 || result.Findings[0].Code != "origin-malformed" {
 		t.Errorf("what is left is not told: %v", result.Findings)
 	}
 	growth.AtMost(t, 8, func() { content.Compile() }, func() { content.Fix() })

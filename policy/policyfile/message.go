@@ -17,7 +17,7 @@ import (
 // goroutines.
 type Message struct {
 	document document
-	findings []*corsprocv1.Finding
+	findings []finding.Diagnostic
 }
 
 // ParseMessage fills m from a file within limits; nil: those of policy files. What m holds where there are findings is what was most likely meant, so that all that
@@ -63,12 +63,12 @@ func (m *Message) Report(f finding.Finding) {
 }
 
 // Findings returns all findings, sorted by line and column.
-func (m *Message) Findings() []*corsprocv1.Finding {
+func (m *Message) Findings() []finding.Diagnostic {
 	slices.SortStableFunc(m.findings, compareFindings)
 	return m.findings
 }
 
 // Location returns where the value at path of a whole message stands, or what is around it where it does not stand there.
 func (m *Message) Location(path finding.Path) *corsprocv1.Location {
-	return m.document.location(finding.Location{Source: m.document.file.Name, Path: path})
+	return locationMessage(m.document.shown(finding.Location{Source: m.document.file.Name, Path: path}))
 }

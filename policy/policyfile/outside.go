@@ -1,64 +1,16 @@
 package policyfile
 
-import (
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
-
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
-)
-
-// bounds are folders, as they are called without symbolic links. What lies in them or below them may be quoted.
-//
-// A link that stands in the directory of the policies is the word of whoever can write there, which may be many teams: it
-// must not make the process, which may read more than they, show what they may not read. The links inside that the mount
-// of a Kubernetes ConfigMap has lead to what lies below the same directory. The path itself is the word of whoever starts
-// the process: if it is a link, then what it leads to is the directory of the policies, or the file that is meant.
-type bounds []string
-
-func boundsOf(folders ...string) (all bounds) {
-	for _, folder := range folders {
-		if real, err := realPath(folder); err == nil {
-			all = append(all, real)
-		}
-	}
-	return all
-}
-
-// exclude reports whether the file that was opened by a name lies outside. One of which that cannot be told does.
-func (b bounds) exclude(name string, opened fs.FileInfo) bool {
-	real, err := realPath(name)
-	if err != nil {
-		return true
-	}
-	// The name may lead elsewhere now.
-	if info, err := os.Lstat(real); err != nil || !os.SameFile(info, opened) {
-		return true
-	}
-	return !slices.ContainsFunc(b, func(folder string) bool {
-		within, err := filepath.Rel(folder, real)
-		return err == nil && filepath.IsLocal(within)
-	})
-}
-
-func realPath(name string) (string, error) {
-	real, err := filepath.EvalSymlinks(name)
-	if err != nil {
-		return "", err
-	}
-	return filepath.Abs(real)
-}
+import "github.com/corsproc/corsproc/policy/finding"
 
 // withhold takes out of a finding of a file that lies outside all that is text of the file: it may be one that whoever
 // put the link there may not read. What is left is where it is, and what its code means.
-func withhold(f *corsprocv1.Finding) {
+func withhold(f *finding.Diagnostic) {
 	f.Field, f.Fix = "", ""
 	if f.Related != nil {
 		f.Related.Field = ""
 	}
 	f.Message = outsideMessage
-	if e := Explain(f.GetCode()); e != nil {
+	if e := Explain(f.Code); e != nil {
 		f.Message = e.Explanation + " " + outsideMessage
 	}
 }

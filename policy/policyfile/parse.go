@@ -12,6 +12,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"go.yaml.in/yaml/v4"
 	"go.yaml.in/yaml/v4/plugin/loaderlimits"
 )
@@ -32,7 +33,7 @@ const (
 type Limits struct {
 	Entries     int // list entries and fields, counted by lines and commas
 	Collections int // lists and mappings
-	Code        string
+	Code        finding.Code
 	Message     string
 }
 
@@ -57,7 +58,7 @@ func (l *Limits) problem() problem {
 
 // A problem is a finding at a position of one file.
 type problem struct {
-	code      string
+	code      finding.Code
 	pos       position
 	message   string
 	fix       string

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
@@ -74,7 +75,7 @@ func TestPositionsInJSON(t *testing.T) {
 	} {
 		var got []string
 		for _, f := range content("x.json", c.data).Compile().Findings {
-			if f.Severity == "error" {
+			if f.Severity == finding.Error {
 				got = append(got, fmt.Sprintf("%d:%d", f.Line, f.Column))
 			}
 		}

@@ -16,24 +16,23 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/printable"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // HasErrors reports whether any of the findings keeps the files from loading.
-func HasErrors(findings []*corsprocv1.Finding) bool { return slices.ContainsFunc(findings, isError) }
+func HasErrors(findings []finding.Diagnostic) bool { return slices.ContainsFunc(findings, isError) }
 
 // Errors returns the findings that keep the files from loading.
-func Errors(findings []*corsprocv1.Finding) []*corsprocv1.Finding {
-	return slices.DeleteFunc(slices.Clone(findings), func(f *corsprocv1.Finding) bool { return !isError(f) })
+func Errors(findings []finding.Diagnostic) []finding.Diagnostic {
+	return slices.DeleteFunc(slices.Clone(findings), func(f finding.Diagnostic) bool { return !isError(f) })
 }
 
 // isError reports whether a finding keeps its file from loading.
-func isError(f *corsprocv1.Finding) bool { return f.GetSeverity() == finding.Error.String() }
+func isError(f finding.Diagnostic) bool { return f.Severity == finding.Error }
 
 // WriteText writes one line per finding: place, severity unless it is an error, field, reason, fix and second place.
 // Nothing that a file can hold breaks a line or reaches a terminal as a control sequence. It is written in pieces: there
 // may be a thousand findings in each of very many files.
-func WriteText(w io.Writer, findings []*corsprocv1.Finding) error {
+func WriteText(w io.Writer, findings []finding.Diagnostic) error {
 	b := bufio.NewWriterSize(w, pieceBytes)
 	for _, f := range findings {
 		at, rest := textLineOf(f)
@@ -48,42 +47,42 @@ func WriteText(w io.Writer, findings []*corsprocv1.Finding) error {
 const pieceBytes = 16 << 10
 
 // textLineOf returns the line of a finding: its place and all that follows.
-func textLineOf(f *corsprocv1.Finding) (at, rest string) {
+func textLineOf(f finding.Diagnostic) (at, rest string) {
 	severity := ": "
 	if !isError(f) {
-		severity += f.GetSeverity() + ": "
+		severity += f.Severity.String() + ": "
 	}
-	return place(f.GetFile(), f.GetLine(), f.GetColumn()), severity + sentence(f)
+	return place(f.Position), severity + sentence(f)
 }
 
 // sentence returns what is said of a place: the field, the reason, the fix and the second place.
-func sentence(f *corsprocv1.Finding) string {
+func sentence(f finding.Diagnostic) string {
 	s := ""
-	if f.GetField() != "" {
-		s = printable.Cut(f.GetField()) + ": "
+	if f.Field != "" {
+		s = printable.Cut(f.Field) + ": "
 	}
-	s += printable.Cut(f.GetMessage())
-	if f.GetFix() != "" {
-		s += "; write " + printable.Cut(f.GetFix())
+	s += printable.Cut(f.Message)
+	if f.Fix != "" {
+		s += "; write " + printable.Cut(f.Fix)
 	}
-	if r := f.GetRelated(); r != nil {
-		s += " (see " + place(r.GetFile(), r.GetLine(), r.GetColumn()) + ")"
+	if r := f.Related; r != nil {
+		s += " (see " + place(*r) + ")"
 	}
 	return s
 }
 
-func place(file string, line, column int32) string {
-	return fmt.Sprintf("%s:%d:%d", printable.Cut(file), line, column)
+func place(at finding.Position) string {
+	return fmt.Sprintf("%s:%d:%d", printable.Cut(at.File), at.Line, at.Column)
 }
 
 // WriteJSON writes the findings as the JSON form of corsproc.v1.Findings on one line. Every key of a finding is always
 // there, but for related, which stands only where there is a second place. It is written in pieces, as [WriteText] does.
-func WriteJSON(w io.Writer, findings []*corsprocv1.Finding) error {
+func WriteJSON(w io.Writer, findings []finding.Diagnostic) error {
 	b := bufio.NewWriterSize(w, pieceBytes)
 	b.WriteString(`{"findings":[`)
 	var line bytes.Buffer
-	for i, f := range findings {
-		data, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(f)
+	for i := range findings {
+		data, err := protojson.MarshalOptions{UseProtoNames: true, EmitDefaultValues: true}.Marshal(findingMessage(&findings[i]))
 		if err != nil {
 			return err
 		}

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
+	"github.com/corsproc/corsproc/policy/finding"
 )
 
 // Limits of what is compiled again to find the faults behind duplicate keys: a file of many duplicates is told so, and
@@ -17,7 +17,7 @@ const (
 // compileRestated returns the errors that the engine finds in what stands under duplicate keys, and that are not known.
 // The engine sees one value of a key at a time: so those that do not count are compiled in the place of those that do,
 // turn by turn. It leaves the documents as they were.
-func (c *Content) compileRestated(documents map[string]*document, known []*corsprocv1.Finding) []*corsprocv1.Finding {
+func (c *Content) compileRestated(documents map[string]*document, known []finding.Diagnostic) []finding.Diagnostic {
 	size := 1
 	var turns []string
 	for _, f := range c.Files {
@@ -33,14 +33,14 @@ func (c *Content) compileRestated(documents map[string]*document, known []*corsp
 	type key struct {
 		file         string
 		line, column int32
-		code         string
+		code         finding.Code
 	}
-	keyOf := func(f *corsprocv1.Finding) key { return key{f.GetFile(), f.GetLine(), f.GetColumn(), f.GetCode()} }
+	keyOf := func(f finding.Diagnostic) key { return key{f.File, f.Line, f.Column, f.Code} }
 	said := map[key]bool{}
 	for _, f := range known {
 		said[keyOf(f)] = true
 	}
-	var findings []*corsprocv1.Finding
+	var findings []finding.Diagnostic
 	for _, turn := range turns[:min(len(turns), maxTurnBytes/size)] {
 		_, found := c.compile(atTurn(documents, turn), nil)
 		for _, f := range found {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
@@ -43,7 +44,7 @@ func TestDuplicateKeys(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
 			for _, f := range content("x.yaml", c.data).Compile().Findings {
-				if f.Severity == "error" {
+				if f.Severity == finding.Error {
 					got = append(got, fmt.Sprintf("%d:%d %s", f.Line, f.Column, f.Code))
 				}
 			}
@@ -57,7 +58,7 @@ func TestDuplicateKeys(t *testing.T) {
 // TestManyDuplicates: what is compiled again for duplicates is bounded.
 func TestManyDuplicates(t *testing.T) {
 	r := content("x.yaml", "policies: {a: {"+strings.Repeat("max_age: 5x, ", 500)+"}}").Compile()
-	n := map[string]int{}
+	n := map[finding.Code]int{}
 	for _, f := range r.Findings {
 		n[f.Code]++
 	}

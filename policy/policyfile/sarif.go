@@ -10,7 +10,6 @@ import (
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/printable"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // The part of SARIF 2.1.0 that findings need (OASIS, Static Analysis Results Interchange Format).
@@ -77,7 +76,7 @@ type (
 
 // WriteSARIF writes the findings as a SARIF 2.1.0 log with one run. The rules are those entries of the catalogue that the
 // findings are about; version is that of the program, and may be empty.
-func WriteSARIF(w io.Writer, findings []*corsprocv1.Finding, version string) error {
+func WriteSARIF(w io.Writer, findings []finding.Diagnostic, version string) error {
 	run := sarifRun{
 		Tool: sarifTool{sarifDriver{
 			Name: "corsproc", Version: version, InformationURI: "https://github.com/corsproc/corsproc", Rules: []sarifRule{},
@@ -85,20 +84,20 @@ func WriteSARIF(w io.Writer, findings []*corsprocv1.Finding, version string) err
 		ColumnKind: "unicodeCodePoints",
 		Results:    []sarifResult{},
 	}
-	index := map[string]int{}
+	index := map[finding.Code]int{}
 	for _, f := range findings {
-		i, ok := index[f.GetCode()]
+		i, ok := index[f.Code]
 		if !ok {
 			i = len(index)
-			index[f.GetCode()] = i
+			index[f.Code] = i
 			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRuleOf(f))
 		}
 		result := sarifResult{
-			RuleID: f.GetCode(), RuleIndex: i, Level: sarifLevel(f.GetSeverity()), Message: sarifText{Text: sentence(f)},
-			Locations: []sarifLocation{sarifPlace(f.GetFile(), f.GetLine(), f.GetColumn(), f.GetField())},
+			RuleID: string(f.Code), RuleIndex: i, Level: sarifLevel(f.Severity), Message: sarifText{Text: sentence(f)},
+			Locations: []sarifLocation{sarifPlace(f.Position)},
 		}
-		if r := f.GetRelated(); r != nil {
-			result.RelatedLocations = []sarifLocation{sarifPlace(r.GetFile(), r.GetLine(), r.GetColumn(), r.GetField())}
+		if r := f.Related; r != nil {
+			result.RelatedLocations = []sarifLocation{sarifPlace(*r)}
 		}
 		run.Results = append(run.Results, result)
 	}
@@ -110,9 +109,9 @@ func WriteSARIF(w io.Writer, findings []*corsprocv1.Finding, version string) err
 	})
 }
 
-func sarifRuleOf(f *corsprocv1.Finding) sarifRule {
-	rule := sarifRule{ID: f.GetCode(), DefaultConfiguration: sarifConfiguration{sarifLevel(f.GetSeverity())}}
-	e := Explain(f.GetCode())
+func sarifRuleOf(f finding.Diagnostic) sarifRule {
+	rule := sarifRule{ID: string(f.Code), DefaultConfiguration: sarifConfiguration{sarifLevel(f.Severity)}}
+	e := Explain(f.Code)
 	rule.ShortDescription.Text = e.Explanation
 	rule.Help.Text = e.Explanation
 	if e.Bad != "" {
@@ -122,21 +121,21 @@ func sarifRuleOf(f *corsprocv1.Finding) sarifRule {
 	return rule
 }
 
-func sarifLevel(severity string) string {
-	if severity == finding.Hint.String() {
+func sarifLevel(severity finding.Severity) string {
+	if severity == finding.Hint {
 		return "note"
 	}
-	return severity
+	return severity.String()
 }
 
-func sarifPlace(file string, line, column int32, field string) sarifLocation {
-	uri := url.URL{Path: filepath.ToSlash(file)}
-	if filepath.IsAbs(file) {
+func sarifPlace(at finding.Position) sarifLocation {
+	uri := url.URL{Path: filepath.ToSlash(at.File)}
+	if filepath.IsAbs(at.File) {
 		uri.Scheme = "file"
 	}
-	place := sarifLocation{PhysicalLocation: sarifPhysical{sarifArtifact{uri.String()}, sarifRegion{line, column}}}
-	if field != "" {
-		place.LogicalLocations = []sarifLogical{{field}}
+	place := sarifLocation{PhysicalLocation: sarifPhysical{sarifArtifact{uri.String()}, sarifRegion{at.Line, at.Column}}}
+	if at.Field != "" {
+		place.LogicalLocations = []sarifLogical{{at.Field}}
 	}
 	return place
 }

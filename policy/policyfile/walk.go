@@ -140,12 +140,12 @@ func (w *walk) full() bool {
 
 // report reports a problem with the node at the current path, unless there are too many already; that there are is the
 // last problem.
-func (w *walk) report(n *yaml.Node, code, message, fix string) {
+func (w *walk) report(n *yaml.Node, code finding.Code, message, fix string) {
 	w.reportBeside(n, position{}, code, message, fix)
 }
 
 // reportBeside reports a problem that has to do with what stands at another position.
-func (w *walk) reportBeside(n *yaml.Node, relatedAt position, code, message, fix string) {
+func (w *walk) reportBeside(n *yaml.Node, relatedAt position, code finding.Code, message, fix string) {
 	if w.fixable != nil && fix != "" {
 		w.fixable(problem{code: code, pos: nodePosition(n), fix: fix})
 	}
@@ -153,7 +153,7 @@ func (w *walk) reportBeside(n *yaml.Node, relatedAt position, code, message, fix
 	case w.over():
 		return
 	case len(w.problems) == maxProblems:
-		code, fix, relatedAt = string(finding.CodeTooManyFindings), "", position{}
+		code, fix, relatedAt = finding.CodeTooManyFindings, "", position{}
 		message = fmt.Sprintf("there are more than %d faults; the rest of the file is not looked at", maxProblems)
 	}
 	path, _ := w.where()
@@ -163,7 +163,7 @@ func (w *walk) reportBeside(n *yaml.Node, relatedAt position, code, message, fix
 }
 
 // refuse reports a value that the engine will not see as it was written.
-func (w *walk) refuse(n *yaml.Node, code, message, fix string) {
+func (w *walk) refuse(n *yaml.Node, code finding.Code, message, fix string) {
 	switch {
 	case n.Kind == yaml.ScalarNode && finding.IsPlaceholder(n.Value):
 		message, fix = literal(n)+": "+finding.PlaceholderMessage, ""

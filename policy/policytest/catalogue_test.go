@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	"github.com/corsproc/corsproc/policy/policytest"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
@@ -24,15 +25,15 @@ const examplePolicies = "policies: {shop: {allow_origins: [https://shop.example.
 func TestCatalogue(t *testing.T) {
 	var explained []string
 	for _, e := range policytest.Catalogue {
-		explained = append(explained, e.Code)
-		t.Run(e.Code, func(t *testing.T) {
+		explained = append(explained, string(e.Code))
+		t.Run(string(e.Code), func(t *testing.T) {
 			if e.Explanation == "" || policyfile.Explain(e.Code) != nil {
 				t.Error("no explanation, or package policyfile has another")
 			}
 			if e.Code == policytest.CodeTooManyTests {
 				return
 			}
-			if _, found := runExample(t, e.Bad); !slices.ContainsFunc(found, func(f *corsprocv1.Finding) bool { return f.GetCode() == e.Code }) {
+			if _, found := runExample(t, e.Bad); !slices.ContainsFunc(found, func(f finding.Diagnostic) bool { return f.Code == e.Code }) {
 				t.Errorf("the bad example has the findings %v", found)
 			}
 			if results, found := runExample(t, e.Good); len(found) > 0 || results.GetFailed() > 0 || results.GetPassed() == 0 {
@@ -49,7 +50,7 @@ func TestCatalogue(t *testing.T) {
 }
 
 // runExample runs an example beside the policies that it tests.
-func runExample(t *testing.T, text string) (*corsprocv1.TestResults, []*corsprocv1.Finding) {
+func runExample(t *testing.T, text string) (*corsprocv1.TestResults, []finding.Diagnostic) {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	for name, data := range map[string]string{"policies.yaml": examplePolicies, "policies_test.yaml": text} {
@@ -102,7 +103,7 @@ func TestCataloguePage(t *testing.T) {
 			continue
 		}
 		_, findings := runExample(t, e.Bad)
-		i := slices.IndexFunc(findings, func(f *corsprocv1.Finding) bool { return f.GetCode() == e.Code })
+		i := slices.IndexFunc(findings, func(f finding.Diagnostic) bool { return f.Code == e.Code })
 		var line bytes.Buffer
 		if i < 0 || policyfile.WriteText(&line, findings[i:i+1]) != nil {
 			t.Errorf("%s is not shown", e.Code)

@@ -50,7 +50,7 @@ func FuzzRun(f *testing.F) {
 		if i := strings.IndexFunc(text.String(), func(c rune) bool { return c < ' ' && c != '\n' }); i >= 0 {
 			t.Fatalf("a control character in %q", &text)
 		}
-		if err := policytest.WriteJUnit(&xml, r.Results); err != nil {
+		if err := policytest.WriteJUnit(&xml, r); err != nil {
 			t.Fatal(err)
 		}
 		checkJUnit(t, xml.Bytes())

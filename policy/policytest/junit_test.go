@@ -40,7 +40,7 @@ tests:
 		t.Fatal(f[len(f)-1].GetFindings())
 	}
 	var b bytes.Buffer
-	if err := policytest.WriteJUnit(&b, r.Results); err != nil {
+	if err := policytest.WriteJUnit(&b, r); err != nil {
 		t.Fatal(err)
 	}
 	checkJUnit(t, b.Bytes())

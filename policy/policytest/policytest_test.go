@@ -3,6 +3,7 @@ package policytest_test
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,9 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	"github.com/corsproc/corsproc/policy/policytest"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -44,7 +45,7 @@ func TestBadFiles(t *testing.T) {
 		t.Fatalf("%d files, %v", len(names), err)
 	}
 	var got bytes.Buffer
-	codes := map[string]bool{}
+	codes := map[finding.Code]bool{}
 	for _, name := range names {
 		r := policytest.Run([]string{name}, nil)
 		if r.Err == nil || len(r.Findings) == 0 || r.Results.GetPassed()+r.Results.GetFailed() > 0 {
@@ -54,8 +55,8 @@ func TestBadFiles(t *testing.T) {
 			t.Errorf("%s: the results do not have its findings", name)
 		}
 		for _, f := range r.Findings {
-			codes[f.GetCode()] = true
-			if f.GetLine() < 1 || f.GetColumn() < 1 {
+			codes[f.Code] = true
+			if f.Line < 1 || f.Column < 1 {
 				t.Errorf("%s: a finding without a place: %v", name, f)
 			}
 		}
@@ -207,7 +208,7 @@ func TestPaths(t *testing.T) {
 				policies = append(policies, f.GetPolicies())
 			}
 			for _, f := range r.Findings {
-				codes = append(codes, f.GetCode())
+				codes = append(codes, string(f.Code))
 			}
 			slices.Sort(codes)
 			slices.Sort(c.findings)
@@ -220,7 +221,7 @@ func TestPaths(t *testing.T) {
 		})
 	}
 	r := policytest.Run([]string{"strange names/-/a b.yaml"}, nil)
-	if len(r.Findings) != 1 || r.Findings[0].GetCode() != policytest.CodePoliciesUnreadable {
+	if len(r.Findings) != 1 || r.Findings[0].Code != policytest.CodePoliciesUnreadable {
 		t.Errorf("%v", r.Findings)
 	}
 }
@@ -233,13 +234,13 @@ func TestManyFaults(t *testing.T) {
 		b.WriteString("  - {name: a, expect: ALLOWED}\n")
 	}
 	r := policytest.Run([]string{"-"}, strings.NewReader(b.String()))
-	if n := len(r.Findings); n != 1001 || !slices.ContainsFunc(r.Findings, func(f *corsprocv1.Finding) bool { return f.GetCode() == "too-many-findings" }) {
+	if n := len(r.Findings); n != 1001 || !slices.ContainsFunc(r.Findings, func(f finding.Diagnostic) bool { return f.Code == "too-many-findings" }) {
 		t.Errorf("%d findings", n)
 	}
 	b.Reset()
 	b.WriteString("policies: p.yaml\ntests: [" + strings.Repeat("{},", policytest.MaxTests) + "{}]\n")
 	r = policytest.Run([]string{"-"}, strings.NewReader(b.String()))
-	if len(r.Findings) != 1 || r.Findings[0].GetCode() != policytest.CodeTooManyTests {
+	if len(r.Findings) != 1 || r.Findings[0].Code != policytest.CodeTooManyTests {
 		t.Errorf("%d findings", len(r.Findings))
 	}
 }
@@ -278,8 +279,8 @@ func TestOutside(t *testing.T) {
 			t.Fatalf("%s: %v, %v", path, err, r.Err)
 		}
 		for _, f := range r.Findings {
-			if !quoted || f.GetFile() != "shop/policies.yaml" {
-				if strings.Contains(f.String(), secret) {
+			if !quoted || f.File != "shop/policies.yaml" {
+				if strings.Contains(fmt.Sprint(f, f.Related), secret) {
 					t.Errorf("%s: %v", path, f)
 				}
 			}
@@ -303,7 +304,7 @@ func TestFarTooLarge(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			r := policytest.Run([]string{"-"}, strings.NewReader(text))
 			runtime.ReadMemStats(&after)
-			if len(r.Findings) != 1 || r.Findings[0].GetCode() != policytest.CodeTooManyTests || r.Err == nil {
+			if len(r.Findings) != 1 || r.Findings[0].Code != policytest.CodeTooManyTests || r.Err == nil {
 				t.Errorf("findings: %v", r.Findings)
 			}
 			// Of a file that is read whole, each test takes some KiB.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy/browser"
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -19,8 +20,8 @@ type testFile struct {
 	file     policyfile.File
 	says     corsprocv1.PolicyTests // what was most likely meant, where there are findings
 	message  *policyfile.Message
-	fetches  []browser.Fetch       // of the tests, by their index; empty where there are findings
-	findings []*corsprocv1.Finding // what keeps the tests from being run
+	fetches  []browser.Fetch      // of the tests, by their index; empty where there are findings
+	findings []finding.Diagnostic // what keeps the tests from being run
 }
 
 // limits keep a file from being read that is far larger than one of MaxTests: a test has at most three lists and mappings,
@@ -35,8 +36,8 @@ func read(f policyfile.File) *testFile {
 	t := &testFile{file: f}
 	t.message = policyfile.ParseMessage(f, &t.says, &limits)
 	if t.message.Whole() && t.isEmpty() && holdsPolicies(f) {
-		t.findings = []*corsprocv1.Finding{{
-			Severity: finding.Error.String(), Code: CodePolicyFile, File: validText(f.Name), Line: 1, Column: 1,
+		t.findings = []finding.Diagnostic{{
+			Severity: finding.Error, Code: CodePolicyFile, Position: finding.Position{File: validText(f.Name), Line: 1, Column: 1},
 			Message: "this is a policy file, not a policy test file: corsproc check reads it, and a test file names it in policies",
 		}}
 		return t
@@ -72,10 +73,10 @@ func holdsPolicies(f policyfile.File) bool {
 // policiesPath returns the path of the policies under test. A relative one is meant from the folder of the test file.
 func (t *testFile) policiesPath() string {
 	path := t.says.GetPolicies()
-	if t.file.Name != policyfile.Stdin && !filepath.IsAbs(path) {
+	if t.file.Name != policydir.Stdin && !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(t.file.Name), path)
 	}
-	if path == policyfile.Stdin {
+	if path == policydir.Stdin {
 		path = "./" + path // a file of this name: standard input belongs to who calls the program
 	}
 	return path
@@ -84,7 +85,7 @@ func (t *testFile) policiesPath() string {
 // folders are those in which lies what may be quoted of the policies: the test file, and not whoever runs it, says where
 // they are, and it may be a stranger's. A repository has both below the folder in which its tests are run.
 func (t *testFile) folders() []string {
-	if t.file.Name == policyfile.Stdin {
+	if t.file.Name == policydir.Stdin {
 		return []string{"."}
 	}
 	return []string{".", filepath.Dir(t.file.Name)}

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -18,11 +19,13 @@ import (
 type Report struct {
 	Results *corsprocv1.TestResults
 	// Findings are what keeps tests from being run, in test files and in policies: each once, sorted by file and line.
-	Findings []*corsprocv1.Finding
+	Findings []finding.Diagnostic
 	// Files are those that findings are about.
 	Files []policyfile.File
 	// Err says what could not be run, a line each; nil if all was.
 	Err error
+
+	unrun [][]finding.Diagnostic // for each file of Results, why its tests cannot be run
 }
 
 // Run runs the test files that paths name, in their order. A path is a file, "-" for stdin, or a directory, which stands
@@ -34,8 +37,8 @@ func Run(paths []string, stdin io.Reader) *Report {
 	for _, path := range paths {
 		r.path(path, stdin)
 	}
-	slices.SortStableFunc(r.report.Findings, func(a, b *corsprocv1.Finding) int {
-		return cmp.Or(cmp.Compare(a.GetFile(), b.GetFile()), cmp.Compare(a.GetLine(), b.GetLine()), cmp.Compare(a.GetColumn(), b.GetColumn()))
+	slices.SortStableFunc(r.report.Findings, func(a, b finding.Diagnostic) int {
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	return &r.report
 }
@@ -52,7 +55,7 @@ type policies struct {
 }
 
 func (r *runner) path(path string, stdin io.Reader) {
-	content, err := policyfile.Read(path, stdin)
+	content, err := policydir.Read(path, stdin)
 	if err != nil {
 		r.fail(err)
 		return
@@ -75,19 +78,20 @@ func (r *runner) fail(err error) { r.report.Err = errors.Join(r.report.Err, err)
 func (r *runner) file(t *testFile) {
 	result := &corsprocv1.TestFileResult{File: validText(t.file.Name)}
 	r.report.Results.Files = append(r.report.Results.Files, result)
+	r.report.unrun = append(r.report.unrun, nil)
 	if t.says.GetPolicies() != "" {
 		result.Policies = validText(t.policiesPath())
 	}
 	p := r.policies(t)
 	switch {
 	case len(t.findings) > 0:
-		result.Findings = t.findings
+		r.unrun(result, t.findings)
 		r.report.Findings = append(r.report.Findings, t.findings...)
 		r.report.Files = append(r.report.Files, t.file)
 		r.fail(fmt.Errorf("the tests of %s cannot be run", t.file.Name))
 		return
 	case p.result.Set == nil:
-		result.Findings = policyfile.Errors(p.result.Findings)
+		r.unrun(result, policyfile.Errors(p.result.Findings))
 		r.fail(fmt.Errorf("the tests of %s cannot be run: the policies of %s do not load", t.file.Name, t.policiesPath()))
 		return
 	}
@@ -102,6 +106,12 @@ func (r *runner) file(t *testFile) {
 	}
 }
 
+// unrun notes why the tests of the file that is run cannot be.
+func (r *runner) unrun(result *corsprocv1.TestFileResult, why []finding.Diagnostic) {
+	result.Findings = policyfile.FindingMessages(why)
+	r.report.unrun[len(r.report.unrun)-1] = why
+}
+
 // policies returns the compiled policies of a test file without findings. That they cannot be read is a finding in the
 // test file; what is wrong with them is told with the first file that tests them.
 func (r *runner) policies(t *testFile) *policies {
@@ -113,7 +123,7 @@ func (r *runner) policies(t *testFile) *policies {
 	if p == nil {
 		p = &policies{}
 		r.loaded[path] = p
-		content, err := policyfile.ReadNamed(path, t.folders()...)
+		content, err := policydir.ReadNamed(path, t.folders()...)
 		if p.err = err; err == nil {
 			p.result = content.Compile()
 			if p.result.Set == nil {

@@ -16,7 +16,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/browser"
-	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/policy/policydir"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 	"github.com/corsproc/corsproc/server/logs"
 )
@@ -50,7 +50,7 @@ func answerOf[M proto.Message](t *testing.T, h http.Handler, call, message strin
 }
 
 func TestExplain(t *testing.T) {
-	source := newSource(t, policyfile.Attempt{})
+	source := newSource(t, policydir.Attempt{})
 	h := Handler(source)
 	now := source.Status().InForce
 	for _, c := range []struct {
@@ -77,7 +77,7 @@ func TestExplain(t *testing.T) {
 }
 
 func TestInvalidArguments(t *testing.T) {
-	h := Handler(newSource(t, policyfile.Attempt{}))
+	h := Handler(newSource(t, policydir.Attempt{}))
 	for _, c := range []struct{ call, message, want string }{
 		{"Explain", `{}`, "no browser sends the origin \"\": an origin is scheme://host[:port], as a browser writes it, or null\nthe URL \"\": is not absolute; write https://host/path"},
 		{"Explain", `{"origin": "https://A.example/", "url": "https://b.example"}`, `no browser sends the origin "https://A.example/": an origin has no path and is lower-case; write https://a.example`},
@@ -104,7 +104,7 @@ func TestInvalidArguments(t *testing.T) {
 }
 
 func TestLogDecisions(t *testing.T) {
-	s := newSource(t, policyfile.Attempt{})
+	s := newSource(t, policydir.Attempt{})
 	var asked []string
 	var failure error
 	s.LogDecisions = func(host, origin string, d time.Duration) error {
@@ -132,7 +132,7 @@ func TestLogDecisions(t *testing.T) {
 // A page of another origin can ask without asking first for: GET, and POST with the content type of a form. Neither may
 // reach the service, nor may a page under a name that is not ours.
 func TestAPIFences(t *testing.T) {
-	h := Handler(newSource(t, policyfile.Attempt{}))
+	h := Handler(newSource(t, policydir.Attempt{}))
 	const get = "?connect=v1&encoding=json&message=%7B%7D"
 	grpc := []string{"Content-Type", "application/grpc", "Te", "trailers"}
 	for _, path := range []string{
@@ -178,7 +178,7 @@ func notAllowed(status int) bool { return status == 404 || status == 405 || stat
 func forbidden(status int) bool  { return status == 403 }
 
 func TestLargeMessages(t *testing.T) {
-	h := Handler(newSource(t, policyfile.Attempt{}))
+	h := Handler(newSource(t, policydir.Attempt{}))
 	large := fmt.Sprintf(`{"known_hash": %q}`, strings.Repeat("x", maxRequestBytes))
 	if status, text := ask(h, "Status", large); status != 429 || !strings.Contains(text, `"resource_exhausted"`) {
 		t.Errorf("%d %.200s", status, text)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -21,7 +22,7 @@ type Source struct {
 	// Status returns what is in force.
 	Status func() Status
 	// Reload looks at the policy files now.
-	Reload func() policyfile.Attempt
+	Reload func() policydir.Attempt
 	// Ready reports whether requests are served, and will be in the seconds to come.
 	Ready func() bool
 	// Metrics is what /metrics shows.
@@ -54,7 +55,7 @@ type Status struct {
 	// Since is when it came into force.
 	Since time.Time
 	// Last is the last attempt to load the policy files that found something new. When it failed, InForce is older.
-	Last policyfile.Attempt
+	Last policydir.Attempt
 }
 
 // handler is what the paths have in common.

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -29,7 +30,7 @@ default: {policies: [public]}
 `
 
 // newSource is a handler's source with a good set in force and attempt as its last one.
-func newSource(t testing.TB, last policyfile.Attempt) Source {
+func newSource(t testing.TB, last policydir.Attempt) Source {
 	t.Helper()
 	good := compile(t, twoPolicies)
 	if good.Set == nil {
@@ -43,7 +44,7 @@ func newSource(t testing.TB, last policyfile.Attempt) Source {
 	return Source{
 		Policies:     "policies.yaml",
 		Status:       func() Status { return Status{InForce: good, Since: time.Unix(0, 0), Last: last} },
-		Reload:       func() policyfile.Attempt { return last },
+		Reload:       func() policydir.Attempt { return last },
 		Ready:        func() bool { return true },
 		Metrics:      m,
 		Reloads:      NewReloads("policies.yaml"),
@@ -74,7 +75,7 @@ func body(r *http.Response) string {
 }
 
 func TestPaths(t *testing.T) {
-	h := Handler(newSource(t, policyfile.Attempt{}))
+	h := Handler(newSource(t, policydir.Attempt{}))
 	for _, c := range []struct {
 		method, path string
 		status       int
@@ -122,7 +123,7 @@ func TestPaths(t *testing.T) {
 }
 
 func TestNotReady(t *testing.T) {
-	s := newSource(t, policyfile.Attempt{})
+	s := newSource(t, policydir.Attempt{})
 	s.Ready = func() bool { return false }
 	h := Handler(s)
 	if r := do(h, "GET", "/-/ready", "localhost"); r.StatusCode != 503 {
@@ -134,7 +135,7 @@ func TestNotReady(t *testing.T) {
 }
 
 func TestHosts(t *testing.T) {
-	h := Handler(newSource(t, policyfile.Attempt{}))
+	h := Handler(newSource(t, policydir.Attempt{}))
 	for host, want := range map[string]int{
 		"127.0.0.1": 200, "127.0.0.1:9003": 200, "[::1]": 200, "[::1]:9003": 200, "10.1.2.3:1": 200,
 		"localhost": 200, "LocalHost:9003": 200, "corsproc.example": 200, "CORSPROC.example:80": 200,
@@ -164,7 +165,7 @@ func TestHosts(t *testing.T) {
 }
 
 func TestCrossOriginWrites(t *testing.T) {
-	h := Handler(newSource(t, policyfile.Attempt{}))
+	h := Handler(newSource(t, policydir.Attempt{}))
 	for _, c := range []struct {
 		header []string
 		status int
@@ -190,7 +191,7 @@ func TestCrossOriginWrites(t *testing.T) {
 
 // TestCrossSiteReads is about requests that a page of another origin has a browser send without asking first.
 func TestCrossSiteReads(t *testing.T) {
-	s := newSource(t, policyfile.Attempt{})
+	s := newSource(t, policydir.Attempt{})
 	s.Pprof = true
 	h := Handler(s)
 	all := []string{
@@ -247,7 +248,7 @@ func TestCrossSiteReads(t *testing.T) {
 
 // TestAnswersAreSafeToShow asks for what would do something to a terminal, were it said again.
 func TestAnswersAreSafeToShow(t *testing.T) {
-	s := newSource(t, policyfile.Attempt{})
+	s := newSource(t, policydir.Attempt{})
 	s.Pprof = true
 	h := Handler(s)
 	long := strings.Repeat("x", 10_000)
@@ -269,17 +270,17 @@ func TestReload(t *testing.T) {
 	bad := compile(t, "policies: {p: {allow_origins: [https://A.example]}}\ndefault: {policies: [p]}")
 	for _, c := range []struct {
 		name       string
-		attempt    policyfile.Attempt
+		attempt    policydir.Attempt
 		accept     string
 		status     int
 		text, kind string
 	}{
-		{"unchanged", policyfile.Attempt{Unchanged: true}, "", 200, "unchanged\n", "text/plain"},
-		{"bad", policyfile.Attempt{Result: bad}, "", 400, "policies.yaml:1:32: policies.p.allow_origins[0]:", "text/plain"},
-		{"bad as JSON", policyfile.Attempt{Result: bad}, "text/html, application/json;q=0.9", 400, `{"findings":[{"severity":"error","code":"origin-not-canonical"`, "application/json"},
-		{"good as JSON", policyfile.Attempt{}, "application/json", 200, `{"findings":[]}`, "application/json"},
-		{"unreadable", policyfile.Attempt{Err: errors.New("it is gone")}, "", 400, "it is gone", "text/plain"},
-		{"unreadable as JSON", policyfile.Attempt{Err: errors.New("it is gone")}, "application/json", 400,
+		{"unchanged", policydir.Attempt{Unchanged: true}, "", 200, "unchanged\n", "text/plain"},
+		{"bad", policydir.Attempt{Result: bad}, "", 400, "policies.yaml:1:32: policies.p.allow_origins[0]:", "text/plain"},
+		{"bad as JSON", policydir.Attempt{Result: bad}, "text/html, application/json;q=0.9", 400, `{"findings":[{"severity":"error","code":"origin-not-canonical"`, "application/json"},
+		{"good as JSON", policydir.Attempt{}, "application/json", 200, `{"findings":[]}`, "application/json"},
+		{"unreadable", policydir.Attempt{Err: errors.New("it is gone")}, "", 400, "it is gone", "text/plain"},
+		{"unreadable as JSON", policydir.Attempt{Err: errors.New("it is gone")}, "application/json", 400,
 			`{"findings":[{"severity":"error","code":"unreadable","file":"policies.yaml",`, "application/json"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -308,7 +309,7 @@ func TestPageFiles(t *testing.T) {
 			t.Errorf("%s has %q", name, found)
 		}
 	}
-	csp := do(Handler(newSource(t, policyfile.Attempt{})), "GET", "/", "localhost").Header.Get("Content-Security-Policy")
+	csp := do(Handler(newSource(t, policydir.Attempt{})), "GET", "/", "localhost").Header.Get("Content-Security-Policy")
 	for _, directive := range []string{"default-src 'none'", "script-src 'self'", "connect-src 'self'", "require-trusted-types-for 'script'", "trusted-types 'none'"} {
 		if !slices.Contains(strings.Split(csp, "; "), directive) {
 			t.Errorf("the page's content security policy lacks %s: %s", directive, csp)
@@ -317,7 +318,7 @@ func TestPageFiles(t *testing.T) {
 }
 
 func TestPprof(t *testing.T) {
-	s := newSource(t, policyfile.Attempt{})
+	s := newSource(t, policydir.Attempt{})
 	s.Pprof = true
 	if r := do(Handler(s), "GET", "/debug/pprof/", "localhost"); r.StatusCode != 200 || !strings.Contains(body(r), "goroutine") {
 		t.Errorf("the index: %s", r.Status)

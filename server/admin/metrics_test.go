@@ -17,7 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/corsproc/corsproc/policy"
-	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/server/extproc"
 )
 
@@ -124,7 +124,7 @@ func TestMetricFamilies(t *testing.T) {
 
 // TestMetricFormats reads /metrics in every form that it can have.
 func TestMetricFormats(t *testing.T) {
-	source := newSource(t, policyfile.Attempt{})
+	source := newSource(t, policydir.Attempt{})
 	source.Metrics = everything(t)
 	handler := Handler(source)
 	exemplar := `# {span_id="b7ad6b7169203331",trace_id="0af7651916cd43dd8448eb211c80319c"} 1e-06`

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/corsproc/corsproc/policy"
-	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/policy/policydir"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 	"github.com/corsproc/corsproc/server/logs"
 )
@@ -32,7 +32,7 @@ func get(origin, path string) policy.Request {
 
 func TestRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSource(t, policyfile.Attempt{})
+		s := newSource(t, policydir.Attempt{})
 		h := Handler(s)
 		shown := func() (lines []string) {
 			for _, r := range answerOf(t, h, "Status", `{}`, new(corsprocv1.StatusResponse)).GetRefusals() {
@@ -88,7 +88,7 @@ func TestRefusals(t *testing.T) {
 // Whoever makes up origins pushes out only what was seen once.
 // TestRefusedWebSocket: a handshake is told as such, so that the page explains a WebSocket and not a fetch.
 func TestRefusedWebSocket(t *testing.T) {
-	s := newSource(t, policyfile.Attempt{})
+	s := newSource(t, policydir.Attempt{})
 	handshake := get("https://partner.example", "/socket")
 	handshake.Upgrade = "WebSocket"
 	refuse(t, s, handshake)
@@ -103,7 +103,7 @@ func TestRefusedWebSocket(t *testing.T) {
 }
 
 func TestRefusalsFlood(t *testing.T) {
-	s := newSource(t, policyfile.Attempt{})
+	s := newSource(t, policydir.Attempt{})
 	for range 2 {
 		refuse(t, s, get("https://real.example", "/"))
 	}
@@ -134,7 +134,7 @@ func TestRefusalsFlood(t *testing.T) {
 
 // The text of a request is written over by the next one: nothing of it may be kept.
 func TestRefusalsKeepCopies(t *testing.T) {
-	s := newSource(t, policyfile.Attempt{})
+	s := newSource(t, policydir.Attempt{})
 	buffer := []byte("https://partner.example")
 	r := get(string(buffer), "/")
 	d := s.Status().InForce.Set.Decide(&r)
@@ -150,7 +150,7 @@ func TestRefusalsKeepCopies(t *testing.T) {
 }
 
 func TestRefusalsAllocations(t *testing.T) {
-	s := newSource(t, policyfile.Attempt{})
+	s := newSource(t, policydir.Attempt{})
 	r := get("https://partner.example", "/")
 	d := s.Status().InForce.Set.Decide(&r)
 	if n := testing.AllocsPerRun(100, func() { s.Refusals.Add(&r, &d) }); n > 0 {

@@ -8,8 +8,9 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // reload has the policy files loaded and answers with the outcome: 200 if the set in force is now that of the files, otherwise
@@ -44,9 +45,9 @@ func reload(source Source) http.HandlerFunc {
 
 // findingsOf returns the findings of an attempt to load path. If the files could not be read, that is one finding, so that
 // programs have one form to read.
-func findingsOf(path string, a policyfile.Attempt) []*corsprocv1.Finding {
+func findingsOf(path string, a policydir.Attempt) []finding.Diagnostic {
 	if a.Err != nil {
-		return []*corsprocv1.Finding{{Severity: "error", Code: "unreadable", File: path, Message: a.Err.Error()}}
+		return []finding.Diagnostic{{Severity: finding.Error, Code: "unreadable", Position: finding.Position{File: path}, Message: a.Err.Error()}}
 	}
 	return a.Result.Findings
 }

@@ -3,12 +3,14 @@ package admin
 // Tested by status_test.go.
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -30,11 +32,11 @@ type Reloads struct {
 func NewReloads(path string) *Reloads { return &Reloads{path: path} }
 
 // Attempted takes note of an attempt that found something new. Attempts are told in the order in which they were made.
-func (l *Reloads) Attempted(a policyfile.Attempt) {
+func (l *Reloads) Attempted(a policydir.Attempt) {
 	findings := findingsOf(l.path, a)
 	m := &corsprocv1.ReloadAttempt{
 		Time: timestamppb.New(a.Time), Successful: a.Good(), FindingsTotal: int32(len(findings)),
-		Findings: worst(findings, maxReloadFindings),
+		Findings: policyfile.FindingMessages(worst(findings, maxReloadFindings)),
 	}
 	if a.Err == nil {
 		m.Hash = a.Result.Hash
@@ -53,17 +55,8 @@ func (l *Reloads) messages() []*corsprocv1.ReloadAttempt {
 }
 
 // worst returns a copy of at most so many findings, errors first, then warnings, otherwise in their order.
-func worst(findings []*corsprocv1.Finding, most int) []*corsprocv1.Finding {
-	rank := func(f *corsprocv1.Finding) int {
-		switch f.GetSeverity() {
-		case finding.Error.String():
-			return 0
-		case finding.Warning.String():
-			return 1
-		}
-		return 2
-	}
+func worst(findings []finding.Diagnostic, most int) []finding.Diagnostic {
 	sorted := slices.Clone(findings)
-	slices.SortStableFunc(sorted, func(a, b *corsprocv1.Finding) int { return rank(a) - rank(b) })
+	slices.SortStableFunc(sorted, func(a, b finding.Diagnostic) int { return cmp.Compare(a.Severity, b.Severity) })
 	return slices.Clone(sorted[:min(len(sorted), most)])
 }

@@ -13,12 +13,13 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 func TestStatus(t *testing.T) {
-	s := newSource(t, policyfile.Attempt{})
+	s := newSource(t, policydir.Attempt{})
 	h := Handler(s)
 	m := answerOf(t, h, "Status", `{}`, new(corsprocv1.StatusResponse))
 	var got []string
@@ -68,7 +69,7 @@ func TestStatusIsBounded(t *testing.T) {
 	for i := range maxNames {
 		fmt.Fprintf(&text, "- {domains: [h%d.example], policies: [p%03d]}\n", i, i)
 	}
-	s := newSource(t, policyfile.Attempt{})
+	s := newSource(t, policydir.Attempt{})
 	large := compile(t, text.String())
 	if large.Set == nil {
 		t.Fatal(large.Findings)
@@ -149,7 +150,7 @@ func TestStatusHasRoom(t *testing.T) {
 }
 
 func TestStatusCandidates(t *testing.T) {
-	s := newSource(t, policyfile.Attempt{})
+	s := newSource(t, policydir.Attempt{})
 	decide := func(times int, verdict policy.Verdict, candidate policy.Outcome) {
 		for range times {
 			s.Metrics.Decided(&policy.Decision{Outcome: policy.Outcome{Verdict: verdict}, HasCandidate: true, Candidate: candidate, VirtualHost: "api<b>"}, 0)
@@ -173,14 +174,14 @@ func TestReloads(t *testing.T) {
 	l := NewReloads("policies.yaml")
 	bad := compile(t, "policies: {p: {allow_origins: [https://A.example]}}\ndefault: {policies: [p]}")
 	start := time.Unix(1000, 0)
-	l.Attempted(policyfile.Attempt{Time: start, Result: compile(t, twoPolicies)})
-	l.Attempted(policyfile.Attempt{Time: start.Add(time.Second), Result: bad})
-	l.Attempted(policyfile.Attempt{Time: start.Add(2 * time.Second), Err: errors.New("it is gone")})
+	l.Attempted(policydir.Attempt{Time: start, Result: compile(t, twoPolicies)})
+	l.Attempted(policydir.Attempt{Time: start.Add(time.Second), Result: bad})
+	l.Attempted(policydir.Attempt{Time: start.Add(2 * time.Second), Err: errors.New("it is gone")})
 	var got []string
 	for _, a := range l.messages() {
 		line := fmt.Sprintf("%d %v %q", a.GetTime().GetSeconds(), a.GetSuccessful(), a.GetHash())
 		for _, f := range a.GetFindings() {
-			line += " " + f.GetCode()
+			line += " " + f.Code
 		}
 		got = append(got, line)
 	}
@@ -194,10 +195,10 @@ func TestReloads(t *testing.T) {
 		if i%4 == 3 {
 			severity = finding.Error
 		}
-		many.Findings = append(many.Findings, &corsprocv1.Finding{Severity: severity.String(), Line: int32(i)})
+		many.Findings = append(many.Findings, finding.Diagnostic{Severity: severity, Position: finding.Position{Line: int32(i)}})
 	}
 	for i := range 2 * maxReloads {
-		l.Attempted(policyfile.Attempt{Time: start.Add(time.Duration(i) * time.Minute), Result: many})
+		l.Attempted(policydir.Attempt{Time: start.Add(time.Duration(i) * time.Minute), Result: many})
 	}
 	all := l.messages()
 	if len(all) != maxReloads || all[0].GetTime().GetSeconds() != start.Unix()+60*(2*maxReloads-1) {
@@ -211,7 +212,7 @@ func TestReloads(t *testing.T) {
 
 func TestActivity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newSource(t, policyfile.Attempt{})
+		s := newSource(t, policydir.Attempt{})
 		decide := func(times int, host string, reason policy.Reason) {
 			for range times {
 				s.Metrics.Decided(&policy.Decision{Outcome: policy.Outcome{Reason: reason}, VirtualHost: host, Policy: "shop"}, 0)

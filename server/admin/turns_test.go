@@ -15,6 +15,8 @@ import (
 	"weak"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -52,7 +54,7 @@ func TestTurns(t *testing.T) {
 	} {
 		t.Run(strings.TrimPrefix(c.path, service), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newSource(t, policyfile.Attempt{})
+				s := newSource(t, policydir.Attempt{})
 				s.Pprof = true
 				h := Handler(s)
 				send := func(ctx context.Context, w http.ResponseWriter) {
@@ -145,7 +147,7 @@ func TestConfigIsMadeOnce(t *testing.T) {
 	for i := range 5000 {
 		fmt.Fprintf(&text, "  p%d: {allow_origins: [https://a%d.example]}\n", i, i)
 	}
-	s := newSource(t, policyfile.Attempt{})
+	s := newSource(t, policydir.Attempt{})
 	now := compile(t, text.String())
 	s.Status = func() Status { return Status{InForce: now} }
 	h := Handler(s)
@@ -177,7 +179,7 @@ func TestConfigIsMadeOnce(t *testing.T) {
 
 // TestSetsAreLetGo asks for all that is made of a set, and holds that nothing of it keeps the set.
 func TestSetsAreLetGo(t *testing.T) {
-	s := newSource(t, policyfile.Attempt{})
+	s := newSource(t, policydir.Attempt{})
 	now := compile(t, twoPolicies)
 	s.Status = func() Status { return Status{InForce: now} }
 	h := Handler(s)
@@ -205,9 +207,9 @@ func TestSetsAreLetGo(t *testing.T) {
 func TestReloadAnswersInPieces(t *testing.T) {
 	bad := &policyfile.Result{}
 	for range 20_000 {
-		bad.Findings = append(bad.Findings, &corsprocv1.Finding{Severity: "error", File: "p.yaml", Message: strings.Repeat("x", 100)})
+		bad.Findings = append(bad.Findings, finding.Diagnostic{Severity: finding.Error, Position: finding.Position{File: "p.yaml"}, Message: strings.Repeat("x", 100)})
 	}
-	h := Handler(newSource(t, policyfile.Attempt{Result: bad}))
+	h := Handler(newSource(t, policydir.Attempt{Result: bad}))
 	for _, accept := range []string{"", "application/json"} {
 		r := httptest.NewRequest("POST", "/-/reload", nil)
 		r.Host = "localhost"
@@ -222,7 +224,7 @@ func TestReloadAnswersInPieces(t *testing.T) {
 
 // TestProfilesAreBounded is about what a client can ask of pprof.
 func TestProfilesAreBounded(t *testing.T) {
-	s := newSource(t, policyfile.Attempt{})
+	s := newSource(t, policydir.Attempt{})
 	s.Pprof = true
 	h := Handler(s)
 	for _, path := range []string{"profile?seconds=301", "trace?seconds=1e9", "trace?seconds=NaN", "heap?seconds=100000", "profile?seconds=9223372036854775807"} {
@@ -248,7 +250,7 @@ func pcOfThis() uintptr {
 
 // TestProfilesHaveTheirTime records for longer than a request may take to be read and an answer to be written.
 func TestProfilesHaveTheirTime(t *testing.T) {
-	s := newSource(t, policyfile.Attempt{})
+	s := newSource(t, policydir.Attempt{})
 	s.Pprof = true
 	server := httptest.NewUnstartedServer(Handler(s))
 	server.Config.ReadTimeout, server.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
@@ -275,7 +277,7 @@ func TestLargeFetchesAreNotExplained(t *testing.T) {
 	for i := range maxExplainHeaders + 1 {
 		headers = append(headers, fmt.Sprintf(`"a b%d": ""`, i)) // each would be a fault of its own
 	}
-	status, text := ask(Handler(newSource(t, policyfile.Attempt{})), "Explain", `{"origin": "https://a.example", "url": "https://b.example", "headers": {`+strings.Join(headers, ",")+`}}`)
+	status, text := ask(Handler(newSource(t, policydir.Attempt{})), "Explain", `{"origin": "https://a.example", "url": "https://b.example", "headers": {`+strings.Join(headers, ",")+`}}`)
 	if status != 400 || len(text) > 200 || !strings.Contains(text, "more than 1000 headers") {
 		t.Errorf("%d %.300s", status, text)
 	}

@@ -36,9 +36,9 @@ type compiler struct {
 	lists    map[string]*compiled.List  // of several policies, by their names
 	terms    map[string]*compiled.Terms // by what they were made of
 	key      []byte                     // of either, used again and again
-	grants   []compiled.Policy          // what compiled.Set.policies points to
+	policies []compiled.Policy          // what compiled.Set.policies points to
 	routes   []compiled.Route           // what virtualHost.routes are parts of
-	origins  []match.Origins            // what grants point to, at the moment
+	origins  []match.Origins            // what policies point to, at the moment
 
 	automatonSteps int // what is left of regex.MaxAutomataSteps
 	regexSteps     int // what is left of maxAllRegexSteps
@@ -120,7 +120,7 @@ func (c *compiler) reserve() {
 		}
 	}
 	c.Set.Policies = make([]*compiled.Policy, 0, policies)
-	c.grants = make([]compiled.Policy, 0, policies)
+	c.policies = make([]compiled.Policy, 0, policies)
 	c.Set.Hosts = make([]compiled.VirtualHost, 0, hosts)
 	c.routes = make([]compiled.Route, 0, routes)
 	c.Set.Patterns.Reserve(patterns.n, patterns.text)

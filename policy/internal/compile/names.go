@@ -42,8 +42,8 @@ func (c *compiler) nearestPolicy(name string) string {
 		}
 		yield(compiled.NamePassthrough)
 	})
-	if g := c.Set.ByName[near]; g != nil {
-		c.Proposed[g] = true
+	if policy := c.Set.ByName[near]; policy != nil {
+		c.Proposed[policy] = true
 	}
 	return near
 }

@@ -59,8 +59,8 @@ func (c *compiler) compileList(at finding.Location, field string, names []string
 		if names[0] == compiled.NamePassthrough {
 			return &compiled.PassthroughList
 		}
-		if g := c.Set.ByName[names[0]]; g != nil {
-			return &g.Alone
+		if policy := c.Set.ByName[names[0]]; policy != nil {
+			return &policy.Alone
 		}
 	}
 	c.key = appendKey(c.key[:0], names)
@@ -73,20 +73,20 @@ func (c *compiler) compileList(at finding.Location, field string, names []string
 		c.found.Fail(finding.Finding{Code: finding.CodeEmptyList, Location: at,
 			Message: "an empty list says nothing; write [none] to allow nobody, or leave the field out"})
 	}
-	var grants []*compiled.Policy
+	var policies []*compiled.Policy
 	for i, name := range names {
-		switch g, ok := c.Set.ByName[name]; {
+		switch policy, ok := c.Set.ByName[name]; {
 		case (name == compiled.NameNone || name == compiled.NamePassthrough) && len(names) > 1:
 			c.found.Fail(finding.Finding{Code: finding.CodeBuiltinNotAlone, Location: at.Index(i), Value: name,
 				Message: name + " stands alone in a list"})
 		case ok:
-			grants = append(grants, g)
+			policies = append(policies, policy)
 		default:
 			c.found.Fail(finding.Finding{Code: finding.CodeUnknownPolicy, Location: at.Index(i), Value: name,
 				Message: "there is no policy of this name", Fix: c.nearestPolicy(name)})
 		}
 	}
-	l := compiled.NewList(grants)
+	l := compiled.NewList(policies)
 	if c.found.Errors() == faults {
 		c.lists[string(c.key)] = &l
 	}

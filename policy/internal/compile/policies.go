@@ -30,7 +30,7 @@ func (c *compiler) compilePolicies(source int32, f File) {
 		key := at
 		key.Key = true
 		// A policy that cannot be under its name is compiled all the same, for its own faults.
-		g := c.compilePolicy(at, source, name, policies[name])
+		policy := c.compilePolicy(at, source, name, policies[name])
 		if name == compiled.NameNone || name == compiled.NamePassthrough {
 			c.found.Fail(finding.Finding{Code: finding.CodeReservedName, Location: key, Value: name,
 				Message: name + " is built in and cannot be defined"})
@@ -44,14 +44,14 @@ func (c *compiler) compilePolicies(source int32, f File) {
 				Message: "a policy of this name is defined already", Related: &other})
 			continue
 		}
-		c.Set.ByName[name] = g
-		c.policy = Policy{Compiled: g, At: at, Message: policies[name], Allow: &c.allow, Deny: &c.deny}
+		c.Set.ByName[name] = policy
+		c.policy = Policy{Compiled: policy, At: at, Message: policies[name], Allow: &c.allow, Deny: &c.deny}
 		c.see.Policy(&c.policy)
 	}
 }
 
 func (c *compiler) compilePolicy(at finding.Location, source int32, name string, p *corsprocv1.Policy) *compiled.Policy {
-	c.grants = append(c.grants, compiled.Policy{
+	c.policies = append(c.policies, compiled.Policy{
 		Name:            name,
 		Source:          source,
 		Index:           int32(len(c.Set.Policies)),
@@ -59,53 +59,53 @@ func (c *compiler) compilePolicy(at finding.Location, source int32, name string,
 		PrivateNetwork:  p.GetAllowPrivateNetwork(),
 		PreflightStatus: compiled.StatusNoContent,
 	})
-	g := &c.grants[len(c.grants)-1]
-	c.Set.Policies = append(c.Set.Policies, g)
+	policy := &c.policies[len(c.policies)-1]
+	c.Set.Policies = append(c.Set.Policies, policy)
 
 	lifted := c.dangers(at, p.GetDangerouslyAllow())
-	risks := credentialRisks{compiler: c, lifted: lifted, on: g.Credentials}
+	risks := credentialRisks{compiler: c, lifted: lifted, on: policy.Credentials}
 	c.see.List(p.GetAllowOrigins())
 	c.allow.begin(at.Field("allow_origins"), p.GetAllowOrigins())
-	g.Allow = c.compilePatterns(&c.allow, compiled.RuleAllow, g, &risks)
+	policy.Allow = c.compilePatterns(&c.allow, compiled.RuleAllow, policy, &risks)
 	risks.on = false
 	if len(p.GetDenyOrigins()) > 0 {
 		c.deny.begin(at.Field("deny_origins"), p.GetDenyOrigins())
-		g.Deny = c.compilePatterns(&c.deny, compiled.RuleDeny, g, &risks)
+		policy.Deny = c.compilePatterns(&c.deny, compiled.RuleDeny, policy, &risks)
 	} else {
 		c.deny.begin(finding.Location{}, nil)
 	}
-	risks.on = g.Credentials
+	risks.on = policy.Credentials
 	for i, text := range p.GetAllowOriginRegexes() {
 		entry := at.Field("allow_origin_regexes").Index(i)
 		if re := c.compileRegex(entry, text); re != nil {
 			risks.regex(entry, text, re)
-			g.Regexes = append(g.Regexes, re)
-			g.RegexTexts = append(g.RegexTexts, strings.Clone(text))
+			policy.Regexes = append(policy.Regexes, re)
+			policy.RegexTexts = append(policy.RegexTexts, strings.Clone(text))
 		}
 	}
-	g.Many = c.compileExpressions(p.GetAllowOriginRegexes(), g.Regexes)
-	for _, set := range g.Allow {
+	policy.Many = c.compileExpressions(p.GetAllowOriginRegexes(), policy.Regexes)
+	for _, set := range policy.Allow {
 		if set.Any != 0 {
-			g.Anybody = compiled.Rule(set.Any)
+			policy.Anybody = compiled.Rule(set.Any)
 			break
 		}
 	}
-	g.Star = g.Anybody != 0 && !g.Credentials
+	policy.Star = policy.Anybody != 0 && !policy.Credentials
 
-	g.Terms = c.compileTerms(at, p)
+	policy.Terms = c.compileTerms(at, p)
 	if p.PreflightStatus != nil {
-		g.PreflightStatus = int(p.GetPreflightStatus())
-		if g.PreflightStatus != 200 && g.PreflightStatus != compiled.StatusNoContent {
-			c.found.Fail(finding.Finding{Code: finding.CodePreflightStatus, Location: at.Field("preflight_status"), Value: strconv.Itoa(g.PreflightStatus),
+		policy.PreflightStatus = int(p.GetPreflightStatus())
+		if policy.PreflightStatus != 200 && policy.PreflightStatus != compiled.StatusNoContent {
+			c.found.Fail(finding.Finding{Code: finding.CodePreflightStatus, Location: at.Field("preflight_status"), Value: strconv.Itoa(policy.PreflightStatus),
 				Message: "a preflight is answered with 204 or with 200"})
 		}
 	}
-	g.Alone = compiled.NewList([]*compiled.Policy{g})
-	return g
+	policy.Alone = compiled.NewList([]*compiled.Policy{policy})
+	return policy
 }
 
 // compilePatterns compiles allow_origins or deny_origins: the policy's own patterns, then the sets it refers to.
-func (c *compiler) compilePatterns(list *List, kind compiled.RuleKind, g *compiled.Policy, risks *credentialRisks) []*match.Origins {
+func (c *compiler) compilePatterns(list *List, kind compiled.RuleKind, policy *compiled.Policy, risks *credentialRisks) []*match.Origins {
 	var all []*match.Origins
 	for i, text := range list.Texts {
 		p, ok := c.parsePattern(list.At, i, text)
@@ -133,7 +133,7 @@ func (c *compiler) compilePatterns(list *List, kind compiled.RuleKind, g *compil
 			list.Compiled = c.newOrigins()
 			all = append(all, list.Compiled)
 		}
-		list.add(p, i, compiled.MakeRule(kind, int(g.Index), i))
+		list.add(p, i, compiled.MakeRule(kind, int(policy.Index), i))
 		if kind == compiled.RuleAllow {
 			c.see.Pattern(p, i)
 		}

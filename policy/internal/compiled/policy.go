@@ -82,8 +82,8 @@ func (t *Terms) ListsMethods() bool { return t.AnyMethod || len(t.Methods) > 0 }
 func (t *Terms) ListsHeaders() bool { return t.AnyHeader || len(t.Headers) > 0 }
 
 // Denies returns the rule that denies a well-formed origin, or 0.
-func (g *Policy) Denies(o *origin.Origin) Rule {
-	for _, set := range g.Deny {
+func (p *Policy) Denies(o *origin.Origin) Rule {
+	for _, set := range p.Deny {
 		if o.Null {
 			if set.Null != 0 {
 				return Rule(set.Null)
@@ -100,48 +100,48 @@ func (g *Policy) Denies(o *origin.Origin) Rule {
 
 // Allows returns the rule that allows a well-formed origin, or 0. The opaque origin is allowed only where it is listed,
 // or where the literal "*" is what is sent: an echo of "null" would let in every sandboxed frame and every redirect.
-func (g *Policy) Allows(o *origin.Origin) Rule {
+func (p *Policy) Allows(o *origin.Origin) Rule {
 	if o.Null {
-		for _, set := range g.Allow {
+		for _, set := range p.Allow {
 			if set.Null != 0 {
 				return Rule(set.Null)
 			}
 		}
-		if g.Star {
-			return g.Anybody
+		if p.Star {
+			return p.Anybody
 		}
 		return 0
 	}
-	for _, set := range g.Allow {
+	for _, set := range p.Allow {
 		// "*" is the least particular rule of all: a pattern of a later set or a regex is named before it.
 		if rule := set.Match(o); rule != 0 && rule != set.Any {
 			return Rule(rule)
 		}
 	}
-	if len(g.Regexes) > 0 {
-		if i := g.MatchingRegex(o.Text); i >= 0 {
-			return MakeRule(RuleRegex, int(g.Index), i)
+	if len(p.Regexes) > 0 {
+		if i := p.MatchingRegex(o.Text); i >= 0 {
+			return MakeRule(RuleRegex, int(p.Index), i)
 		}
 	}
-	return g.Anybody
+	return p.Anybody
 }
 
 // MatchingRegex returns the index of the first expression that matches an origin, or -1.
-func (g *Policy) MatchingRegex(text string) int {
-	if g.Many != nil {
-		return g.Many.Find(text)
+func (p *Policy) MatchingRegex(text string) int {
+	if p.Many != nil {
+		return p.Many.Find(text)
 	}
-	return slices.IndexFunc(g.Regexes, func(re *regexp.Regexp) bool { return re.MatchString(text) })
+	return slices.IndexFunc(p.Regexes, func(re *regexp.Regexp) bool { return re.MatchString(text) })
 }
 
 // Match returns the rule by which the policy denies or allows a well-formed origin, or 0. Deny wins.
-func (g *Policy) Match(o *origin.Origin) (rule Rule, denied bool) {
-	if len(g.Deny) > 0 {
-		if rule := g.Denies(o); rule != 0 {
+func (p *Policy) Match(o *origin.Origin) (rule Rule, denied bool) {
+	if len(p.Deny) > 0 {
+		if rule := p.Denies(o); rule != 0 {
 			return rule, true
 		}
 	}
-	return g.Allows(o), false
+	return p.Allows(o), false
 }
 
 // A List is a compiled list of policies of a place.
@@ -158,11 +158,11 @@ var (
 )
 
 // NewList compiles a list of policies that exist.
-func NewList(grants []*Policy) List {
-	l := List{Policies: grants, Private: slices.ContainsFunc(grants, func(g *Policy) bool { return g.PrivateNetwork })}
-	if len(grants) == 1 {
-		g := grants[0]
-		l.Fixed = g.Builtin || (g.Star && len(g.Deny) == 0)
+func NewList(policies []*Policy) List {
+	l := List{Policies: policies, Private: slices.ContainsFunc(policies, func(p *Policy) bool { return p.PrivateNetwork })}
+	if len(policies) == 1 {
+		p := policies[0]
+		l.Fixed = p.Builtin || (p.Star && len(p.Deny) == 0)
 	}
 	return l
 }

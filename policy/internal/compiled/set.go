@@ -72,14 +72,14 @@ func (s *Set) Named(text string) (l *List, names string, ok bool) {
 	for rest, more := text, true; more; n++ {
 		var name string
 		name, rest, more = strings.Cut(rest, ",")
-		g, ok := s.ByName[fetch.TrimBlanks(name)]
+		p, ok := s.ByName[fetch.TrimBlanks(name)]
 		if !ok {
 			return &NamedList, "", false
 		}
 		if n == 0 {
-			first = g
+			first = p
 		}
-		builtin = builtin || g.Builtin
+		builtin = builtin || p.Builtin
 	}
 	if n == 1 {
 		return &first.Alone, "", true

@@ -34,8 +34,8 @@ func (d *differ) newAsked(list []*compiled.Policy) *asked {
 	a.patterns = new(match.OriginIndex).List()
 	a.expressions = map[string]int{}
 	seen := map[*match.Origins]bool{}
-	for i, g := range list {
-		for _, sets := range [...][]*match.Origins{g.Allow, g.Deny} {
+	for i, policy := range list {
+		for _, sets := range [...][]*match.Origins{policy.Allow, policy.Deny} {
 			for _, set := range sets {
 				if seen[set] {
 					continue // an origin set that an earlier policy refers to
@@ -49,12 +49,12 @@ func (d *differ) newAsked(list []*compiled.Policy) *asked {
 				}
 			}
 		}
-		for _, re := range g.Regexes {
+		for _, re := range policy.Regexes {
 			if a.expressions[re.String()] == 0 {
 				a.expressions[re.String()] = i + 1
 			}
 		}
-		if len(g.Regexes) > 0 {
+		if len(policy.Regexes) > 0 {
 			a.withExpressions = append(a.withExpressions, i+1)
 		}
 	}
@@ -63,16 +63,16 @@ func (d *differ) newAsked(list []*compiled.Policy) *asked {
 
 // ask returns what the list grants to a subject; nil: nothing.
 func (a *asked) ask(s *subject) *granted {
-	for _, g := range a.concerned(s) {
-		rule, denied := g.Match(&s.origin)
+	for _, policy := range a.concerned(s) {
+		rule, denied := policy.Match(&s.origin)
 		if s.regex != "" {
-			rule, denied = a.matchRegex(g, s)
+			rule, denied = a.matchRegex(policy, s)
 		}
 		switch {
 		case denied:
 			return nil
 		case rule != 0:
-			return a.grantedBy(g)
+			return a.grantedBy(policy)
 		}
 	}
 	return nil
@@ -108,14 +108,14 @@ func (a *asked) concerned(s *subject) []*compiled.Policy {
 }
 
 // matchRegex is match for the origins that an expression matches: other expressions are taken not to match them.
-func (d *differ) matchRegex(g *compiled.Policy, s *subject) (rule compiled.Rule, denied bool) {
-	if rule := g.Denies(&s.origin); rule != 0 {
+func (d *differ) matchRegex(policy *compiled.Policy, s *subject) (rule compiled.Rule, denied bool) {
+	if rule := policy.Denies(&s.origin); rule != 0 {
 		return rule, true
 	}
-	if i, ok := d.expressionsOf(g)[s.regex]; ok {
-		return compiled.MakeRule(compiled.RuleRegex, int(g.Index), i), false
+	if i, ok := d.expressionsOf(policy)[s.regex]; ok {
+		return compiled.MakeRule(compiled.RuleRegex, int(policy.Index), i), false
 	}
-	for _, set := range g.Allow {
+	for _, set := range policy.Allow {
 		if rule := set.Match(&s.origin); rule != 0 {
 			return compiled.Rule(rule), false
 		}
@@ -124,18 +124,18 @@ func (d *differ) matchRegex(g *compiled.Policy, s *subject) (rule compiled.Rule,
 }
 
 // expressionsOf returns which of a policy's expressions a text is.
-func (d *differ) expressionsOf(g *compiled.Policy) map[string]int {
-	if len(g.Regexes) == 0 {
+func (d *differ) expressionsOf(policy *compiled.Policy) map[string]int {
+	if len(policy.Regexes) == 0 {
 		return nil
 	}
-	if d.expressions[g] == nil {
-		list := make(map[string]int, len(g.Regexes))
-		for i, re := range g.Regexes {
+	if d.expressions[policy] == nil {
+		list := make(map[string]int, len(policy.Regexes))
+		for i, re := range policy.Regexes {
 			if _, had := list[re.String()]; !had {
 				list[re.String()] = i
 			}
 		}
-		d.expressions[g] = list
+		d.expressions[policy] = list
 	}
-	return d.expressions[g]
+	return d.expressions[policy]
 }

@@ -80,9 +80,9 @@ func effectOf(p *compiled.Place) placeEffect {
 	}
 	var b strings.Builder
 	allows := false
-	for _, g := range p.Active.Policies {
-		fmt.Fprintf(&b, "%p ", g)
-		allows = allows || len(g.Allow) > 0 || len(g.Regexes) > 0
+	for _, policy := range p.Active.Policies {
+		fmt.Fprintf(&b, "%p ", policy)
+		allows = allows || len(policy.Allow) > 0 || len(policy.Regexes) > 0
 	}
 	return placeEffect{list: b.String(), refuse: p.Refuse && allows, reject: p.Reject, timing: p.Timing}
 }

@@ -51,24 +51,24 @@ type granted struct {
 const defaultMaxAge = 5
 
 // grantedBy returns what a policy grants.
-func (d *differ) grantedBy(g *compiled.Policy) *granted {
-	if n := d.granted[g]; n != nil {
+func (d *differ) grantedBy(policy *compiled.Policy) *granted {
+	if n := d.granted[policy]; n != nil {
 		return n
 	}
 	n := &granted{
-		credentials: g.Credentials, privateNetwork: g.PrivateNetwork, maxAge: defaultMaxAge, preflightStatus: g.PreflightStatus,
+		credentials: policy.Credentials, privateNetwork: policy.PrivateNetwork, maxAge: defaultMaxAge, preflightStatus: policy.PreflightStatus,
 	}
-	if seconds, err := strconv.Atoi(g.MaxAge); err == nil {
+	if seconds, err := strconv.Atoi(policy.MaxAge); err == nil {
 		n.maxAge = seconds
 	}
-	n.methods = newNames(slices.DeleteFunc(slices.Clone(g.Methods), isIdleMethod), g.AnyMethod)
-	n.headers = newNames(slices.DeleteFunc(slices.Collect(maps.Keys(g.Headers)), isIdleRequestHeader), g.AnyHeader)
-	if _, ok := g.Headers["authorization"]; ok && g.AnyHeader {
+	n.methods = newNames(slices.DeleteFunc(slices.Clone(policy.Methods), isIdleMethod), policy.AnyMethod)
+	n.headers = newNames(slices.DeleteFunc(slices.Collect(maps.Keys(policy.Headers)), isIdleRequestHeader), policy.AnyHeader)
+	if _, ok := policy.Headers["authorization"]; ok && policy.AnyHeader {
 		n.headers.list = []string{"authorization"}
 	}
-	n.exposed = exposedNames(g.ExposeHeaders)
+	n.exposed = exposedNames(policy.ExposeHeaders)
 	n.key = fmt.Sprint(n.methods, n.headers, n.exposed, n.credentials, n.privateNetwork, n.maxAge, n.preflightStatus)
-	d.granted[g] = n
+	d.granted[policy] = n
 	return n
 }
 

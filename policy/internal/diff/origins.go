@@ -91,8 +91,8 @@ func subjectsOf(lists ...[]*compiled.Policy) []subject {
 	seen := map[*match.Origins]bool{}
 	regexes := map[string]*regexp.Regexp{}
 	for _, list := range lists {
-		for _, g := range list {
-			for _, sets := range [...][]*match.Origins{g.Allow, g.Deny} {
+		for _, policy := range list {
+			for _, sets := range [...][]*match.Origins{policy.Allow, policy.Deny} {
 				for _, set := range sets {
 					if !seen[set] {
 						seen[set] = true
@@ -100,7 +100,7 @@ func subjectsOf(lists ...[]*compiled.Policy) []subject {
 					}
 				}
 			}
-			for _, re := range g.Regexes {
+			for _, re := range policy.Regexes {
 				regexes[re.String()] = re
 			}
 		}

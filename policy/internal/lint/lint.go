@@ -208,16 +208,16 @@ func (l *Linter) collectNames() {
 			l.hasPlaces = true
 			for _, list := range [...]*corsprocv1.PolicyList{m.GetPolicies(), m.GetCandidates()} {
 				for _, name := range list.GetNames() {
-					if g := l.Set.ByName[name]; g != nil && !g.Builtin {
-						l.usedPolicies[g.Index] = true
+					if policy := l.Set.ByName[name]; policy != nil && !policy.Builtin {
+						l.usedPolicies[policy.Index] = true
 					}
 				}
 			}
 		}
 	}
-	for g := range l.Proposed {
-		if !g.Builtin {
-			l.usedPolicies[g.Index] = true
+	for policy := range l.Proposed {
+		if !policy.Builtin {
+			l.usedPolicies[policy.Index] = true
 		}
 	}
 	for set := range l.ProposedSets {

@@ -1,4 +1,4 @@
-package policyfile_test
+package policydir_test
 
 import (
 	"os"
@@ -6,7 +6,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/policy/policydir"
 )
 
 // Two good contents and a bad one.
@@ -20,7 +20,7 @@ const (
 func TestLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policies.yaml")
 	applied := 0
-	loader := policyfile.NewLoader(path, nil)
+	loader := policydir.NewLoader(path, nil)
 	for i, step := range []struct {
 		write     string // "-" removes the file
 		good      bool
@@ -60,7 +60,7 @@ func TestLoad(t *testing.T) {
 // TestLoadPipe: what is loaded again and again is no pipe and no device, also where it was a file before.
 func TestLoadPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "policies.yaml")
-	loader := policyfile.NewLoader(path, nil)
+	loader := policydir.NewLoader(path, nil)
 	for _, c := range []struct {
 		make func() error
 		want string

@@ -1,4 +1,4 @@
-package policyfile_test
+package policydir_test
 
 import (
 	"os"

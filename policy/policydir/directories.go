@@ -1,6 +1,6 @@
-package policyfile
+package policydir
 
-// Tested by read_test.go and load_test.go.
+// Tested by watch_test.go.
 
 import (
 	"errors"

@@ -1,16 +1,18 @@
-package policyfile
+package policydir
 
 import (
 	"os"
 	"time"
+
+	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
 // An Attempt is one load of a path.
 type Attempt struct {
 	Time      time.Time
-	Result    *Result // nil if Err is not; its Set is nil if the content is bad
-	Err       error   // the path could not be read at all
-	Unchanged bool    // the path held what the attempt before found; Result and Err are that one's
+	Result    *policyfile.Result // nil if Err is not; its Set is nil if the content is bad
+	Err       error              // the path could not be read at all
+	Unchanged bool               // the path held what the attempt before found; Result and Err are that one's
 }
 
 // Good reports whether the attempt found a set that can be used.
@@ -46,7 +48,7 @@ func (l *Loader) Load() Attempt {
 	a := Attempt{Time: now, Err: err}
 	if err == nil {
 		compile := func() { a.Result = content.Compile() }
-		if l.aside == nil || content.bytes() < largeContent {
+		if l.aside == nil || !content.Large() {
 			compile()
 		} else {
 			l.aside(compile)
@@ -56,18 +58,8 @@ func (l *Loader) Load() Attempt {
 	return a
 }
 
-// largeContent is how many bytes of policy files take so long (tens of milliseconds) that others have to be thought of.
-const largeContent = 1 << 20
-
-func (c *Content) bytes() (n int) {
-	for _, f := range c.Files {
-		n += len(f.Data)
-	}
-	return n
-}
-
 // found reports whether the attempt found this.
-func (a *Attempt) found(content *Content, err error) bool {
+func (a *Attempt) found(content *policyfile.Content, err error) bool {
 	if a.Err != nil || err != nil {
 		return a.Err != nil && err != nil && a.Err.Error() == err.Error()
 	}

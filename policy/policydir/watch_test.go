@@ -1,34 +1,35 @@
-package policyfile_test
+package policydir_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/policy/policydir"
 )
 
 // watching is a loader that watches a real path.
 type watching struct {
 	t        *testing.T
-	attempts chan policyfile.Attempt
+	attempts chan policydir.Attempt
 }
 
 // watch loads a path, which holds good1, and watches it until the test ends. A change before the watch is established
 // is found by the look with which it starts.
 func watch(t *testing.T, path string, interval time.Duration) *watching {
-	w := &watching{t: t, attempts: make(chan policyfile.Attempt, 100)}
-	loader := policyfile.NewLoader(path, nil)
+	w := &watching{t: t, attempts: make(chan policydir.Attempt, 100)}
+	loader := policydir.NewLoader(path, nil)
 	if a := loader.Load(); !a.Good() {
 		t.Fatal(a.Err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- policyfile.Watch(ctx, path, interval, func() {
+		ended <- policydir.Watch(ctx, path, interval, func() {
 			if a := loader.Load(); !a.Unchanged {
 				w.attempts <- a
 			}
@@ -252,4 +253,72 @@ func TestWatchRests(t *testing.T) {
 	}
 	rename(t, path, good2)
 	w.expect("two")
+}
+
+// TestWatchWaitsForRest appends to a file for longer than bursts of events are waited for; every beginning of it is
+// valid, and only the whole is taken up.
+func TestWatchWaitsForRest(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "policies.yaml")
+	do(t, os.WriteFile(path, []byte("virtual_hosts:\n"+host(0)), 0o600))
+	hosts := make(chan int, 100)
+	l := policydir.NewLoader(path, nil)
+	l.Load()
+	go policydir.Watch(t.Context(), path, 0, func() {
+		if a := l.Load(); a.Good() && !a.Unchanged {
+			n := 0
+			for range a.Result.Set.VirtualHosts() {
+				n++
+			}
+			hosts <- n
+		}
+	})
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	do(t, err)
+	defer f.Close()
+	const more = 30
+	last := time.Now()
+	for i := 1; i <= more; i++ {
+		_, err := f.WriteString(host(i))
+		do(t, err)
+		if paused := time.Since(last); paused > 180*time.Millisecond {
+			t.Skipf("the writer itself rested for %v: the machine is too busy", paused)
+		}
+		last = time.Now()
+		time.Sleep(90 * time.Millisecond) // as slow as a writer may be
+	}
+	select {
+	case n := <-hosts:
+		if n != more+2 { // with default and the first
+			t.Errorf("%d of %d virtual hosts were taken up", n, more+2)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nothing was taken up")
+	}
+}
+
+func host(i int) string { return fmt.Sprintf("  - {name: h%d, policies: [none]}\n", i) }
+
+// TestWatchSymbolicLink edits the file that a link in another directory leads to.
+func TestWatchSymbolicLink(t *testing.T) {
+	target := filepath.Join(t.TempDir(), "target.yaml")
+	link := filepath.Join(t.TempDir(), "policies.yaml")
+	do(t, os.WriteFile(target, []byte("{}"), 0o600), os.Symlink(target, link))
+	loaded := make(chan string, 100)
+	l := policydir.NewLoader(link, nil)
+	l.Load()
+	go policydir.Watch(t.Context(), link, 0, func() {
+		if a := l.Load(); a.Good() && !a.Unchanged {
+			loaded <- a.Result.Hash
+		}
+	})
+	for deadline := time.After(20 * time.Second); ; {
+		do(t, os.WriteFile(target, []byte("default: {policies: [none]}"), 0o600))
+		select {
+		case <-loaded:
+			return
+		case <-time.After(time.Second): // the watch had not begun: once more
+		case <-deadline:
+			t.Fatal("the edit is not seen")
+		}
+	}
 }

@@ -1,6 +1,4 @@
-package policyfile
-
-// Tested by fix_test.go and testdata/fixes.yaml.
+package policydir
 
 import (
 	"bytes"
@@ -9,12 +7,13 @@ import (
 	"path/filepath"
 
 	"github.com/corsproc/corsproc/internal/disk"
+	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
 // Rewrite replaces a file that was read as old by the same file with other data, in one step: whoever reads it meanwhile
 // finds the one or the other. The file keeps its permissions, and a symbolic link to it stays one. A file that was changed
 // since it was read is left alone, which is an error.
-func Rewrite(old File, data []byte) error {
+func Rewrite(old policyfile.File, data []byte) error {
 	if old.Outside {
 		return fmt.Errorf("%s is left alone, because a link leads out of the directory of the policies to it", old.Name)
 	}
@@ -44,7 +43,7 @@ func Rewrite(old File, data []byte) error {
 	if err != nil {
 		return unwritable(old.Name, err)
 	}
-	if now, err := disk.ReadFile(new(disk.Task), name, MaxFileBytes); err != nil || !bytes.Equal(now, old.Data) {
+	if now, err := disk.ReadFile(new(disk.Task), name, policyfile.MaxFileBytes); err != nil || !bytes.Equal(now, old.Data) {
 		return fmt.Errorf("%s was changed while it was looked at, and is left alone", old.Name)
 	}
 	if err := os.Rename(temp.Name(), name); err != nil {

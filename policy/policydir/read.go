@@ -1,24 +1,20 @@
-package policyfile
+package policydir
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/corsproc/corsproc/internal/disk"
+	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
-// Limits of what is read. Of whatever is larger only the first byte too many is read, and a finding says so.
+// Limits of what is read of a directory; those of a file are [policyfile.MaxFileBytes]. Of whatever is larger only the
+// first byte too many is read, and a finding says so.
 const (
-	// MaxFileBytes is the size of the largest policy file, 64 MiB: more than a million origins.
-	MaxFileBytes = 64 << 20
 	// MaxDirectoryBytes is how much the policy files of a directory may hold together, 128 MiB. A million origins of a
 	// hundred thousand virtual hosts take 41 MiB.
 	MaxDirectoryBytes = 128 << 20
@@ -29,39 +25,21 @@ const (
 // Stdin is the path that stands for standard input.
 const Stdin = "-"
 
-// A File is one policy file as it was read.
-type File struct {
-	Name string // as findings call it: the path as given, joined with the file's name in a directory
-	Data []byte // at most MaxFileBytes and one byte, by which a file that is too large is known
-	// Outside says that a link leads out of the directory of the policies to the file: nothing that is said of it quotes
-	// it, and no correction is written to it.
-	Outside bool
-}
-
-// Content is what a path held at one time.
-type Content struct {
-	Files []File // sorted by name
-	Hash  string // SHA-256 over the files' base names and contents, in hexadecimal
-	// TooLarge says why the files of a directory are too many or too large; the last of Files is then the first that is
-	// too much, and those behind it were not read. Empty: they are not.
-	TooLarge string
-}
-
 // Read reads the policy files that path names: a file, a directory, or "-" for stdin. In a directory that is every
 // *.yaml, *.yml and *.json that does not start with a dot, each read once; directories below it are not looked at, and
 // symbolic links are followed, as the mounts of Kubernetes ConfigMaps need. A path may also be a pipe that somebody
 // writes to, as <(command) of a shell is. Only what cannot be read at all is an error, in one sentence for people; what
-// is wrong with the content is for [Content.Compile] to say.
+// is wrong with the content is for [policyfile.Content.Compile] to say.
 //
 // A disk that does not answer is waited for no longer than five seconds, and no longer than a minute altogether; pipes
 // and standard input are waited for until they end.
-func Read(path string, stdin io.Reader) (*Content, error) {
+func Read(path string, stdin io.Reader) (*policyfile.Content, error) {
 	return new(reader).read(path, stdin, regularOrPipe)
 }
 
 // ReadNamed reads what a file names, not who calls the program: the policies that a test file names. Of what lies
 // neither in one of the folders nor below it nothing is quoted.
-func ReadNamed(path string, folders ...string) (*Content, error) {
+func ReadNamed(path string, folders ...string) (*policyfile.Content, error) {
 	return (&reader{folders: folders}).read(path, nil, regularOrPipe)
 }
 
@@ -73,13 +51,13 @@ type reader struct {
 
 // found is what a path leads to.
 type found struct {
-	files    []File
+	files    []policyfile.File
 	tooLarge string
 	pipe     *os.File // instead of files
 }
 
 // read reads a path, which may be a file of a kind if it is no directory.
-func (r *reader) read(path string, stdin io.Reader, kind fileKind) (*Content, error) {
+func (r *reader) read(path string, stdin io.Reader, kind fileKind) (*policyfile.Content, error) {
 	if path == "" {
 		return nil, errors.New("no path of a policy file or directory is given")
 	}
@@ -88,7 +66,7 @@ func (r *reader) read(path string, stdin io.Reader, kind fileKind) (*Content, er
 		if err != nil {
 			return nil, fmt.Errorf("standard input cannot be read: %w", err)
 		}
-		return newContent([]File{{Name: Stdin, Data: data}}, ""), nil
+		return policyfile.NewContent([]policyfile.File{{Name: Stdin, Data: data}}, ""), nil
 	}
 	f, err := disk.Do(&r.task, func(run *disk.Run) (found, error) { return r.find(run, path, kind) })
 	if err != nil {
@@ -99,9 +77,9 @@ func (r *reader) read(path string, stdin io.Reader, kind fileKind) (*Content, er
 		if err != nil {
 			return nil, err
 		}
-		f.files = []File{file}
+		f.files = []policyfile.File{file}
 	}
-	return newContent(f.files, f.tooLarge), nil
+	return policyfile.NewContent(f.files, f.tooLarge), nil
 }
 
 // find returns the files that a path leads to, or the pipe.
@@ -124,12 +102,12 @@ func (r *reader) find(run *disk.Run, path string, kind fileKind) (found, error) 
 		return found{}, unreadable(path, err)
 	case info.Mode()&fs.ModeNamedPipe == 0:
 		defer f.Close()
-		data, err := run.Read(f, info, MaxFileBytes)
+		data, err := run.Read(f, info, policyfile.MaxFileBytes)
 		if err != nil {
 			return found{}, unreadable(path, err)
 		}
 		outside := len(r.folders) > 0 && boundsOf(r.folders...).exclude(path, info)
-		return found{files: []File{{Name: path, Data: data, Outside: outside}}}, nil
+		return found{files: []policyfile.File{{Name: path, Data: data, Outside: outside}}}, nil
 	case kind == regularOrPipe:
 		return found{pipe: f}, nil
 	}
@@ -145,20 +123,20 @@ const (
 	regularOrPipe                 // what is read only once may also come from a pipe
 )
 
-func readPipe(name string, pipe *os.File, outside bool) (File, error) {
+func readPipe(name string, pipe *os.File, outside bool) (policyfile.File, error) {
 	defer pipe.Close()
 	data, err := readLimited(pipe)
 	if err != nil {
-		return File{}, unreadable(name, err)
+		return policyfile.File{}, unreadable(name, err)
 	}
 	if len(data) == 0 {
-		return File{}, fmt.Errorf("%s is a pipe that nothing was written to", name)
+		return policyfile.File{}, fmt.Errorf("%s is a pipe that nothing was written to", name)
 	}
-	return File{Name: name, Data: data, Outside: outside}, nil
+	return policyfile.File{Name: name, Data: data, Outside: outside}, nil
 }
 
 func readLimited(r io.Reader) ([]byte, error) {
-	return io.ReadAll(io.LimitReader(r, MaxFileBytes+1))
+	return io.ReadAll(io.LimitReader(r, policyfile.MaxFileBytes+1))
 }
 
 // unreadable says in one sentence why a path cannot be read.
@@ -182,24 +160,4 @@ func unreadable(path string, err error) error {
 		err = e.Err // the path is said already
 	}
 	return fmt.Errorf("%s cannot be read: %w", path, err)
-}
-
-func newContent(files []File, tooLarge string) *Content {
-	h := sha256.New()
-	part := func(b []byte) {
-		// The length goes first, so that no two different contents are hashed as the same bytes.
-		h.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(b))))
-		h.Write(b)
-	}
-	for _, f := range files {
-		part([]byte(filepath.Base(f.Name)))
-		part(f.Data)
-		if f.Outside {
-			part(nil) // what is said of it is another
-		}
-	}
-	if tooLarge != "" {
-		part([]byte(tooLarge))
-	}
-	return &Content{Files: files, Hash: hex.EncodeToString(h.Sum(nil)), TooLarge: tooLarge}
 }

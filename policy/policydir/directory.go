@@ -1,6 +1,6 @@
-package policyfile
+package policydir
 
-// Tested by read_test.go and load_test.go.
+// Tested by read_test.go, rest_test.go and bounds_test.go.
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/internal/disk"
+	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
 // atRest reads a directory again if a file in it was replaced meanwhile, as all are when a ConfigMap's link is swapped:
@@ -86,15 +87,15 @@ func (r *reader) readDirectory(run *disk.Run, dir string, entries []dirEntry) (f
 	room := int64(MaxDirectoryBytes)
 	for i, e := range entries {
 		if i == MaxDirectoryFiles {
-			all.files = append(all.files, File{Name: e.name})
+			all.files = append(all.files, policyfile.File{Name: e.name})
 			all.tooLarge = fmt.Sprintf("the directory has more than %d policy files", MaxDirectoryFiles)
 			break
 		}
-		data, info, err := readRegular(run, e.name, min(MaxFileBytes, room))
+		data, info, err := readRegular(run, e.name, min(policyfile.MaxFileBytes, room))
 		if err != nil {
 			return found{}, unreadable(e.name, err)
 		}
-		all.files = append(all.files, File{Name: e.name, Data: data, Outside: bounds.exclude(e.name, info)})
+		all.files = append(all.files, policyfile.File{Name: e.name, Data: data, Outside: bounds.exclude(e.name, info)})
 		if room -= int64(len(data)); room < 0 {
 			all.tooLarge = fmt.Sprintf("the policy files of the directory are larger than %d MiB together", MaxDirectoryBytes>>20)
 			break
