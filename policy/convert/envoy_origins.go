@@ -1,6 +1,6 @@
 package convert
 
-// Tested by golden_test.go and envoy/e2e/importenvoy_test.go.
+// Tested by envoy_origins_test.go, golden_test.go and envoy/e2e/importenvoy_test.go.
 
 import (
 	"errors"
@@ -152,10 +152,38 @@ func (c *envoyConverter) regex(s string, at Position) (origins []string, express
 		}
 		return origins, ""
 	}
+	if pattern := labelPattern(s); pattern != "" {
+		return []string{pattern}, ""
+	}
 	if re.MatchString("null") {
 		origins = append(origins, "null")
 	}
 	return origins, s
+}
+
+// labelPattern returns the pattern that says what an expression says, where that is about a part of a host's leftmost label:
+// https://app-[a-z0-9-]+\.example\.com is https://app-*.example.com. A whole label is said by none, since *. has several.
+func labelPattern(s string) string {
+	re, err := syntax.Parse(s, syntax.Perl)
+	if err != nil || re.Op != syntax.OpConcat {
+		return ""
+	}
+	text := ""
+	for _, sub := range re.Sub {
+		switch {
+		case sub.Op == syntax.OpLiteral && sub.Flags&syntax.FoldCase == 0:
+			text += string(sub.Rune)
+		case sub.Op == syntax.OpPlus && sub.Sub[0].Op == syntax.OpCharClass && string(sub.Sub[0].Rune) == "--09az":
+			text += "*"
+		case sub.Op != syntax.OpBeginText && sub.Op != syntax.OpEndText:
+			return ""
+		}
+	}
+	_, host, _ := strings.Cut(text, "://")
+	if label, _, _ := strings.Cut(host, "."); label == "*" || !strings.Contains(label, "*") || patternFault(text) != "" {
+		return ""
+	}
+	return text
 }
 
 // maxLiterals is how many alternatives are written as origins.

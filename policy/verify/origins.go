@@ -62,7 +62,13 @@ func covered(pattern string) []string {
 			hosts = []string{"a" + o.Host[1:]} // the longest names have no room for more
 		}
 	default:
-		hosts = []string{strings.Replace(o.Host, "*", "a1", 1)}
+		label, _, _ := strings.Cut(o.Host, ".")
+		for _, text := range []string{"a1", "a"} {
+			if len(label)+len(text)-1 <= maxLabel && len(o.Host)+len(text)-1 <= maxHost || text == "a" {
+				hosts = append(hosts, strings.Replace(o.Host, "*", text, 1))
+				break
+			}
+		}
 	}
 	ports := []string{o.Port}
 	if o.Port == "*" {
@@ -79,11 +85,15 @@ func covered(pattern string) []string {
 	return all
 }
 
-// maxHost is the length of the longest name of a host.
-const maxHost = 253
+// maxHost and maxLabel are the lengths of the longest name of a host, and of the longest label in one.
+const (
+	maxHost  = 253
+	maxLabel = 63
+)
 
 // nearMisses returns what looks like an origin that a pattern covers and is another one: another scheme, another port, a
-// host that begins or ends with it, one in which a dot is another character, and of a wildcard the host that it is below.
+// host that begins or ends with it, one in which a dot is another character, of a wildcard the host that it is below, and of a
+// star in a label what that does not stand for.
 func nearMisses(pattern, page string) []string {
 	o, ok := origin.Cut(page)
 	if !ok {
@@ -117,6 +127,11 @@ func nearMisses(pattern, page string) []string {
 	if p, ok := origin.Cut(pattern); ok && strings.HasPrefix(p.Host, "*.") {
 		add(func(o *origin.Parts) { o.Host = p.Host[2:] })
 		add(func(o *origin.Parts) { o.Host = "evil" + p.Host[2:] })
+	} else if ok && strings.Contains(p.Host, "*") && p.Host != "*" {
+		for _, text := range []string{"", "a.b", "a_b"} {
+			add(func(o *origin.Parts) { o.Host = strings.Replace(p.Host, "*", text, 1) })
+		}
+		add(func(o *origin.Parts) { o.Host = "evil." + o.Host })
 	} else if _, err := netip.ParseAddr(o.Host); err != nil {
 		add(func(o *origin.Parts) { o.Host = "evil" + o.Host })
 		add(func(o *origin.Parts) { o.Host = strings.Replace(o.Host, ".", "x", 1) })
