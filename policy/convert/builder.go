@@ -9,6 +9,21 @@ import (
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
+// Result is what became of sources.
+type Result struct {
+	File []byte // the policy file
+	// Warnings are what a policy file cannot say, or says tighter, sorted by place. Each stands in the file, too.
+	Warnings []Warning
+}
+
+// A Warning is something that is lost or tightened.
+type Warning struct {
+	Position
+	Field   string // what it is about, as the source calls it; may be empty
+	Code    string // stable, for scripts
+	Message string // what, why, what to do
+}
+
 // A builder takes what a kind of source says: virtual hosts, in the order in which they are to be written, with what is
 // granted there. Policies are given as often as they hold; equal ones become one.
 type builder struct {
@@ -49,6 +64,21 @@ type place struct {
 	candidates []*proposal
 	reject     corsprocv1.Reject
 	notes      notes
+}
+
+// grants reports whether any place of a virtual host lets anybody in.
+func (h *host) grants() bool {
+	return len(h.policies) > 0 || slices.ContainsFunc(h.routes, func(r *route) bool { return len(r.policies) > 0 })
+}
+
+// touches reports whether any place of a virtual host is other than passthrough.
+func (h *host) touches() bool {
+	return h.place.touched() || slices.ContainsFunc(h.routes, func(r *route) bool { return r.place.touched() })
+}
+
+// touched reports whether a place is other than passthrough.
+func (p *place) touched() bool {
+	return len(p.policies)+len(p.candidates) > 0 || p.nobody || p.reject != 0
 }
 
 // A proposal is a policy as one place of the source says it.
@@ -139,4 +169,15 @@ const (
 	codeDomain   = "domain-lost"       // a domain that a policy file cannot hold
 	codeTwice    = "domain-twice"      // a domain that two places claim
 	codeTightest = "tightened"         // requests that the source tells apart and a policy file does not
+)
+
+// The codes of warnings that several kinds have.
+const (
+	codeInvalid    = "invalid-in-source"  // what the source system refuses, so that it counts for nothing there
+	codeOrder      = "order-unknown"      // two objects claim a path, and only their age says which has it
+	codeTLS        = "require-tls"        // requests over http that are redirected
+	codeForward    = "forward-preflights" // preflights that the upstream is to answer
+	codeStarInList = "star-in-list"       // a * beside other methods or names
+	codeExposeAny  = "expose-any"         // every header exposed, with credentials
+	codeResponse   = "response-headers"   // CORS headers that are set by hand
 )

@@ -12,50 +12,6 @@ import (
 // MaxBytes is the most that all sources may hold together.
 const MaxBytes = 64 << 20
 
-// A Source is a file of the source system.
-type Source struct {
-	Name string // as the user calls it: it stands in warnings and in comments
-	Data []byte
-}
-
-// A Position is where something stands in a source.
-type Position struct {
-	File         string
-	Line, Column int // from 1, in characters; 0: the file as a whole
-}
-
-// Result is what became of sources.
-type Result struct {
-	File []byte // the policy file
-	// Warnings are what a policy file cannot say, or says tighter, sorted by place. Each stands in the file, too.
-	Warnings []Warning
-}
-
-// A Warning is something that is lost or tightened.
-type Warning struct {
-	Position
-	Field   string // what it is about, as the source calls it; may be empty
-	Code    string // stable, for scripts
-	Message string // what, why, what to do
-}
-
-// InputError is a source that cannot be read, or is invalid: nothing is made of it.
-type InputError struct {
-	File         string
-	Line, Column int // from 1; 0: the file as a whole
-	Message      string
-}
-
-func (e *InputError) Error() string {
-	switch {
-	case e.File == "":
-		return e.Message
-	case e.Line == 0:
-		return e.File + ": " + e.Message
-	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, max(e.Column, 1), e.Message)
-}
-
 // kind is a source system.
 type kind struct {
 	name string

@@ -189,21 +189,6 @@ func (r *envoyReader) host(c *envoyChain, m envoyMap, above *envoyLevel) (*host,
 	return h, nil
 }
 
-// grants reports whether any place of a virtual host lets anybody in.
-func (h *host) grants() bool {
-	return len(h.policies) > 0 || slices.ContainsFunc(h.routes, func(r *route) bool { return len(r.policies) > 0 })
-}
-
-// touches reports whether any place of a virtual host is other than passthrough.
-func (h *host) touches() bool {
-	return h.place.touched() || slices.ContainsFunc(h.routes, func(r *route) bool { return r.place.touched() })
-}
-
-// touched reports whether a place is other than passthrough.
-func (p *place) touched() bool {
-	return len(p.policies)+len(p.candidates) > 0 || p.nobody || p.reject != 0
-}
-
 // route reads a route. ok: requests of browsers can come there.
 func (r *envoyReader) route(c *envoyChain, m envoyMap, host string, levels []*envoyLevel) (route envoyRoute, ok bool, err error) {
 	route, ok, err = r.readMatch(m)

@@ -29,9 +29,9 @@ func eachEnvoyDocument(s Source, use func(root *yaml.Node) error) error {
 	if err != nil {
 		return err
 	}
-	r := kubernetesReader{parser: &kubernetesParser{file: s.Name, data: data}}
-	return r.parser.documents(func(root *yaml.Node) error {
-		if err := r.checkKeys(root); err != nil {
+	p := &kubernetesParser{file: s.Name, data: data}
+	return p.documents(func(root *yaml.Node) error {
+		if err := p.checkKeys(root); err != nil {
 			return err
 		}
 		return use(root)

@@ -12,6 +12,7 @@ import (
 
 	corsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/cors/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/printable"
@@ -37,16 +38,7 @@ func (c *envoyConverter) origins() {
 			p.AllowOriginRegexes = append(p.AllowOriginRegexes, expression)
 		}
 	}
-	for _, s := range p.AllowOrigins {
-		if s != "*" {
-			continue
-		}
-		p.AllowOrigins, p.AllowOriginRegexes = []string{"*"}, nil
-		if p.AllowCredentials { // the star is echoed then, and no echo covers null unless it is written
-			p.AllowOrigins = append(p.AllowOrigins, "null")
-		}
-		return
-	}
+	takeEverybody(p)
 }
 
 // matcher returns the origins that a matcher lets in: exact ones, or "*", or an expression.
@@ -240,20 +232,26 @@ func expand(re *syntax.Regexp, first, last bool) []string {
 	return nil
 }
 
-// checkExpressions refuses an expression that Envoy refuses. What only Go does not have is a loss, later.
+// checkExpressions refuses an expression that Envoy refuses.
 func checkExpressions(o *envoyOverride, field string, matchers []*matcherv3.StringMatcher) error {
 	list, err := o.list(field)
 	if err != nil {
 		return err
 	}
 	for i, m := range matchers {
-		s := m.GetSafeRegex().GetRegex()
-		_, err := syntax.Parse(s, syntax.Perl)
-		e := (*syntax.Error)(nil)
-		if !errors.As(err, &e) || e.Code == syntax.ErrLarge || e.Code == syntax.ErrNestingDepth || strings.Contains(s, `\C`) {
-			continue
+		if err := o.file.checkExpression(list[i], m.GetSafeRegex().GetRegex()); err != nil {
+			return err
 		}
-		return o.file.fault(list[i], "Envoy refuses this: the expression %s: %s", printable.Cut(strconv.Quote(s)), e.Code)
 	}
 	return nil
+}
+
+// checkExpression refuses an expression that Envoy refuses. What only Go does not have is a loss, later.
+func (f *envoyFile) checkExpression(at *yaml.Node, s string) error {
+	_, err := syntax.Parse(s, syntax.Perl)
+	e := (*syntax.Error)(nil)
+	if !errors.As(err, &e) || e.Code == syntax.ErrLarge || e.Code == syntax.ErrNestingDepth || strings.Contains(s, `\C`) {
+		return nil
+	}
+	return f.fault(at, "Envoy refuses this: the expression %s: %s", printable.Cut(strconv.Quote(s)), e.Code)
 }

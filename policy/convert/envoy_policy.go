@@ -21,9 +21,6 @@ import (
 const (
 	codeFraction     = "fraction"             // a filter that is on for some requests only
 	codeRuntimeKey   = "runtime-key"          // a filter that the runtime switches
-	codeForward      = "forward-preflights"   // preflights that the upstream is to answer
-	codeStarInList   = "star-in-list"         // a * beside other methods or names
-	codeExposeAny    = "expose-any"           // expose_headers: "*" with credentials
 	codeMatcher      = "matcher-lost"         // a matcher of an extension
 	codeExpression   = "expression-lost"      // an expression of RE2 that Go does not have
 	codeSeveralCors  = "several-cors-filters" // two cors filters in one chain

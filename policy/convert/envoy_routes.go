@@ -7,12 +7,9 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"slices"
-	"strconv"
 	"strings"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-
-	"github.com/corsproc/corsproc/policy/printable"
 )
 
 // The codes of what is lost of routes.
@@ -21,7 +18,6 @@ const (
 	codePathMatch   = "path-match"  // a path that a policy file cannot say
 	codeClusters    = "weighted-clusters"
 	codeRouteFinder = "route-matcher" // routes that a matching tree finds
-	codeTLS         = "require-tls"
 )
 
 // An envoyRoute is a route as Envoy has it: which requests it takes, and what is granted there.
@@ -58,9 +54,8 @@ func (r *envoyReader) readMatch(m envoyMap) (route envoyRoute, ok bool, err erro
 	case *routev3.RouteMatch_SafeRegex:
 		s := v.SafeRegex.GetRegex()
 		if _, err := syntax.Parse(s, syntax.Perl); err != nil {
-			e := err.(*syntax.Error)
-			if e.Code != syntax.ErrLarge && e.Code != syntax.ErrNestingDepth && !strings.Contains(s, `\C`) {
-				return route, false, m.file.fault(c.at, "Envoy refuses this: the expression %s: %s", printable.Cut(strconv.Quote(s)), e.Code)
+			if err := m.file.checkExpression(c.at, s); err != nil {
+				return route, false, err
 			}
 			route.match, route.unsaid, ok = everyPath, true, true
 			break
@@ -249,4 +244,27 @@ func (r *envoyReader) leastOf(routes []envoyRoute) *route {
 	p.notes = notes{}
 	r.b.warn(&p.notes, routes[0].at, codeRouteMatch, "routes", fmt.Sprintf("%d routes are told apart by more than their paths, which are too many to be held against each other: here everybody gets what all of them grant", len(routes)))
 	return &route{match: everyPath, place: p}
+}
+
+// all reports whether a route takes every request.
+func (r *envoyRoute) all() bool { return r.match == everyPath && !r.partial() }
+
+// tightenAll makes all routes of a host grant what all of them grant: they are too many to be held against each other.
+func (r *istioReader) tightenAll(out *host, services []*istioVS, lists [][]envoyRoute) {
+	var least *place
+	for _, list := range lists {
+		for i := range list {
+			if p := list[i].place; least == nil {
+				least = &p
+			} else {
+				least.tighten(p)
+			}
+		}
+	}
+	for _, list := range lists {
+		for i := range list {
+			list[i].place.tighten(*least)
+		}
+	}
+	r.b.warn(&out.notes, out.at, codeOrder, "hosts", fmt.Sprintf("%d VirtualServices share this host, the files do not say which one is the oldest, and their routes are too many to be held against each other: here all of them have to grant it; import kubectl get -o yaml, which says it", len(services)))
 }

@@ -36,13 +36,11 @@ func readEnvoyGateway(b *builder, sources []Source) error {
 	g := &gatewayReading{b: b, origin: envoyGatewayOrigin, hosts: newGatewayHosts(b), filters: map[gatewayID]*routeFilterSpec{}}
 	for _, o := range objects {
 		if o.kubernetesKind == kindHTTPRouteFilter {
-			var object struct {
-				Spec routeFilterSpec `kube:"spec"`
-			}
-			if err := o.decode(&object); err != nil {
+			spec, err := specOf[routeFilterSpec](o)
+			if err != nil {
 				return err
 			}
-			g.filters[gatewayID{o.kind, o.namespace(), o.meta.Name.Value}] = &object.Spec
+			g.filters[gatewayID{o.kind, o.namespace(), o.meta.Name.Value}] = &spec
 		}
 	}
 	if g.listeners, err = readListeners(b, objects); err != nil {

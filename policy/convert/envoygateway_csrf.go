@@ -31,7 +31,7 @@ func (p *securityPolicy) reject(b *builder, terms *place) {
 		beside = &terms.policies[0].notes
 	}
 	lost := func(why string) {
-		b.warn(beside, p.object.position(c.Place.Line, c.Place.Column), codeCSRF, "spec.csrf", "csrf is not carried over: "+why+"; keep it")
+		b.warn(beside, p.object.position(c.Place), codeCSRF, "spec.csrf", "csrf is not carried over: "+why+"; keep it")
 	}
 	switch enforced, partly := c.enforced(); {
 	case partly:

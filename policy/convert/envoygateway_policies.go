@@ -73,21 +73,17 @@ func readSecurityPolicies(objects []*kubernetesObject, namespaces map[string]*ku
 	for _, o := range objects {
 		switch o.kubernetesKind {
 		case kindSecurityPolicy:
-			var object struct {
-				Spec securityPolicySpec `kube:"spec"`
-			}
-			if err := o.decode(&object); err != nil {
+			spec, err := specOf[securityPolicySpec](o)
+			if err != nil {
 				return nil, err
 			}
-			s.all = append(s.all, &securityPolicy{object: o, spec: object.Spec, merged: map[*securityPolicy][]*proposal{}})
+			s.all = append(s.all, &securityPolicy{object: o, spec: spec, merged: map[*securityPolicy][]*proposal{}})
 		case kindReferenceGrant:
-			var object struct {
-				Spec referenceGrantSpec `kube:"spec"`
-			}
-			if err := o.decode(&object); err != nil {
+			spec, err := specOf[referenceGrantSpec](o)
+			if err != nil {
 				return nil, err
 			}
-			s.references = append(s.references, referenceGrant{o.namespace(), object.Spec})
+			s.references = append(s.references, referenceGrant{o.namespace(), spec})
 		case kindGateway, kindListenerSet, kindXListenerSet, kindHTTPRoute, kindGRPCRoute:
 			id := gatewayID{strings.TrimPrefix(o.kind, "X"), o.namespace(), o.meta.Name.Value}
 			s.objects[id] = o
@@ -121,7 +117,7 @@ func (s *securityPolicies) resolve(b *builder, listeners *gatewayListeners, rout
 		for _, t := range targets {
 			what := fmt.Sprintf("%s %s/%s", printable.Cut(t.kind), printable.Cut(t.namespace), printable.Cut(t.name))
 			warn := func(code, message string) {
-				b.warn(nil, p.object.position(t.at.Line, t.at.Column), code, "spec.targetRefs", message)
+				b.warn(nil, p.object.position(t.at), code, "spec.targetRefs", message)
 			}
 			gateway := t.kind == kindGateway.kind || t.kind == kindListenerSet.kind
 			switch {
@@ -167,7 +163,7 @@ func (s *securityPolicies) tellUnused(b *builder, listeners *gatewayListeners) {
 			some = slices.ContainsFunc(listeners.of[t.gatewayID], func(l *listener) bool { return l.name == t.section && l.attached })
 		}
 		if !some {
-			b.warn(nil, t.policy.object.position(t.at.Line, t.at.Column), codeTarget, "spec.targetRefs",
+			b.warn(nil, t.policy.object.position(t.at), codeTarget, "spec.targetRefs",
 				fmt.Sprintf("no FILE holds a route of %s %s/%s, so nothing is written for it: give import the routes, too", printable.Cut(t.kind), printable.Cut(t.namespace), printable.Cut(t.name)))
 		}
 	}
@@ -180,7 +176,7 @@ func (s *securityPolicies) targets(b *builder, p *securityPolicy) (targets []pol
 		labels := labelSelector{selector.MatchLabels, selector.MatchExpressions}
 		for _, id := range s.order {
 			if s.work++; s.work > maxAttachments {
-				return nil, p.object.position(selector.Place.Line, selector.Place.Column).fault("the selectors of these files have too many objects to look at: convert them in parts")
+				return nil, p.object.position(selector.Place).fault("the selectors of these files have too many objects to look at: convert them in parts")
 			}
 			if id.kind != selector.Kind.Value || !labels.matches(s.objects[id].meta.Labels) || !s.reaches(p, selector, id) {
 				continue
@@ -189,7 +185,7 @@ func (s *securityPolicies) targets(b *builder, p *securityPolicy) (targets []pol
 			targets = append(targets, policyTarget{policyScope: policyScope{gatewayID: id}, at: selector.Place})
 		}
 		if !found {
-			b.warn(nil, p.object.position(selector.Place.Line, selector.Place.Column), codeTarget, "spec.targetSelectors",
+			b.warn(nil, p.object.position(selector.Place), codeTarget, "spec.targetSelectors",
 				fmt.Sprintf("no FILE holds a %s that this selector of %s finds: give import the files that have some", printable.Cut(selector.Kind.Value), printable.Cut(p.object.name())))
 		}
 	}
@@ -328,7 +324,7 @@ func (p *securityPolicy) cors(c *securityCORS) *gatewayCORS {
 		g.maxAge = duration(seconds)
 	} else if c.MaxAge.Set() {
 		g.maxAgeFault = func(warn corsWarn) {
-			warn(fieldPlace{c.MaxAge.Line, c.MaxAge.Column}, codeMaxAge, "maxAge", fmt.Sprintf("%q is refused by Envoy Gateway, which takes durations such as 1h30m: none is written, and browsers use 5 seconds", printable.Cut(c.MaxAge.Value)))
+			warn(c.MaxAge.fieldPlace, codeMaxAge, "maxAge", fmt.Sprintf("%q is refused by Envoy Gateway, which takes durations such as 1h30m: none is written, and browsers use 5 seconds", printable.Cut(c.MaxAge.Value)))
 		}
 	}
 	return g
@@ -363,7 +359,7 @@ func (p *securityPolicy) mergedWith(b *builder, above *securityPolicy) []*propos
 		c.MaxAge = from.MaxAge
 	}
 	q := p.cors(&c).proposal(b)
-	q.notes.add("merged with " + above.object.name() + " from " + above.object.position(from.Place.Line, from.Place.Column).String())
+	q.notes.add("merged with " + above.object.name() + " from " + above.object.position(from.Place).String())
 	p.merged[above] = []*proposal{q}
 	return p.merged[above]
 }

@@ -78,28 +78,6 @@ func (b *builder) merge(proposals []*proposal) (all []*merged, of map[*proposal]
 	return all, of
 }
 
-// dedupe takes out of lists what stands there twice.
-func dedupe(p *corsprocv1.Policy) {
-	p.AllowOrigins = once(p.AllowOrigins, false)
-	p.AllowOriginRegexes = once(p.AllowOriginRegexes, false)
-	p.AllowMethods = once(p.AllowMethods, false)
-	p.AllowHeaders = once(p.AllowHeaders, true)
-	p.ExposeHeaders = once(p.ExposeHeaders, true)
-}
-
-// once returns the first of each of a list. fold: names, whose case is ignored.
-func once(list []string, fold bool) []string {
-	seen := make(map[string]bool, len(list))
-	return slices.DeleteFunc(slices.Clone(list), func(s string) bool {
-		if fold {
-			s = strings.ToLower(s)
-		}
-		had := seen[s]
-		seen[s] = true
-		return had
-	})
-}
-
 // settle takes out of places the policies that let nobody in, and the routes that change nothing.
 func (b *builder) settle(of map[*proposal]*merged) {
 	for _, h := range b.hosts {
@@ -214,12 +192,4 @@ func (b *builder) joinHosts(of map[*proposal]*merged) {
 		kept = append(kept, h)
 	}
 	b.hosts = kept
-}
-
-// String returns a position as comments show it.
-func (p Position) String() string {
-	if p.Line == 0 {
-		return p.File
-	}
-	return fmt.Sprintf("%s:%d", p.File, p.Line)
 }

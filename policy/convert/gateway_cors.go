@@ -54,9 +54,9 @@ type corsWarn func(at fieldPlace, code, name, message string)
 
 // proposal makes a policy of it.
 func (c *gatewayCORS) proposal(b *builder) *proposal {
-	p := &proposal{policy: &corsprocv1.Policy{AllowCredentials: c.credentials}, name: strings.TrimPrefix(c.object.name(), "/"), at: c.object.position(c.at.Line, c.at.Column)}
+	p := &proposal{policy: &corsprocv1.Policy{AllowCredentials: c.credentials}, name: strings.TrimPrefix(c.object.name(), "/"), at: c.object.position(c.at)}
 	var warn corsWarn = func(f fieldPlace, code, name, message string) {
-		b.warn(&p.notes, c.object.position(f.Line, f.Column), code, c.field+"."+name, message)
+		b.warn(&p.notes, c.object.position(f), code, c.field+"."+name, message)
 	}
 	c.setOrigins(p.policy, warn)
 	methods, methodsFit := c.names(c.methods, "allowMethods", warn)
@@ -95,18 +95,15 @@ func (c *gatewayCORS) setOrigins(p *corsprocv1.Policy, warn corsWarn) {
 		o := c.origin(f.Value)
 		switch {
 		case o.pattern == "*":
-			p.AllowOrigins = []string{"*"}
-			if c.credentials { // without, "*" is answered, which is for pages of the opaque origin, too
-				p.AllowOrigins = append(p.AllowOrigins, "null")
-			}
-			p.AllowOriginRegexes = nil
+			p.AllowOrigins = append(p.AllowOrigins, "*")
+			takeEverybody(p)
 			return
 		case o.pattern != "":
 			p.AllowOrigins = append(p.AllowOrigins, o.pattern)
 		case o.regex != "":
 			p.AllowOriginRegexes = append(p.AllowOriginRegexes, o.regex)
 		default:
-			warn(fieldPlace{f.Line, f.Column}, codeNoOrigin, "allowOrigins", fmt.Sprintf("%q is left out: %s", printable.Cut(f.Value), o.nothing))
+			warn(f.fieldPlace, codeNoOrigin, "allowOrigins", fmt.Sprintf("%q is left out: %s", printable.Cut(f.Value), o.nothing))
 		}
 	}
 }
@@ -121,7 +118,7 @@ func (c *gatewayCORS) names(list []field[string], name string, warn corsWarn) (n
 			switch {
 			case text == "": // an empty element counts for nothing (RFC 9110, 5.6.1)
 			case !fetch.IsToken(text):
-				warn(fieldPlace{f.Line, f.Column}, codeNoName, name, fmt.Sprintf("%q is no name, and browsers refuse a list with it as a whole: the list is left out; take it out there and import again", printable.Cut(text)))
+				warn(f.fieldPlace, codeNoName, name, fmt.Sprintf("%q is no name, and browsers refuse a list with it as a whole: the list is left out; take it out there and import again", printable.Cut(text)))
 				fit = false
 			default:
 				names = append(names, text)
@@ -134,10 +131,10 @@ func (c *gatewayCORS) names(list []field[string], name string, warn corsWarn) (n
 func placeOfValue(list []field[string], value string) fieldPlace {
 	for _, f := range list {
 		if f.Value == value {
-			return fieldPlace{f.Line, f.Column}
+			return f.fieldPlace
 		}
 	}
-	return fieldPlace{list[0].Line, list[0].Column}
+	return list[0].fieldPlace
 }
 
 // filterCORS takes a CORS filter.
@@ -152,7 +149,7 @@ func filterCORS(o *kubernetesObject, f *corsFilter, fieldName string, origin fun
 		c.maxAge = duration(f.MaxAge.Value)
 	case f.MaxAge.Set():
 		c.maxAgeFault = func(warn corsWarn) {
-			warn(fieldPlace{f.MaxAge.Line, f.MaxAge.Column}, codeMaxAge, "maxAge", fmt.Sprintf("%d is refused by Gateway API, where it is at least 1: its default of 5 seconds is taken", f.MaxAge.Value))
+			warn(f.MaxAge.fieldPlace, codeMaxAge, "maxAge", fmt.Sprintf("%d is refused by Gateway API, where it is at least 1: its default of 5 seconds is taken", f.MaxAge.Value))
 		}
 	}
 	return c

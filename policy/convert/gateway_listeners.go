@@ -60,24 +60,22 @@ func readListeners(b *builder, objects []*kubernetesObject) (*gatewayListeners, 
 		default:
 			continue
 		}
-		var object struct {
-			Spec gatewaySpec `kube:"spec"`
-		}
-		if err := o.decode(&object); err != nil {
+		spec, err := specOf[gatewaySpec](o)
+		if err != nil {
 			return nil, err
 		}
 		if o.kubernetesKind != kindGateway {
 			owner.kind = kindListenerSet.kind // of either group
-			parent := object.Spec.ParentRef
+			parent := spec.ParentRef
 			gateway = gatewayID{kindGateway.kind, cmp.Or(parent.Namespace.Value, o.namespace()), parent.Name.Value}
 		}
 		g.of[owner] = slices.Grow(g.of[owner], 1)
-		for _, spec := range object.Spec.Listeners {
+		for _, spec := range spec.Listeners {
 			if !slices.Contains([]string{"", "HTTP", "HTTPS"}, spec.Protocol.Value) {
 				continue
 			}
 			if !hostnameForm.MatchString(spec.Hostname.Value) && spec.Hostname.Value != "" {
-				b.warn(nil, o.position(spec.Hostname.Line, spec.Hostname.Column), codeHostname, "spec.listeners", invalidHostname(spec.Hostname.Value)+"; its listener is left out")
+				b.warn(nil, o.position(spec.Hostname.fieldPlace), codeHostname, "spec.listeners", invalidHostname(spec.Hostname.Value)+"; its listener is left out")
 				continue
 			}
 			l := &listener{owner: owner, gateway: gateway, name: spec.Name.Value, port: spec.Port.Value, hostname: spec.Hostname.Value, known: true, spec: spec}
@@ -180,13 +178,13 @@ func (g *gatewayListeners) attach(r parented) (all []attachment, err error) {
 		id, ok := r.parent(ref)
 		if !ok {
 			mesh = true
-			g.b.warn(nil, r.object.position(ref.Place.Line, ref.Place.Column), codeMesh, "spec.parentRefs",
+			g.b.warn(nil, r.object.position(ref.Place), codeMesh, "spec.parentRefs",
 				fmt.Sprintf("what %s %s answers inside a mesh is not carried over: write a virtual host with the domains by which the service is called", printable.Cut(id.kind), printable.Cut(id.name)))
 			continue
 		}
 		for _, l := range g.of[id] {
 			if g.work++; g.work > maxAttachments {
-				return nil, r.object.position(ref.Place.Line, ref.Place.Column).fault(fmt.Sprintf("the routes of these files have more than %d listeners to look at: convert them in parts", maxAttachments))
+				return nil, r.object.position(ref.Place).fault(fmt.Sprintf("the routes of these files have more than %d listeners to look at: convert them in parts", maxAttachments))
 			}
 			named := (!ref.SectionName.Set() || ref.SectionName.Value == l.name) && (!ref.Port.Set() || ref.Port.Value == l.port)
 			if !named || seen[l] || !g.takes(l, r.object) {
@@ -199,14 +197,14 @@ func (g *gatewayListeners) attach(r parented) (all []attachment, err error) {
 				l.attached = true
 			}
 			if !l.known && len(hostnames) == 0 {
-				g.b.warn(nil, r.object.position(ref.Place.Line, ref.Place.Column), codeEveryHost, "spec.parentRefs",
+				g.b.warn(nil, r.object.position(ref.Place), codeEveryHost, "spec.parentRefs",
 					fmt.Sprintf("%s has no hostnames, and no FILE holds %s %s/%s: it is taken for every host; give import the Gateway, too, or write its domains",
 						printable.Cut(r.object.name()), id.kind, printable.Cut(id.namespace), printable.Cut(id.name)))
 			}
 		}
 	}
 	if len(all) == 0 && !mesh {
-		g.b.warn(nil, r.object.position(0, 0), codeNotAttached, "",
+		g.b.warn(nil, r.object.position(fieldPlace{}), codeNotAttached, "",
 			fmt.Sprintf("%s %s is left out: no listener of the Gateways in these FILEs takes it (parentRefs, hostnames, allowedRoutes)", r.object.kind, printable.Cut(r.object.name())))
 	}
 	return all, nil
@@ -215,7 +213,7 @@ func (g *gatewayListeners) attach(r parented) (all []attachment, err error) {
 func (r parented) validHostnames(b *builder) (names []string) {
 	for _, f := range r.hostnames {
 		if !hostnameForm.MatchString(f.Value) {
-			b.warn(nil, r.object.position(f.Line, f.Column), codeHostname, "spec.hostnames", invalidHostname(f.Value)+"; it is left out")
+			b.warn(nil, r.object.position(f.fieldPlace), codeHostname, "spec.hostnames", invalidHostname(f.Value)+"; it is left out")
 			continue
 		}
 		names = append(names, f.Value)

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"time"
 )
 
 // What import knows of the objects of Gateway API (gateway.networking.k8s.io, v1 and its predecessors) and of what stands
@@ -143,32 +142,6 @@ type corsFilter struct {
 	MaxAge           field[int64]    `kube:"maxAge"`
 }
 
-// position is where something stands in the object's file; the object itself, where that is not known.
-func (o *kubernetesObject) position(line, column int) Position {
-	if line == 0 {
-		line, column = o.line, o.column
-	}
-	return Position{o.file, line, column}
-}
-
-func (p Position) fault(message string) error {
-	return &InputError{File: p.File, Line: p.Line, Column: p.Column, Message: message}
-}
-
-// byAge orders objects as Gateway API does where two claim the same: the oldest one first, then by namespace and name.
-func byAge(a, b *kubernetesObject) int {
-	return cmp.Or(a.created().Compare(b.created()), strings.Compare(a.namespace(), b.namespace()), strings.Compare(a.meta.Name.Value, b.meta.Name.Value))
-}
-
-// created is when an object was made: long ago, if its file does not say it.
-func (o *kubernetesObject) created() time.Time {
-	t, err := time.Parse(time.RFC3339, o.meta.CreationTimestamp.Value)
-	if err != nil {
-		return time.Time{}
-	}
-	return t
-}
-
 // matches reports whether labels fulfil a selector. An empty one selects everything.
 func (s labelSelector) matches(labels kubernetesEntries) bool {
 	for _, want := range s.MatchLabels {
@@ -201,4 +174,9 @@ func (s labelSelector) matches(labels kubernetesEntries) bool {
 		}
 	}
 	return true
+}
+
+// byAge orders objects as Gateway API does where two claim the same: the oldest one first, then by namespace and name.
+func byAge(a, b *kubernetesObject) int {
+	return cmp.Or(a.created.Compare(b.created), strings.Compare(a.namespace(), b.namespace()), strings.Compare(a.meta.Name.Value, b.meta.Name.Value))
 }

@@ -94,14 +94,14 @@ func (g *gatewayReading) place(r *gatewayRoute, a attachment) error {
 			terms.policies = []*proposal{rule.filter}
 		}
 		if h := rule.byHand; h != nil && len(terms.policies) > 0 {
-			g.b.warn(&terms.policies[0].notes, r.object.position(h.Place.Line, h.Place.Column), codeResponse, "responseHeaderModifier",
+			g.b.warn(&terms.policies[0].notes, r.object.position(h.Place), codeResponse, "responseHeaderModifier",
 				"the rule sets CORS headers itself, which is not carried over: write what it grants as a policy, and take it out there")
 		}
 		for _, m := range rule.matches {
 			here := *m
 			here.terms, here.filter, here.answers = terms, rule.filter != nil, rule.answers
 			for _, host := range a.hosts {
-				if err := g.hosts.add(a.listener, host, &here, r.object.position(0, 0)); err != nil {
+				if err := g.hosts.add(a.listener, host, &here, r.object.position(fieldPlace{})); err != nil {
 					return err
 				}
 			}
@@ -111,16 +111,14 @@ func (g *gatewayReading) place(r *gatewayRoute, a attachment) error {
 }
 
 func (g *gatewayReading) httpRoute(o *kubernetesObject) (*gatewayRoute, error) {
-	var object struct {
-		Spec httpRouteSpec `kube:"spec"`
-	}
-	if err := o.decode(&object); err != nil {
+	spec, err := specOf[httpRouteSpec](o)
+	if err != nil {
 		return nil, err
 	}
-	r := &gatewayRoute{parented: parented{o, object.Spec.ParentRefs, object.Spec.Hostnames}}
-	for i, spec := range object.Spec.Rules {
+	r := &gatewayRoute{parented: parented{o, spec.ParentRefs, spec.Hostnames}}
+	for i, spec := range spec.Rules {
 		field := fmt.Sprintf("spec.rules[%d]", i)
-		rule := &gatewayRule{name: spec.Name.Value, at: o.position(spec.Place.Line, spec.Place.Column)}
+		rule := &gatewayRule{name: spec.Name.Value, at: o.position(spec.Place)}
 		cookie := g.readFilters(o, rule, field, spec)
 		if len(spec.Matches) == 0 {
 			m := g.newMatch(rule.at, field, gatewayPath{kind: matchSegments})
@@ -158,7 +156,7 @@ func (g *gatewayReading) readFilters(o *kubernetesObject, rule *gatewayRule, pat
 			}
 			known := g.filters[gatewayID{kindHTTPRouteFilter.kind, o.namespace(), f.ExtensionRef.Name.Value}]
 			if known == nil {
-				g.b.warn(nil, o.position(f.Place.Line, f.Place.Column), codeExtensionRef, path, fmt.Sprintf("no FILE holds the HTTPRouteFilter %s: if it matches by cookies or answers requests itself, that is not carried over; give import the file that has it", printable.Cut(f.ExtensionRef.Name.Value)))
+				g.b.warn(nil, o.position(f.Place), codeExtensionRef, path, fmt.Sprintf("no FILE holds the HTTPRouteFilter %s: if it matches by cookies or answers requests itself, that is not carried over; give import the file that has it", printable.Cut(f.ExtensionRef.Name.Value)))
 				continue
 			}
 			rule.answers = rule.answers || known.DirectResponse != nil
@@ -166,7 +164,7 @@ func (g *gatewayReading) readFilters(o *kubernetesObject, rule *gatewayRule, pat
 		}
 	}
 	if cors != nil {
-		at := o.position(cors.Place.Line, cors.Place.Column)
+		at := o.position(cors.Place)
 		if rule.answers {
 			g.b.warn(nil, at, codeRedirect, corsPath, "the rule answers requests itself, with a redirect or a response of its own, which gets no CORS from the filter: it is left out")
 		} else {
@@ -178,7 +176,7 @@ func (g *gatewayReading) readFilters(o *kubernetesObject, rule *gatewayRule, pat
 			f := &backend.Filters[j]
 			rule.sets(f)
 			if f.Type.Value == "CORS" || f.CORS != nil {
-				g.b.warn(nil, o.position(f.Place.Line, f.Place.Column), codeFilterPlace, fmt.Sprintf("%s.backendRefs[%d].filters[%d]", path, i, j),
+				g.b.warn(nil, o.position(f.Place), codeFilterPlace, fmt.Sprintf("%s.backendRefs[%d].filters[%d]", path, i, j),
 					"the filter holds for one backend, which is chosen after corsproc is asked: it is left out; write it for the rule")
 			}
 		}
@@ -197,7 +195,7 @@ func (r *gatewayRule) sets(f *httpRouteFilter) {
 
 // match takes a match of an HTTPRoute.
 func (g *gatewayReading) match(o *kubernetesObject, path string, spec httpRouteMatch) *gatewayMatch {
-	m := g.newMatch(o.position(spec.Place.Line, spec.Place.Column), path, gatewayPath{kind: matchSegments})
+	m := g.newMatch(o.position(spec.Place), path, gatewayPath{kind: matchSegments})
 	m.method, m.query = spec.Method.Value, len(spec.QueryParams) > 0
 	for _, h := range spec.Headers {
 		m.headers = append(m.headers, h.Name.Value)
@@ -219,7 +217,7 @@ const maxGatewayPath = 1024
 // setPath sets the path of a match, and reports whether it can match anything.
 func (g *gatewayReading) setPath(m *gatewayMatch, name string, o *kubernetesObject, value field[string], kind string) bool {
 	warn := func(why string) bool {
-		g.b.warn(nil, o.position(value.Line, value.Column), codeRegexPath, name, fmt.Sprintf("%q is left out: %s", printable.Cut(value.Value), why))
+		g.b.warn(nil, o.position(value.fieldPlace), codeRegexPath, name, fmt.Sprintf("%q is left out: %s", printable.Cut(value.Value), why))
 		return false
 	}
 	text := value.Value
@@ -248,20 +246,18 @@ func (g *gatewayReading) setPath(m *gatewayMatch, name string, o *kubernetesObje
 
 // grpcRoute takes a GRPCRoute. It has no CORS filter, but its rules take requests, and policies hold for them.
 func (g *gatewayReading) grpcRoute(o *kubernetesObject) (*gatewayRoute, error) {
-	var object struct {
-		Spec grpcRouteSpec `kube:"spec"`
-	}
-	if err := o.decode(&object); err != nil {
+	spec, err := specOf[grpcRouteSpec](o)
+	if err != nil {
 		return nil, err
 	}
-	r := &gatewayRoute{parented: parented{o, object.Spec.ParentRefs, object.Spec.Hostnames}}
-	for i, spec := range object.Spec.Rules {
-		rule := &gatewayRule{name: spec.Name.Value, at: o.position(spec.Place.Line, spec.Place.Column)}
+	r := &gatewayRoute{parented: parented{o, spec.ParentRefs, spec.Hostnames}}
+	for i, spec := range spec.Rules {
+		rule := &gatewayRule{name: spec.Name.Value, at: o.position(spec.Place)}
 		if len(spec.Matches) == 0 {
 			rule.matches = append(rule.matches, g.newMatch(rule.at, fmt.Sprintf("spec.rules[%d]", i), gatewayPath{kind: matchSegments}))
 		}
 		for j, spec := range spec.Matches {
-			m := g.newMatch(o.position(spec.Place.Line, spec.Place.Column), fmt.Sprintf("spec.rules[%d].matches[%d]", i, j), gatewayPath{kind: matchSegments})
+			m := g.newMatch(o.position(spec.Place), fmt.Sprintf("spec.rules[%d].matches[%d]", i, j), gatewayPath{kind: matchSegments})
 			for _, h := range spec.Headers {
 				m.headers = append(m.headers, h.Name.Value)
 			}

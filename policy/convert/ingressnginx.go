@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/corsproc/corsproc/policy/printable"
 )
@@ -64,20 +63,11 @@ type ingress struct {
 	*kubernetesObject
 	spec     ingressSpec
 	class    string
-	created  time.Time // zero: the file does not say it
-	cors     place     // what its places grant
+	cors     place // what its places grant
 	useRegex bool
 	target   string // rewrite-target
 	aliases  []string
 	redirect bool // from-to-www-redirect
-}
-
-// at returns a position in the Ingress.
-func (i *ingress) at(line, column int) Position {
-	if line == 0 {
-		line, column = i.line, i.column
-	}
-	return Position{i.file, line, column}
 }
 
 // readIngressNginx reads Ingresses for ingress-nginx.
@@ -109,7 +99,6 @@ func readIngressNginx(b *builder, sources []Source) error {
 			if err := i.checkPaths(); err != nil {
 				return err
 			}
-			i.created, _ = time.Parse(time.RFC3339, o.meta.CreationTimestamp.Value)
 			i.class = i.spec.Spec.Class.Value
 			if i.class == "" {
 				i.class = o.meta.Annotations.get(classKey).Value
@@ -175,26 +164,13 @@ func (i *ingress) checkPaths() error {
 		for _, p := range rule.HTTP.Paths {
 			switch {
 			case p.Path.Value != "" && p.Path.Value[0] != '/':
-				return i.fault(p.Path.Line, p.Path.Column, "a path begins with a slash")
+				return i.fault(p.Path.fieldPlace, "a path begins with a slash")
 			case p.Type.Set() && p.Type.Value != "Exact" && p.Type.Value != "Prefix" && p.Type.Value != "ImplementationSpecific":
-				return i.fault(p.Type.Line, p.Type.Column, "pathType is Exact, Prefix or ImplementationSpecific")
+				return i.fault(p.Type.fieldPlace, "pathType is Exact, Prefix or ImplementationSpecific")
 			}
 		}
 	}
 	return nil
-}
-
-// noObject says that no FILE has an object of the kinds that count.
-func noObject(sources []Source, what string) error {
-	names := make([]string, 0, len(sources))
-	for _, s := range sources {
-		names = append(names, s.Name)
-	}
-	e := &InputError{Message: "no " + what + " in " + cutText(strings.Join(names, ", "))}
-	if len(sources) == 1 {
-		e = &InputError{File: sources[0].Name, Line: 1, Column: 1, Message: "no " + what + " in this file"}
-	}
-	return e
 }
 
 // otherControllers are classes that belong to other controllers, as their installations call them.
@@ -226,7 +202,7 @@ func ownIngresses(b *builder, all []*ingress, controllers map[string]string) (ow
 			continue
 		}
 		if enabled := i.meta.Annotations.get(nginxPrefix + "enable-cors"); enabled.Set() {
-			b.warn(nil, i.at(enabled.Line, enabled.Column), codeOtherClass, "enable-cors",
+			b.warn(nil, i.position(enabled.fieldPlace), codeOtherClass, "enable-cors",
 				fmt.Sprintf("Ingress %s is of class %s, which is another controller's, so its annotations for nginx do nothing: it is passed over", printable.Cut(i.name()), printable.Cut(i.class)))
 		}
 	}
@@ -290,7 +266,7 @@ func (i *ingress) readAliases(b *builder) (valid bool, err error) {
 	for _, alias := range strings.Split(aliases.Value, ",") {
 		alias = strings.TrimSpace(alias)
 		if !serverName.MatchString(alias) {
-			b.warn(nil, i.at(aliases.Line, aliases.Column), codeInvalid, "server-alias",
+			b.warn(nil, i.position(aliases.fieldPlace), codeInvalid, "server-alias",
 				fmt.Sprintf("%s is no name of a server, so the controller passes over Ingress %s, and so does import", printable.Cut(strconv.Quote(alias)), printable.Cut(i.name())))
 			return false, nil
 		}
@@ -305,10 +281,8 @@ func (i *ingress) readAliases(b *builder) (valid bool, err error) {
 
 // The codes of warnings of Kubernetes kinds.
 const (
-	codeInvalid        = "invalid-in-source" // what the source system refuses, so that it counts for nothing there
 	codeOtherClass     = "other-controller"  // settings for a controller that does not see them
 	codeSnippet        = "snippet"           // configuration of nginx by hand, which is not read
-	codeOrder          = "order-unknown"     // two objects claim a path, and only their age says which has it
 	codeWiderThere     = "invalid-means-any" // a value for which the source lets everybody in
 	codeOneLabel       = "one-label"         // a wildcard that is one label there and several here
 	codeNull           = "null-origin"       // null, and whatever ends in it

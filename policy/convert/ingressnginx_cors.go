@@ -4,7 +4,6 @@ package convert
 
 import (
 	"fmt"
-	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -48,19 +47,19 @@ type nginxFlag struct {
 func (i *ingress) flag(name string) (nginxFlag, error) {
 	f, err := i.annotation(nginxPrefix + name)
 	if err != nil || !f.Set() {
-		return nginxFlag{at: i.at(0, 0)}, err
+		return nginxFlag{at: i.position(fieldPlace{})}, err
 	}
 	value, wrong := strconv.ParseBool(f.Value)
-	return nginxFlag{value, wrong == nil, wrong != nil, i.at(f.Line, f.Column), f.Value}, nil
+	return nginxFlag{value, wrong == nil, wrong != nil, i.position(f.fieldPlace), f.Value}, nil
 }
 
 // text reads an annotation that has to match an expression, without blanks and with them. ok: it counts.
 func (i *ingress) text(name string, has *regexp.Regexp) (value string, at Position, written, ok bool, err error) {
 	f, err := i.annotation(nginxPrefix + name)
 	if err != nil || !f.Set() {
-		return "", i.at(0, 0), false, false, err
+		return "", i.position(fieldPlace{}), false, false, err
 	}
-	at = i.at(f.Line, f.Column)
+	at = i.position(f.fieldPlace)
 	value = strings.TrimSpace(f.Value)
 	valid := value != "" && !strings.ContainsAny(f.Value, "\r\n") && has.MatchString(strings.ReplaceAll(f.Value, " ", ""))
 	return value, at, true, valid, nil
@@ -121,7 +120,7 @@ func isStar(entry string) bool { return strings.TrimSpace(entry) == "*" }
 // warnOfLegacy speaks of annotations under the prefix that was dropped.
 func (i *ingress) warnOfLegacy(b *builder, p *place) {
 	if f := i.meta.Annotations.get(legacyPrefix + "enable-cors"); f.Set() {
-		b.warn(&p.notes, i.at(f.Line, f.Column), codeOtherClass, "enable-cors",
+		b.warn(&p.notes, i.position(f.fieldPlace), codeOtherClass, "enable-cors",
 			"the controller has not read "+legacyPrefix+" since version 0.9, so there is no CORS; if yours was started with --annotations-prefix, write "+nginxPrefix+" before the names and import again")
 	}
 }
@@ -263,16 +262,6 @@ func (i *ingress) addLists(b *builder, q *proposal) error {
 	return nil
 }
 
-// exposeWithCredentials leaves out a * where credentials are allowed: there it is for requests without them only, which a
-// policy does not tell apart.
-func exposeWithCredentials(b *builder, q *proposal, at Position, field string, names []string) []string {
-	if !q.policy.AllowCredentials || !slices.Contains(names, "*") {
-		return names
-	}
-	b.warn(&q.notes, at, codeExposeAny, field, "* exposes every header to requests without credentials only, and with credentials none: it is left out; list the names that scripts read")
-	return slices.DeleteFunc(slices.Clone(names), func(s string) bool { return s == "*" })
-}
-
 // listed returns the entries of a header that is a list. It is not ok if browsers find it malformed.
 func listed(value string) (list []string, ok bool) {
 	for _, s := range strings.Split(value, ",") {
@@ -286,9 +275,6 @@ func listed(value string) (list []string, ok bool) {
 	}
 	return once(list, false), true
 }
-
-// maxPolicyAge is the longest that a policy file can say, in seconds. No browser keeps a preflight longer than a day.
-const maxPolicyAge = math.MaxInt32
 
 func (i *ingress) addMaxAge(q *proposal) error {
 	f, err := i.annotation(nginxPrefix + "cors-max-age")

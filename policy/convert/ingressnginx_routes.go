@@ -11,9 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/printable"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // writeServers tells the builder of servers and their locations.
@@ -63,7 +61,7 @@ func (s *nginxServer) warnOfDomains(b *builder, h *host) {
 	for _, alias := range s.aliases {
 		if strings.HasPrefix(alias, "~") {
 			f := s.aliasesOf.meta.Annotations.get(nginxPrefix + "server-alias")
-			b.warn(&h.notes, s.aliasesOf.at(f.Line, f.Column), codeDomain, "server-alias",
+			b.warn(&h.notes, s.aliasesOf.position(f.fieldPlace), codeDomain, "server-alias",
 				fmt.Sprintf("%s is an expression, and domains are none: write the names that are meant into domains", printable.Cut(strconv.Quote(alias))))
 		}
 	}
@@ -192,15 +190,6 @@ func (s *nginxServer) route(b *builder, h *host, l *nginxLocation, kind matchKin
 	}
 }
 
-// tighten makes a place grant no more than another one does, and keeps what is said of it.
-func (p *place) tighten(other place) (same bool) {
-	m, same := meet(*p, other)
-	if !same {
-		p.policies, p.nobody, p.reject = m.policies, m.nobody, m.reject
-	}
-	return same
-}
-
 // prefix returns the prefix that nginx is given of a location.
 func (l *nginxLocation) prefix() string {
 	if l.untyped || strings.HasSuffix(l.path, "/") {
@@ -284,16 +273,4 @@ func literal(kind matchKind, path string) (match, bool) {
 	}
 	m := match{kind, b.String()}
 	return m, loadable(m)
-}
-
-// loadable reports whether a policy file can hold a route. Only what can be too much for one is asked about.
-func loadable(m match) bool {
-	if !strings.Contains(m.text, "://") && !(m.kind == matchRegex && strings.Contains(m.text, "{")) {
-		return true
-	}
-	t := &corsprocv1.Route{Policies: &corsprocv1.PolicyList{Names: []string{"none"}}}
-	m.set(t)
-	compiled, _ := policy.CompileErrors(nil,
-		policy.Source{Name: "import", Set: &corsprocv1.PolicySet{VirtualHosts: []*corsprocv1.VirtualHost{{Name: "a", Routes: []*corsprocv1.Route{t}}}}})
-	return compiled != nil
 }

@@ -3,7 +3,6 @@ package convert
 // Tested by ingressnginx_test.go and ingressnginx_nginx_test.go.
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,7 +73,7 @@ func makeServers(b *builder, all []*ingress) []*nginxServer {
 		routed := backend != nil && backend.isService()
 		if root := catchAll.locations[0]; routed && len(i.spec.Spec.Rules) == 0 {
 			if root.idle {
-				catchAll.at = i.at(0, 0)
+				catchAll.at = i.position(fieldPlace{})
 				root.takes(i)
 				root.idle, root.routed, root.regex = false, true, false
 			} else {
@@ -85,7 +84,7 @@ func makeServers(b *builder, all []*ingress) []*nginxServer {
 			host := serverOf(rule.Host.Value)
 			s := servers[host]
 			if s == nil {
-				s = create(host, i.at(rule.At.Line, rule.At.Column))
+				s = create(host, i.position(rule.At))
 				s.locations[0].takes(i)
 				s.locations[0].routed = routed
 			} else if root := s.locations[0]; host != defaultServer && root.ingress != i && (routed || root.routed) && !root.ingress.before(i) {
@@ -93,7 +92,7 @@ func makeServers(b *builder, all []*ingress) []*nginxServer {
 				root.routed = true
 			}
 			if s.at.File == "" {
-				s.at = i.at(rule.At.Line, rule.At.Column)
+				s.at = i.position(rule.At)
 			}
 			s.takeAliases(b, i)
 		}
@@ -117,16 +116,15 @@ func makeServers(b *builder, all []*ingress) []*nginxServer {
 		list = append(list, s)
 	}
 	slices.SortFunc(list, func(a, b *nginxServer) int {
-		return cmp.Or(-cmp.Compare(b2i(a.host != defaultServer), b2i(b.host != defaultServer)), strings.Compare(a.host, b.host))
+		if last := a.host == defaultServer; last != (b.host == defaultServer) {
+			if last {
+				return 1
+			}
+			return -1
+		}
+		return strings.Compare(a.host, b.host)
 	})
 	return list
-}
-
-func b2i(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 func serverOf(host string) string {
@@ -144,7 +142,7 @@ func (s *nginxServer) takeAliases(b *builder, i *ingress) {
 		s.aliases, s.aliasesOf = i.aliases, i
 	case !s.aliasesOf.before(i) && !slices.Equal(s.aliases, i.aliases):
 		f := i.meta.Annotations.get(nginxPrefix + "server-alias")
-		b.warn(nil, i.at(f.Line, f.Column), codeOrder, "server-alias", fmt.Sprintf("only the older Ingress of %s has a say in its aliases, and the files do not say which one is: those of %s are taken; import kubectl get -o yaml, which says it",
+		b.warn(nil, i.position(f.fieldPlace), codeOrder, "server-alias", fmt.Sprintf("only the older Ingress of %s has a say in its aliases, and the files do not say which one is: those of %s are taken; import kubectl get -o yaml, which says it",
 			printable.Cut(s.host), printable.Cut(s.aliasesOf.name())))
 	}
 }
@@ -171,7 +169,7 @@ func (s *nginxServer) takePath(b *builder, i *ingress, p ingressPath) {
 	}
 	l := &nginxLocation{path: path, exact: exact, untyped: !p.Type.Set(), routed: true}
 	l.takes(i)
-	l.place.at = i.at(p.At.Line, p.At.Column)
+	l.place.at = i.position(p.At)
 	s.add(l)
 }
 
@@ -186,7 +184,7 @@ func (l *nginxLocation) contend(b *builder, i *ingress) {
 	if l.regex = regex; same {
 		return
 	}
-	b.warn(&l.place.notes, i.at(0, 0), codeOrder, "", fmt.Sprintf("Ingress %s claims %s too, which only the older of the two has, and the files do not say which one is: here both have to grant it; import kubectl get -o yaml, which says it",
+	b.warn(&l.place.notes, i.position(fieldPlace{}), codeOrder, "", fmt.Sprintf("Ingress %s claims %s too, which only the older of the two has, and the files do not say which one is: here both have to grant it; import kubectl get -o yaml, which says it",
 		printable.Cut(i.name()), printable.Cut(l.path)))
 }
 

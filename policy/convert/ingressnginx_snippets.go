@@ -25,7 +25,7 @@ func (i *ingress) warnOfSnippets(b *builder, known configMaps, n *notes) {
 		if setsCORS(f.Value) {
 			message = "it sets CORS headers itself, and is not read: write what it grants as a policy, or leave the place to it with passthrough"
 		}
-		b.warn(n, i.at(f.Line, f.Column), codeSnippet, name, message)
+		b.warn(n, i.position(f.fieldPlace), codeSnippet, name, message)
 	}
 	f := i.meta.Annotations.get(nginxPrefix + "custom-headers")
 	if f.Value == "" {
@@ -37,9 +37,9 @@ func (i *ingress) warnOfSnippets(b *builder, known configMaps, n *notes) {
 	}
 	switch m := known[[2]string{namespace, name}]; {
 	case m == nil:
-		b.warn(n, i.at(f.Line, f.Column), codeSnippet, "custom-headers", fmt.Sprintf("ConfigMap %s is in no file: if it sets CORS headers, write them as a policy", printable.Cut(f.Value)))
+		b.warn(n, i.position(f.fieldPlace), codeSnippet, "custom-headers", fmt.Sprintf("ConfigMap %s is in no file: if it sets CORS headers, write them as a policy", printable.Cut(f.Value)))
 	case m.setsCORS():
-		b.warn(n, i.at(f.Line, f.Column), codeSnippet, "custom-headers", fmt.Sprintf("ConfigMap %s sets CORS headers itself: write what it grants as a policy", printable.Cut(f.Value)))
+		b.warn(n, i.position(f.fieldPlace), codeSnippet, "custom-headers", fmt.Sprintf("ConfigMap %s sets CORS headers itself: write what it grants as a policy", printable.Cut(f.Value)))
 	}
 }
 
@@ -79,7 +79,7 @@ func (c configMaps) warn(b *builder) {
 	})
 	for _, m := range order {
 		for _, e := range m.data {
-			at := Position{m.file, e.Line, e.Column}
+			at := m.position(e.fieldPlace)
 			switch e.Key {
 			case "http-snippet", "server-snippet", "location-snippet":
 				if setsCORS(e.Value) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/corsproc/corsproc/policy/printable"
 )
@@ -98,17 +97,9 @@ type istioCORS struct {
 type istioVS struct {
 	*kubernetesObject
 	spec     istioSpec
-	created  time.Time // zero: the file does not say it
-	number   int       // in the order of the control plane
-	gateways []string  // namespace/name, or mesh
+	number   int      // in the order of the control plane
+	gateways []string // namespace/name, or mesh
 	routes   []istioHTTP
-}
-
-func (v *istioVS) position(at fieldPlace) Position {
-	if at.Line == 0 {
-		at = fieldPlace{v.line, v.column}
-	}
-	return Position{v.file, at.Line, at.Column}
 }
 
 // An istioGateway is a Gateway: the hosts for which it listens.
@@ -164,7 +155,6 @@ func readIstio(b *builder, sources []Source) error {
 		if err := o.decode(&v.spec); err != nil {
 			return err
 		}
-		v.created, _ = time.Parse(time.RFC3339, o.meta.CreationTimestamp.Value)
 		r.take(v)
 	}
 	if !found {

@@ -44,13 +44,13 @@ func (r *istioReader) convert(v *istioVS, h *istioHTTP, c *istioCORS) place {
 	}
 	q.policy.ExposeHeaders = r.list(v, q, "exposeHeaders", c.ExposeHeaders)
 	if len(c.ExposeHeaders) > 0 {
-		q.policy.ExposeHeaders = exposeWithCredentials(r.b, q, v.position(placeOf(c.ExposeHeaders[0])), "corsPolicy.exposeHeaders", q.policy.ExposeHeaders)
+		q.policy.ExposeHeaders = exposeWithCredentials(r.b, q, v.position(c.ExposeHeaders[0].fieldPlace), "corsPolicy.exposeHeaders", q.policy.ExposeHeaders)
 	}
 	if d, err := time.ParseDuration(c.MaxAge.Value); err == nil {
 		q.policy.MaxAge = proto.String(duration(min(int64(d/time.Second), maxPolicyAge)))
 	}
 	if c.Unmatched.Value == "FORWARD" {
-		r.b.warn(&q.notes, v.position(placeOf(c.Unmatched)), codeForward, "corsPolicy.unmatchedPreflights",
+		r.b.warn(&q.notes, v.position(c.Unmatched.fieldPlace), codeForward, "corsPolicy.unmatchedPreflights",
 			"preflights of origins that are not allowed go to the upstream there, and are refused here: where the upstream is to answer, write passthrough")
 	}
 	p.policies = []*proposal{q}
@@ -61,9 +61,9 @@ func isOnly(list []string, s string) bool { return len(list) == 1 && list[0] == 
 
 // origins reads the origins. Envoy compares them with the text of Origin, so they are its matchers.
 func (r *istioReader) origins(v *istioVS, c *istioCORS, q *proposal) {
-	envoy := envoyConverter{b: r.b, p: q}
+	matchers := envoyConverter{b: r.b, p: q}
 	add := func(m *matcherv3.StringMatcher, at fieldPlace) {
-		origins, expression := envoy.matcher(m, v.position(at))
+		origins, expression := matchers.matcher(m, v.position(at))
 		q.policy.AllowOrigins = append(q.policy.AllowOrigins, origins...)
 		if expression != "" {
 			q.policy.AllowOriginRegexes = append(q.policy.AllowOriginRegexes, expression)
@@ -82,17 +82,12 @@ func (r *istioReader) origins(v *istioVS, c *istioCORS, q *proposal) {
 	}
 	if len(c.AllowOrigins) == 0 {
 		for _, s := range c.AllowOrigin {
-			add(&matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: s.Value}}, placeOf(s))
+			add(&matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: s.Value}}, s.fieldPlace)
 		}
 	} else if len(c.AllowOrigin) > 0 {
 		q.notes.add("allowOrigin counts for nothing beside allowOrigins")
 	}
-	if slices.Contains(q.policy.AllowOrigins, "*") {
-		q.policy.AllowOrigins, q.policy.AllowOriginRegexes = []string{"*"}, nil
-		if q.policy.AllowCredentials { // Envoy echoes the Origin then, null too
-			q.policy.AllowOrigins = append(q.policy.AllowOrigins, "null")
-		}
-	}
+	takeEverybody(q.policy)
 }
 
 // list returns methods or names. A * alone is everything; beside others it is a name, as Envoy sends it.
@@ -102,15 +97,12 @@ func (r *istioReader) list(v *istioVS, q *proposal, field string, from []field[s
 		case f.Value != "*" || len(from) == 1:
 			list = append(list, f.Value)
 		default:
-			r.b.warn(&q.notes, v.position(placeOf(f)), codeStarInList, "corsPolicy."+field,
+			r.b.warn(&q.notes, v.position(f.fieldPlace), codeStarInList, "corsPolicy."+field,
 				"the * beside other entries is left out: Envoy sends it as it stands, a name to browsers that send credentials, and here it would stand for everything; list what is meant")
 		}
 	}
 	return list
 }
-
-// codeResponse is of headers that a route sets on answers.
-const codeResponse = "response-headers"
 
 // warnOfHeaders warns of a route that sets CORS headers by hand.
 func (r *istioReader) warnOfHeaders(n *notes, h *istioHTTP) {
@@ -124,7 +116,7 @@ func (r *istioReader) warnOfHeaders(n *notes, h *istioHTTP) {
 		}
 		for _, e := range append(slices.Clone(headers.Response.Set), headers.Response.Add...) {
 			if strings.HasPrefix(strings.ToLower(e.Key), "access-control-") {
-				r.b.warn(n, Position{h.from.file, e.Line, e.Column}, codeResponse, "headers.response",
+				r.b.warn(n, h.from.position(e.fieldPlace), codeResponse, "headers.response",
 					"the route sets CORS headers itself, which is not carried over: write what it grants as a policy, and take it out there")
 				break
 			}

@@ -30,7 +30,7 @@ func (r *istioReader) write() error {
 	for _, h := range groups {
 		for _, v := range h.services {
 			if count += len(v.routes) + 1; count > maxHostRoutes {
-				return v.fault(0, 0, fmt.Sprintf("the routes of all hosts together are more than %d: import the files in parts", maxHostRoutes))
+				return v.fault(fieldPlace{}, fmt.Sprintf("the routes of all hosts together are more than %d: import the files in parts", maxHostRoutes))
 			}
 		}
 	}
@@ -180,7 +180,7 @@ func (v *istioVS) fullName(host string) string {
 
 func (r *istioReader) host(e *envoyReader, h *istioHost) *host {
 	v := h.services[0]
-	out := &host{domains: h.hosts, place: place{at: v.position(fieldPlace{v.meta.Name.Line, v.meta.Name.Column})}}
+	out := &host{domains: h.hosts, place: place{at: v.position(v.meta.Name.fieldPlace)}}
 	out.name = r.envoyName(h)
 	var lists [][]envoyRoute
 	for _, v := range h.services {
@@ -372,27 +372,4 @@ func (r *istioReader) tightenUnordered(out *host, services []*istioVS, lists [][
 			}
 		}
 	}
-}
-
-// all reports whether a route takes every request.
-func (r *envoyRoute) all() bool { return r.match == everyPath && !r.partial() }
-
-// tightenAll makes all routes of a host grant what all of them grant: they are too many to be held against each other.
-func (r *istioReader) tightenAll(out *host, services []*istioVS, lists [][]envoyRoute) {
-	var least *place
-	for _, list := range lists {
-		for i := range list {
-			if p := list[i].place; least == nil {
-				least = &p
-			} else {
-				least.tighten(p)
-			}
-		}
-	}
-	for _, list := range lists {
-		for i := range list {
-			list[i].place.tighten(*least)
-		}
-	}
-	r.b.warn(&out.notes, out.at, codeOrder, "hosts", fmt.Sprintf("%d VirtualServices share this host, the files do not say which one is the oldest, and their routes are too many to be held against each other: here all of them have to grant it; import kubectl get -o yaml, which says it", len(services)))
 }

@@ -26,27 +26,27 @@ func (v *istioVS) refused() (fieldPlace, string) {
 	spec := &v.spec.Spec
 	delegate := len(spec.Hosts) == 0
 	if delegate && len(spec.Gateways) > 0 {
-		return placeOf(spec.Gateways[0]), "one without hosts is a delegate, and has no gateways"
+		return spec.Gateways[0].fieldPlace, "one without hosts is a delegate, and has no gateways"
 	}
 	toMesh := len(spec.Gateways) == 0 || !slices.ContainsFunc(spec.Gateways, func(g field[string]) bool { return g.Value != mesh })
 	for _, h := range spec.Hosts {
 		if h.Value == "" || len(h.Value) > 253 || strings.ContainsAny(h.Value, " /:_") && !strings.Contains(h.Value, "::") || strings.LastIndexByte(h.Value, '*') > 0 || len(h.Value) > 1 && h.Value[0] == '*' && h.Value[1] != '.' {
-			return placeOf(h), printable.Cut(strconv.Quote(h.Value)) + " is no host"
+			return h.fieldPlace, printable.Cut(strconv.Quote(h.Value)) + " is no host"
 		}
 		if toMesh && h.Value == "*" {
-			return placeOf(h), "the host * is not for the mesh"
+			return h.fieldPlace, "the host * is not for the mesh"
 		}
 	}
 	known := hostIndex{}
 	for _, h := range spec.Hosts {
 		if known[h.Value] {
-			return placeOf(h), printable.Cut(h.Value) + " is there twice"
+			return h.fieldPlace, printable.Cut(h.Value) + " is there twice"
 		}
 		known[h.Value] = true
 	}
 	for _, h := range spec.Hosts {
 		if o := known.around(h.Value); o != "" {
-			return placeOf(h), fmt.Sprintf("%s and %s are duplicates, as the one covers the other", printable.Cut(o), printable.Cut(h.Value))
+			return h.fieldPlace, fmt.Sprintf("%s and %s are duplicates, as the one covers the other", printable.Cut(o), printable.Cut(h.Value))
 		}
 	}
 	if len(spec.HTTP) == 0 && !spec.TCP.Set() && !spec.TLS.Set() {
@@ -61,10 +61,6 @@ func (v *istioVS) refused() (fieldPlace, string) {
 		}
 	}
 	return fieldPlace{}, ""
-}
-
-func placeOf[T string | bool | int64 | anything](f field[T]) fieldPlace {
-	return fieldPlace{f.Line, f.Column}
 }
 
 func (h *istioHTTP) refused(delegate bool) (fieldPlace, string) {
@@ -118,11 +114,11 @@ func (t *istioText) refused(empty bool) (fieldPlace, string) {
 		return t.At, "only one of exact, prefix and regex can stand there"
 	}
 	if t.Prefix.Set() && t.Prefix.Value == "" && !empty {
-		return placeOf(t.Prefix), "the prefix is empty"
+		return t.Prefix.fieldPlace, "the prefix is empty"
 	}
 	if t.Regex.Set() && t.Regex.Value != "*" {
 		if _, err := regexp.Compile(t.Regex.Value); err != nil {
-			return placeOf(t.Regex), printable.Cut(err.Error())
+			return t.Regex.fieldPlace, printable.Cut(err.Error())
 		}
 	}
 	return fieldPlace{}, ""
@@ -143,23 +139,30 @@ func (c *istioCORS) refused() (fieldPlace, string) {
 	}
 	for _, m := range c.AllowMethods {
 		if !slices.Contains(corsMethodsOfIstio, m.Value) {
-			return placeOf(m), "allowMethods: " + printable.Cut(strconv.Quote(m.Value)) + " is no method that it knows"
+			return m.fieldPlace, "allowMethods: " + printable.Cut(strconv.Quote(m.Value)) + " is no method that it knows"
 		}
 	}
 	for _, list := range [][]field[string]{c.AllowHeaders, c.ExposeHeaders} {
 		for _, name := range list {
 			if !fetch.IsToken(name.Value) {
-				return placeOf(name), printable.Cut(strconv.Quote(name.Value)) + " is no name of a header"
+				return name.fieldPlace, printable.Cut(strconv.Quote(name.Value)) + " is no name of a header"
 			}
 		}
 	}
 	if c.MaxAge.Set() {
 		if d, err := time.ParseDuration(c.MaxAge.Value); err != nil || d < time.Millisecond || d%time.Second != 0 {
-			return placeOf(c.MaxAge), fmt.Sprintf("maxAge: %s is no duration of whole seconds above 0, such as 24h", printable.Cut(strconv.Quote(c.MaxAge.Value)))
+			return c.MaxAge.fieldPlace, fmt.Sprintf("maxAge: %s is no duration of whole seconds above 0, such as 24h", printable.Cut(strconv.Quote(c.MaxAge.Value)))
 		}
 	}
 	if u := c.Unmatched; u.Set() && !slices.Contains([]string{"UNSPECIFIED", "FORWARD", "IGNORE"}, u.Value) {
-		return placeOf(u), "unmatchedPreflights is FORWARD or IGNORE"
+		return u.fieldPlace, "unmatchedPreflights is FORWARD or IGNORE"
 	}
 	return fieldPlace{}, ""
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }

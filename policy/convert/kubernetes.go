@@ -3,6 +3,7 @@ package convert
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -19,6 +20,7 @@ type kubernetesObject struct {
 	line     int // where the object begins
 	column   int
 	meta     kubernetesMeta
+	created  time.Time // zero: the file does not say it
 	node     *yaml.Node
 	decoding *kubernetesDecoding
 }
@@ -54,11 +56,8 @@ func (o *kubernetesObject) namespace() string {
 }
 
 // fault is an InputError about what stands at a place of the object's file.
-func (o *kubernetesObject) fault(line, column int, message string) error {
-	if line == 0 {
-		line, column = o.line, o.column
-	}
-	return &InputError{File: o.file, Line: line, Column: column, Message: message}
+func (o *kubernetesObject) fault(at fieldPlace, message string) error {
+	return o.position(at).fault(message)
 }
 
 // decode reads the object into a struct, as [kubernetesDecoding.decode] does.
@@ -113,44 +112,10 @@ type kubernetesReader struct {
 }
 
 func (r *kubernetesReader) document(root *yaml.Node) error {
-	if err := r.checkKeys(root); err != nil {
+	if err := r.parser.checkKeys(root); err != nil {
 		return err
 	}
 	return r.object(root, kubernetesKind{}, "", 0)
-}
-
-// checkKeys refuses keys that stand twice, and those that are no text, in all of a document. It follows no alias: what it
-// leads to has been looked at.
-func (r *kubernetesReader) checkKeys(n *yaml.Node) error {
-	if n.Kind == yaml.MappingNode {
-		var seen map[string]bool
-		if len(n.Content) > 2 {
-			seen = make(map[string]bool, len(n.Content)/2)
-		}
-		for i := 0; i < len(n.Content); i += 2 {
-			key := n.Content[i]
-			at := textPosition{key.Line, key.Column}
-			if key.Kind == yaml.AliasNode && key.Alias != nil {
-				key = key.Alias
-			}
-			switch {
-			case key.Kind == yaml.MappingNode:
-				return r.parser.fault(at, "a key that is a mapping: "+templateMessage)
-			case key.Kind != yaml.ScalarNode:
-				return r.parser.fault(at, "a key is text, and this is a list")
-			case seen[key.Value]:
-				return r.parser.fault(at, fmt.Sprintf("the key %q stands here a second time", cutText(key.Value)))
-			case seen != nil:
-				seen[key.Value] = true
-			}
-		}
-	}
-	for _, c := range n.Content {
-		if err := r.checkKeys(c); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // A kubernetesHead is what every object has, and a List.
@@ -214,6 +179,7 @@ func (r *kubernetesReader) object(n *yaml.Node, listed kubernetesKind, version s
 		return err
 	}
 	o.meta = meta.Metadata
+	o.created, _ = time.Parse(time.RFC3339, o.meta.CreationTimestamp.Value)
 	return r.keep(o)
 }
 
@@ -243,7 +209,7 @@ func (r *kubernetesReader) keep(o *kubernetesObject) error {
 			if r.beside[o.kubernetesKind] || r.sameContent(o, other) {
 				return nil
 			}
-			return o.fault(name.Line, name.Column, fmt.Sprintf("a second %s %s that says something else than the one at %s:%d; give import the one that is in the cluster",
+			return o.fault(name.fieldPlace, fmt.Sprintf("a second %s %s that says something else than the one at %s:%d; give import the one that is in the cluster",
 				o.kind, cutText(o.name()), other.file, other.line))
 		}
 		r.named[id] = o
@@ -325,16 +291,32 @@ func splitAPIVersion(s string) (group, version string) {
 	return group, version
 }
 
-// cutText is a text of a file, short enough for a message. Who shows the message escapes it.
-func cutText(s string) string {
-	const most = 200
-	if len(s) <= most {
-		return s
+// noObject says that no FILE has an object of the kinds that count.
+func noObject(sources []Source, what string) error {
+	names := make([]string, 0, len(sources))
+	for _, s := range sources {
+		names = append(names, s.Name)
 	}
-	for i := range s {
-		if i > most-4 {
-			return s[:i] + "..."
-		}
+	e := &InputError{Message: "no " + what + " in " + cutText(strings.Join(names, ", "))}
+	if len(sources) == 1 {
+		e = &InputError{File: sources[0].Name, Line: 1, Column: 1, Message: "no " + what + " in this file"}
 	}
-	return s
+	return e
+}
+
+// position is where something stands in the object's file; the object itself, where that is not known.
+func (o *kubernetesObject) position(at fieldPlace) Position {
+	if at.Line == 0 {
+		at = fieldPlace{o.line, o.column}
+	}
+	return Position{o.file, at.Line, at.Column}
+}
+
+// specOf reads the spec of an object.
+func specOf[T any](o *kubernetesObject) (T, error) {
+	var object struct {
+		Spec T `kube:"spec"`
+	}
+	err := o.decode(&object)
+	return object.Spec, err
 }

@@ -14,8 +14,8 @@ import (
 
 // A field is a scalar of a file with its place. What is not there, or null, has line 0: to Kubernetes both are the same.
 type field[T string | bool | int64 | anything] struct {
-	Value        T
-	Line, Column int // from 1, in characters
+	Value T
+	fieldPlace
 }
 
 // Set reports whether the field is there.
@@ -24,14 +24,15 @@ func (f field[T]) Set() bool { return f.Line > 0 }
 // anything is the value of a field of which only counts that it is there, and whether anything is in it.
 type anything struct{ Empty bool }
 
-// A fieldPlace is where a mapping stands; in a struct that is decoded it is filled in without being named.
+// A fieldPlace is where something stands, from 1, in characters; 0: it is not there. In a struct that is decoded it is where
+// the mapping stands, and is filled in without being named.
 type fieldPlace struct{ Line, Column int }
 
 // A kubernetesEntry is an entry of a mapping of text to text.
 type kubernetesEntry struct {
-	Key          string
-	Value        string
-	Line, Column int // of the value
+	Key        string
+	Value      string
+	fieldPlace // of the value
 }
 
 // kubernetesEntries is a mapping of text to text (labels, annotations) in the order of the file.
@@ -41,7 +42,7 @@ type kubernetesEntries []kubernetesEntry
 func (e kubernetesEntries) get(key string) field[string] {
 	for _, entry := range e {
 		if entry.Key == key {
-			return field[string]{entry.Value, entry.Line, entry.Column}
+			return field[string]{entry.Value, entry.fieldPlace}
 		}
 	}
 	return field[string]{}
@@ -319,7 +320,7 @@ func (w *decodeWalk) entries(n *yaml.Node, depth int) (kubernetesEntries, error)
 				return err // null: the API server takes it for ""; nobody writes it for that
 			}
 			text, err := w.text(v)
-			entries = append(entries, kubernetesEntry{key, text, value.Line, value.Column})
+			entries = append(entries, kubernetesEntry{key, text, fieldPlace{value.Line, value.Column}})
 			return err
 		})
 	})
@@ -383,30 +384,11 @@ func (w *decodeWalk) wrongType(n *yaml.Node, wanted string) error {
 	return w.fault(n, wanted+" is wanted, and this is "+is)
 }
 
-// nodeWord says what a node is.
-func nodeWord(n *yaml.Node) string {
-	switch {
-	case n.Kind == yaml.MappingNode:
-		return "a mapping"
-	case n.Kind == yaml.SequenceNode:
-		return "a list"
-	case n.Tag == "!!bool":
-		return "true or false"
-	case n.Tag == "!!int" || n.Tag == "!!float":
-		return "a number"
-	case n.Tag == "!!str":
-		return "text"
-	case n.Tag == "!!timestamp":
-		return "a date"
-	}
-	return "neither text nor a mapping"
-}
-
 // annotation returns an annotation of the object. A template in it is an InputError.
 func (o *kubernetesObject) annotation(key string) (field[string], error) {
 	f := o.meta.Annotations.get(key)
 	if strings.Contains(f.Value, "{{") {
-		return f, o.fault(f.Line, f.Column, "metadata.annotations."+key+": "+templateMessage)
+		return f, o.fault(f.fieldPlace, "metadata.annotations."+key+": "+templateMessage)
 	}
 	return f, nil
 }

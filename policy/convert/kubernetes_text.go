@@ -83,14 +83,7 @@ func yamlParts(data []byte) []yamlPart {
 	var parts []yamlPart
 	begin, beginLine, content := 0, 0, false // content: there is more than blank lines, comments and directives
 	for at, line := 0, 0; at < len(data); line++ {
-		text, rest := data[at:], []byte(nil)
-		if i := bytes.IndexAny(text, "\r\n"); i >= 0 {
-			end := i + 1
-			if bytes.HasPrefix(text[i:], []byte("\r\n")) {
-				end++
-			}
-			text, rest = text[:i], text[end:]
-		}
+		text, rest := cutLine(data[at:])
 		next := len(data) - len(rest)
 		body := text
 		if documentBorder(text) {
@@ -110,6 +103,19 @@ func yamlParts(data []byte) []yamlPart {
 		parts = append(parts, yamlPart{data[begin:], beginLine})
 	}
 	return parts
+}
+
+// cutLine returns the first line of a text without its end, which is LF, CR or both, and what follows.
+func cutLine(text []byte) (line, rest []byte) {
+	i := bytes.IndexAny(text, "\r\n")
+	if i < 0 {
+		return text, nil
+	}
+	line, rest = text[:i], text[i+1:]
+	if text[i] == '\r' {
+		rest = bytes.TrimPrefix(rest, []byte{'\n'})
+	}
+	return line, rest
 }
 
 // saysSomething reports whether a line has more than blanks and a comment.
@@ -205,12 +211,9 @@ var (
 // a key, and keeps every token until its end. Columns on its first line are four too large then, which nobody is told.
 func forYAMLParser(data []byte) []byte {
 	for at := 0; at < len(data); {
-		line, next := data[at:], len(data)
-		if i := bytes.IndexAny(line, "\r\n"); i >= 0 {
-			line, next = line[:i], at+i+1
-		}
+		line, rest := cutLine(data[at:])
 		if !saysSomething(line) {
-			at = next
+			at = len(data) - len(rest)
 			continue
 		}
 		if body := bytes.TrimLeft(line, " \t\uFEFF"); body[0] == '{' || body[0] == '[' {
@@ -261,15 +264,8 @@ func (p *kubernetesParser) yamlFault(part yamlPart, err error) error {
 // templateLine returns the last line up to one that has a mark of a template outside of a comment; 0: none.
 func templateLine(data []byte, last int) (found int) {
 	for line := 1; line <= last && len(data) > 0; line++ {
-		text := data
-		data = nil
-		if i := bytes.IndexAny(text, "\r\n"); i >= 0 {
-			rest := text[i+1:]
-			if bytes.HasPrefix(text[i:], []byte("\r\n")) {
-				rest = rest[1:]
-			}
-			text, data = text[:i], rest
-		}
+		text, rest := cutLine(data)
+		data = rest
 		for _, mark := range []string{"{{", "{%", "<%"} {
 			if before, _, ok := bytes.Cut(text, []byte(mark)); ok && bytes.IndexByte(before, '#') < 0 {
 				found = line

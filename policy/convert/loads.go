@@ -194,3 +194,15 @@ func (b *builder) loads(data []byte, written *corsprocv1.PolicySet) error {
 	}, policy.Source{Name: "policies.yaml", Set: set})
 	return errors.Join(faults...)
 }
+
+// loadable reports whether a policy file can hold a route. Only what can be too much for one is asked about.
+func loadable(m match) bool {
+	if !strings.Contains(m.text, "://") && !(m.kind == matchRegex && strings.Contains(m.text, "{")) {
+		return true
+	}
+	t := &corsprocv1.Route{Policies: &corsprocv1.PolicyList{Names: []string{"none"}}}
+	m.set(t)
+	compiled, _ := policy.CompileErrors(nil,
+		policy.Source{Name: "import", Set: &corsprocv1.PolicySet{VirtualHosts: []*corsprocv1.VirtualHost{{Name: "a", Routes: []*corsprocv1.Route{t}}}}})
+	return compiled != nil
+}

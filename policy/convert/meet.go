@@ -139,3 +139,12 @@ func both(p, q []string, fold bool) (m []string) {
 	}
 	return m
 }
+
+// tighten makes a place grant no more than another one does, and keeps what is said of it.
+func (p *place) tighten(other place) (same bool) {
+	m, same := meet(*p, other)
+	if !same {
+		p.policies, p.nobody, p.reject = m.policies, m.nobody, m.reject
+	}
+	return same
+}
