@@ -63,7 +63,7 @@ func TestEnvoyGolden(t *testing.T) {
 
 // TestEnvoyHostHeader holds that a header which picks virtual hosts in place of Host is told.
 func TestEnvoyHostHeader(t *testing.T) {
-	got := goldenOf(t, "envoy", Source{"r.yaml", []byte("name: r\nvhost_header: x-host\nvirtual_hosts: [{name: h, domains: [a.example]}]\n")})
+	got := goldenOf(t, "envoy", Source{Name: "r.yaml", Data: []byte("name: r\nvhost_header: x-host\nvirtual_hosts: [{name: h, domains: [a.example]}]\n")})
 	if !strings.HasPrefix(got, "r.yaml:2:15: vhost_header: ") || !strings.Contains(got, "[host-header]\n---") {
 		t.Error(got)
 	}
