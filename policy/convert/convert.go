@@ -1,75 +1,52 @@
 package convert
 
-// Tested by builder_test.go and golden_test.go.
+// Tested by convert_test.go and golden_test.go.
 
 import (
 	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/convert/internal/build"
+	"github.com/corsproc/corsproc/policy/convert/internal/envoy"
+	"github.com/corsproc/corsproc/policy/convert/internal/gateway"
+	"github.com/corsproc/corsproc/policy/convert/internal/istio"
+	"github.com/corsproc/corsproc/policy/convert/internal/nginx"
+	"github.com/corsproc/corsproc/policy/convert/internal/source"
+)
+
+// What goes in and what comes out. The rooms below share these types; they are documented there.
+type (
+	// A Source is a file of the source system: its Name, as the user calls it, and its Data.
+	Source = source.Source
+	// A Position is where something stands in a source: File, Line and Column, from 1, in characters.
+	Position = source.Position
+	// An InputError is a source that cannot be read, or is invalid: nothing is made of it.
+	InputError = source.InputError
+	// Result is what became of sources: the policy file (File), and what is lost or tightened (Warnings), sorted by place.
+	Result = build.Result
+	// A Warning is something that is lost or tightened: a Position, a Field, a stable Code, and a Message.
+	Warning = build.Warning
 )
 
 // MaxBytes is the most that all sources may hold together.
 const MaxBytes = 64 << 20
 
-// A Source is a file of the source system.
-type Source struct {
-	Name string // as the user calls it: it stands in warnings and in comments
-	Data []byte
-}
-
-// A Position is where something stands in a source.
-type Position struct {
-	File         string
-	Line, Column int // from 1, in characters; 0: the file as a whole
-}
-
-// Result is what became of sources.
-type Result struct {
-	File []byte // the policy file
-	// Warnings are what a policy file cannot say, or says tighter, sorted by place. Each stands in the file, too.
-	Warnings []Warning
-}
-
-// A Warning is something that is lost or tightened.
-type Warning struct {
-	Position
-	Field   string // what it is about, as the source calls it; may be empty
-	Code    string // stable, for scripts
-	Message string // what, why, what to do
-}
-
-// InputError is a source that cannot be read, or is invalid: nothing is made of it.
-type InputError struct {
-	File         string
-	Line, Column int // from 1; 0: the file as a whole
-	Message      string
-}
-
-func (e *InputError) Error() string {
-	switch {
-	case e.File == "":
-		return e.Message
-	case e.Line == 0:
-		return e.File + ": " + e.Message
-	}
-	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, max(e.Column, 1), e.Message)
-}
-
 // kind is a source system.
 type kind struct {
 	name string
 	// read tells b what the sources say, which are sorted by name. It returns an *InputError.
-	read func(b *builder, sources []Source) error
+	read func(b *build.Builder, sources []Source) error
 }
 
 // kinds are all that there are, as `corsproc import` calls them.
 var kinds = []kind{
-	{"envoy", readEnvoy},
-	{"istio", readIstio},
-	{"gateway-api", readGatewayAPI},
-	{"envoy-gateway", readEnvoyGateway},
-	{"ingress-nginx", readIngressNginx},
+	{"envoy", envoy.Read},
+	{"istio", istio.Read},
+	{"gateway-api", gateway.ReadAPI},
+	{"envoy-gateway", gateway.ReadEnvoyGateway},
+	{"ingress-nginx", nginx.Read},
 }
 
 // Kinds returns the names of the systems that Convert knows.
@@ -98,11 +75,11 @@ func Convert(kind string, sources []Source) (*Result, error) {
 		if k.name != kind {
 			continue
 		}
-		b := newBuilder(kind)
+		b := build.New(kind)
 		if err := k.read(b, sources); err != nil {
 			return nil, err
 		}
-		return b.finish()
+		return b.Finish()
 	}
 	return nil, &InputError{Message: fmt.Sprintf("%q is no kind of source; known are %s", kind, strings.Join(Kinds(), ", "))}
 }

@@ -22,7 +22,7 @@ func FuzzEnvoy(f *testing.F) {
 	f.Add([]byte("a: &a [*a]\nvirtual_hosts: *a\n"))
 	f.Add([]byte("a: &a {<<: *a}\nvirtual_hosts: [*a]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := Convert("envoy", []Source{{"f", data}})
+		r, err := Convert("envoy", []Source{{Name: "f", Data: data}})
 		var input *InputError
 		switch {
 		case errors.As(err, &input):
@@ -34,7 +34,7 @@ func FuzzEnvoy(f *testing.F) {
 			t.Fatal(err)
 		}
 		got := string(r.File)
-		again, err := Convert("envoy", []Source{{"f", data}})
+		again, err := Convert("envoy", []Source{{Name: "f", Data: data}})
 		if err != nil || string(again.File) != got {
 			t.Errorf("the second time it is %v\n%s\nand was\n%s", err, again.File, got)
 		}
@@ -70,7 +70,7 @@ func TestEnvoyHostile(t *testing.T) {
 		"an expression at its limit": corsAt("allow_credentials: true\n      allow_origin_string_match: [{safe_regex: {regex: '((a{0,100}){0,100}){0,100}'}}]"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := Convert("envoy", []Source{{"f", []byte(text)}})
+			r, err := Convert("envoy", []Source{{Name: "f", Data: []byte(text)}})
 			var input *InputError
 			if err != nil && !errors.As(err, &input) {
 				t.Errorf("%v, %v", r, err)
@@ -96,7 +96,7 @@ func TestEnvoyGrowth(t *testing.T) {
 `, "N", itoa(i/100)+itoa(i%100)))
 		}
 		return func() {
-			if _, err := Convert("envoy", []Source{{"f", []byte(b.String())}}); err != nil {
+			if _, err := Convert("envoy", []Source{{Name: "f", Data: []byte(b.String())}}); err != nil {
 				t.Error(err)
 			}
 		}

@@ -213,7 +213,7 @@ func TestGatewayRandom(t *testing.T) {
 		rules := randomRules(r)
 		kind := gatewayKinds[seed%2]
 		text := naiveYAML(rules, kind == "envoy-gateway")
-		result, err := Convert(kind, []Source{{"a.yaml", []byte(text)}})
+		result, err := Convert(kind, []Source{{Name: "a.yaml", Data: []byte(text)}})
 		if err != nil {
 			t.Fatalf("seed %d: %v\n%s", seed, err, text)
 		}

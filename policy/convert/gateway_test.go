@@ -50,7 +50,7 @@ func TestGatewayFixtures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := imported(t, kind, Source{filepath.Base(file), data})
+			got := imported(t, kind, Source{Name: filepath.Base(file), Data: data})
 			golden := strings.TrimSuffix(file, ".yaml") + ".golden"
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
@@ -88,12 +88,12 @@ func TestGatewayOrder(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := grants(imported(t, kind, Source{"a.yaml", data}))
+			want := grants(imported(t, kind, Source{Name: "a.yaml", Data: data}))
 			documents := bytes.Split(data, []byte("\n---\n"))
 			random.Shuffle(len(documents), func(i, j int) { documents[i], documents[j] = documents[j], documents[i] })
 			var sources []Source
 			for i, d := range documents {
-				sources = append(sources, Source{fmt.Sprintf("f%d.yaml", i), d})
+				sources = append(sources, Source{Name: fmt.Sprintf("f%d.yaml", i), Data: d})
 			}
 			if got := grants(imported(t, kind, sources...)); got != want {
 				t.Errorf("%s: another order makes a difference:\n%s", file, cmp.Diff(want, got))
@@ -104,7 +104,7 @@ func TestGatewayOrder(t *testing.T) {
 
 // httpRouteWith is an HTTPRoute with a CORS filter.
 func httpRouteWith(filter string) Source {
-	return Source{"route.yaml", []byte(`apiVersion: gateway.networking.k8s.io/v1
+	return Source{Name: "route.yaml", Data: []byte(`apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: { name: api, namespace: shop }
 spec:
@@ -143,7 +143,7 @@ func TestEnvoyGatewayOrigins(t *testing.T) {
 			t.Fatal(err)
 		}
 		set := loaded(t, r)
-		rule := regexp.MustCompile(`^(?s:` + wildcardRegex(text) + `)$`)
+		rule := regexp.MustCompile(`^(?s:` + strings.ReplaceAll(regexp.QuoteMeta(text), `\*`, ".*") + `)$`)
 		for range 60 {
 			origin := sent()
 			if browser.CheckOrigin(origin) != nil {
@@ -178,55 +178,6 @@ func loaded(t *testing.T, r *Result) *policy.Set {
 	return compiled.Set
 }
 
-// TestGatewayOriginForms holds what becomes of each form of an origin, for both kinds.
-func TestGatewayOriginForms(t *testing.T) {
-	for _, c := range []struct{ text, api, envoy string }{
-		{"*", "*", "*"},
-		{"https://a.example", "https://a.example", "https://a.example"},
-		{"https://*.a.example", "https://*.a.example", "https://*.a.example"},
-		{"https://*", "https://*", "https://*:*"},
-		{"http://*", "http://*", "http://*:*"},
-		{"http://*:8080", "http://*:8080", "http://*:8080"},
-		{"https://*:443", "https://*", "-"},
-		{"https://a.example:443", "https://a.example", "-"},
-		{"http://a.example:80", "http://a.example", "-"},
-		{"http://a.example:443", "http://a.example:443", "http://a.example:443"},
-		{"https://*.a.example:443", "https://*.a.example", "-"},
-		{"https://A.example", "-", "-"},
-		{"https://*.A.example", "-", "-"},
-		{"HTTPS://a.example", "-", "-"},
-		{"https://a.example/", "-", "-"},
-		{"https://a.example:*", "-", "-"},
-		{"https://app-*.a.example", "-", "-"},
-		{"null", "-", "-"},
-		{"@shops", "-", "-"},
-		{"", "-", "-"},
-		{"a.example", "-", "-"},
-		{"https://a_b.example", "-", "https://a_b.example"},
-		{"https://*.10", "-", `/https://.*\.10`},
-		{"https://[2001:db8::1]", "-", "-"},
-		{"app://*", "-", "app://*:*"},
-		{"app://*.local", "-", "app://*.local"},
-		{"capacitor://localhost", "-", "capacitor://localhost"},
-		{"git+ssh://*.a.example", "-", "git+ssh://*.a.example"},
-		{"https://" + strings.Repeat("a", 250), "-", "-"},
-	} {
-		for kind, want := range map[string]string{"gateway-api": c.api, "envoy-gateway": c.envoy} {
-			o := map[string]func(string) gatewayOrigin{"gateway-api": gatewayAPIOrigin, "envoy-gateway": envoyGatewayOrigin}[kind](c.text)
-			got := o.pattern
-			switch {
-			case o.regex != "":
-				got = "/" + o.regex
-			case got == "" && o.nothing != "":
-				got = "-"
-			}
-			if got != want {
-				t.Errorf("%s: %q is %q (%s), want %q", kind, c.text, got, o.nothing, want)
-			}
-		}
-	}
-}
-
 // TestGatewayRefuses holds what no policy file is made of, and where the fault is said to be.
 func TestGatewayRefuses(t *testing.T) {
 	route := string(httpRouteWith("{ allowOrigins: [\"*\"] }").Data)
@@ -243,7 +194,7 @@ func TestGatewayRefuses(t *testing.T) {
 		{"binary", "\x00\x01\x02", "a.yaml"},
 	} {
 		for _, kind := range gatewayKinds {
-			r, err := Convert(kind, []Source{{"a.yaml", []byte(c.text)}})
+			r, err := Convert(kind, []Source{{Name: "a.yaml", Data: []byte(c.text)}})
 			var input *InputError
 			if r != nil || !errors.As(err, &input) || !strings.HasPrefix(err.Error(), c.want) {
 				t.Errorf("%s, %s: %v, want %s", kind, c.name, err, c.want)
@@ -294,7 +245,7 @@ func TestGatewayGrowth(t *testing.T) {
 				for i := range n {
 					fmt.Fprintf(&b, "---\napiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: { name: r%d, namespace: n }\nspec:\n  parentRefs: [{ name: g }]\n%s", i, text(i))
 				}
-				sources := []Source{{"a.yaml", []byte(b.String())}}
+				sources := []Source{{Name: "a.yaml", Data: []byte(b.String())}}
 				return func() {
 					if _, err := Convert("gateway-api", sources); err != nil {
 						t.Error(err)
@@ -319,7 +270,7 @@ func FuzzGateway(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, kind := range gatewayKinds {
-			r, err := Convert(kind, []Source{{"a.yaml", []byte(text)}})
+			r, err := Convert(kind, []Source{{Name: "a.yaml", Data: []byte(text)}})
 			var input *InputError
 			if err != nil && !errors.As(err, &input) {
 				t.Errorf("%s: %v", kind, err)

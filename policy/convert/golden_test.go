@@ -42,7 +42,7 @@ func TestEnvoyGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := goldenOf(t, "envoy", Source{filepath.Base(file), data})
+			got := goldenOf(t, "envoy", Source{Name: filepath.Base(file), Data: data})
 			golden := file + ".golden"
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
@@ -54,17 +54,25 @@ func TestEnvoyGolden(t *testing.T) {
 				t.Errorf("%v; -update writes\n%s", err, got)
 			}
 			crlf := strings.ReplaceAll(string(data), "\n", "\r\n")
-			if again := goldenOf(t, "envoy", Source{filepath.Base(file), []byte("\uFEFF" + crlf)}); again != got {
+			if again := goldenOf(t, "envoy", Source{Name: filepath.Base(file), Data: []byte("\uFEFF" + crlf)}); again != got {
 				t.Errorf("with CRLF and a byte order mark it is\n%s", again)
 			}
 		})
 	}
 }
 
+// TestEnvoyHostHeader holds that a header which picks virtual hosts in place of Host is told.
+func TestEnvoyHostHeader(t *testing.T) {
+	got := goldenOf(t, "envoy", Source{Name: "r.yaml", Data: []byte("name: r\nvhost_header: x-host\nvirtual_hosts: [{name: h, domains: [a.example]}]\n")})
+	if !strings.HasPrefix(got, "r.yaml:2:15: vhost_header: ") || !strings.Contains(got, "[host-header]\n---") {
+		t.Error(got)
+	}
+}
+
 // TestEnvoyOrder holds that the order of files makes no difference.
 func TestEnvoyOrder(t *testing.T) {
 	routes := func(name, host string) Source {
-		return Source{name, []byte(fmt.Sprintf(`{name: %[1]s, virtual_hosts: [{name: %[2]s, domains: [%[2]s.example], cors: {allow_origin_string_match: [{exact: "https://%[2]s.test"}]}, routes: [{match: {prefix: /}, route: {cluster: c}}]}]}`, name, host))}
+		return Source{Name: name, Data: []byte(fmt.Sprintf(`{name: %[1]s, virtual_hosts: [{name: %[2]s, domains: [%[2]s.example], cors: {allow_origin_string_match: [{exact: "https://%[2]s.test"}]}, routes: [{match: {prefix: /}, route: {cluster: c}}]}]}`, name, host))}
 	}
 	a, b := routes("a.yaml", "a"), routes("b.yaml", "b")
 	if one, other := goldenOf(t, "envoy", a, b), goldenOf(t, "envoy", b, a); one != other {
@@ -139,7 +147,7 @@ func TestEnvoyRefuses(t *testing.T) {
 		{"deep mappings", strings.Repeat("{a: ", 300), "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r, err := Convert("envoy", []Source{{"envoy.yaml", []byte(c.text)}})
+			r, err := Convert("envoy", []Source{{Name: "envoy.yaml", Data: []byte(c.text)}})
 			var input *InputError
 			if !errors.As(err, &input) {
 				t.Fatalf("%v, %v", r, err)

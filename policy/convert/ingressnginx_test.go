@@ -103,7 +103,7 @@ func TestIngressNginx(t *testing.T) {
 				continue
 			}
 			differences[how]++
-			wider := codes[codeOneLabel] || codes[codePreflight] || codes[codeNoPathType] || codes[codeSnippet]
+			wider := codes["one-label"] || codes["preflight-fails"] || codes["path-type"] || codes["snippet"]
 			if how == "wider" && !wider || len(codes) == 0 {
 				t.Errorf("%s: %s: %s: ours %+v, theirs %+v\n%s\n%s", name, how, q, ours, theirs, inputs[name], result.File)
 				break
