@@ -129,18 +129,28 @@ func (d *Decision) AppendFixed(dst []Header) []Header {
 	return dst
 }
 
-// AppendVary appends the value of Vary that a response with these lines needs, and reports whether it has to change:
-// caches have to tell origins apart wherever a place does. Nothing of the upstream's is lost, and no name is doubled by
-// us. Where nothing changes, what is appended counts for nothing.
+// Varies reports whether a response that is adjusted needs Vary merged ([MergeVary]): caches have to tell origins apart
+// wherever a place does.
+func (d *Decision) Varies() bool { return !d.answer.static }
+
+// AppendVary appends the value of Vary that a response with these lines needs, as [MergeVary] does, and reports whether it
+// has to change. Where nothing changes, what is appended counts for nothing.
 func (d *Decision) AppendVary(dst []byte, lines []string) (merged []byte, changed bool) {
-	if d.answer.static {
+	if !d.Varies() {
 		return dst, false
 	}
+	return MergeVary(dst, lines)
+}
+
+// MergeVary appends the value of Vary that a response needs which depends on the Origin and has these lines, and reports
+// whether it has to change. Nothing of the upstream's is lost, and no name is doubled by us. Where nothing changes, what is
+// appended counts for nothing.
+func MergeVary(dst []byte, lines []string) (merged []byte, changed bool) {
 	start := len(dst)
 	list := fetch.Elements{Lines: lines}
 	for name, ok := list.Next(); ok; name, ok = list.Next() {
 		switch own := dst[start:]; {
-		case name == "*" || strings.EqualFold(name, varyOrigin):
+		case name == "*" || fetch.EqualFoldASCII(name, "origin"):
 			return dst, false
 		case name != "" && !(len(own) < maxDeduplicated && hasElement(own, name)):
 			dst = append(append(dst, name...), ", "...)
@@ -153,16 +163,29 @@ func (d *Decision) AppendVary(dst []byte, lines []string) (merged []byte, change
 	return append(dst, varyOrigin...), true
 }
 
-// hasElement reports whether a list that [Decision.AppendVary] has begun has a name, ignoring case.
+// hasElement reports whether a list that [MergeVary] has begun has a name.
 func hasElement(list []byte, name string) bool {
 	for len(list) > 0 {
 		element, rest, _ := bytes.Cut(list, []byte(", "))
-		if len(element) == len(name) && strings.EqualFold(string(element), name) {
+		if sameName(element, name) {
 			return true
 		}
 		list = rest
 	}
 	return false
+}
+
+// sameName reports whether two names of header fields are the same: they are tokens, so A-Z alone are folded.
+func sameName(a []byte, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if x, y := a[i], b[i]; x != y && (x|0x20 != y|0x20 || x|0x20 < 'a' || 'z' < x|0x20) {
+			return false
+		}
+	}
+	return true
 }
 
 // appendGrant appends what answers to preflights and to other requests have in common.

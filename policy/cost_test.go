@@ -91,7 +91,7 @@ func TestEveryReasonAllocates(t *testing.T) {
 	set := mustCompile(t, Source{Name: "x", Set: &corsprocv1.PolicySet{
 		Policies: map[string]*corsprocv1.Policy{
 			"p": {
-				AllowOrigins: []string{"https://a.example", "https://*.a.example", "https://*.b.example:*", "app://*"}, DenyOrigins: []string{"https://no.a.example"},
+				AllowOrigins: []string{"https://a.example", "https://*.a.example", "https://*.b.example:*", "app://*", "https://pr-*.c.example", "https://*-x.c.example:*"}, DenyOrigins: []string{"https://no.a.example"},
 				AllowMethods: []string{"PUT"}, AllowHeaders: []string{"X-One", "X-Two"}, AllowOriginRegexes: regexes,
 			},
 			"q":      {AllowOrigins: []string{"https://q.example"}, AllowOriginRegexes: []string{`https://few[0-9]\.example`}},
@@ -128,6 +128,9 @@ func TestEveryReasonAllocates(t *testing.T) {
 		{ReasonAllowed, get("https://x.y.a.example")},
 		{ReasonAllowed, get("https://x.b.example:81")},
 		{ReasonAllowed, get("app://x")},
+		{ReasonAllowed, get("https://pr-7-a.c.example")},
+		{ReasonAllowed, get("https://pr-7-x.c.example:81")},
+		{ReasonOriginNotAllowed, get("https://pr-.c.example")},
 		{ReasonAllowed, get("https://x-1.tenant7.example.com:81")},
 		{ReasonAllowed, get("https://few1.example")},
 		{ReasonAllowed, in("static", get("null"))},

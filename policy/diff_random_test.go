@@ -41,7 +41,8 @@ var (
 	randomOrigins = []string{
 		"https://a.example", "https://b.a.example", "'https://*.a.example'", "'https://*.b.a.example'", "https://a.example:8443",
 		"'https://a.example:*'", "'https://*.a.example:*'", "'https://*.a.example:8443'", "'https://*'", "'https://*:8443'", "'*'", "'null'",
-		"app://a",
+		"app://a", "'https://c*.a.example'", "'https://*c.a.example'", "'https://c-*.a.example'", "'https://c*-c.a.example'", "'https://c*.a.example:*'",
+		"'https://*-c.a.example:8443'", "https://cc.a.example",
 	}
 	randomMethods = []string{"PUT", "GET", "DELETE", "'*'", "put"}
 	randomHeaders = []string{"X-One", "x-one", "Authorization", "'*'", "Accept", "X-Two"}
@@ -177,7 +178,10 @@ func firstOriginDifference(before, after *policy.Set, r policy.Request) string {
 	for _, origin := range []string{
 		"https://a.example", "https://b.a.example", "https://c.a.example", "https://c.b.a.example", "https://a.example:8443", "https://a.example:1",
 		"https://c.a.example:8443", "https://c.a.example:1", "https://b.a.example:1", "https://other.example", "https://other.example:8443",
-		"https://other.example:1", "null", "app://a", "app://b", "http://a.example", "https://c.b.a.example:8443",
+		"https://other.example:1", "https://c-x.a.example", "https://cx.a.example", "https://x-c.a.example", "https://c-c.a.example", "https://c-x-c.a.example",
+		"https://cc.a.example", "https://c--c.a.example", "https://cx-c.a.example", "https://ccc.a.example", "https://c-x-c.a.example:8443", "https://c-x-c.a.example:1",
+		"https://x-c.a.example:8443", "https://cc.a.example:8443", "https://cc.a.example:1", "https://cxc.a.example", "https://cxc.a.example:1", "https://c-x.a.example:1",
+		"https://c-c.a.example:8443", "https://c-c.a.example:1", "https://c--c.a.example:8443", "null", "app://a", "app://b", "http://a.example", "https://c.b.a.example:8443",
 	} {
 		r.Origin = policy.Line(origin)
 		if b, a := seen(before, r, "", ""), seen(after, r, "", ""); b != a {

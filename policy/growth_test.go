@@ -45,6 +45,17 @@ var largeSets = []struct {
 	{"wildcards", 250, func(n int, changed bool) string {
 		return policyOf("allow_origins", n, changed, "https://*.a%d.example")
 	}},
+	{"beginnings of labels", 250, func(n int, changed bool) string {
+		return policyOf("allow_origins", n, changed, "https://a%d-*.b.example")
+	}},
+	{"beginnings and ends of labels", 100, func(n int, changed bool) string {
+		return policyOf("allow_origins", n, changed, "https://a%[1]d-*.b.example\n    - https://*-a%[1]d.b.example:1%04[1]d")
+	}},
+	{"beginnings of each other", 100, func(n int, changed bool) string {
+		return "policies:\n  p:\n    allow_origins:\n" + repeat(n, func(i int) string {
+			return fmt.Sprintf("    - https://%s*%s%d.b.example\n", strings.Repeat("a", 1+i%25), strings.Repeat("b", 1+i%20), i)
+		}) + "    - https://" + pOrQ(1, changed) + ".example\ndefault: {policies: [p]}\n"
+	}},
 	{"wildcards and ports", 100, func(n int, changed bool) string {
 		return policyOf("allow_origins", n, changed, "https://*.a%[1]d.example\n    - https://*.b.example:1%04[1]d")
 	}},

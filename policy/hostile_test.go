@@ -29,6 +29,12 @@ func hostileCases() map[string]struct {
 		ports = append(ports, fmt.Sprintf("https://*.example.com:%d", 1000+i))
 		headers = append(headers, fmt.Sprintf("x-header-%03d", i))
 	}
+	var inLabels []string
+	for before := range 61 {
+		for behind := range 61 - before {
+			inLabels = append(inLabels, "https://a"+strings.Repeat("a", before)+"*"+strings.Repeat("b", behind)+".example")
+		}
+	}
 	var domains []string
 	for i := 1; i < len(levels); i++ {
 		domains = append(domains, "*"+levels[i:])
@@ -68,22 +74,23 @@ func hostileCases() map[string]struct {
 		r   *Request
 	}
 	return map[string]hostileCase{
-		"origin of one label":           {policy(&corsprocv1.Policy{AllowOrigins: beside}), get("https://" + label + ".example")},
-		"origin of 1 MiB":               {policy(&corsprocv1.Policy{AllowOrigins: beside}), get("https://" + strings.Repeat("a.", 1<<19))},
-		"wildcards at every level":      {policy(&corsprocv1.Policy{AllowOrigins: nested}), get("https://" + levels)},
-		"1000 wildcards on one suffix":  {policy(&corsprocv1.Policy{AllowOrigins: beside}), get("https://a.h1000.example.com")},
-		"1000 ports of one wildcard":    {policy(&corsprocv1.Policy{AllowOrigins: ports}), get("https://a.example.com:999")},
-		"near misses at the end":        {policy(&corsprocv1.Policy{AllowOrigins: endings}), get("https://" + label[3:] + "99x.example")},
-		"1000 expressions":              {policy(&corsprocv1.Policy{AllowOriginRegexes: growth.Many(growth.Regexes["class"], 1000)}), get("https://pr-7.tenant5000.example.com")},
-		"8 KiB of headers":              {listing, preflight(text8k("x-header-777,"))},
-		"8 KiB of headers in capitals":  {listing, preflight(text8k("X-HEADER-777,"))},
-		"32 empty headers in 8 KiB":     {listing, preflight(strings.Repeat(" ,", 32) + text8k("x-header-777,"))},
-		"60 KiB of commas":              {listing, preflight(strings.Repeat(",", 60<<10))},
-		"domains of every length":       {&corsprocv1.PolicySet{VirtualHosts: []*corsprocv1.VirtualHost{{Domains: domains}}}, elsewhere(Request{Authority: strings.Repeat("b", longest), Path: "/"})},
-		"authority of 60 KiB":           {&corsprocv1.PolicySet{VirtualHosts: []*corsprocv1.VirtualHost{{Domains: domains}}}, elsewhere(Request{Authority: strings.Repeat("b", 60<<10), Path: "/"})},
-		"1000 names with stars":         {&corsprocv1.PolicySet{VirtualHosts: names}, elsewhere(Request{VirtualHost: strings.Repeat("a/", 100) + "host", Authority: "a", Path: "/"})},
-		"1000 routes and a path of 8 K": {&corsprocv1.PolicySet{VirtualHosts: []*corsprocv1.VirtualHost{{Domains: []string{"a"}, Routes: routes("r", "/service")}}}, elsewhere(Request{Authority: "a", Route: "r", Path: "/service" + text8k("abc/")})},
-		"a path of 8 K of segments":     {&corsprocv1.PolicySet{VirtualHosts: []*corsprocv1.VirtualHost{{Domains: []string{"a"}, Routes: routes("r", "/")}}}, elsewhere(Request{Authority: "a", Path: text8k("/a.b")})},
+		"origin of one label":             {policy(&corsprocv1.Policy{AllowOrigins: beside}), get("https://" + label + ".example")},
+		"origin of 1 MiB":                 {policy(&corsprocv1.Policy{AllowOrigins: beside}), get("https://" + strings.Repeat("a.", 1<<19))},
+		"wildcards at every level":        {policy(&corsprocv1.Policy{AllowOrigins: nested}), get("https://" + levels)},
+		"stars in labels of every length": {policy(&corsprocv1.Policy{AllowOrigins: inLabels}), get("https://" + strings.Repeat("a", 62) + "_" + ".example")},
+		"1000 wildcards on one suffix":    {policy(&corsprocv1.Policy{AllowOrigins: beside}), get("https://a.h1000.example.com")},
+		"1000 ports of one wildcard":      {policy(&corsprocv1.Policy{AllowOrigins: ports}), get("https://a.example.com:999")},
+		"near misses at the end":          {policy(&corsprocv1.Policy{AllowOrigins: endings}), get("https://" + label[3:] + "99x.example")},
+		"1000 expressions":                {policy(&corsprocv1.Policy{AllowOriginRegexes: growth.Many(growth.Regexes["class"], 1000)}), get("https://pr-7.tenant5000.example.com")},
+		"8 KiB of headers":                {listing, preflight(text8k("x-header-777,"))},
+		"8 KiB of headers in capitals":    {listing, preflight(text8k("X-HEADER-777,"))},
+		"32 empty headers in 8 KiB":       {listing, preflight(strings.Repeat(" ,", 32) + text8k("x-header-777,"))},
+		"60 KiB of commas":                {listing, preflight(strings.Repeat(",", 60<<10))},
+		"domains of every length":         {&corsprocv1.PolicySet{VirtualHosts: []*corsprocv1.VirtualHost{{Domains: domains}}}, elsewhere(Request{Authority: strings.Repeat("b", longest), Path: "/"})},
+		"authority of 60 KiB":             {&corsprocv1.PolicySet{VirtualHosts: []*corsprocv1.VirtualHost{{Domains: domains}}}, elsewhere(Request{Authority: strings.Repeat("b", 60<<10), Path: "/"})},
+		"1000 names with stars":           {&corsprocv1.PolicySet{VirtualHosts: names}, elsewhere(Request{VirtualHost: strings.Repeat("a/", 100) + "host", Authority: "a", Path: "/"})},
+		"1000 routes and a path of 8 K":   {&corsprocv1.PolicySet{VirtualHosts: []*corsprocv1.VirtualHost{{Domains: []string{"a"}, Routes: routes("r", "/service")}}}, elsewhere(Request{Authority: "a", Route: "r", Path: "/service" + text8k("abc/")})},
+		"a path of 8 K of segments":       {&corsprocv1.PolicySet{VirtualHosts: []*corsprocv1.VirtualHost{{Domains: []string{"a"}, Routes: routes("r", "/")}}}, elsewhere(Request{Authority: "a", Path: text8k("/a.b")})},
 	}
 }
 

@@ -77,3 +77,9 @@ func (s *Set) Policies() iter.Seq[string] {
 		}
 	}
 }
+
+// PathMatters reports whether requests that differ from r in nothing but their path may be decided otherwise: the virtual
+// host they are for has routes. It allocates as much as [Set.Decide] does.
+func (s *Set) PathMatters(r *Request) bool {
+	return len(s.set.Hosts[s.set.HostIndex(r.VirtualHost, r.Authority)].Routes) > 0
+}

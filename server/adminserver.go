@@ -35,20 +35,22 @@ func (p *process) serveAdmin(failed chan<- error) {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetUnencryptedHTTP2(true) // for gRPC
+	var connections func() (open, most int64)
+	if p.conns != nil {
+		connections = func() (int64, int64) { return p.conns.slots(), int64(p.conns.max) }
+	}
 	p.admin = &http.Server{
 		Protocols: protocols,
 		Handler: admin.Handler(admin.Source{
-			Policies: p.settings.Policies,
-			Status:   p.policies.status,
-			Reload:   p.policies.load,
-			Ready:    p.ready.Load,
-			Metrics:  p.metrics,
-			Reloads:  p.policies.history,
-			Activity: p.activity,
-			Refusals: p.recent,
-			Connections: func() (int64, int64) {
-				return p.conns.slots(), int64(p.conns.max)
-			},
+			Policies:     p.settings.Policies,
+			Status:       p.policies.status,
+			Reload:       p.policies.load,
+			Ready:        p.ready.Load,
+			Metrics:      p.metrics,
+			Reloads:      p.policies.history,
+			Activity:     p.activity,
+			Refusals:     p.recent,
+			Connections:  connections,
 			LogDecisions: p.logged.Set,
 			Logging:      p.logged.Messages,
 			Hosts:        p.settings.AdminHosts,

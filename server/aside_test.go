@@ -5,10 +5,10 @@ import (
 	"testing"
 )
 
-func TestAside(t *testing.T) {
+func TestWhileServing(t *testing.T) {
 	before := runtime.GOMAXPROCS(0)
 	during := 0
-	aside(func() { during = runtime.GOMAXPROCS(0) })
+	whileServing(func() { during = runtime.GOMAXPROCS(0) })
 	if during <= before {
 		t.Errorf("%d Ps while something else works, of %d", during, before)
 	}

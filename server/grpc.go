@@ -42,11 +42,23 @@ type transport interface {
 // newTransport returns the transport that the settings name. It tells conns how far each connection has come. The loop calls
 // ended when it ends a connection; grpc-go does not tell.
 func newTransport(s *Settings, conns *connLimit, hooks extproc.Hooks, ended func(loop.Ended), current func() *policy.Set) (transport, error) {
-	if s.Transport == TransportGRPC {
+	switch {
+	case len(s.Listen) == 0:
+		return noTransport{}, nil
+	case s.Transport == TransportGRPC:
 		return newGRPCTransport(s, conns, hooks, current), nil
 	}
 	return newLoopTransport(s, conns, hooks, ended, current)
 }
+
+// noTransport is that of a process without listeners: it is never asked to serve one, and has ended at once.
+type noTransport struct{}
+
+func (noTransport) Serve(net.Listener) error { return nil }
+func (noTransport) GracefulStop()            {}
+func (noTransport) Stop()                    {}
+func (noTransport) setServing(bool)          {}
+func (noTransport) close()                   {}
 
 // register adds health and, if the settings want it, reflection to a gRPC server. It returns the state of health.
 func register(g *grpc.Server, s *Settings) *health.Server {

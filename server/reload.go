@@ -41,7 +41,7 @@ type inForce struct {
 
 func newPolicies(path string, metrics *admin.Metrics, log *slog.Logger) *policies {
 	return &policies{
-		read: policydir.NewLoader(path, aside).Load, metrics: metrics, log: log, history: admin.NewReloads(path),
+		read: policydir.NewLoader(path, whileServing).Load, metrics: metrics, log: log, history: admin.NewReloads(path),
 		asked: make(chan chan<- policydir.Attempt), hungUp: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 }

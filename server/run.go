@@ -78,13 +78,13 @@ type process struct {
 	recent   *admin.Refusals // nil: nobody can look at them
 	activity *admin.Activity
 	logged   *logs.Decisions
-	conns    *connLimit
+	conns    *connLimit // nil: there are no listeners
 
 	certificates *certs.Certificates // nil: no TLS
 	tracer       *tracing.Tracer     // nil: no traces
 
-	listeners     []net.Listener
-	adminListener net.Listener // nil: there is none
+	listeners     []net.Listener // none: the admin address is all there is
+	adminListener net.Listener   // nil: there is none
 	admin         *http.Server
 
 	ready   atomic.Bool    // health says SERVING
@@ -168,7 +168,9 @@ func (p *process) serve(ctx context.Context, signals <-chan os.Signal) error {
 	p.workers.Go(func() { p.watch(background) })
 	p.startTLS(background)
 
-	p.conns = p.newConnLimit()
+	if len(p.listeners) > 0 {
+		p.conns = p.newConnLimit()
+	}
 	transport, err := newTransport(p.settings, p.conns, p.hooks(), p.connectionEnded(), p.policies.set)
 	if err != nil {
 		return err
@@ -226,10 +228,18 @@ func (p *process) untilStop(ctx context.Context, signals <-chan os.Signal, faile
 			case os.Interrupt:
 				return 0, nil
 			default:
-				return p.settings.DrainDelay, nil
+				return p.drainDelay(), nil
 			}
 		}
 	}
+}
+
+// drainDelay returns for how long new streams are still served after SIGTERM. Without listeners there are none to wait for.
+func (p *process) drainDelay() time.Duration {
+	if len(p.listeners) == 0 {
+		return 0
+	}
+	return p.settings.DrainDelay
 }
 
 // watch has changed files loaded.
@@ -248,7 +258,10 @@ func (p *process) startTLS(ctx context.Context) {
 	tls := p.metrics.TLS()
 	p.certificates.Report(p.log, certs.Hooks{Loaded: tls.Loaded, Failed: tls.Failed, HandshakeFailed: tls.HandshakeFailed})
 	p.workers.Go(func() { p.certificates.Watch(ctx) })
-	if !slices.ContainsFunc(p.listeners, func(l net.Listener) bool { return l.Addr().Network() != "unix" }) {
+	switch {
+	case len(p.listeners) == 0:
+		p.log.Warn("TLS is for --listen alone, and there is none: tls-cert, tls-key and tls-client-ca mean nothing; the admin address has no TLS")
+	case !slices.ContainsFunc(p.listeners, func(l net.Listener) bool { return l.Addr().Network() != "unix" }):
 		p.log.Warn("there is no TLS on unix sockets, and all listeners are: tls-cert, tls-key and tls-client-ca mean nothing")
 	}
 }

@@ -47,6 +47,7 @@ type running struct {
 	path    string // its policy file
 	log     *logtest.Buffer
 	records []map[string]any
+	past    []map[string]any // records that came no later than one that was waited for
 	signals chan os.Signal
 	done    chan error
 	stop    func() // ends it at once, and waits until it has
@@ -97,7 +98,7 @@ func (r *running) write(policies string) {
 	}
 }
 
-// logged waits for a record with the message, and forgets it and those before it.
+// logged waits for a record with the message. It and those before it are past then.
 func (r *running) logged(message string) map[string]any {
 	r.t.Helper()
 	var found map[string]any
@@ -106,6 +107,7 @@ func (r *running) logged(message string) map[string]any {
 		for i, record := range r.records {
 			if record["msg"] == message {
 				found = record
+				r.past = append(r.past, r.records[:i+1]...)
 				r.records = r.records[i+1:]
 				return nil
 			}

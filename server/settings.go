@@ -22,9 +22,10 @@ type Settings struct {
 	// Policies is the policy file or directory.
 	Policies string
 
-	// Listen holds the addresses for ext_proc, gRPC health and reflection: host:port or unix:///path. At least one.
+	// Listen holds the addresses for ext_proc, gRPC health and reflection: host:port or unix:///path. Empty: no Envoy asks, and
+	// there is the admin address alone, for what stands beside the module in Envoy. What is about Listen then means nothing.
 	Listen []string
-	// AdminListen is the address of metrics, status page and reload; empty: there is none.
+	// AdminListen is the address of metrics, status page and reload; empty: there is none. One of both is not empty.
 	AdminListen string
 	// SocketMode is the permissions of unix sockets.
 	SocketMode fs.FileMode
@@ -101,8 +102,8 @@ func (s *Settings) tls() *certs.Files {
 // What only the system knows, such as a port in use, shows in [Run].
 func (s *Settings) Validate() error {
 	var errs []error
-	if len(s.Listen) == 0 {
-		errs = append(errs, errors.New("listen: no address is given"))
+	if len(s.Listen) == 0 && s.AdminListen == "" {
+		errs = append(errs, errors.New("listen: no address is given, and admin-listen is empty too, so that nobody could ask this process anything; set one of them"))
 	}
 	for _, text := range s.Listen {
 		a, err := parseAddress(text)

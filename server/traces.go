@@ -20,6 +20,10 @@ func (p *process) startTracing(ctx context.Context) error {
 	if !tracing.Enabled(p.settings.OTLPEndpoint) {
 		return nil
 	}
+	if len(p.settings.Listen) == 0 {
+		p.log.Warn("there are no traces, because there is no --listen, and so no request is seen; otlp-endpoint and the OTEL_ variables mean nothing")
+		return nil
+	}
 	warnings := &logs.Throttle{Interval: time.Minute}
 	t, err := tracing.Start(ctx, tracing.Options{
 		Endpoint: p.settings.OTLPEndpoint, Version: p.version, Log: p.log, Decided: p.metrics.Traced,

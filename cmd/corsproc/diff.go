@@ -51,7 +51,7 @@ called wrongly or a policy file is bad.`,
 		diff := &corsprocv1.Diff{Differences: policy.Diff(before.Set, after.Set)}
 		var err error
 		if out := cmd.OutOrStdout(); *format == "json" {
-			err = writeMessage(out, diff)
+			err = writeMessage(out, diff, leftOut)
 		} else {
 			err = writeDiff(out, diff, isColorful(out))
 		}

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"google.golang.org/protobuf/encoding/protojson"
-
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/browser"
 	"github.com/corsproc/corsproc/policy/printable"
@@ -21,7 +19,7 @@ import (
 // writeExplanationJSON writes an explanation as JSON on one line. preflight is null where none is sent; actual is left out
 // where the preflight fails, and both where the browser sends nothing.
 func writeExplanationJSON(w io.Writer, x *corsprocv1.Explanation) error {
-	data, err := messageJSON(protojson.MarshalOptions{EmitUnpopulated: true}, x)
+	data, err := messageJSON(x, null)
 	if err != nil {
 		return err
 	}

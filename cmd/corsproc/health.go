@@ -23,8 +23,9 @@ func newHealth() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "health ADDR",
 		Short: "Ask a running service for its health",
-		Long: `Ask the gRPC health service at ADDR, which is host:port or unix:///path. The exit
-status is 0 if it is serving and 1 if not. For images without a shell.
+		Long: `Ask the gRPC health service at ADDR, which is host:port or unix:///path: an address
+of --listen, or the one of --admin-listen. The exit status is 0 if it is serving and
+1 if not. For images without a shell.
 
 An address with TLS needs one of the --tls flags; with mutual TLS, --tls-cert and
 --tls-key.`,

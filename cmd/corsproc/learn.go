@@ -10,15 +10,16 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/learn"
 	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/policyfile"
 	"github.com/corsproc/corsproc/policy/printable"
-	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
+
+// learnMemory is from how much memory on the garbage collector works harder. What learn keeps is bounded below it.
+const learnMemory = 170 << 20
 
 // learning is a call of learn.
 type learning struct {
@@ -65,6 +66,7 @@ after Ctrl-C, which prints what is known so far.`,
 	flags.Lookup("trust-reflected").NoOptDefVal = trustAll
 	flags.StringVar(&call.policies, "policies", "", "policy file or directory: tell who would lose and who would gain under it")
 	format := addFormat(cmd, "text", "json")
+	cmd.RegisterFlagCompletionFunc("policies", completePolicies)
 	cmd.RegisterFlagCompletionFunc("routes", cobra.FixedCompletions(learn.RoutesNames, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		call.format = *format
@@ -104,6 +106,9 @@ func (c *learning) run(cmd *cobra.Command, logs []string) error {
 	}
 	if _, ok := os.LookupEnv("GOGC"); !ok {
 		debug.SetGCPercent(sooner)
+	}
+	if _, ok := os.LookupEnv("GOMEMLIMIT"); !ok {
+		debug.SetMemoryLimit(learnMemory)
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)
 	defer stop()
@@ -153,13 +158,14 @@ func (c *learning) tell(cmd *cobra.Command, l *learn.Learner, interrupted bool) 
 	out := cmd.OutOrStdout()
 	if c.policies != "" {
 		breakage, findings := l.Report()
+		loses = len(breakage.GetLose()) > 0 // asked now, so that a large report goes while its JSON is put together
 		err = c.findings(cmd.ErrOrStderr(), findings)
 		if err == nil && c.format == "json" {
-			err = writeBreakageJSON(out, breakage)
+			err = writeMessage(out, breakage, null) // rule is null where no file says what decides
 		} else if err == nil {
 			err = learn.WriteBreakage(out, breakage, interrupted)
 		}
-		return len(breakage.GetLose()) > 0, err
+		return loses, err
 	}
 	learned := l.Learn(interrupted)
 	if c.tests != "" {
@@ -188,16 +194,6 @@ func (c *learning) writeTests(stderr io.Writer, learned *learn.Learned) error {
 		return nil
 	}
 	return os.WriteFile(c.tests, data, 0o644)
-}
-
-// writeBreakageJSON writes a report as JSON on one line; rule is null where no file says what decides.
-func writeBreakageJSON(w io.Writer, breakage *corsprocv1.Breakage) error {
-	data, err := messageJSON(protojson.MarshalOptions{EmitUnpopulated: true}, breakage)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(data)
-	return err
 }
 
 // fieldFlag is the value of --field.

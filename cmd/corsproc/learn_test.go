@@ -71,7 +71,7 @@ func TestLearn(t *testing.T) {
 		{args: "good.log --policies policies.yaml", stdout: "Lost: 0, gained: 0.\n", stderr: "-"},
 		{args: "--policies none.yaml good.log", status: 1, stdout: "- api: https://a.example loses everything: origin_not_allowed (1 line)\n    by default.policies, none.yaml:1:21\n", stderr: "-"},
 		{args: "--policies - good.log", stdin: "default: {policies: [none]}\n", status: 1, stdout: "-:1:21", stderr: "-"},
-		{args: "--policies none.yaml null.log", status: 1, stdout: "Lost: 2, gained: 0.\n"},
+		{args: "--policies none.yaml null.log", status: 1, stdout: "Lost: 2, gained: 0.\n", stderr: "[grants-null]"},
 
 		{args: "", status: 2, stdout: "-", stderr: "learn takes one LOG or several"},
 		{args: "missing.log", status: 2, stdout: "-", stderr: "missing.log"},

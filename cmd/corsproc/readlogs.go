@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
-	"time"
 
 	"github.com/corsproc/corsproc/policy/learn"
 	"github.com/corsproc/corsproc/policy/policydir"
@@ -30,17 +29,24 @@ func readLogs(ctx context.Context, l *learn.Learner, logs []string, stdin io.Rea
 		}
 		size += about.Size()
 	}
-	p := &progress{stderr: stderr, learner: l, size: size}
-	defer p.start()()
+	var read atomic.Int64
+	defer startProgress(stderr, func() string {
+		n := read.Load()
+		text := fmt.Sprintf("%d lines, %d MiB", l.Lines(), n>>20)
+		if size > 0 && n <= size { // what comes from standard input has no size
+			text += fmt.Sprintf(", %d %%", n*100/size)
+		}
+		return text
+	})()
 	for _, name := range logs {
-		if err := readLog(ctx, l, name, stdin, p); err != nil {
+		if err := readLog(ctx, l, name, stdin, &read); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func readLog(ctx context.Context, l *learn.Learner, name string, stdin io.Reader, p *progress) error {
+func readLog(ctx context.Context, l *learn.Learner, name string, stdin io.Reader, read *atomic.Int64) error {
 	log := stdin
 	if name != policydir.Stdin {
 		f, err := os.Open(name)
@@ -50,7 +56,7 @@ func readLog(ctx context.Context, l *learn.Learner, name string, stdin io.Reader
 		defer f.Close()
 		log = f
 	}
-	if err := l.Read(ctx, name, counted{log, &p.read}); err != nil {
+	if err := l.Read(ctx, name, counted{log, read}); err != nil {
 		return fmt.Errorf("%s cannot be read: %w", name, err)
 	}
 	return nil
@@ -66,47 +72,4 @@ func (c counted) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
 	c.read.Add(int64(n))
 	return n, err
-}
-
-// progress is the line on a terminal that says how far reading is.
-type progress struct {
-	stderr  io.Writer
-	learner *learn.Learner
-	size    int64 // of the files; what comes from standard input is not known
-	read    atomic.Int64
-}
-
-// start shows it from now on. What it returns takes it away.
-func (p *progress) start() (stop func()) {
-	if !isTerminal(p.stderr) {
-		return func() {}
-	}
-	done, gone := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(gone)
-		tick := time.NewTicker(500 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				fmt.Fprint(p.stderr, "\r\x1b[K"+p.text())
-			case <-done:
-				fmt.Fprint(p.stderr, "\r\x1b[K")
-				return
-			}
-		}
-	}()
-	return func() {
-		close(done)
-		<-gone
-	}
-}
-
-func (p *progress) text() string {
-	read := p.read.Load()
-	text := fmt.Sprintf("%d lines, %d MiB", p.learner.Lines(), read>>20)
-	if p.size > 0 && read <= p.size {
-		text += fmt.Sprintf(", %d %%", read*100/p.size)
-	}
-	return text
 }

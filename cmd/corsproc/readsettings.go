@@ -181,13 +181,13 @@ func (s *setting) valuesOf(value any) ([]string, error) {
 		if !s.list {
 			return nil, errors.New("is a list where a single value is wanted")
 		}
-		texts := make([]string, len(value))
-		for i, item := range value {
+		var texts []string
+		for _, item := range value {
 			text, ok := item.(string)
 			if !ok {
 				return nil, errors.New("is a list of something else than texts")
 			}
-			texts[i] = text
+			texts = append(texts, text)
 		}
 		return texts, nil
 	case map[string]any:

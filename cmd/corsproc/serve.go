@@ -24,10 +24,16 @@ case with underscores: CORSPROC_DRAIN_DELAY) and a key of the settings file
 (--config, in YAML, TOML or JSON; keys are the flags' names). The flag wins, then
 the environment, then the file.
 
+With --listen= (empty) no Envoy asks it: there is the admin address alone, with its
+page, /config and explain, beside an Envoy that has corsproc as a module. What is
+about --listen then means nothing: tls-*, plaintext, reflection, transport, max-*,
+drain-*, and traces, because no request is seen.
+
 SIGHUP looks at the policy files, SIGTERM drains, SIGINT drains without the delay,
 and a second signal stops at once.`,
 		Example: `  corsproc serve --policies policies.yaml
   corsproc serve --policies /etc/corsproc/policies/ --listen unix:///run/corsproc.sock
+  corsproc serve --policies /etc/corsproc/policies/ --listen=
   CORSPROC_POLICIES=policies.yaml corsproc serve --config corsproc.toml`,
 		Args: noArguments,
 	}

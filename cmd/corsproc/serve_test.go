@@ -27,14 +27,20 @@ type served struct {
 	status        chan int
 }
 
-// serve runs `corsproc serve` until stop, or the test's end, and waits until it is ready.
+// serve runs `corsproc serve` on free addresses until stop, or the test's end, and waits until it is ready.
 func serve(t *testing.T, args ...string) (s *served, stop func()) {
+	t.Helper()
+	return serveWith(t, append([]string{"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, args...)...)
+}
+
+// serveWith does the same with these flags alone.
+func serveWith(t *testing.T, args ...string) (s *served, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	reader, writer := io.Pipe()
 	s = &served{records: make(chan map[string]any, 100), status: make(chan int, 1)}
 	go func() {
-		s.status <- run(ctx, append([]string{"serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, args...), strings.NewReader(""), io.Discard, writer)
+		s.status <- run(ctx, append([]string{"serve"}, args...), strings.NewReader(""), io.Discard, writer)
 		writer.Close()
 	}()
 	ready := make(chan bool)
@@ -197,6 +203,29 @@ func TestServeSignals(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Error("does not stop")
+	}
+}
+
+// TestServeWithoutListeners: the admin address alone, which health can ask as well; and without any address, a sentence.
+func TestServeWithoutListeners(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "policies.yaml", goodPolicies)
+	s, _ := serveWith(t, "--listen=", "--admin-listen", "127.0.0.1:0", "--policies", "policies.yaml", "--log-format", "json")
+	if s.Listen != "" {
+		t.Errorf("listens on %q", s.Listen)
+	}
+	if status, stdout, stderr := runIn(t, "", "health", s.Admin); status != 0 || stdout != "SERVING\n" {
+		t.Errorf("health: %d %q %s", status, stdout, stderr)
+	}
+	write(t, "policies.yaml", strings.ReplaceAll(goodPolicies, "https://a", "https://b"))
+	eventually(t, "the edit is taken up", func() bool {
+		_, config := s.get(t, "GET", "/config")
+		return strings.Contains(config, "https://b.example")
+	})
+
+	const want = "corsproc: listen: no address is given, and admin-listen is empty too, so that nobody could ask this process anything; set one of them\n"
+	if status, _, stderr := runIn(t, "", "serve", "--policies", "policies.yaml", "--listen=", "--admin-listen="); status != 1 || stderr != want {
+		t.Errorf("without any address: %d %s", status, stderr)
 	}
 }
 

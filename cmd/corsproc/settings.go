@@ -32,7 +32,7 @@ var allSettings = []setting{
 	{name: "policies", shown: "PATH", usage: "policy file or directory (required)",
 		set: one(nonEmpty, func(s *server.Settings, v string) { s.Policies = v })},
 	{name: "listen", shown: "ADDR", list: true, fallback: "127.0.0.1:9002",
-		usage: "ext_proc, gRPC health and reflection; repeatable; host:port or unix:///path",
+		usage: "ext_proc, gRPC health and reflection; repeatable; host:port or unix:///path; empty: none, the admin address alone",
 		set:   func(s *server.Settings, v []string) error { s.Listen = v; return nil }},
 	{name: "admin-listen", shown: "ADDR", fallback: "127.0.0.1:9003", usage: "metrics, status page and reload; empty: off",
 		set: one(text, func(s *server.Settings, v string) { s.AdminListen = v })},

@@ -44,6 +44,9 @@ func defaults() server.Settings {
 	}
 }
 
+// nobodyAsks are settings without an address for Envoy.
+func nobodyAsks(s *server.Settings) { s.Listen = nil }
+
 func TestSettings(t *testing.T) {
 	policies := []string{"--policies", "p"}
 	for _, test := range []struct {
@@ -74,6 +77,13 @@ func TestSettings(t *testing.T) {
 					MaxConnections: 1, MaxConcurrentStreams: 2, MaxMessageBytes: 3, AdminHosts: []string{"a", "b"}, Pprof: true,
 					DrainDelay: 90 * time.Second, LogLevel: slog.LevelWarn, LogFormat: logs.Text}
 			}},
+		{name: "no listener, by a flag", flags: []string{"--policies=p", "--listen="}, want: nobodyAsks},
+		{name: "no listener, by a variable", flags: policies, env: map[string]string{"CORSPROC_LISTEN": ""}, want: nobodyAsks},
+		{name: "no listener, by a text in YAML", flags: policies, file: "s.yaml", content: "listen: \"\"\n", want: nobodyAsks},
+		{name: "no listener, by a list in YAML", flags: policies, file: "s.yaml", content: "listen: []\n", want: nobodyAsks},
+		{name: "no listener, in TOML", flags: policies, file: "s.toml", content: "listen = []\n", want: nobodyAsks},
+		{name: "no listener, in JSON", flags: policies, file: "s.json", content: `{"listen": ""}`, want: nobodyAsks},
+		{name: "no listener, though the file has one", flags: []string{"--policies=p", "--listen="}, file: "s.yaml", content: "listen: 127.0.0.1:1\n", want: nobodyAsks},
 		{name: "YAML", file: "s.yaml", content: `
 policies: q
 listen: [127.0.0.1:1, "unix:///s"]
@@ -188,7 +198,7 @@ func TestSettingsErrors(t *testing.T) {
 				`--drain-delay: "-1s" is negative`, `s.yaml: log-level: "loud" is no log level`, `listen: "nonsense" is no address`}},
 		{name: "environment only", flags: policies, env: map[string]string{"CORSPROC_DRAIN_DELAY": "5", "CORSPROC_MAX_CONNECTIONS": "", "CORSPROC_LOG_FORMAT": "xml"},
 			status: 1, want: []string{"CORSPROC_MAX_CONNECTIONS: \"\" is no number", `CORSPROC_DRAIN_DELAY: "5" has no unit; write for instance 5s`, "CORSPROC_LOG_FORMAT"}},
-		{name: "no listener", flags: policies, env: map[string]string{"CORSPROC_LISTEN": "", "CORSPROC_PPROF": "x"}, status: 1, want: []string{"CORSPROC_PPROF", "listen: no address is given"}},
+		{name: "no listener", flags: policies, env: map[string]string{"CORSPROC_LISTEN": "", "CORSPROC_ADMIN_LISTEN": "", "CORSPROC_PPROF": "x"}, status: 1, want: []string{"CORSPROC_PPROF", "listen: no address is given, and admin-listen is empty too"}},
 		{name: "flags", flags: []string{"--policies=p", "--socket-mode=0999", "--max-message-bytes=0", "--max-concurrent-streams=-1", "--plaintext=maybe", "--reload-interval=30"}, status: 2,
 			want: []string{`--socket-mode: "0999" is no file mode`, `--plaintext: "maybe"`, `--max-concurrent-streams: "-1"`, `--max-message-bytes: "0"`, `--reload-interval: "30" has no unit`}},
 		{name: "unknown keys", flags: policies, file: "s.yaml", content: "drain_delay: 5s\nListen: [a]\nconfig: x\ntls-sert: x\n", status: 1,

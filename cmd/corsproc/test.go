@@ -76,7 +76,7 @@ policies are bad, there is nothing to run, or the command is called wrongly.`,
 func writeResults(w io.Writer, r *policytest.Report, format string, verbose bool) error {
 	switch {
 	case format == "json":
-		return writeMessage(w, r.Results)
+		return writeMessage(w, r.Results, leftOut)
 	case format == "junit":
 		return policytest.WriteJUnit(w, r)
 	case r.Results.GetPassed()+r.Results.GetFailed() == 0:

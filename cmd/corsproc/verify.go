@@ -103,11 +103,7 @@ func (s *verifySettings) verify(cmd *cobra.Command, plan *verify.Plan, a *asker,
 	}()
 	v := verification{plan: plan, asker: a, repeat: s.Repeat, report: verify.NewReport(plan, s.Repeat)}
 	v.report.Redact = s.redact
-	progress := &progressLine{}
-	if stderr := cmd.ErrOrStderr(); isTerminal(stderr) {
-		progress.w = stderr
-	}
-	v.run(ctx, progress)
+	v.run(ctx, cmd.ErrOrStderr())
 	interrupted := ctx.Err() != nil
 
 	if err := writeVerification(cmd.OutOrStdout(), v.report, format); err != nil {
@@ -128,7 +124,7 @@ func (s *verifySettings) verify(cmd *cobra.Command, plan *verify.Plan, a *asker,
 func writeVerification(w io.Writer, r *verify.Report, format string) error {
 	switch format {
 	case "json":
-		return writeMessage(w, r.Message())
+		return writeMessage(w, r.Message(), leftOut)
 	case "junit":
 		return r.WriteJUnit(w)
 	}

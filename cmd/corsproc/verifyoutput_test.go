@@ -5,10 +5,7 @@ import (
 	"encoding/xml"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 	"unicode"
 )
 
@@ -182,31 +179,4 @@ func TestVerifyExits(t *testing.T) {
 			t.Errorf("%s: status %d, agrees %v, %s", c.args, status, v.Agrees, stderr)
 		}
 	}
-}
-
-// lockedBuilder takes what several goroutines write.
-type lockedBuilder struct {
-	mu sync.Mutex
-	strings.Builder
-}
-
-func (l *lockedBuilder) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.Builder.Write(p)
-}
-
-// TestVerifyProgress: the line changes in place, and is gone at the end.
-func TestVerifyProgress(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var b lockedBuilder
-		n := 0
-		stop := (&progressLine{&b}).start(func() string { n++; return strings.Repeat("x", n) })
-		time.Sleep(500 * time.Millisecond)
-		stop()
-		if got := b.String(); got != "\r\x1b[Kx\r\x1b[Kxx\r\x1b[K" {
-			t.Errorf("%q", got)
-		}
-		(&progressLine{}).start(nil)()
-	})
 }

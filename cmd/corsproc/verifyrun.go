@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"time"
 
 	"github.com/corsproc/corsproc/policy/browser"
 	"github.com/corsproc/corsproc/policy/verify"
@@ -35,9 +34,9 @@ type verification struct {
 }
 
 // run asks everything, until ctx is done.
-func (v *verification) run(ctx context.Context, progress *progressLine) {
+func (v *verification) run(ctx context.Context, stderr io.Writer) {
 	v.answered, v.silent = map[*verify.Site]bool{}, map[*verify.Site]int{}
-	stop := progress.start(v.progress)
+	stop := startProgress(stderr, v.progress)
 	var all sync.WaitGroup
 	for range maxConnections {
 		all.Go(func() {
@@ -97,33 +96,4 @@ func (v *verification) progress() string {
 	defer v.mu.Unlock()
 	differences, findings := v.report.Wrong()
 	return fmt.Sprintf("%d of %d questions asked, %d differences, %d findings", v.index, len(v.plan.Questions), differences, findings)
-}
-
-// A progressLine shows a line on a terminal that changes.
-type progressLine struct{ w io.Writer } // nil: nowhere
-
-// start shows the line until the returned function is called, which takes it away.
-func (p *progressLine) start(text func() string) (stop func()) {
-	if p.w == nil {
-		return func() {}
-	}
-	done, gone := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(gone)
-		ticker := time.NewTicker(200 * time.Millisecond)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-done:
-				fmt.Fprint(p.w, "\r\x1b[K")
-				return
-			case <-ticker.C:
-				fmt.Fprint(p.w, "\r\x1b[K"+text())
-			}
-		}
-	}()
-	return func() {
-		close(done)
-		<-gone
-	}
 }

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/corsproc/corsproc/envoy/internal/launch"
 )
 
@@ -32,8 +34,9 @@ func TestSmoke(t *testing.T) {
 		t.Skipf("SKIPPED, not tested: %v", err)
 	}
 	dir := t.TempDir()
-	args := []string{"-root", root, "-corsproc", built(t, dir, "cmd/corsproc"), "-stock", built(t, dir, "envoy/bench/stock"),
-		"-rounds", "2", "-load", "150ms", "-open-rounds", "1", "-open-load", "150ms", "-streams", "50", "-others", "10", "-out", filepath.Join(dir, "results")}
+	module := builtModule(t, dir)
+	args := []string{"-root", root, "-module", module, "-corsproc", built(t, dir, "cmd/corsproc"), "-stock", built(t, dir, "envoy/bench/stock"),
+		"-rounds", "2", "-load", "100ms", "-open-rounds", "1", "-open-load", "100ms", "-streams", "50", "-settle", "50ms", "-reload-rounds", "1", "-reload-load", "1500ms", "-others", "10", "-out", filepath.Join(dir, "results")}
 	var out, errOut bytes.Buffer
 	if code := run(t.Context(), args, &out, &errOut); code != 0 {
 		t.Fatalf("exit status %d\n%s", code, &errOut)
@@ -46,27 +49,55 @@ func TestSmoke(t *testing.T) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		t.Fatal(err)
 	}
-	variants := allVariants(nil)
-	if len(r.Rows) != len(kinds)*len(variants) {
-		t.Fatalf("%d rows", len(r.Rows))
-	}
-	for i, row := range r.Rows {
-		v, kind := variants[i%len(variants)], kinds[i/len(variants)]
-		if row.Variant != v.name || row.Kind != kind {
-			t.Errorf("row %d is %s, %s", i, row.Variant, row.Kind)
+	variants := allVariants(module != "", nil)
+	var want []string
+	asked := map[string]bool{}
+	for _, kind := range kinds {
+		for _, v := range measuredIn(variants, kind) {
+			want, asked[v.name] = append(want, v.name+", "+kind), v.service != ""
 		}
+	}
+	var got []string
+	for _, row := range r.Rows {
+		got = append(got, row.Variant+", "+row.Kind)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("rows (-want +got):\n%s", diff)
+	}
+	for _, row := range r.Rows {
 		if row.Envoy.median() <= 0 || row.P50.median() <= 0 || row.P99.Median < row.P50.Median {
 			t.Errorf("%s, %s: %+v", row.Variant, row.Kind, row)
 		}
-		if asked := v.service != ""; asked != (row.Service != nil) || row.Messages > 0 && row.Service.median() <= 0 {
+		if asked[row.Variant] != (row.Service != nil) || row.Messages > 0 && row.Service.median() <= 0 {
 			t.Errorf("%s, %s: service %v", row.Variant, row.Kind, row.Service)
 		}
 	}
-	if len(r.Memory) != 3 || r.Memory[0].Streams != 50 || r.Memory[1].Streams != 50 || r.Memory[2].Streams != 0 {
+	streams := map[string]int{stock: 50, "corsproc, envoy.yaml": 50}
+	for i, m := range r.Memory {
+		if m.Streams != streams[m.Variant] || m.EnvoyWith <= m.EnvoyBefore || (m.Before > 0) != asked[m.Variant] || i == 0 && m.Variant != alone {
+			t.Errorf("memory %+v", m)
+		}
+	}
+	if len(r.Memory) != len(variants)-1 { // that of one-message.yaml is told once
 		t.Errorf("memory %+v", r.Memory)
 	}
+	reloaded := 1
+	if module != "" {
+		reloaded++
+		if strings.Count(r.targets(), "\n") != len(allTargets)+3 {
+			t.Errorf("targets:\n%s", r.targets())
+		}
+	}
+	for _, row := range r.Reloads {
+		if row.Reloads < 1 || row.Quiet.median() <= 0 || row.Reloading.median() <= 0 {
+			t.Errorf("reloads %+v", row)
+		}
+	}
+	if len(r.Reloads) != reloaded {
+		t.Errorf("reloads %+v", r.Reloads)
+	}
 	for _, v := range variants {
-		if strings.Count(out.String(), "| "+v.name+" | ") < len(kinds) {
+		if strings.Count(out.String(), "| "+v.name+" | ") < len(v.expect) {
 			t.Errorf("%s is missing from:\n%s", v.name, &out)
 		}
 	}
@@ -87,6 +118,20 @@ func built(t *testing.T, dir, name string) string {
 	return path
 }
 
+// builtModule builds corsproc as a module, where there is a C compiler; otherwise it returns nothing, and says so.
+func builtModule(t *testing.T, dir string) string {
+	t.Helper()
+	module, err := launch.BuildModule(dir)
+	if errors.Is(err, launch.ErrNoCompiler) && os.Getenv("CORSPROC_REQUIRE_E2E") == "" {
+		t.Logf("NOT TESTED: the module as a variant: %v", err)
+		return ""
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return module
+}
+
 func checkChart(t *testing.T, chart string, variants []variant) {
 	t.Helper()
 	decoder := xml.NewDecoder(strings.NewReader(chart))
@@ -98,7 +143,7 @@ func checkChart(t *testing.T, chart string, variants []variant) {
 		}
 	}
 	for _, v := range variants {
-		want := len(kinds)
+		want := len(charted)
 		if v.name == alone {
 			want = 0 // it is what the others are compared with
 		}
@@ -147,7 +192,8 @@ func TestWrongAnswers(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer one.conn.Close()
-			err = one.do(requestOf[actual])
+			one.requests = requestsOf[actual]
+			err = one.do()
 			if c.fault == "" && err != nil || c.fault != "" && (err == nil || !strings.Contains(err.Error(), c.fault)) {
 				t.Errorf("%v, want %q", err, c.fault)
 			}
@@ -157,7 +203,8 @@ func TestWrongAnswers(t *testing.T) {
 
 // TestShares computes rows from rounds whose figures are known: shares are taken within a round, before the median.
 func TestShares(t *testing.T) {
-	variants := []variant{{name: alone, expect: map[string]expectation{}}, {name: stock, service: stock}, {name: "lean", service: "lean"}}
+	measured := map[string]expectation{actual: {}}
+	variants := []variant{{name: alone, expect: measured}, {name: stock, service: stock, expect: measured}, {name: "lean", service: "lean", expect: measured}}
 	fast := round[costs]{alone: {envoy: 10}, stock: {service: 40, envoy: 50}, "lean": {service: 10, envoy: 20}}
 	slow := round[costs]{alone: {envoy: 100}, stock: {service: 400, envoy: 500}, "lean": {service: 200, envoy: 300}}
 	late := round[delays]{alone: {p50: 100, p99: 200}, stock: {p50: 300, p99: 900}, "lean": {p50: 200, p99: 400}}
@@ -173,6 +220,7 @@ func TestShares(t *testing.T) {
 		"service":       {got.Service, spread{10, 10, 200}},
 		"service share": {got.ServiceShare, spread{0.25, 0.25, 0.5}},
 		"Envoy":         {got.EnvoyOver, spread{10, 10, 200}},
+		"× alone":       {got.EnvoyShare, spread{2, 2, 3}},
 		"both":          {got.BothShare, spread{0.25, 0.25, 0.5}},
 		"p50":           {got.AddedP50, spread{100, 100, 100}},
 		"p50 share":     {got.P50Share, spread{0.5, 0.5, 0.5}},
@@ -189,7 +237,7 @@ func TestShares(t *testing.T) {
 
 // TestBusyMachine: rounds in which others used too much are dropped, and without a quiet one there is no figure.
 func TestBusyMachine(t *testing.T) {
-	s := &series[costs]{variants: allVariants(nil), limit: -1, progress: io.Discard, what: "test", rounds: 2}
+	s := &series[costs]{variants: allVariants(true, nil), limit: -1, progress: io.Discard, what: "test", rounds: 2}
 	s.sample = func(context.Context, variant, string) (costs, error) { return costs{}, nil }
 	s.pids = func() []int { return []int{os.Getpid()} }
 	if err := s.run(t.Context()); err != nil || s.missing() == nil || s.dropped != 3*len(kinds) {

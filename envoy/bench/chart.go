@@ -6,6 +6,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -25,12 +26,14 @@ const (
 func (r *results) chart() string {
 	longest := 1.0
 	for _, row := range r.Rows {
-		longest = max(longest, row.service()+row.envoyOver())
+		if slices.Contains(charted, row.Kind) {
+			longest = max(longest, row.service()+row.envoyOver())
+		}
 	}
 	scale := float64(barRight-barLeft) / longest
 	var body strings.Builder
 	y := chartTop
-	for _, kind := range kinds {
+	for _, kind := range charted {
 		y += groupSpace
 		fmt.Fprintf(&body, `<text class="strong" x="0" y="%d">%s</text>`+"\n", y-10, kind)
 		for _, row := range r.Rows {

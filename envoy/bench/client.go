@@ -23,6 +23,9 @@ type client struct {
 	buf   []byte
 	want  expectation
 	lines [][]byte // want.lines as they stand in an answer
+
+	requests [][]byte
+	next     int // of them
 }
 
 // loadPatience is how long a connection may live; no load takes as long.
@@ -50,8 +53,12 @@ var (
 	allowOrigin   = []byte("\r\naccess-control-allow-origin:")
 )
 
-// do sends a request and reads its answer to the end. An answer that is not as it has to be is an error.
-func (c *client) do(request []byte) error {
+// do sends the next request and reads its answer to the end. An answer that is not as it has to be is an error.
+func (c *client) do() error {
+	request := c.requests[c.next]
+	if c.next++; c.next == len(c.requests) {
+		c.next = 0
+	}
 	if _, err := c.conn.Write(request); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -42,19 +43,23 @@ var upstreamConfig []byte
 // gateway is everything that is measured: the Envoy with all listeners, the services that it asks, and its upstreams.
 type gateway struct {
 	dir      string
+	policies string // the file of everything that corsproc decides by
+	envoy    string // the binary
 	variants []variant
 	front    *launch.Envoy
 	back     *launch.Envoy
 	slow     *slowUpstream
 	services map[string]*child.Process
 	log      bytes.Buffer // what the services printed
+
+	addresses map[string]string // by the names of their clusters
 }
 
 // startGateway starts it all. What stands is stopped again where the rest does not come to stand.
 func startGateway(ctx context.Context, o options) (_ *gateway, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, fmt.Errorf("no answer within %s", startPatience))
 	defer cancel()
-	g := &gateway{variants: chosen(allVariants(o.also), o.only), services: map[string]*child.Process{}}
+	g := &gateway{variants: chosen(allVariants(o.module != "", o.also), o.only), services: map[string]*child.Process{}}
 	defer func() {
 		if err != nil {
 			g.stop()
@@ -82,12 +87,24 @@ func startGateway(ctx context.Context, o options) (_ *gateway, err error) {
 		return nil, err
 	}
 	addresses["echo"], addresses["slow"] = g.back.Listener, g.slow.address
-	config, err := g.config(o.root, addresses)
+	g.addresses, g.envoy = addresses, binary
+	g.front, err = g.startFront(ctx, o, g.variants, g.policies)
+	return g, err
+}
+
+// startFront starts an Envoy with a listener for each of the variants. Where corsproc is a module, it has the policies of that
+// file.
+func (g *gateway) startFront(ctx context.Context, o options, variants []variant, policies string) (*launch.Envoy, error) {
+	config, err := g.config(o, variants, policies)
 	if err != nil {
 		return nil, err
 	}
-	g.front, err = launch.StartEnvoy(ctx, binary, config, "error", io.Discard)
-	return g, err
+	var printed bytes.Buffer
+	e, err := launch.StartEnvoy(ctx, g.envoy, config, "error", &printed)
+	if err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, &printed)
+	}
+	return e, nil
 }
 
 // startServices starts the services and returns their addresses by the names of their clusters.
@@ -97,19 +114,27 @@ func (g *gateway) startServices(ctx context.Context, o options) (map[string]stri
 	if addresses[stock], err = g.startStock(o.stock); err != nil {
 		return nil, err
 	}
-	file := filepath.Join(g.dir, "policies.yaml")
-	if err := os.WriteFile(file, []byte(policies), 0o600); err != nil {
+	g.policies = filepath.Join(g.dir, "policies.yaml")
+	if err := os.WriteFile(g.policies, []byte(policies), 0o600); err != nil {
 		return nil, err
 	}
 	for _, b := range append([]namedBinary{{bootstrap.ClusterName, o.service}}, o.also...) {
-		s, err := launch.StartService(ctx, b.path, []string{"--policies", file, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, &g.log)
+		s, err := g.startService(ctx, b.path, g.policies)
 		if err != nil {
-			return nil, fmt.Errorf("%w\n%s", err, &g.log)
+			return nil, err
 		}
 		g.services[b.name] = s.Process
 		addresses[b.name] = s.Listen
 	}
 	return addresses, nil
+}
+
+func (g *gateway) startService(ctx context.Context, binary, policies string) (*launch.Service, error) {
+	s, err := launch.StartService(ctx, binary, []string{"--policies", policies, "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"}, &g.log)
+	if err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, &g.log)
+	}
+	return s, nil
 }
 
 func (g *gateway) startStock(binary string) (address string, err error) {
@@ -126,11 +151,15 @@ func (g *gateway) startStock(binary string) (address string, err error) {
 	return strings.TrimSpace(address), err
 }
 
-// config writes the configuration of the Envoy with all listeners to a file.
-func (g *gateway) config(root string, addresses map[string]string) (path string, err error) {
+// config writes the configuration of an Envoy with a listener for each variant to a file.
+func (g *gateway) config(o options, variants []variant, policies string) (path string, err error) {
+	module, err := filepath.Abs(o.module)
+	if err != nil {
+		return "", err
+	}
 	var all *bootstrapv3.Bootstrap
-	for _, v := range g.variants {
-		c, err := v.config(root)
+	for _, v := range variants {
+		c, err := v.config(o.root)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", v.name, err)
 		}
@@ -143,12 +172,15 @@ func (g *gateway) config(root string, addresses map[string]string) (path string,
 			p.GrpcService.GetEnvoyGrpc().ClusterName = v.service
 			p.MessageTimeout = durationpb.New(startPatience) // a busy machine makes answers late, not wrong
 		}
+		if c.Module != nil {
+			c.Module.Load(module, policies)
+		}
 		if _, err := c.JSON(); err != nil { // packs what was changed
 			return "", err
 		}
 		if all == nil {
 			all = c.Bootstrap
-			if err := setClusters(c, addresses); err != nil {
+			if err := g.setClusters(c, o.root); err != nil {
 				return "", err
 			}
 		} else {
@@ -165,15 +197,19 @@ func (g *gateway) config(root string, addresses map[string]string) (path string,
 
 // setClusters gives a configuration a cluster for each address: services as the reference configuration has its own, with
 // its raised limits, and upstreams as the demo's.
-func setClusters(c *bootstrap.Config, addresses map[string]string) error {
-	service, failed := c.Cluster(bootstrap.ClusterName)
-	upstream, alsoFailed := c.Cluster("echo")
+func (g *gateway) setClusters(c *bootstrap.Config, root string) error {
+	reference, err := recipe("envoy.yaml")(root)
+	if err != nil {
+		return err
+	}
+	service, failed := reference.Cluster(bootstrap.ClusterName)
+	upstream, alsoFailed := reference.Cluster("echo")
 	if err := errors.Join(failed, alsoFailed); err != nil {
 		return err
 	}
 	upstream.CircuitBreakers = service.CircuitBreakers
 	var clusters []*clusterv3.Cluster
-	for name := range addresses {
+	for name := range g.addresses {
 		like := service
 		if name == "echo" || name == "slow" {
 			like = upstream
@@ -183,7 +219,7 @@ func setClusters(c *bootstrap.Config, addresses map[string]string) error {
 		clusters = append(clusters, cluster)
 	}
 	c.Bootstrap.StaticResources.Clusters = clusters
-	for name, at := range addresses {
+	for name, at := range g.addresses {
 		a, err := bootstrap.ParseAddress(at)
 		if err != nil {
 			return err
@@ -211,17 +247,24 @@ func (g *gateway) stop() {
 	os.RemoveAll(g.dir)
 }
 
-// stat returns one of the front Envoy's counters or gauges.
-func (g *gateway) stat(ctx context.Context, name string) (n int, err error) {
-	stats, err := g.front.Get(ctx, "/stats?usedonly&format=text")
+// stats returns some of an Envoy's counters and gauges, each the sum of those whose names are the same but for labels.
+func stats(ctx context.Context, envoy *launch.Envoy, names ...string) (map[string]int, error) {
+	all, err := envoy.Get(ctx, "/stats?usedonly&format=text")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	for line := range strings.Lines(string(stats)) {
-		if value, ok := strings.CutPrefix(line, name+": "); ok {
-			_, err := fmt.Sscan(value, &n)
-			return n, err
+	values := map[string]int{}
+	for line := range strings.Lines(string(all)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		for _, want := range names {
+			if name == want || strings.HasPrefix(name, want+".") {
+				n, err := strconv.Atoi(value)
+				if err != nil {
+					return nil, fmt.Errorf("%s: %w", name, err)
+				}
+				values[want] += n
+			}
 		}
 	}
-	return 0, nil // not used yet
+	return values, nil // those that are not used yet are 0
 }

@@ -16,18 +16,19 @@ import (
 // crowd is a number of clients of one listener.
 type crowd struct {
 	clients []*client
-	request []byte
 	failed  chan error
 }
 
-// gather opens the connections and sends one request on each.
-func gather(address string, n int, request []byte, want expectation) (*crowd, error) {
-	c := &crowd{request: request, failed: make(chan error, n)}
-	for range n {
+// gather opens the connections and sends one request on each. Each client sends the requests in their order, and begins
+// elsewhere.
+func gather(address string, n int, requests [][]byte, want expectation) (*crowd, error) {
+	c := &crowd{failed: make(chan error, n)}
+	for i := range n {
 		one, err := dial(address, want)
 		if err == nil {
 			c.clients = append(c.clients, one)
-			err = one.do(request)
+			one.requests, one.next = requests, i*len(requests)/n
+			err = one.do()
 		}
 		if err != nil {
 			c.disperse()
@@ -55,7 +56,7 @@ func (c *crowd) closed(ctx context.Context, window func() error) (answers int64,
 	for _, one := range c.clients {
 		all.Go(func() {
 			for !over.Load() {
-				if err := one.do(c.request); err != nil {
+				if err := one.do(); err != nil {
 					c.failed <- err
 					return
 				}
@@ -85,7 +86,7 @@ func (c *crowd) open(ctx context.Context, rate int, during time.Duration) ([]tim
 	for _, one := range c.clients {
 		all.Go(func() {
 			for came := range arrivals {
-				if err := one.do(c.request); err != nil {
+				if err := one.do(); err != nil {
 					c.failed <- err
 					return
 				}

@@ -1,7 +1,7 @@
 //go:build linux
 
-// Command bench measures what CORS costs behind a real Envoy: corsproc with each of its recipes, Envoy's native filter,
-// and, as the measure of them all, a service that does nothing (stock/). `make bench` builds and runs it.
+// Command bench measures what CORS costs behind a real Envoy: corsproc with each of its recipes, as a service and as a module,
+// Envoy's native filter, and, as the measure of them all, a service that does nothing (stock/). `make bench` builds and runs it.
 //
 // One Envoy has a listener for every variant, so that all meet the same machine, and the variants take turns: a round is
 // every variant once, the next round is in the reverse order, and every share is taken within a round. CPU is what the
@@ -74,6 +74,7 @@ type options struct {
 	root    string
 	service string
 	stock   string
+	module  string
 	also    alsoFlag
 	only    string
 	out     string
@@ -87,7 +88,11 @@ type options struct {
 	openRate        int
 	openConnections int
 
+	reloadRounds int
+	reloadLoad   time.Duration
+
 	streams int
+	settle  time.Duration
 	others  float64
 }
 
@@ -97,6 +102,7 @@ func parseOptions(args []string, errOut io.Writer) (o options, err error) {
 	flags.StringVar(&o.root, "root", ".", "where the repository is")
 	flags.StringVar(&o.service, "corsproc", "bin/corsproc", "the corsproc binary")
 	flags.StringVar(&o.stock, "stock", "bin/bench-stock", "the service that does nothing")
+	flags.StringVar(&o.module, "module", "bin/libcorsproc.so", "corsproc as a dynamic module of Envoy; empty: without it")
 	flags.Var(&o.also, "also", "`name=binary` of another corsproc to measure in the same rounds; repeatable")
 	flags.StringVar(&o.only, "only", "", "only variants with this in their names, beside those that others are compared with")
 	flags.StringVar(&o.out, "out", "", "write results to files of this `name` with .json, .md and .svg behind it")
@@ -107,7 +113,10 @@ func parseOptions(args []string, errOut io.Writer) (o options, err error) {
 	flags.DurationVar(&o.open, "open-load", time.Second, "how long each variant is loaded in such a round, for each kind of request")
 	flags.IntVar(&o.openRate, "rate", 500, "requests per second of the open loop")
 	flags.IntVar(&o.openConnections, "open-connections", 32, "connections of the open loop")
+	flags.IntVar(&o.reloadRounds, "reload-rounds", 5, "rounds of the open loop while a large policy file is written once a second, and while it is not; 0: none")
+	flags.DurationVar(&o.reloadLoad, "reload-load", 3*time.Second, "how long each variant is loaded in such a round")
 	flags.IntVar(&o.streams, "streams", 2000, "requests that wait for a slow upstream, for memory per stream; 0: none")
+	flags.DurationVar(&o.settle, "settle", 500*time.Millisecond, "how long memory has to stay the same before it is measured")
 	flags.Float64Var(&o.others, "others", 0.4, "drop rounds in which others used more than this share of the machine")
 	if err := flags.Parse(args); err != nil {
 		return o, err

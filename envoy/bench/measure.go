@@ -12,6 +12,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/corsproc/corsproc/envoy/internal/launch"
 )
 
 // round is what every variant came to, one after the other.
@@ -32,15 +34,15 @@ func measure(ctx context.Context, g *gateway, o options, progress io.Writer) (r 
 	r = newResults(ctx, o)
 	if o.streams > 0 {
 		for _, v := range g.variants {
-			if v.service == "" || v.expect[noOrigin].messages == 0 && v.expect[actual].messages == 1 {
-				continue // no streams, or the same as the variant before it
+			if v.service != "" && v.expect[noOrigin].messages == 0 {
+				continue // the same as the variant before it
 			}
 			fmt.Fprintf(progress, "%s: %d requests wait for a slow upstream\n", v.name, o.streams)
-			m, err := g.measureMemory(ctx, v, o.streams)
+			m, err := g.measureMemory(ctx, v, o)
 			if err != nil {
 				return nil, nil, err
 			}
-			r.Memory = append(r.Memory, memoryRow{Variant: v.name, memory: m, PerStream: m.perStream()})
+			r.addMemory(v.name, m)
 		}
 	}
 	cpu := &series[costs]{variants: g.variants, limit: o.others, pids: g.pids, progress: progress, what: "closed loop", rounds: o.rounds, sample: func(ctx context.Context, v variant, kind string) (costs, error) {
@@ -56,6 +58,9 @@ func measure(ctx context.Context, g *gateway, o options, progress io.Writer) (r 
 		return nil, nil, err
 	}
 	r.fill(g.variants, cpu, latency)
+	if r.Reloads, err = measureReloads(ctx, g, o, progress); err != nil {
+		return nil, nil, err
+	}
 	return r, errors.Join(cpu.missing(), latency.missing()), nil
 }
 
@@ -63,24 +68,34 @@ func measure(ctx context.Context, g *gateway, o options, progress io.Writer) (r 
 // to send, so that nothing is measured that is not what its name says.
 func (g *gateway) rehearse(ctx context.Context) error {
 	for _, v := range g.variants {
-		sent := "http." + v.name + ".ext_proc.cors.stream_msgs_sent"
-		for _, kind := range kinds {
-			before, err := g.stat(ctx, sent)
-			if err != nil {
-				return err
-			}
-			c, err := gather(g.front.Listeners[v.name], 1, requestOf[kind], v.expect[kind])
-			if err != nil {
-				return fmt.Errorf("%s, %s: %w", v.name, kind, err)
-			}
-			c.disperse()
-			after, err := g.stat(ctx, sent)
-			if err != nil {
-				return err
-			}
-			if want := v.expect[kind].messages; after-before != want {
-				return fmt.Errorf("%s, %s: %d messages, want %d", v.name, kind, after-before, want)
-			}
+		if err := rehearse(ctx, g.front, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func rehearse(ctx context.Context, envoy *launch.Envoy, v variant) error {
+	sent, decided := "http."+v.name+".ext_proc.cors.stream_msgs_sent", "corsproc.decisions"
+	for kind, want := range v.expect {
+		before, err := stats(ctx, envoy, sent, decided)
+		if err != nil {
+			return err
+		}
+		c, err := gather(envoy.Listeners[v.name], 1, requestsOf[kind], want)
+		if err != nil {
+			return fmt.Errorf("%s, %s: %w", v.name, kind, err)
+		}
+		c.disperse()
+		after, err := stats(ctx, envoy, sent, decided)
+		if err != nil {
+			return err
+		}
+		if n := after[sent] - before[sent]; n != want.messages {
+			return fmt.Errorf("%s, %s: %d messages, want %d", v.name, kind, n, want.messages)
+		}
+		if n := after[decided] - before[decided]; v.module && n != 1 {
+			return fmt.Errorf("%s, %s: %d decisions of the module, want one", v.name, kind, n)
 		}
 	}
 	return nil
@@ -140,7 +155,7 @@ func (s *series[S]) missing() error {
 
 // round has the variants take turns, in every other round backwards.
 func (s *series[S]) round(ctx context.Context, kind string, try int) (others float64, r round[S], err error) {
-	turns := slices.Clone(s.variants)
+	turns := measuredIn(s.variants, kind)
 	if try%2 == 1 {
 		slices.Reverse(turns)
 	}
@@ -168,7 +183,7 @@ func (g *gateway) pids() []int {
 }
 
 func (g *gateway) sampleCosts(ctx context.Context, v variant, kind string, o options) (costs, error) {
-	c, err := gather(g.front.Listeners[v.name], o.connections, requestOf[kind], v.expect[kind])
+	c, err := gather(g.front.Listeners[v.name], o.connections, requestsOf[kind], v.expect[kind])
 	if err != nil {
 		return costs{}, err
 	}
@@ -207,7 +222,7 @@ func (g *gateway) clocks(v variant) (c clocks, err error) {
 }
 
 func (g *gateway) sampleDelays(ctx context.Context, v variant, kind string, o options) (delays, error) {
-	c, err := gather(g.front.Listeners[v.name], o.openConnections, requestOf[kind], v.expect[kind])
+	c, err := gather(g.front.Listeners[v.name], o.openConnections, requestsOf[kind], v.expect[kind])
 	if err != nil {
 		return delays{}, err
 	}

@@ -9,7 +9,10 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"syscall"
 	"time"
+
+	"github.com/corsproc/corsproc/envoy/internal/launch"
 )
 
 // slowUpstream takes connections and requests and never answers.
@@ -75,15 +78,17 @@ func (s *slowUpstream) close() {
 	s.release()
 }
 
-// memory is what requests that wait for a slow upstream cost in the service.
+// memory is what requests that wait for a slow upstream cost. Bytes are of resident memory.
 type memory struct {
-	Requests int `json:"requests"` // that waited
-	Streams  int `json:"streams"`  // that were open meanwhile
-	Before   int `json:"before"`   // bytes of resident memory without them
-	With     int `json:"with"`     // and with them
+	Requests    int `json:"requests"`         // that waited
+	Streams     int `json:"streams"`          // that were open meanwhile
+	Before      int `json:"before,omitempty"` // bytes of the service without them; 0: there is no service
+	With        int `json:"with,omitempty"`   // and with them
+	EnvoyBefore int `json:"envoy_before"`     // and of Envoy
+	EnvoyWith   int `json:"envoy_with"`
 }
 
-// perStream returns the bytes of one stream; 0 where none was open.
+// perStream returns the bytes of one stream in the service; 0 where none was open.
 func (m memory) perStream() float64 {
 	if m.Streams == 0 {
 		return 0
@@ -91,22 +96,35 @@ func (m memory) perStream() float64 {
 	return float64(m.With-m.Before) / float64(m.Streams)
 }
 
-// measureMemory has requests wait at the slow upstream. It has to be the first that is asked of a service, which has only
-// been rehearsed with: what a load has left on its heap would take streams for free.
-func (g *gateway) measureMemory(ctx context.Context, v variant, requests int) (m memory, err error) {
-	pid := g.services[v.service].PID()
+// perRequest returns the bytes of one request in Envoy.
+func (m memory) perRequest() float64 {
+	if m.Requests == 0 {
+		return 0
+	}
+	return float64(m.EnvoyWith-m.EnvoyBefore) / float64(m.Requests)
+}
+
+// measureMemory has requests wait at the slow upstream, behind an Envoy of the variant's own. That has to be the first that is
+// asked of a process, which has only been rehearsed with: what a load has left on its heap would take streams for free.
+func (g *gateway) measureMemory(ctx context.Context, v variant, o options) (m memory, err error) {
+	front, err := g.startOwn(ctx, o, v, g.policies)
+	if err != nil {
+		return m, err
+	}
+	defer front.Stop(syscall.SIGTERM, stopPatience)
+	m.Requests = o.streams
+	if m.Before, m.EnvoyBefore, err = g.resident(ctx, v, front, o.settle); err != nil {
+		return m, err
+	}
 	streams := "cluster." + v.service + ".upstream_rq_active"
-	before, err := settled(ctx, pid)
+	idle, err := stats(ctx, front, streams)
 	if err != nil {
 		return m, err
 	}
-	idle, err := g.stat(ctx, streams)
-	if err != nil {
-		return m, err
-	}
+	defer g.slow.release()
 	const atOnce = 16
-	for sent := range requests {
-		conn, err := net.Dial("tcp", g.front.Listeners[v.name])
+	for sent := range m.Requests {
+		conn, err := net.Dial("tcp", front.Listeners[v.name])
 		if err != nil {
 			return m, err
 		}
@@ -119,20 +137,45 @@ func (g *gateway) measureMemory(ctx context.Context, v variant, requests int) (m
 			return m, fmt.Errorf("%s: %w", v.name, err)
 		}
 	}
-	if err := g.slow.wait(ctx, requests); err != nil {
+	if err := g.slow.wait(ctx, m.Requests); err != nil {
 		return m, fmt.Errorf("%s: %w", v.name, err)
 	}
-	after, err := settled(ctx, pid)
-	if err != nil {
+	if m.With, m.EnvoyWith, err = g.resident(ctx, v, front, o.settle); err != nil {
 		return m, err
 	}
-	open, err := g.stat(ctx, streams)
-	g.slow.release()
-	return memory{Requests: requests, Streams: open - idle, Before: before, With: after}, err
+	open, err := stats(ctx, front, streams)
+	m.Streams = open[streams] - idle[streams]
+	return m, err
 }
 
-// settled returns the resident memory of a process once it has not changed for half a second, or after five seconds.
-func settled(ctx context.Context, pid int) (int, error) {
+// startOwn starts an Envoy with one variant alone and rehearses it.
+func (g *gateway) startOwn(ctx context.Context, o options, v variant, policies string) (*launch.Envoy, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, fmt.Errorf("no answer within %s", startPatience))
+	defer cancel()
+	front, err := g.startFront(ctx, o, []variant{v}, policies)
+	if err != nil {
+		return nil, err
+	}
+	if err := rehearse(ctx, front, v); err != nil {
+		front.Stop(syscall.SIGTERM, stopPatience)
+		return nil, err
+	}
+	return front, nil
+}
+
+// resident returns the settled memory of the service that a variant asks, 0 without one, and of Envoy.
+func (g *gateway) resident(ctx context.Context, v variant, front *launch.Envoy, still time.Duration) (service, envoy int, err error) {
+	if v.service != "" {
+		if service, err = settled(ctx, g.services[v.service].PID(), still); err != nil {
+			return 0, 0, err
+		}
+	}
+	envoy, err = settled(ctx, front.PID(), still)
+	return service, envoy, err
+}
+
+// settled returns the resident memory of a process once it has not changed for so long, or after ten times as long.
+func settled(ctx context.Context, pid int, still time.Duration) (int, error) {
 	last := -1
 	for look, same := 0, 0; look < 50 && same < 5; look++ {
 		now, err := residentBytes(pid)
@@ -143,7 +186,7 @@ func settled(ctx context.Context, pid int) (int, error) {
 			same = 0
 		}
 		last = now
-		if err := sleep(ctx, 100*time.Millisecond); err != nil {
+		if err := sleep(ctx, still/5); err != nil {
 			return 0, err
 		}
 	}

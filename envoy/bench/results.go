@@ -25,6 +25,7 @@ type results struct {
 	Rounds   rounds      `json:"rounds"`
 	Rows     []row       `json:"rows"`
 	Memory   []memoryRow `json:"memory"`
+	Reloads  []reloadRow `json:"reloads,omitempty"`
 }
 
 type machine struct {
@@ -47,6 +48,8 @@ type settings struct {
 	OpenConnections int     `json:"open_connections"`
 	OpenLoad        string  `json:"open_load"`
 	OthersLimit     float64 `json:"others_limit"`
+	ReloadRounds    int     `json:"reload_rounds"`
+	ReloadLoad      string  `json:"reload_load"`
 }
 
 // rounds says how quiet the machine was.
@@ -68,6 +71,7 @@ type row struct {
 	ServiceShare *spread `json:"service_share,omitempty"` // of the stock no-op's
 	Envoy        *spread `json:"envoy,omitempty"`         // CPU per answer
 	EnvoyOver    *spread `json:"envoy_over,omitempty"`    // what it does alone
+	EnvoyShare   *spread `json:"envoy_share,omitempty"`   // of what it does alone
 	BothShare    *spread `json:"both_share,omitempty"`    // service and Envoy over alone, of the stock no-op's
 	P50          *spread `json:"p50,omitempty"`
 	AddedP50     *spread `json:"added_p50,omitempty"` // to Envoy alone
@@ -79,7 +83,18 @@ type row struct {
 type memoryRow struct {
 	Variant string `json:"variant"`
 	memory
-	PerStream float64 `json:"per_stream"` // bytes; 0 where none was open
+	PerStream    float64 `json:"per_stream"`    // bytes in the service; 0 where none was open
+	EnvoyRequest float64 `json:"envoy_request"` // bytes of a request in Envoy
+	EnvoyMore    float64 `json:"envoy_more"`    // than a request takes in Envoy alone
+}
+
+// addMemory adds what a variant's memory came to. Envoy alone has to be the first.
+func (r *results) addMemory(variant string, m memory) {
+	row := memoryRow{Variant: variant, memory: m, PerStream: m.perStream(), EnvoyRequest: m.perRequest()}
+	if len(r.Memory) > 0 {
+		row.EnvoyMore = row.EnvoyRequest - r.Memory[0].EnvoyRequest
+	}
+	r.Memory = append(r.Memory, row)
 }
 
 // spread is a value that was measured in several rounds.
@@ -98,6 +113,7 @@ func newResults(ctx context.Context, o options) *results {
 		},
 		Settings: settings{
 			Connections: o.connections, Load: o.load.String(), OpenRate: o.openRate, OpenConnections: o.openConnections, OpenLoad: o.open.String(), OthersLimit: o.others,
+			ReloadRounds: o.reloadRounds, ReloadLoad: o.reloadLoad.String(),
 		},
 	}
 	return r
@@ -110,7 +126,7 @@ func (r *results) fill(variants []variant, cpu *series[costs], latency *series[d
 		r.Rounds.OthersMedian, r.Rounds.OthersHighest = others[len(others)/2], others[len(others)-1]
 	}
 	for _, kind := range kinds {
-		for _, v := range variants {
+		for _, v := range measuredIn(variants, kind) {
 			row := row{Kind: kind, Variant: v.name, Messages: v.expect[kind].messages}
 			closed, open := cpu.kept[kind], latency.kept[kind]
 			row.Envoy = spreadOf(closed, func(r round[costs]) float64 { return r[v.name].envoy })
@@ -120,6 +136,7 @@ func (r *results) fill(variants []variant, cpu *series[costs], latency *series[d
 				row.EnvoyOver = spreadOf(closed, func(r round[costs]) float64 { return r[v.name].envoy - r[alone].envoy })
 				row.AddedP50 = spreadOf(open, func(r round[delays]) float64 { return r[v.name].p50 - r[alone].p50 })
 				row.AddedP99 = spreadOf(open, func(r round[delays]) float64 { return r[v.name].p99 - r[alone].p99 })
+				row.EnvoyShare = spreadOf(closed, func(r round[costs]) float64 { return r[v.name].envoy / r[alone].envoy })
 				row.BothShare = spreadOf(closed, func(r round[costs]) float64 { return both(r, v.name) / both(r, stock) })
 				row.P50Share = spreadOf(open, func(r round[delays]) float64 {
 					return (r[v.name].p50 - r[alone].p50) / (r[stock].p50 - r[alone].p50)
@@ -149,7 +166,7 @@ func (s *series[S]) fewest() int {
 }
 
 // spreadOf returns the spread of a value over rounds, nil without any.
-func spreadOf[S any](rounds []round[S], value func(round[S]) float64) *spread {
+func spreadOf[R any](rounds []R, value func(R) float64) *spread {
 	if len(rounds) == 0 {
 		return nil
 	}

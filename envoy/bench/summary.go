@@ -19,7 +19,11 @@ func (r *results) summary() string {
 	for _, row := range r.Rows {
 		recipe, ours := strings.CutPrefix(row.Variant, bootstrap.ClusterName+", ")
 		if ours && (row.Kind == noOrigin || !strings.HasSuffix(recipe, "Origin only")) {
-			fmt.Fprintf(&b, "| %s, %s | %s | %s | %s |\n", row.Kind, recipe, share(row.ServiceShare), share(row.BothShare), share(row.P50Share))
+			service := "–" // there is none
+			if row.ServiceShare != nil {
+				service = share(row.ServiceShare)
+			}
+			fmt.Fprintf(&b, "| %s, %s | %s | %s | %s |\n", row.Kind, recipe, service, share(row.BothShare), share(row.P50Share))
 		}
 	}
 	return b.String()
@@ -36,10 +40,14 @@ func (r *results) sentence() string {
 		return "?"
 	}
 	const ours = bootstrap.ClusterName + ", "
+	module := ""
+	if cost := both(actual, inModule); cost != "?" {
+		module = fmt.Sprintf("; as [a module in Envoy](docs/module.md) an actual request costs %s", cost)
+	}
 	return fmt.Sprintf("In CPU time, its own and what Envoy does more, an actual request costs %s of what it costs to ask a service that "+
-		"does nothing, %s with `one-message.yaml`, and a preflight %s; Envoy's own filter costs %s",
-		both(actual, ours+"envoy.yaml"), both(actual, ours+"one-message.yaml"), both(preflight, ours+"envoy.yaml"),
-		both(actual, "native cors filter"))
+		"does nothing, %s with `one-message.yaml`, and a preflight %s%s; Envoy's own filter costs %s",
+		both(actual, ours+"envoy.yaml"), both(actual, ours+"one-message.yaml"), both(preflight, ours+"envoy.yaml"), module,
+		both(actual, native))
 }
 
 // share tells a median. What is less than nothing is noise about nothing.

@@ -18,8 +18,9 @@ import (
 type variant struct {
 	name    string
 	service string // the process that its filters ask; empty: none
+	module  bool   // corsproc is in Envoy itself
 	config  func(root string) (*bootstrap.Config, error)
-	expect  map[string]expectation // for each kind of request
+	expect  map[string]expectation // for each kind of request that is measured
 }
 
 // expectation is what has to come back for a request.
@@ -36,16 +37,8 @@ const (
 	stock = "stock no-op"
 )
 
-// The kinds of requests.
-const (
-	actual    = "actual request"
-	preflight = "preflight"
-	noOrigin  = "no Origin"
-)
-
-var kinds = []string{actual, preflight, noOrigin}
-
-// policies is what corsproc is given, and nativePolicy the same in the words of Envoy's own filter.
+// policies is what corsproc is given, and nativePolicy the same in the words of Envoy's own filter. Both virtual hosts grant
+// the same; in the second the path decides whether they do.
 const policies = `
 policies:
   storefront:
@@ -57,6 +50,10 @@ policies:
     max_age: 2h
 virtual_hosts:
   - {name: api, domains: [api.example.com], policies: [storefront]}
+  - name: paths
+    domains: [paths.example.com]
+    routes:
+      - {prefix: /v1/orders, policies: [storefront]}
 `
 
 const nativePolicy = `
@@ -71,14 +68,19 @@ const nativePolicy = `
       max_age: "7200"
 `
 
-// virtualHosts is what every variant has behind its filters.
-const virtualHosts = `
-- name: api
-  domains: [api.example.com]
+// virtualHosts is what every variant has behind its filters, with what a filter has to be told there.
+func virtualHosts(policy string) string {
+	const routes = `
   routes:
   - {match: {path: /slow}, route: {cluster: slow, timeout: 0s}}
   - {match: {prefix: /}, route: {cluster: echo}}
 `
+	return `
+- name: api
+  domains: [api.example.com]` + routes + policy + `
+- name: paths
+  domains: [paths.example.com]` + routes + policy
+}
 
 const nativeFilter = `[{name: envoy.filters.http.cors, typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors}}]`
 
@@ -111,16 +113,24 @@ func (e expectation) in(messages int) expectation {
 	return e
 }
 
-// allVariants returns the variants in their order in the tables: those without corsproc, and then every corsproc with
-// every recipe.
-func allVariants(also []namedBinary) []variant {
-	native := expectation{status: "200", lines: []string{granted}, granted: true}
+// The names of what the documents speak of.
+const (
+	native   = "native cors filter"
+	inModule = bootstrap.ClusterName + ", module.yaml"
+)
+
+// allVariants returns the variants in their order in the tables: those without corsproc, corsproc as a module, and then every
+// corsproc with every recipe. What depends on paths is measured with those alone that could make a difference of them, and
+// those that they are compared with.
+func allVariants(module bool, also []namedBinary) []variant {
+	answered := expectation{status: "200", lines: []string{granted}, granted: true}
 	all := []variant{
-		{name: alone, config: without("", ""), expect: map[string]expectation{actual: passed, preflight: passed, noOrigin: passed}},
-		{name: "native cors filter", config: without(nativeFilter, nativePolicy),
-			expect: map[string]expectation{actual: native, preflight: native, noOrigin: passed}},
-		{name: stock, service: stock, config: without(stockFilter, ""),
-			expect: map[string]expectation{actual: passed.in(2), preflight: passed.in(2), noOrigin: passed.in(2)}},
+		{name: alone, config: without("", ""), expect: onPathsToo(passed, passed, passed)},
+		{name: native, config: without(nativeFilter, nativePolicy), expect: onPathsToo(answered, answered, passed)},
+		{name: stock, service: stock, config: without(stockFilter, ""), expect: onPathsToo(passed.in(2), passed.in(2), passed.in(2))},
+	}
+	if module {
+		all = append(all, variant{name: inModule, module: true, config: recipe("module.yaml"), expect: onPathsToo(readable, permitted, cleaned)})
 	}
 	for _, b := range append([]namedBinary{{name: bootstrap.ClusterName}}, also...) {
 		all = append(all,
@@ -133,6 +143,24 @@ func allVariants(also []namedBinary) []variant {
 		)
 	}
 	return all
+}
+
+// onPathsToo expects the same with one path and with many.
+func onPathsToo(ofActual, ofPreflight, ofNoOrigin expectation) map[string]expectation {
+	return map[string]expectation{
+		actual: ofActual, preflight: ofPreflight, noOrigin: ofNoOrigin,
+		actualPaths: ofActual, preflightPaths: ofPreflight, noOriginPaths: ofNoOrigin,
+	}
+}
+
+// measuredIn returns the variants of which a kind of request is measured.
+func measuredIn(all []variant, kind string) (some []variant) {
+	for _, v := range all {
+		if _, ok := v.expect[kind]; ok {
+			some = append(some, v)
+		}
+	}
+	return some
 }
 
 // chosen returns the variants with a text in their names, and those that others are compared with.
@@ -152,7 +180,7 @@ func recipe(name string) func(root string) (*bootstrap.Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		return c, c.SetVirtualHosts(virtualHosts)
+		return c, c.SetVirtualHosts(virtualHosts(""))
 	}
 }
 
@@ -170,7 +198,7 @@ func originOnly(root string) (*bootstrap.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c, c.SetVirtualHosts(virtualHosts)
+	return c, c.SetVirtualHosts(virtualHosts(""))
 }
 
 // without is the reference configuration with other filters in place of corsproc's, and a policy for them.
@@ -180,7 +208,7 @@ func without(filters, policy string) func(root string) (*bootstrap.Config, error
 		if err != nil {
 			return nil, err
 		}
-		if err := c.SetVirtualHosts(virtualHosts + policy); err != nil {
+		if err := c.SetVirtualHosts(virtualHosts(policy)); err != nil {
 			return nil, err
 		}
 		if err := c.AddFilters(filters, ""); err != nil {
@@ -189,30 +217,4 @@ func without(filters, policy string) func(root string) (*bootstrap.Config, error
 		c.RemoveProcessors()
 		return c, nil
 	}
-}
-
-// The requests as a browser's page sends them: twelve header lines each, one less without Origin.
-var requestOf = map[string][]byte{
-	actual: request("GET /v1/orders?page=2",
-		"Accept: application/json", "Origin: https://shop.example.com", "Referer: https://shop.example.com/",
-		"Cookie: session=6f1c2b7e9d0a4b58; theme=dark", "X-Custom-Header: 1",
-		"Sec-Fetch-Dest: empty", "Sec-Fetch-Mode: cors", "Sec-Fetch-Site: same-site"),
-	preflight: request("OPTIONS /v1/orders/7",
-		"Accept: */*", "Origin: https://shop.example.com", "Referer: https://shop.example.com/",
-		"Access-Control-Request-Method: PUT", "Access-Control-Request-Headers: content-type,x-custom-header",
-		"Sec-Fetch-Dest: empty", "Sec-Fetch-Mode: cors", "Sec-Fetch-Site: same-site"),
-	noOrigin: request("GET /v1/orders?page=2",
-		"Accept: application/json", "Referer: https://api.example.com/",
-		"Cookie: session=6f1c2b7e9d0a4b58; theme=dark", "X-Custom-Header: 1",
-		"Sec-Fetch-Dest: empty", "Sec-Fetch-Mode: cors", "Sec-Fetch-Site: same-origin"),
-}
-
-// slowRequest is answered by nobody.
-var slowRequest = request("GET /slow", "Accept: application/json", "Origin: https://shop.example.com")
-
-func request(line string, headers ...string) []byte {
-	all := append([]string{line + " HTTP/1.1", "Host: api.example.com",
-		"User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36",
-		"Accept-Language: en-GB,en;q=0.9", "Accept-Encoding: gzip, deflate, br, zstd"}, headers...)
-	return []byte(strings.Join(all, "\r\n") + "\r\n\r\n")
 }

@@ -79,6 +79,8 @@ type setup struct {
 	upstream     uint16                       // a port where a platform's application is; 0: the tests' own upstream
 	noUpstream   bool                         // of a platform: nobody listens where the application should be
 	noService    bool                         // corsproc does not run: its port is one on which nobody listens
+	settings     map[string]any               // of a module, beside the policies
+	launch       []string                     // Envoy's arguments, beside its log's level; nil: one worker, no hot restart
 	replicas     int                          // how many corsproc run; default: 1
 	args         []string                     // more settings of theirs
 	gap          func(c *casetable.Case) bool // cases about which Envoy, being old, asks nobody; nil: none
@@ -108,12 +110,16 @@ func start(t *testing.T, s setup) *gateway {
 		need(t, err)
 		s.envoy = found
 	}
+	if s.module() {
+		findModule(t)
+		s.noService = true
+	}
 	g := &gateway{t: t, upstream: newUpstream(t), log: &syncBuffer{}}
 	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, fmt.Errorf("no answer within %s", patience))
 	defer cancel()
 
 	endpoints := []bootstrap.Address{{IP: "127.0.0.1", Port: closedPort(t)}}
-	if !s.noService {
+	if !s.noService || s.module() {
 		g.policyFile = s.policyDir
 		if s.policyDir == "" {
 			g.policyFile = filepath.Join(t.TempDir(), "policies.yaml")
@@ -121,6 +127,8 @@ func start(t *testing.T, s setup) *gateway {
 				t.Fatal(err)
 			}
 		}
+	}
+	if !s.noService {
 		g.args, endpoints = s.args, nil
 		for range max(s.replicas, 1) {
 			replica := g.startService(ctx, "127.0.0.1:0")
@@ -139,6 +147,9 @@ func start(t *testing.T, s setup) *gateway {
 	} else {
 		c = s.configure(t, endpoints, addressOf(t, g.upstream.address))
 	}
+	if s.module() {
+		s.loadPolicies(t, c, g.policyFile)
+	}
 	if s.edit != nil {
 		s.edit(c)
 	}
@@ -147,7 +158,10 @@ func start(t *testing.T, s setup) *gateway {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.Remove(path) })
-	if g.envoy, err = launch.StartEnvoy(ctx, s.envoy, path, logLevel, g.log); err != nil {
+	if s.launch == nil {
+		s.launch = []string{"--concurrency", "1", "--disable-hot-restart"}
+	}
+	if g.envoy, err = launch.StartEnvoyWith(ctx, s.envoy, path, g.log, append(s.launch, "--log-level", logLevel)...); err != nil {
 		t.Fatalf("%v\n%s", err, g.log)
 	}
 	t.Cleanup(g.stopEnvoy)
@@ -184,12 +198,16 @@ func (s *setup) configure(t *testing.T, service []bootstrap.Address, upstream bo
 		hosts = oneVirtualHost
 	}
 	if err := errors.Join(
-		c.SetEndpoint(bootstrap.ClusterName, service...),
 		c.SetEndpoint("echo", upstream),
 		c.SetVirtualHosts(hosts),
 		c.AddFilters(s.before, s.after),
 	); err != nil {
 		t.Fatal(err)
+	}
+	if !s.module() {
+		if err := c.SetEndpoint(bootstrap.ClusterName, service...); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return c
 }
@@ -253,12 +271,6 @@ func (g *gateway) do(method, host, path string, lines ...string) answer {
 }
 
 func send(address, method, host, path string, lines ...string) (answer, error) {
-	conn, err := net.DialTimeout("tcp", address, patience)
-	if err != nil {
-		return answer{}, err
-	}
-	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patience)) // on a connection that was just opened
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\n", method, path, host)
 	for _, line := range lines {
@@ -268,7 +280,18 @@ func send(address, method, host, path string, lines ...string) (answer, error) {
 		b.WriteString("Content-Length: 0\r\n")
 	}
 	b.WriteString("\r\n")
-	if _, err := conn.Write(b.Bytes()); err != nil {
+	return exchange(address, method, b.Bytes())
+}
+
+// exchange sends the bytes of a request on a connection of its own, and returns the answer.
+func exchange(address, method string, request []byte) (answer, error) {
+	conn, err := net.DialTimeout("tcp", address, patience)
+	if err != nil {
+		return answer{}, err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience)) // on a connection that was just opened
+	if _, err := conn.Write(request); err != nil {
 		return answer{}, err
 	}
 	response, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
@@ -278,10 +301,7 @@ func send(address, method, host, path string, lines ...string) (answer, error) {
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	a := answer{status: response.StatusCode, header: response.Header, joined: map[string]string{}, body: string(body)}
-	for name, values := range response.Header {
-		a.joined[strings.ToLower(name)] = strings.Join(values, ", ")
-	}
-	return a, err
+	return a.join(), err
 }
 
 // upstream is a server whose answers tests dictate.
@@ -290,6 +310,7 @@ type upstream struct {
 	requests atomic.Int64 // how many reached it
 	lines    sync.Map     // the value of X-Case -> []string, header lines of the answer
 	work     func()       // what a request takes; nil: nothing. Set before the first request
+	handler  http.Handler // what is answered beside those lines; nil: one word. Set before the first request
 }
 
 func newUpstream(t *testing.T) *upstream {
@@ -315,6 +336,10 @@ func (u *upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if u.work != nil {
 		u.work()
+	}
+	if u.handler != nil {
+		u.handler.ServeHTTP(w, r)
+		return
 	}
 	fmt.Fprintln(w, "upstream")
 }

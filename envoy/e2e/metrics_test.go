@@ -12,36 +12,58 @@ import (
 	"time"
 )
 
-// TestMetricsOfEnvoy looks for the metrics of Envoy that the alerts and the dashboard build on, in a real one.
-func TestMetricsOfEnvoy(t *testing.T) {
-	g := start(t, setup{policies: everybody})
+// metricsOfEnvoy returns what Prometheus gets of an Envoy that has decided about a request, with candidates and without.
+func metricsOfEnvoy(t *testing.T, config string) string {
+	t.Helper()
+	g := start(t, setup{config: config, policies: everybody})
 	g.do("GET", "api.example.com", "/", "Origin: https://shop.example.com")
+	g.do("GET", "api.example.com", "/public/", "Origin: https://shop.example.com")
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	stats, err := g.envoy.Get(ctx, "/stats/prometheus")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(stats)
+}
+
+// TestMetricsOfEnvoy looks for the metrics of Envoy that the alerts and the dashboard build on, in a real one: those of the filter
+// that asks corsproc, and those of the module.
+func TestMetricsOfEnvoy(t *testing.T) {
+	stats, ofModule := metricsOfEnvoy(t, "envoy.yaml"), metricsOfEnvoy(t, moduleRecipe)
+	const modules = "envoy_corsproc_"
 	// Longer names end with a bucket's or with none: what follows a name is a label.
 	names := regexp.MustCompile(`\benvoy_[a-z_0-9]+\{?`)
 	count := 0
 	for _, file := range []string{"envoy/alerts.yaml", "envoy/dashboard.json"} {
 		for _, use := range slices.Compact(slices.Sorted(slices.Values(names.FindAllString(read(t, file), -1)))) {
 			name := strings.TrimSuffix(use, "{")
-			if name == "envoy_http_ext_proc_cors_" || name == "envoy_cluster_name" || name == "envoy_http_conn_manager_prefix" {
+			if name == "envoy_http_ext_proc_cors_" || name == modules || name == "envoy_cluster_name" || name == "envoy_http_conn_manager_prefix" {
 				continue // a comment, and labels
 			}
 			count++
-			if !strings.Contains(string(stats), "\n"+name+"{") {
+			from := stats
+			if strings.HasPrefix(name, modules) {
+				from = ofModule
+			}
+			if !strings.Contains(from, "\n"+name+"{") {
 				t.Errorf("%s: Envoy has no metric %s", file, name)
 			}
 		}
 	}
-	if count < 8 {
+	for _, series := range []string{
+		`decisions{kind="actual",reason="allowed"} 2`, `policy_reloads{result="success"} 1`, `policy_reloads{result="failure"} 0`,
+		`candidates{verdict="allowed",candidate_verdict="allowed",candidate_reason="allowed"} 1`, "panics{} 0", "policy_last_reload_successful{} 1",
+	} {
+		if !strings.Contains(ofModule, "\n"+modules+series+"\n") {
+			t.Errorf("the module has no series %s", series)
+		}
+	}
+	if count < 12 {
 		t.Errorf("only %d names were looked at", count)
 	}
 	for _, label := range []string{`envoy_cluster_name="corsproc"`, `envoy_http_conn_manager_prefix="admin"`} {
-		if !strings.Contains(string(stats), label) {
+		if !strings.Contains(stats, label) {
 			t.Errorf("Envoy has no label %s", label)
 		}
 	}
@@ -51,7 +73,7 @@ const everybody = `
 policies:
   public: {allow_origins: ["*"]}
   shop: {allow_origins: [https://shop.example.com], allow_methods: [PUT]}
-virtual_hosts: [{name: local, policies: [shop], routes: [{prefix: /public/, policies: [public]}]}]
+virtual_hosts: [{name: local, policies: [shop], routes: [{prefix: /public/, policies: [public], candidates: [shop]}]}]
 `
 
 // TestSeriesBehindEnvoy sends 5,000 distinct Origins, hosts, paths and methods through Envoy and looks for new series.

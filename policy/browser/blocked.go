@@ -35,7 +35,7 @@ var chromiumPorts = []string{"4190", "6679"}
 // (section 4.1, "main fetch"); of a fetch with both Chromium tells the mixed content.
 func (f *normalized) blocked() (reason string) {
 	// What is sent to a host of a local network is not blocked by all browsers (notes.go).
-	if to := f.url.origin(); f.origin.scheme == "https" && !to.isTrustworthy() && !isLocalNetwork(to.host) {
+	if to := f.url.origin(); f.origin.Scheme == "https" && !isTrustworthy(to) && !isLocalNetwork(to.Host) {
 		return MixedContent
 	}
 	if port, err := strconv.Atoi(f.url.port); err == nil {

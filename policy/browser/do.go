@@ -72,7 +72,7 @@ func Do(set *policy.Set, asked Fetch) (Result, error) {
 		r = f.block(reason)
 	case f.WebSocket:
 		r = f.webSocket(set)
-	case f.origin == f.url.origin() && f.origin.isWeb():
+	case f.origin == f.url.origin() && f.origin.IsWeb():
 		r = f.sameOrigin(set)
 	default:
 		r = f.crossOrigin(set)

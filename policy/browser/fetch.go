@@ -9,6 +9,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // Credentials is the credentials mode of a request (Fetch, section 2.2.5).
@@ -61,7 +62,7 @@ const (
 // normalized is a valid Fetch, normalised as the browser does it.
 type normalized struct {
 	Fetch
-	origin tuple
+	origin origin.Parts // the zero value: the opaque one
 	url    target
 	path   string // the URL's, as Envoy hands it on, with its query
 	method string
@@ -77,7 +78,7 @@ func normalize(asked Fetch) (*normalized, []*Fault) {
 	f := &normalized{Fetch: asked}
 	var faults faultList
 	if fault := CheckOrigin(asked.Origin); fault == nil {
-		f.origin = originTuple(asked.Origin)
+		f.origin, _ = origin.Cut(asked.Origin)
 	} else {
 		faults = append(faults, fault)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // An Answer is what a server answered, whoever wrote it. The names of its headers are lower-case, and of a header that
@@ -88,10 +89,10 @@ func (t Target) Authority() string { return target{host: t.Host, port: t.Port}.a
 
 // IsOwn reports whether an origin is of the target's host and port, whatever its scheme: where TLS ends in front of Envoy, it
 // and the server take different schemes for the page's own.
-func (t Target) IsOwn(origin string) bool {
-	o := originTuple(origin)
-	if !o.isWeb() || o.host != t.Host {
+func (t Target) IsOwn(page string) bool {
+	o, _ := origin.Cut(page)
+	if !o.IsWeb() || o.Host != t.Host {
 		return false
 	}
-	return o.port == t.Port || cmp.Or(o.port, defaultPorts[o.scheme]) == cmp.Or(t.Port, defaultPorts[t.Scheme])
+	return o.Port == t.Port || cmp.Or(o.Port, defaultPorts[o.Scheme]) == cmp.Or(t.Port, defaultPorts[t.Scheme])
 }

@@ -63,19 +63,19 @@ func (f *normalized) pathNote() string {
 // asks its user since 142, and since 147 for WebSockets too). No answer of a server grants it.
 func (f *normalized) localNote() string {
 	to := f.url.origin()
-	local := origin.IsLoopback(to.host) || isLocalNetwork(to.host)
-	if !local || !f.origin.isWeb() || origin.IsLoopback(f.origin.host) || isLocalNetwork(f.origin.host) {
+	local := origin.IsLoopback(to.Host) || isLocalNetwork(to.Host)
+	if !local || !f.origin.IsWeb() || origin.IsLoopback(f.origin.Host) || isLocalNetwork(f.origin.Host) {
 		return ""
 	}
 	where := "a local network"
-	if origin.IsLoopback(to.host) {
+	if origin.IsLoopback(to.Host) {
 		where = "the user's own machine"
 	}
 	note := "The URL is on " + where + ": before a page from the internet may fetch it, Chrome asks the user for the permission for Local Network Access, which no header grants"
 	switch {
-	case f.origin.scheme == "http":
+	case f.origin.Scheme == "http":
 		note += ", and asks only for pages over https: this one is blocked."
-	case !to.isTrustworthy():
+	case !isTrustworthy(to):
 		note += ". Browsers without that permission block a URL without TLS as mixed content."
 	default:
 		note += "."
@@ -89,7 +89,7 @@ func (f *normalized) cookieNote(r *Result) string {
 	if !f.include() && (!f.WebSocket || r.Outcome == Unreadable) || site(f.origin, to) != "cross-site" {
 		return ""
 	}
-	if !to.isTrustworthy() {
+	if !isTrustworthy(to) {
 		return "The page and the URL are of different sites, and the URL is without TLS: no cookie goes along, because those that may have to say SameSite=None; Secure."
 	}
 	return "The page and the URL are of different sites: of the cookies only those go along that say SameSite=None; Secure, and only in browsers that let third-party cookies through."

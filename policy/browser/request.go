@@ -16,7 +16,7 @@ func (f *normalized) actualRequest() *policy.Request {
 	to := f.url.origin()
 	r := &policy.Request{
 		VirtualHost: f.VirtualHost, Route: f.Route,
-		Method: f.method, Scheme: to.scheme, Authority: f.url.authority(), Path: f.path,
+		Method: f.method, Scheme: to.Scheme, Authority: f.url.authority(), Path: f.path,
 	}
 	if f.WebSocket || f.origin != to || f.method != "GET" && f.method != "HEAD" {
 		r.Origin = policy.Line(f.Origin)
@@ -25,7 +25,7 @@ func (f *normalized) actualRequest() *policy.Request {
 	case f.WebSocket:
 		// Chromium (156) sends no Sec-Fetch-Site with it, other browsers do; the outcome is the same.
 		r.Upgrade = "websocket"
-	case to.isTrustworthy():
+	case isTrustworthy(to):
 		r.FetchSite = policy.Line(site(f.origin, to))
 	}
 	return r

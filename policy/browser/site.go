@@ -11,36 +11,13 @@ import (
 	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
-// tuple is an origin taken apart; the zero value is the opaque one.
-type tuple struct {
-	scheme string
-	host   string // IPv6 addresses with their brackets
-	port   string // empty: the scheme's default
-}
-
-// originTuple takes apart an origin that a browser sends.
-func originTuple(s string) tuple {
-	scheme, rest, ok := strings.Cut(s, "://")
-	if !ok {
-		return tuple{}
-	}
-	host, port := rest, ""
-	if i := strings.LastIndexByte(rest, ':'); i > strings.LastIndexByte(rest, ']') {
-		host, port = rest[:i], rest[i+1:]
-	}
-	return tuple{scheme, host, port}
-}
-
-// isWeb reports whether the origin is that of a page of the web; all others are opaque, or belong to no site.
-func (t tuple) isWeb() bool { return t.scheme == "http" || t.scheme == "https" }
-
 // site returns what a browser says in Sec-Fetch-Site (Fetch Metadata, section 2.3) of a request from a page of an
-// origin to a URL.
-func site(page, to tuple) string {
+// origin to a URL. Only origins of the web belong to a site.
+func site(page, to origin.Parts) string {
 	switch {
-	case page.isWeb() && page == to:
+	case page.IsWeb() && page == to:
 		return "same-origin"
-	case page.isWeb() && page.scheme == to.scheme && registrable(page.host) == registrable(to.host):
+	case page.IsWeb() && page.Scheme == to.Scheme && registrable(page.Host) == registrable(to.Host):
 		return "same-site"
 	}
 	return "cross-site"
@@ -68,8 +45,8 @@ func registrable(host string) string {
 
 // isTrustworthy reports whether what is sent to a host cannot be read on the way (Secure Contexts, section 3.1,
 // "potentially trustworthy origin"). Browsers send Sec-Fetch-Site to no other.
-func (t tuple) isTrustworthy() bool {
-	return t.scheme == "https" || origin.IsLoopback(t.host)
+func isTrustworthy(p origin.Parts) bool {
+	return p.Scheme == "https" || origin.IsLoopback(p.Host)
 }
 
 // isLocalNetwork reports whether a host is one of a local network: a private or link-local address, or a name of multicast

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/idna"
+
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // target is a URL as a browser has parsed it (URL standard, section 4.4, for the special schemes http, https, ws, wss).
@@ -22,7 +24,7 @@ type target struct {
 }
 
 // origin returns the URL's origin. That of a WebSocket is compared as that of http or https.
-func (t target) origin() tuple {
+func (t target) origin() origin.Parts {
 	scheme := t.scheme
 	switch scheme {
 	case "ws":
@@ -30,7 +32,7 @@ func (t target) origin() tuple {
 	case "wss":
 		scheme = "https"
 	}
-	return tuple{scheme, t.host, t.port}
+	return origin.Parts{Scheme: scheme, Host: t.host, Port: t.port}
 }
 
 // authority returns what is sent as Host or :authority.

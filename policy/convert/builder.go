@@ -19,6 +19,7 @@ type builder struct {
 	warned   map[Warning]bool
 	unsaid   int // how many warnings there are beyond maxWarnings
 	head     notes
+	compiled bool // all policies were, as they are now, and load
 }
 
 func newBuilder(kind string) *builder {
@@ -52,10 +53,11 @@ type place struct {
 
 // A proposal is a policy as one place of the source says it.
 type proposal struct {
-	policy *corsprocv1.Policy
-	name   string   // what its place suggests: any text
-	at     Position // what defines it
-	notes  notes
+	policy   *corsprocv1.Policy
+	name     string   // what its place suggests: any text
+	at       Position // what defines it
+	notes    notes
+	covering *covering // of the policy; nil: nobody asked yet
 }
 
 // notes are comments that stand above something.

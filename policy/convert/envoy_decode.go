@@ -119,6 +119,11 @@ func (m *envoyMap) leaf(into protoreflect.Message, fd protoreflect.FieldDescript
 	if err != nil {
 		return err
 	}
+	if n, err := m.file.look(at); err != nil {
+		return err
+	} else if err := m.file.filledIn(n); err != nil {
+		return err
+	}
 	one := into.New()
 	text := append(append(append(append([]byte{'{'}, quoteJSON(string(fd.Name()))...), ':'), value...), '}')
 	if err := protojson.Unmarshal(text, one.Interface()); err != nil {

@@ -16,11 +16,12 @@ import (
 
 // The codes of what is lost of virtual hosts.
 const (
-	codeRDS       = "routes-missing" // a route configuration that no file has
-	codeVHDS      = "hosts-missing"  // virtual hosts that Envoy asks for one by one
-	codeScoped    = "scoped-routes"
-	codeCsrf      = "csrf-lost"
-	codeListeners = "listener-apart" // a virtual host of another listener that has no CORS
+	codeRDS        = "routes-missing" // a route configuration that no file has
+	codeVHDS       = "hosts-missing"  // virtual hosts that Envoy asks for one by one
+	codeScoped     = "scoped-routes"
+	codeCsrf       = "csrf-lost"
+	codeListeners  = "listener-apart" // a virtual host of another listener that has no CORS
+	codeHostHeader = "host-header"    // virtual hosts that another header than Host picks
 )
 
 // hosts makes the virtual hosts of all chains.
@@ -74,6 +75,9 @@ func (r *envoyReader) hostsOf(c *envoyChain, t *envoyRoutes) (hosts []*host, err
 	if t.has("vhds") {
 		r.b.warn(nil, t.positionOf("vhds"), codeVHDS, "vhds", "Envoy asks for virtual hosts as requests come, and those are not in the file: import a config_dump")
 	}
+	if t.has("vhost_header") {
+		r.b.warn(nil, t.positionOf("vhost_header"), codeHostHeader, "vhost_header", "another header than Host picks the virtual host, and a policy file compares domains with Host: let corsproc be sent xds.virtual_host_name, by which names are found, and look at the domains")
+	}
 	if t.scoped {
 		r.b.warn(nil, t.position(), codeScoped, "scoped_routes", "a header of the request picks this route configuration, and a policy file does not look at it: where domains stand in several, they grant what all of them do")
 	}
@@ -92,7 +96,24 @@ func (r *envoyReader) hostsOf(c *envoyChain, t *envoyRoutes) (hosts []*host, err
 		hosts = append(hosts, h)
 		return nil
 	})
+	if err == nil && slices.ContainsFunc(hosts, (*host).touches) {
+		err = r.warnOfHeaders(nil, t.envoyMap)
+	}
 	return hosts, err
+}
+
+// warnOfHeaders warns of CORS headers that a route configuration, a virtual host, a route or a cluster adds to answers by
+// hand. Where corsproc leaves a place alone, they stay.
+func (r *envoyReader) warnOfHeaders(n *notes, m envoyMap) error {
+	return m.children("response_headers_to_add", func(option envoyMap) error {
+		return option.within("header", func(header envoyMap) error {
+			key, err := header.text("key")
+			if err == nil && strings.HasPrefix(strings.ToLower(key), "access-control-") {
+				r.b.warn(n, header.position(), codeResponse, "response_headers_to_add", "CORS headers that Envoy is told to add are not carried over, and are removed here: write what they grant as a policy, and take them out there")
+			}
+			return err
+		})
+	})
 }
 
 // host reads a virtual host.
@@ -125,6 +146,9 @@ func (r *envoyReader) host(c *envoyChain, m envoyMap, above *envoyLevel) (*host,
 		if n.Value == "" {
 			return nil, m.file.fault(n, "a domain is not empty")
 		}
+		if err := m.file.filledIn(n); err != nil {
+			return nil, err
+		}
 		h.domains = append(h.domains, strings.ToLower(n.Value))
 	}
 	level, err := r.level(m, name)
@@ -152,6 +176,11 @@ func (r *envoyReader) host(c *envoyChain, m envoyMap, above *envoyLevel) (*host,
 		}
 	}
 	h.routes = r.placesOf(routes)
+	if h.touches() {
+		if err := r.warnOfHeaders(&h.notes, m); err != nil {
+			return nil, err
+		}
+	}
 	if tls, err := m.text("require_tls"); err != nil {
 		return nil, err
 	} else if tls != "" && tls != "NONE" && h.grants() {
@@ -167,8 +196,12 @@ func (h *host) grants() bool {
 
 // touches reports whether any place of a virtual host is other than passthrough.
 func (h *host) touches() bool {
-	touched := func(p *place) bool { return len(p.policies)+len(p.candidates) > 0 || p.nobody || p.reject != 0 }
-	return touched(&h.place) || slices.ContainsFunc(h.routes, func(r *route) bool { return touched(&r.place) })
+	return h.place.touched() || slices.ContainsFunc(h.routes, func(r *route) bool { return r.place.touched() })
+}
+
+// touched reports whether a place is other than passthrough.
+func (p *place) touched() bool {
+	return len(p.policies)+len(p.candidates) > 0 || p.nobody || p.reject != 0
 }
 
 // route reads a route. ok: requests of browsers can come there.
@@ -204,12 +237,16 @@ func (r *envoyReader) route(c *envoyChain, m envoyMap, host string, levels []*en
 	levels = append([]*envoyLevel{level}, levels...)
 	if !ok {
 		route.place, err = r.placeOf(c, levels, at)
-		return route, true, err
+	} else {
+		if level.legacy, err = r.readLegacy(action, name); err != nil {
+			return route, false, err
+		}
+		route.place, err = r.clusters(c, action, name, levels, at)
 	}
-	if level.legacy, err = r.readLegacy(action, name); err != nil {
-		return route, false, err
+	if err == nil && m.has("response_headers_to_add") && route.place.touched() {
+		route.notes = notes{texts: slices.Clone(route.notes.texts)}
+		err = r.warnOfHeaders(&route.notes, m)
 	}
-	route.place, err = r.clusters(c, action, name, levels, at)
 	return route, true, err
 }
 

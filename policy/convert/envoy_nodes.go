@@ -225,7 +225,15 @@ func (m *envoyMap) text(name string) (string, error) {
 	if n.Kind != yaml.ScalarNode || n.Tag == "!!int" || n.Tag == "!!float" || n.Tag == "!!bool" {
 		return "", m.file.fault(n, "%s is text, not %s", name, nodeWord(n))
 	}
-	return n.Value, nil
+	return n.Value, m.file.filledIn(n)
+}
+
+// filledIn refuses text that a template is to fill in. Quotes make it YAML, and what it stands for would be lost.
+func (f *envoyFile) filledIn(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode && strings.Contains(n.Value, "{{") {
+		return f.fault(n, "%s", templateMessage)
+	}
+	return nil
 }
 
 // flag returns a field that is true or false.

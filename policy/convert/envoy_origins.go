@@ -1,6 +1,6 @@
 package convert
 
-// Tested by golden_test.go and envoy/e2e/importenvoy_test.go.
+// Tested by envoy_origins_test.go, golden_test.go and envoy/e2e/importenvoy_test.go.
 
 import (
 	"errors"
@@ -152,10 +152,38 @@ func (c *envoyConverter) regex(s string, at Position) (origins []string, express
 		}
 		return origins, ""
 	}
+	if pattern := labelPattern(s); pattern != "" {
+		return []string{pattern}, ""
+	}
 	if re.MatchString("null") {
 		origins = append(origins, "null")
 	}
 	return origins, s
+}
+
+// labelPattern returns the pattern that says what an expression says, where that is about a part of a host's leftmost label:
+// https://app-[a-z0-9-]+\.example\.com is https://app-*.example.com. A whole label is said by none, since *. has several.
+func labelPattern(s string) string {
+	re, err := syntax.Parse(s, syntax.Perl)
+	if err != nil || re.Op != syntax.OpConcat {
+		return ""
+	}
+	text := ""
+	for _, sub := range re.Sub {
+		switch {
+		case sub.Op == syntax.OpLiteral && sub.Flags&syntax.FoldCase == 0:
+			text += string(sub.Rune)
+		case sub.Op == syntax.OpPlus && sub.Sub[0].Op == syntax.OpCharClass && string(sub.Sub[0].Rune) == "--09az":
+			text += "*"
+		case sub.Op != syntax.OpBeginText && sub.Op != syntax.OpEndText:
+			return ""
+		}
+	}
+	_, host, _ := strings.Cut(text, "://")
+	if label, _, _ := strings.Cut(host, "."); label == "*" || !strings.Contains(label, "*") || patternFault(text) != "" {
+		return ""
+	}
+	return text
 }
 
 // maxLiterals is how many alternatives are written as origins.
@@ -168,12 +196,13 @@ func literalsOf(s string) []string {
 	if err != nil {
 		return nil
 	}
-	return expand(re)
+	return expand(re, true, true)
 }
 
 // expand returns all texts of an expression of literals, sequences, groups, alternatives and optional parts; nil: it has
-// something else, or more than maxLiterals.
-func expand(re *syntax.Regexp) []string {
+// something else, or more than maxLiterals. first and last say whether the text begins and ends with it: an anchor counts
+// for nothing there, and matches nothing elsewhere.
+func expand(re *syntax.Regexp, first, last bool) []string {
 	switch re.Op {
 	case syntax.OpLiteral:
 		if re.Flags&syntax.FoldCase != 0 {
@@ -195,9 +224,9 @@ func expand(re *syntax.Regexp) []string {
 		}
 		return all
 	case syntax.OpCapture:
-		return expand(re.Sub[0])
+		return expand(re.Sub[0], first, last)
 	case syntax.OpQuest:
-		some := expand(re.Sub[0])
+		some := expand(re.Sub[0], first, last)
 		if some == nil {
 			return nil
 		}
@@ -205,7 +234,7 @@ func expand(re *syntax.Regexp) []string {
 	case syntax.OpAlternate:
 		var all []string
 		for _, sub := range re.Sub {
-			some := expand(sub)
+			some := expand(sub, first, last)
 			if some == nil || len(all)+len(some) > maxLiterals {
 				return nil
 			}
@@ -214,15 +243,15 @@ func expand(re *syntax.Regexp) []string {
 		return all
 	case syntax.OpConcat:
 		subs := re.Sub
-		if len(subs) > 0 && subs[0].Op == syntax.OpBeginText {
+		if first && len(subs) > 0 && subs[0].Op == syntax.OpBeginText {
 			subs = subs[1:]
 		}
-		if n := len(subs); n > 0 && subs[n-1].Op == syntax.OpEndText {
+		if n := len(subs); last && n > 0 && subs[n-1].Op == syntax.OpEndText {
 			subs = subs[:n-1]
 		}
 		all := []string{""}
-		for _, sub := range subs {
-			some := expand(sub)
+		for i, sub := range subs {
+			some := expand(sub, first && i == 0, last && i == len(subs)-1)
 			if some == nil || len(all)*len(some) > maxLiterals {
 				return nil
 			}

@@ -26,9 +26,7 @@ type securityPolicySpec struct {
 	TargetSelectors []targetSelector `kube:"targetSelectors"`
 	MergeType       field[string]    `kube:"mergeType"`
 	CORS            *securityCORS    `kube:"cors"`
-	CSRF            *struct {
-		Place fieldPlace
-	} `kube:"csrf"`
+	CSRF            *securityCSRF    `kube:"csrf"`
 }
 
 type targetSelector struct {
@@ -116,9 +114,6 @@ func (s *securityPolicies) resolve(b *builder, listeners *gatewayListeners, rout
 	}
 	for _, p := range s.all {
 		p.mergeable = p.spec.MergeType.Value != ""
-		if p.spec.CSRF != nil {
-			b.warn(nil, p.object.position(p.spec.CSRF.Place.Line, p.spec.CSRF.Place.Column), codeCSRF, "spec.csrf", "requests of other origins are not rejected by what is written here: write reject: UNSAFE_METHODS where the policy's origins are the ones that may send them")
-		}
 		targets, err := s.targets(b, p)
 		if err != nil {
 			return err
@@ -268,24 +263,34 @@ func (g referenceGrant) lets(from *kubernetesObject, to gatewayID) bool {
 
 // of returns what the policies grant for a rule of a route on a listener: that of the rule, else of the route, of the
 // listener, of the Gateway. The first one counts, whole, also if it says nothing of CORS; one that merges takes what it
-// does not say from the nearest one above the route.
-func (s *securityPolicies) of(b *builder, r *gatewayRoute, rule string, l *listener) []*proposal {
+// does not say from the nearest one above the route. A CORS filter of the rule beats them, but not what they say of csrf.
+func (s *securityPolicies) of(b *builder, r *gatewayRoute, rule *gatewayRule, l *listener) (terms place) {
 	id := gatewayID{r.object.kind, r.object.namespace(), r.object.meta.Name.Value}
 	var own *securityPolicy
-	if rule != "" {
-		own = s.by[policyScope{id, rule}]
+	if rule.name != "" {
+		own = s.by[policyScope{id, rule.name}]
 	}
 	if own == nil {
 		own = s.by[policyScope{gatewayID: id}]
 	}
 	above := s.above(l)
+	guard := own // whose csrf it is
 	switch {
 	case own == nil:
-		return above.proposals(b)
+		terms.policies, guard = above.proposals(b), above
 	case own.mergeable && above != nil:
-		return own.mergedWith(b, above)
+		terms.policies = own.mergedWith(b, above)
+		if own.spec.CSRF == nil {
+			guard = above
+		}
+	default:
+		terms.policies = own.proposals(b)
 	}
-	return own.proposals(b)
+	if rule.filter != nil {
+		terms.policies = []*proposal{rule.filter}
+	}
+	guard.reject(b, &terms)
+	return terms
 }
 
 // above returns the policy that holds on a listener: its own, its ListenerSet's, its Gateway's. The policy of a listener of

@@ -36,7 +36,7 @@ func (b *builder) finish() (*Result, error) {
 	f.Head = append(f.Head, b.head.texts...)
 	b.write(f, of)
 	result := &Result{File: f.Bytes(), Warnings: b.sortedWarnings()}
-	if err := loads(result.File); err != nil {
+	if err := b.loads(result.File, f.Set); err != nil {
 		return nil, fmt.Errorf("the policy file that was made of these files does not load, which is a fault of corsproc: %w", err)
 	}
 	return result, nil

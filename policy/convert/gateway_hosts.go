@@ -259,10 +259,11 @@ func (g *gatewayHosts) host(name string, there []*portHost, paths map[gatewayPat
 		}
 		granted.at = first.at
 		granted.notes.texts = slices.Clone(granted.notes.texts)
+		told := len(granted.notes.texts)
 		for _, p := range there {
 			g.explain(&granted, p.by[first.path])
 		}
-		if narrowed && len(granted.notes.texts) == 0 {
+		if narrowed && len(granted.notes.texts) == told {
 			g.b.warn(&granted.notes, first.at, codeTightest, first.field, tightestMessage)
 		}
 		if first.path.text == "" && first.path.kind == matchSegments {

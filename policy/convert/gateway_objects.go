@@ -97,8 +97,8 @@ type httpRouteMatch struct {
 	Method      field[string] `kube:"method"`
 }
 
-// A valueMatch matches a header or a parameter of the query. By which value does not matter here: a policy file looks at
-// neither.
+// A valueMatch matches or sets a header, or matches a parameter of the query. Which value does not matter here: a policy
+// file looks at none.
 type valueMatch struct {
 	Place fieldPlace
 	Name  field[string] `kube:"name"`
@@ -127,6 +127,10 @@ type httpRouteFilter struct {
 	Type         field[string] `kube:"type"`
 	CORS         *corsFilter   `kube:"cors"`
 	ExtensionRef gatewayRef    `kube:"extensionRef"`
+	Response     struct {
+		Set []valueMatch `kube:"set"`
+		Add []valueMatch `kube:"add"`
+	} `kube:"responseHeaderModifier"`
 }
 
 type corsFilter struct {

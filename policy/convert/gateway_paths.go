@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/corsproc/corsproc/policy/internal/fetch"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // A grantedPath is what is granted for a path of a host.
@@ -44,13 +46,16 @@ func grantFor(matches []*gatewayMatch) grantedPath {
 	if !content {
 		return grantedPath{}
 	}
+	g := narrowing{}
+	for _, m := range requests {
+		g.reject = max(g.reject, m.terms.reject) // what any of them stops, none lets through
+	}
 	for _, m := range requests[1:] {
 		same = same && alike(m.terms, requests[0].terms)
 	}
 	if same && (answered || len(requests[0].terms.policies) == 0) {
 		return grantedPath{terms: requests[0].terms, content: true}
 	}
-	g := narrowing{}
 	for _, m := range preflights {
 		g.preflight(m.terms)
 	}
@@ -93,6 +98,7 @@ func (m *gatewayMatch) ownHeader() string {
 // A narrowing is a policy that becomes narrower with each match that is taken into it.
 type narrowing struct {
 	now    *proposal // nil: nothing was taken yet
+	reject corsprocv1.Reject
 	nobody bool
 	simple bool // some preflights are not answered: only what needs none is granted
 	asked  bool // some preflights are
@@ -178,12 +184,12 @@ func (n *narrowing) place() place {
 	switch {
 	case n.nobody:
 		// Where no preflight is answered there, all of them are the upstream's anyway.
-		return place{nobody: n.asked}
+		return place{nobody: n.asked, reject: n.reject}
 	case n.now == nil:
 		return place{} // neither a preflight nor a request that needs none gets anywhere
 	}
 	if n.simple {
 		n.now.policy.AllowMethods, n.now.policy.AllowHeaders = nil, nil
 	}
-	return place{policies: []*proposal{n.now}, at: n.now.at}
+	return place{policies: []*proposal{n.now}, at: n.now.at, reject: n.reject}
 }

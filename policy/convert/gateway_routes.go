@@ -34,6 +34,7 @@ type gatewayRule struct {
 	name    string
 	filter  *proposal // of a CORS filter
 	answers bool
+	byHand  *valueMatch // a CORS header that a filter sets; nil: none does
 	at      Position
 	matches []*gatewayMatch
 }
@@ -87,10 +88,14 @@ func (g *gatewayReading) place(r *gatewayRoute, a attachment) error {
 		var terms place
 		switch {
 		case rule.answers:
+		case g.policies != nil:
+			terms = g.policies.of(g.b, r, rule, a.listener)
 		case rule.filter != nil:
 			terms.policies = []*proposal{rule.filter}
-		case g.policies != nil:
-			terms.policies = g.policies.of(g.b, r, rule.name, a.listener)
+		}
+		if h := rule.byHand; h != nil && len(terms.policies) > 0 {
+			g.b.warn(&terms.policies[0].notes, r.object.position(h.Place.Line, h.Place.Column), codeResponse, "responseHeaderModifier",
+				"the rule sets CORS headers itself, which is not carried over: write what it grants as a policy, and take it out there")
 		}
 		for _, m := range rule.matches {
 			here := *m
@@ -139,6 +144,7 @@ func (g *gatewayReading) readFilters(o *kubernetesObject, rule *gatewayRule, pat
 	corsPath := ""
 	for i := range spec.Filters {
 		f := &spec.Filters[i]
+		rule.sets(f)
 		switch f.Type.Value {
 		case "CORS":
 			if cors == nil && f.CORS != nil {
@@ -168,7 +174,9 @@ func (g *gatewayReading) readFilters(o *kubernetesObject, rule *gatewayRule, pat
 		}
 	}
 	for i, backend := range spec.BackendRefs {
-		for j, f := range backend.Filters {
+		for j := range backend.Filters {
+			f := &backend.Filters[j]
+			rule.sets(f)
 			if f.Type.Value == "CORS" || f.CORS != nil {
 				g.b.warn(nil, o.position(f.Place.Line, f.Place.Column), codeFilterPlace, fmt.Sprintf("%s.backendRefs[%d].filters[%d]", path, i, j),
 					"the filter holds for one backend, which is chosen after corsproc is asked: it is left out; write it for the rule")
@@ -176,6 +184,15 @@ func (g *gatewayReading) readFilters(o *kubernetesObject, rule *gatewayRule, pat
 		}
 	}
 	return cookie
+}
+
+// sets notes a CORS header that a filter sets on answers.
+func (r *gatewayRule) sets(f *httpRouteFilter) {
+	for _, h := range slices.Concat(f.Response.Set, f.Response.Add) {
+		if strings.HasPrefix(strings.ToLower(h.Name.Value), "access-control-") {
+			r.byHand = &h
+		}
+	}
 }
 
 // match takes a match of an HTTPRoute.

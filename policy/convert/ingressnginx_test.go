@@ -237,7 +237,7 @@ func TestIngressNginxCost(t *testing.T) {
 	growth.Hold(t, 200, func(n int) func() {
 		var b strings.Builder
 		for i := range n {
-			fmt.Fprintf(&b, "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: i%d\n  namespace: shop\n  annotations:\n    nginx.ingress.kubernetes.io/enable-cors: \"true\"\n    nginx.ingress.kubernetes.io/cors-allow-origin: https://a%d.example.com\nspec:\n  rules:\n  - host: h%d.example.com\n    http:\n      paths:\n      - {path: /, pathType: Prefix, backend: {service: {name: a}}}\n  - host: shared.example.com\n    http:\n      paths:\n      - {path: /p%d/, pathType: Prefix, backend: {service: {name: a}}}\n", i, i, i, i)
+			fmt.Fprintf(&b, "---\napiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: i%d\n  namespace: shop\n  annotations:\n    nginx.ingress.kubernetes.io/enable-cors: \"true\"\n    nginx.ingress.kubernetes.io/cors-allow-origin: https://a%d.example.com, https://*.b%d.example.com\nspec:\n  rules:\n  - host: h%d.example.com\n    http:\n      paths:\n      - {path: /, pathType: Prefix, backend: {service: {name: a}}}\n  - host: shared.example.com\n    http:\n      paths:\n      - {path: /p%d/, pathType: Prefix, backend: {service: {name: a}}}\n", i, i, i, i, i)
 		}
 		data := []byte(b.String())
 		return func() {

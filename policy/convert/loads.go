@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policyfile"
@@ -36,24 +38,27 @@ const maxRounds = 8
 
 // makeLoadable gives policies what they need to load: dangerously_allow where, and only where, it is an error otherwise.
 // An entry that no policy file can hold is taken out with a warning, which grants less. It reports whether there was one.
+// No policy depends on another, so that only those are compiled again that were changed.
 func (b *builder) makeLoadable(policies []*merged) (dropped bool) {
+	b.compiled = true
 	for range maxRounds {
 		set := &corsprocv1.PolicySet{Policies: make(map[string]*corsprocv1.Policy, len(policies))}
 		for i, m := range policies {
 			set.Policies["p"+strconv.Itoa(i)] = m.policy
 		}
 		drops := map[*merged]map[entry]string{}
-		changed := false
+		changed := map[*merged]bool{}
 		policy.CompileErrors(func(f finding.Finding) {
 			m, at := policyAt(f.Location.Path.String(), policies)
 			if m == nil {
+				b.compiled = false
 				return
 			}
 			if lifts := liftsOf(f); len(lifts) > 0 {
 				for _, d := range lifts {
 					if !slices.Contains(m.policy.DangerouslyAllow, d) {
 						m.policy.DangerouslyAllow = append(m.policy.DangerouslyAllow, d)
-						changed = true
+						changed[m] = true
 					}
 				}
 				return
@@ -63,17 +68,22 @@ func (b *builder) makeLoadable(policies []*merged) (dropped bool) {
 			}
 			drops[m][at] = f.Message
 		}, policy.Source{Name: "import", Set: set})
+		var again []*merged
 		for _, m := range policies {
 			slices.Sort(m.policy.DangerouslyAllow)
 			if drops[m] != nil {
 				b.drop(m, drops[m])
-				changed, dropped = true, true
+				changed[m], dropped = true, true
+			}
+			if changed[m] {
+				again = append(again, m)
 			}
 		}
-		if !changed {
-			break
+		if policies = again; len(policies) == 0 {
+			return dropped
 		}
 	}
+	b.compiled = false
 	return dropped
 }
 
@@ -165,13 +175,19 @@ func domainFaults(hosts []*host) map[string]string {
 	return faults
 }
 
-// loads says what keeps a file from being loaded: as it is written, for its text, and then as a set.
-func loads(data []byte) error {
+// loads says what keeps a file from being loaded: as it is written, for its text, and then as a set. Policies that are
+// read as they were compiled before are not compiled again: to judge their expressions is most of the work.
+func (b *builder) loads(data []byte, written *corsprocv1.PolicySet) error {
 	var faults []error
 	set := &corsprocv1.PolicySet{}
 	read := policyfile.ParseMessage(policyfile.File{Name: "policies.yaml", Data: data}, set, nil)
 	for _, found := range policyfile.Errors(read.Findings()) {
 		faults = append(faults, fmt.Errorf("%s: %s", found.Field, printable.Cut(found.Message)))
+	}
+	for name, p := range set.GetPolicies() {
+		if b.compiled && proto.Equal(p, written.GetPolicies()[name]) {
+			set.Policies[name] = &corsprocv1.Policy{} // places ask for its name
+		}
 	}
 	policy.CompileErrors(func(found finding.Finding) {
 		faults = append(faults, fmt.Errorf("%s: %s", found.Location.Path, printable.Cut(found.Message)))

@@ -47,8 +47,9 @@ const (
 	CodeResponseHeader    Code = "response-header-forbidden"
 	CodeCORSHeader        Code = "cors-header-listed" // a header of the CORS protocol itself, listed as one of the page's
 	CodeRegexDot          Code = "regex-unescaped-dot"
-	CodeRegexNeighbour    Code = "regex-neighbour-host" // an expression that accepts a host of somebody else
-	CodeRegexNoMatch      Code = "regex-without-match"  // an expression that accepts no origin
+	CodeRegexNeighbour    Code = "regex-neighbour-host"   // an expression that accepts a host of somebody else
+	CodePatternNeighbour  Code = "pattern-neighbour-host" // a pattern that covers hosts of somebody else
+	CodeRegexNoMatch      Code = "regex-without-match"    // an expression that accepts no origin
 	CodeUnusedPolicy      Code = "unused-policy"
 	CodeUnusedOriginSet   Code = "unused-origin-set"
 	CodeUnreachablePolicy Code = "unreachable-policy" // a policy behind one that answers everybody, or listed twice

@@ -12,6 +12,7 @@ import (
 
 	"github.com/corsproc/corsproc/policy/draft"
 	"github.com/corsproc/corsproc/policy/internal/fetch"
+	"github.com/corsproc/corsproc/policy/internal/origin"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
@@ -83,20 +84,10 @@ func (l *Learner) head(interrupted bool) []string {
 		head = append(head, "INCOMPLETE: interrupted, so that only what was read until then is here.")
 	}
 	told := fmt.Sprintf("%d lines, %d of pages of other origins, %d not JSON", l.Lines(), l.crossOrigin, l.notJSON)
-	if l.first != 0 {
-		told += "; " + span(l.first, l.last)
+	if l.times.first != 0 {
+		told += "; " + l.times.String()
 	}
 	return append(head, told+".")
-}
-
-func span(first, last int64) string {
-	switch {
-	case first == 0:
-		return ""
-	case first == last:
-		return told(first)
-	}
-	return told(first) + " to " + told(last)
 }
 
 // commentUnit says who used a list of policies.
@@ -156,8 +147,7 @@ func (w *writtenPlace) commentPolicies(f *draft.File) {
 func (a *answers) use(b *answers) {
 	more(&a.requests, b.requests)
 	more(&a.preflights, b.preflights)
-	a.seenAt(b.first)
-	a.seenAt(b.last)
+	a.times.merge(b.times)
 }
 
 // commentPolicy says who used a policy, and for what.
@@ -190,8 +180,8 @@ func (w *writtenPlace) commentPolicy(f *draft.File, m *corsprocv1.Policy, users 
 // used says how often and when.
 func (a *answers) used() string {
 	s := fmt.Sprintf("requests %d, preflights %d", a.requests, a.preflights)
-	if a.first != 0 {
-		s += ", " + span(a.first, a.last)
+	if a.times.first != 0 {
+		s += ", " + a.times.String()
 	}
 	return s
 }
@@ -254,10 +244,10 @@ const leastFamily = 10
 // manyOf suggests wildcards for origins of one site.
 func manyOf(origins []string) (texts []string) {
 	of := map[string]int{}
-	for _, origin := range origins {
-		scheme, host := hostPart(origin)
-		site := siteOf(host)
-		if scheme != "https" || site == "" || host == site || origin != "https://"+host {
+	for _, text := range origins {
+		p, _ := origin.Cut(text)
+		site := siteOf(p.Host)
+		if p.Scheme != "https" || site == "" || p.Host == site || p.Port != "" {
 			continue
 		}
 		of[site]++

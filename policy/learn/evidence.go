@@ -69,7 +69,7 @@ func (l *Learner) event(source int, e *event) {
 	if l.report != nil {
 		l.report.take(l, &x, request, isCORS)
 	}
-	if isCORS && x.kind == policy.Preflight && !x.success && x.hasStatus && v.has(fieldAllowOrigin) {
+	if isCORS && x.kind == policy.Preflight && !x.success && x.hasStatus && v.hasAny(responseHeaders) {
 		l.find(CodePreflightStatus, l.labelOf(v), x.spot, v.text(fieldStatus))
 	}
 	if !isCORS || x.place == nil || !x.answered && !x.granted {
@@ -162,11 +162,9 @@ func (l *Learner) placeOf(v *values) *place {
 		l.isFull(tablePlaces, nil, 1)
 		return nil
 	}
-	p = &place{label: l.labelOf(v), routes: map[string]*bucket{}, origins: map[string]struct{}{}, segments: map[string]*segment{}}
+	p = &place{label: l.labelOf(v), routes: map[string]*routeSeen{}, origins: map[string]struct{}{}, segments: map[string]*segment{}}
 	if named {
 		p.name = p.label
-	} else {
-		p.authority = p.label
 	}
 	l.places[string(key)], l.order = p, append(l.order, p)
 	return p
@@ -222,16 +220,16 @@ func namesOrigin(vary []byte) (names bool) {
 func (l *Learner) learn(x *exchange) {
 	p := x.place
 	l.authority(p, x)
-	b := l.bucket(p, x.values)
+	seen := l.routeSeen(p, x.values)
 	if x.malformed {
-		b.takeMalformed(x)
+		seen.takeMalformed(x)
 		return
 	}
-	a := l.answersOf(p, b, x)
+	a := l.answersOf(p, seen, x)
 	if a == nil {
 		return
 	}
-	a.seenAt(x.time)
+	a.times.add(x.time)
 	l.differs(x)
 	switch {
 	case x.kind == policy.Preflight && x.granted:
@@ -265,29 +263,11 @@ func (l *Learner) grants(p *place, a *answers, x *exchange) {
 		if x.credentials && !x.star {
 			more(&a.credentials, 1)
 		}
-		elements(x.of[fieldExposeHeaders], func(e []byte) {
-			if isStar(e) {
-				a.starExposed = a.starExposed || !x.credentials
-				return
-			}
-			l.name(p, a, exposedName, e, listed)
-		})
+		a.starExposed = l.list(p, a, x, exposedName, fieldExposeHeaders) || a.starExposed
 		return
 	}
-	elements(x.of[fieldAllowMethods], func(e []byte) {
-		if isStar(e) {
-			a.starMethods = a.starMethods || !x.credentials
-			return
-		}
-		l.name(p, a, methodName, e, listed)
-	})
-	elements(x.of[fieldAllowHeaders], func(e []byte) {
-		if isStar(e) {
-			a.starHeaders = a.starHeaders || !x.credentials
-			return
-		}
-		l.name(p, a, headerName, e, listed)
-	})
+	a.starMethods = l.list(p, a, x, methodName, fieldAllowMethods) || a.starMethods
+	a.starHeaders = l.list(p, a, x, headerName, fieldAllowHeaders) || a.starHeaders
 	if seconds, err := strconv.ParseUint(l.texts.of(x.of[fieldMaxAge]), 10, 31); err == nil {
 		a.takeMaxAge(int32(seconds))
 	} else {
@@ -295,11 +275,23 @@ func (l *Learner) grants(p *place, a *answers, x *exchange) {
 	}
 }
 
+// list notes the names that an answer lists, and reports whether it lists all of them: "*" without credentials.
+func (l *Learner) list(p *place, a *answers, x *exchange, kind nameKind, f field) (all bool) {
+	elements(x.of[f], func(e []byte) {
+		if isStar(e) {
+			all = all || !x.credentials
+			return
+		}
+		l.name(p, a, kind, e, listed)
+	})
+	return all
+}
+
 func isStar(e []byte) bool { return len(e) == 1 && e[0] == '*' }
 
 // name notes a name that an origin asked for, or that an answer lists.
 func (l *Learner) name(p *place, a *answers, kind nameKind, name []byte, what uint8) {
-	if len(name) == 0 || len(name) > maxValueBytes {
+	if len(name) == 0 || len(name) > maxValueBytes || l.report != nil { // a report tells of origins alone what is found
 		return
 	}
 	room := MaxNames
@@ -320,12 +312,13 @@ func (l *Learner) name(p *place, a *answers, kind nameKind, name []byte, what ui
 	if isNew {
 		l.names++
 	}
-	if l.nameData >= maxAnswerData {
+	if l.answerNames >= maxAnswerNames || l.answerText >= maxAnswerText {
 		l.isFull(tableNames, p, 1)
 		return
 	}
 	if a.name(id, what) {
-		l.nameData += len(name) + 8
+		l.answerNames++
+		l.answerText += len(name) + len(", ")
 	}
 }
 
@@ -348,46 +341,38 @@ func (l *Learner) authority(p *place, x *exchange) {
 	}
 }
 
-// bucket returns what is known of the route of a line.
-func (l *Learner) bucket(p *place, v *values) *bucket {
+// routeSeen returns what is known of the route of a line. Where there is no room for one more, the line counts for the
+// place itself.
+func (l *Learner) routeSeen(p *place, v *values) *routeSeen {
 	route, exact := l.options.Routes.routeOf(v)
-	b := p.routes[string(route)]
-	if b != nil {
-		return b
-	}
-	if len(route) > 0 && len(p.routes) >= MaxRoutes {
+	seen := p.routes[string(route)]
+	if seen == nil && len(route) > 0 && len(p.routes) >= MaxRoutes {
 		l.isFull(tableRoutes, p, 1)
-		return l.root(p)
+		route, exact = nil, false
+		seen = p.routes[""]
 	}
-	b = &bucket{route: string(route), exact: exact, answers: map[string]*answers{}}
-	p.routes[b.route] = b
-	return b
+	if seen == nil {
+		made := newRouteSeen(string(route), exact)
+		seen = &made
+		p.routes[seen.route] = seen
+	}
+	return seen
 }
 
-// root returns what is known of no route in particular.
-func (l *Learner) root(p *place) *bucket {
-	b := p.routes[""]
-	if b == nil {
-		b = &bucket{answers: map[string]*answers{}}
-		p.routes[""] = b
-	}
-	return b
-}
-
-func (b *bucket) takeMalformed(x *exchange) {
+func (s *routeSeen) takeMalformed(x *exchange) {
 	if !x.granted || x.star {
-		b.malformedRefused++
+		s.malformedRefused++
 		return
 	}
-	if b.malformedGranted++; b.malformedGranted == 1 {
-		b.at = x.spot
+	if s.malformedGranted++; s.malformedGranted == 1 {
+		s.malformedAt = x.spot
 	}
-	b.malformedCredentials = b.malformedCredentials || x.credentials
+	s.malformedCredentials = s.malformedCredentials || x.credentials
 }
 
 // answersOf returns what is known of an origin under a route, nil if there is no room for it.
-func (l *Learner) answersOf(p *place, b *bucket, x *exchange) *answers {
-	if a := b.answers[x.origin]; a != nil {
+func (l *Learner) answersOf(p *place, seen *routeSeen, x *exchange) *answers {
+	if a := seen.answers[x.origin]; a != nil {
 		return a
 	}
 	if _, known := p.origins[x.origin]; !known {
@@ -404,7 +389,7 @@ func (l *Learner) answersOf(p *place, b *bucket, x *exchange) *answers {
 	}
 	l.answers++
 	a := &answers{at: x.spot}
-	b.answers[x.origin] = a
+	seen.answers[x.origin] = a
 	return a
 }
 

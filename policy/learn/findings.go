@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -50,21 +51,10 @@ func (l *Learner) find(code, place string, at spot, subject string) {
 		if len(l.found) >= 10*MaxPlaces {
 			return
 		}
-		f = &found{code: code, place: place, at: at, subject: cut(strings.Clone(subject))}
+		f = &found{code: code, place: place, at: at, subject: cut(subject)}
 		l.found[key] = f
 	}
 	f.count++
-}
-
-// nameNotJSON notes a line that is no JSON.
-func (l *Learner) nameNotJSON(source int, line int64) {
-	n := 0
-	for l.found[foundKey{CodeNotJSON, string(rune(n))}] != nil {
-		n++
-	}
-	if n < maxNotJSON {
-		l.found[foundKey{CodeNotJSON, string(rune(n))}] = &found{code: CodeNotJSON, at: spot{source, line}, count: 1}
-	}
 }
 
 // A table is one of those that are bounded.
@@ -98,16 +88,13 @@ func (l *Learner) isFull(t table, p *place, n int64) {
 
 // all returns what was found, in the order of the lines that show it.
 func (l *Learner) all(more []*found) []*found {
-	list := slices.Clone(more)
-	last := (*found)(nil)
-	for _, f := range l.found {
-		list = append(list, f)
-		if f.code == CodeNotJSON && (last == nil || last.at.before(f.at)) {
-			last = f
+	list := slices.AppendSeq(slices.Clone(more), maps.Values(l.found))
+	for i, at := range l.notJSONs {
+		f := &found{code: CodeNotJSON, at: at, count: 1}
+		if i == maxNotJSON-1 { // it speaks for those after it too
+			f.count = l.notJSON - maxNotJSON + 1
 		}
-	}
-	if more := l.notJSON - maxNotJSON; more > 0 {
-		last.count += more
+		list = append(list, f)
 	}
 	if !l.hasHeaders() && l.headerless.line > 0 {
 		list = append(list, &found{code: CodeNoResponseHeaders, at: l.headerless, count: l.crossOrigin})

@@ -15,7 +15,6 @@ import (
 
 // A grantPolicy is a policy to be: origins that were granted the same.
 type grantPolicy struct {
-	name        string
 	star        bool // everybody
 	origins     []string
 	denied      []string

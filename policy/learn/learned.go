@@ -41,7 +41,7 @@ func (l *Learner) Learn(interrupted bool) *Learned {
 		Policies: map[string]*corsprocv1.Policy{},
 		Default:  &corsprocv1.DefaultPlace{Policies: &corsprocv1.PolicyList{Names: []string{"passthrough"}}},
 	}}}
-	clear(l.judgements)
+	l.rest()
 	if l.hasHeaders() { // else nobody knows what was answered
 		l.write(out)
 	}
@@ -54,7 +54,7 @@ func (l *Learner) Learn(interrupted bool) *Learned {
 
 // write makes the policies and places of the file.
 func (l *Learner) write(out *Learned) {
-	b := &builder{out: out, taken: map[string]bool{}, numbers: map[string]int{}, owner: l.owners(), trusted: map[*corsprocv1.Policy]bool{}}
+	b := &builder{out: out, taken: map[string]bool{}, numbers: map[string]int{}, owner: l.owners()}
 	places := slices.Clone(l.order)
 	slices.SortStableFunc(places, func(a, b *place) int { return cmp.Or(cmp.Compare(a.label, b.label), cmp.Compare(a.name, b.name)) })
 	for _, p := range places {
@@ -96,7 +96,7 @@ func (l *Learner) owners() map[string]*place {
 func (p *place) domains() []string {
 	switch {
 	case p.name == "":
-		return []string{p.authority}
+		return []string{p.label}
 	case len(p.granted) > 0:
 		return p.granted
 	case strings.Contains(p.name, "*"):
@@ -116,7 +116,6 @@ type builder struct {
 	taken   map[string]bool // names of policies
 	numbers map[string]int  // the last that was given to a name
 	owner   map[string]*place
-	trusted map[*corsprocv1.Policy]bool
 }
 
 func (b *builder) place(l *Learner, p *place, units []*unit) {
@@ -173,15 +172,15 @@ func (b *builder) list(u *unit, made map[string]string) (names []string) {
 		m := g.policy()
 		key := proto.MarshalOptions{Deterministic: true}
 		data, _ := key.Marshal(m)
-		if g.name = made[string(data)]; g.name == "" {
-			g.name = b.nameOf(u)
-			made[string(data)] = g.name
-			b.trusted[m] = u.trusted
-			b.out.File.Set.Policies[g.name] = m
-			b.out.File.Order = append(b.out.File.Order, g.name)
+		name := made[string(data)]
+		if name == "" {
+			name = b.nameOf(u)
+			made[string(data)] = name
+			b.out.File.Set.Policies[name] = m
+			b.out.File.Order = append(b.out.File.Order, name)
 		}
-		g.message = b.out.File.Set.Policies[g.name]
-		names = append(names, g.name)
+		g.message = b.out.File.Set.Policies[name]
+		names = append(names, name)
 	}
 	if len(names) == 0 {
 		return []string{"none"}

@@ -38,29 +38,31 @@ type Learner struct {
 
 	lines       atomic.Int64 // that are not blank
 	notJSON     int64
+	notJSONs    []spot   // the first of these
 	objects     bool     // a line was an object
 	there       uint32   // the facts for which some line has a key
 	keys        []string // of a line, while none has an origin
 	crossOrigin int64
 	headerless  spot // the first line of a page without any key for the answer's headers
-	first, last int64
+	times       period
 
-	places     map[string]*place
-	order      []*place // as they came
-	texts      texts
-	asked      policy.Request // of the line that is looked at
-	seed       maphash.Seed
-	paths      map[uint64]uint8
-	origins    int // in all places
-	answers    int
-	names      int
-	nameData   int
-	segments   int
-	full       map[table]*fullTable
-	found      map[foundKey]*found
-	judgements map[foundKey]*found // made of all that is known, in the end
-	report     *report
-	hosts      map[string]string
+	places      map[string]*place
+	order       []*place // as they came
+	texts       texts
+	asked       policy.Request // of the line that is looked at
+	seed        maphash.Seed
+	paths       map[uint64]uint8
+	origins     int // in all places
+	answers     int
+	names       int
+	answerNames int
+	answerText  int
+	segments    int
+	full        map[table]*fullTable
+	found       map[foundKey]*found
+	judgements  map[foundKey]*found // made of all that is known, in the end
+	report      *report
+	hosts       map[string]string
 }
 
 // New returns a learner that knows nothing.
@@ -76,6 +78,12 @@ func New(options Options) *Learner {
 		l.report = newReport()
 	}
 	return l
+}
+
+// rest drops what only reading needs, before what is known is put together.
+func (l *Learner) rest() {
+	clear(l.judgements)
+	l.paths, l.texts, l.hosts = map[uint64]uint8{}, texts{}, map[string]string{}
 }
 
 // Lines returns how many lines were read. It may be called at any time.

@@ -16,16 +16,19 @@ const (
 	// MaxTests is how many tests are written.
 	MaxTests = 10_000
 
-	maxValueBytes = 326      // of a value that is kept: no origin is longer
-	maxDomains    = 20       // of a place
-	maxNotJSON    = 10       // lines that are no JSON and are named
-	maxKeys       = 10       // of a log without origins, named
-	maxWithheld   = 20       // origins that are withheld, named
-	maxAllNames   = 100_000  // names in all places
-	maxAnswers    = 300_000  // origins in all routes of all places
-	maxAnswerData = 16 << 20 // bytes of the names that all of these asked for or were granted
-	maxSegments   = 100_000  // first path segments in all places, for missing-vary
-	maxPaths      = 500_000  // origins with paths, for grants-differ
-	maxEntries    = 100_000  // entries of a report
-	maxChanges    = 10_000   // of these, the most counted, with a change
+	maxValueBytes  = 326       // of a value that is kept: no origin is longer
+	maxDomains     = 20        // of a place
+	maxNotJSON     = 10        // lines that are no JSON and are named
+	maxKeys        = 10        // of a log without origins, named
+	maxWithheld    = 20        // origins that are withheld, named
+	maxAllNames    = 100_000   // names in all places
+	maxAnswers     = 300_000   // origins in all routes of all places
+	maxAnswerNames = 3_000_000 // names that all of these asked for or were granted
+	maxAnswerText  = 48 << 20  // bytes of these: a policy file may have 64 MiB
+	maxSegments    = 100_000   // first path segments in all places, for missing-vary
+	maxPaths       = 500_000   // origins with paths, for grants-differ
+	maxEntries     = 50_000    // entries of a report
+	maxEntryText   = 24 << 20  // bytes that these keep of a log
+	maxRequestText = 4 << 10   // bytes of a request that shows one, so that a change can be told
+	maxChanges     = 10_000    // of these, the most counted, with a change
 )

@@ -73,10 +73,20 @@ func TestLimits(t *testing.T) {
 			}
 			return granted("api", "/", fmt.Sprintf("https://o%d.test", i))
 		}, "origins", beyond - 0, `- https://o\d+\.test`, learn.MaxPlaceOrigins - 1},
+		// Of those that fill these two tables, most are not written, so that the files are small.
 		{"origins in all", "", learn.MaxOrigins + beyond, func(i int) string {
-			return granted(fmt.Sprintf("p%d", i%50), "/", fmt.Sprintf("https://o%d.example.com", i/50))
-		}, "origins", beyond, `- https://o\d+\.example`, learn.MaxOrigins},
-		{"places", "", learn.MaxPlaces + beyond, func(i int) string { return granted(fmt.Sprintf("p%d", i), "/", "https://a.test") }, "places", beyond, `- name: p`, learn.MaxPlaces},
+			place, origin := fmt.Sprintf("p%d", i%50), fmt.Sprintf("https://o%d.example.com", i/50)
+			if i < learn.MaxOrigins && i/50%20 > 0 {
+				return fmt.Sprintf(`{"virtual_host":%q,"method":"GET","path":"/","origin":%q,"status":200,"vary":"Origin"}`+"\n", place, origin)
+			}
+			return granted(place, "/", origin)
+		}, "origins", beyond, `- https://o\d+\.example`, learn.MaxOrigins / 20},
+		{"places", "", learn.MaxPlaces + beyond, func(i int) string {
+			if i < learn.MaxPlaces && i%10 > 0 {
+				return fmt.Sprintf(`{"virtual_host":"p%d","method":"GET","path":"/","origin":null,"status":200}`+"\n", i)
+			}
+			return granted(fmt.Sprintf("p%d", i), "/", "https://a.test")
+		}, "places", beyond, `- name: p`, learn.MaxPlaces / 10},
 		{"names that are granted", "", learn.MaxNames + beyond, func(i int) string {
 			h := fmt.Sprintf("x-%d", i)
 			return preflight("GET", h, "GET", h)
@@ -251,3 +261,36 @@ type slow struct {
 }
 
 func (s *slow) Read(b []byte) (int, error) { return s.r.Read(b[:min(len(b), s.size)]) }
+
+// TestKeptOfLongValues holds that of values that are cut, or too long to be kept, the rest does not stay in memory: no text
+// that is kept is a part of one that is not.
+func TestKeptOfLongValues(t *testing.T) {
+	long := strings.Repeat("x", 20<<10)
+	line := func(i int) string {
+		v := func(what string) string { return fmt.Sprintf("%s%d%s", what, i, long) }
+		malformed := v("https://A")
+		return fmt.Sprintf(`{"virtual_host":%q,"authority":"%d.test","method":"GET","path":"/","origin":"https://a.test","status":200,"allow_origin":%q,"vary":"x"}`+"\n", v("p"), i, v("https://a")) +
+			fmt.Sprintf(`{"authority":%q,"route":%q,"method":%q,"path":%q,"origin":%q,"status":200,"allow_origin":%q,"sec_fetch_site":%q}`+"\n", v("host"), v("r"), v("M"), v("/"), malformed, malformed, v("s")) +
+			fmt.Sprintf(`{"virtual_host":"p%d","method":"OPTIONS","path":%q,"origin":"https://a.test","request_method":%q,"request_headers":%q,"status":"404 %s","allow_origin":"https://a.test","allow_headers":%q,"max_age":%q}`+"\n", i, v("/"), v("M"), v("h"), long, v("h"), v("m")) +
+			fmt.Sprintf(`{"virtual_host":"p%d","method":"OPTIONS","path":%q,"origin":"https://a.test","request_method":%q,"request_headers":%q,"status":200,"allow_origin":"https://a.test","allow_methods":%q,"allow_headers":%q,"max_age":%q}`+"\n", i, v("/"), v("M"), v("h"), v("M"), v("h"), v("m"))
+	}
+	policies := compiled(t, "none.yaml", []byte("default: {policies: [none], reject: UNSAFE_METHODS}\n")).Set
+	for _, options := range []learn.Options{{}, {Routes: 2}, {Routes: learn.RoutesByName}, {Policies: policies}} {
+		const lines = 40 // with 13 MiB of values
+		l := learn.New(options)
+		read := func(first, n int) uint64 {
+			if err := l.Read(context.Background(), "log", generated(n, func(i int) string { return line(first + i) })); err != nil {
+				t.Fatal(err)
+			}
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return m.HeapAlloc
+		}
+		before := read(0, 1)
+		if each := (int64(read(1, lines)) - int64(before)) / lines; each > int64(len(long)) {
+			t.Errorf("routes %v: %d bytes are kept of four lines with values of %d", options.Routes, each, len(long))
+		}
+		runtime.KeepAlive(l)
+	}
+}

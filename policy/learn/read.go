@@ -86,8 +86,8 @@ func cutLines(ctx context.Context, log io.Reader, free <-chan *batch, work, orde
 func (l *Learner) take(source int, b *batch) {
 	l.lines.Add(b.lines)
 	l.notJSON += b.bad
-	for _, line := range b.notJSON {
-		l.nameNotJSON(source, line)
+	for _, line := range b.notJSON[:min(len(b.notJSON), maxNotJSON-len(l.notJSONs))] {
+		l.notJSONs = append(l.notJSONs, spot{source, line})
 	}
 	l.there |= b.there
 	if b.object > 0 && l.there&(1<<fieldOrigin) == 0 && len(l.keys) == 0 {

@@ -5,6 +5,7 @@ package learn
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -33,6 +34,7 @@ type report struct {
 	// assumed are losses by lines without any header of the answer, each of which is taken for granted. They count where
 	// the whole log is so.
 	assumed map[entryKey]*entry
+	text    int // bytes of what they all keep
 }
 
 type entryKey struct{ place, origin, what, name string }
@@ -45,21 +47,19 @@ type entry struct {
 	rule       policy.Rule
 	lines      tally
 	cookies    tally           // those of requests that carried a cookie
-	request    *policy.Request // one that shows it; nil: its path is too long to be kept
+	request    *policy.Request // one that shows it; nil: it is too long to be kept, or there is no room
 	credential bool            // it needs credentials
 }
 
 // tally is how many lines show something, and when.
 type tally struct {
-	count       int64
-	first, last int64
+	count int64
+	times period
 }
 
 func (t *tally) add(time int64) {
 	t.count++
-	a := answers{first: t.first, last: t.last}
-	a.seenAt(time)
-	t.first, t.last = a.first, a.last
+	t.times.add(time)
 }
 
 func newReport() *report {
@@ -126,6 +126,7 @@ func (c *comparison) granted() {
 		c.note(whatOrigin, "", c.decision.Reason.String(), c.x.credentials)
 		return
 	}
+	then := answerOf(c.decision)
 	gains := *c
 	gains.into = c.r.gain
 	if c.x.kind == policy.Preflight {
@@ -136,16 +137,15 @@ func (c *comparison) granted() {
 	} else {
 		// Its preflight went before, or is remembered: what it does was granted.
 		c.method(c.x.text(fieldMethod), true, &gains)
-		c.exposed(&gains)
+		c.exposed(then, &gains)
 	}
-	credentials := headerOfAnswer(c.decision, "access-control-allow-credentials") == "true"
 	switch {
-	case c.x.credentials && !c.x.star && !credentials:
+	case c.x.credentials && !c.x.star && !then.credentials:
 		one := *c
 		q, d := c.preflight("GET") // what else is lost has entries of its own
 		one.request, one.decision = q, &d
 		one.note(whatCredentials, "", browser.CredentialsNotAllowed, true)
-	case !c.x.credentials && !c.assumed && credentials:
+	case !c.x.credentials && !c.assumed && then.credentials:
 		gains.note(whatCredentials, "", c.decision.Reason.String(), true)
 	}
 }
@@ -211,21 +211,20 @@ func (c *comparison) compare(what, name string, granted bool, q *policy.Request,
 }
 
 // exposed compares the headers that scripts may read.
-func (c *comparison) exposed(gains *comparison) {
-	now, then := c.x.of[fieldExposeHeaders], []byte(headerOfAnswer(c.decision, "access-control-expose-headers"))
-	if len(now) == 0 && len(then) == 0 || c.assumed {
+func (c *comparison) exposed(then answer, gains *comparison) {
+	now := c.x.of[fieldExposeHeaders]
+	if len(now) == 0 && len(then.exposed) == 0 || c.assumed {
 		return
 	}
-	thenCredentials := headerOfAnswer(c.decision, "access-control-allow-credentials") == "true"
 	elements(now, func(e []byte) {
 		if isStar(e) && c.x.credentials {
 			return // a literal name, which no header has
 		}
-		if !exposes(then, e, thenCredentials) {
+		if !exposes(then.exposed, e, then.credentials) {
 			c.note(whatExposed, strings.ToLower(string(e)), reasonNotExposed, false)
 		}
 	})
-	elements(then, func(e []byte) {
+	elements(then.exposed, func(e []byte) {
 		if !exposes(now, e, c.x.credentials) {
 			gains.note(whatExposed, strings.ToLower(string(e)), c.decision.Reason.String(), false)
 		}
@@ -240,8 +239,13 @@ func exposes(list, name []byte, credentials bool) (exposed bool) {
 	return exposed
 }
 
-// headerOfAnswer returns a header of what corsproc would add to the answer.
-func headerOfAnswer(d *policy.Decision, name string) string {
+// An answer is what corsproc would answer beside the origin.
+type answer struct {
+	credentials bool
+	exposed     []byte // as the header has them
+}
+
+func answerOf(d *policy.Decision) (a answer) {
 	var buf [8]policy.Header
 	headers := buf[:0]
 	switch d.Action() {
@@ -251,11 +255,14 @@ func headerOfAnswer(d *policy.Decision, name string) string {
 		_, headers, _ = d.AppendImmediate(headers)
 	}
 	for _, h := range headers {
-		if h.Name == name {
-			return h.Value
+		switch h.Name {
+		case "access-control-allow-credentials":
+			a.credentials = h.Value == "true"
+		case "access-control-expose-headers":
+			a.exposed = []byte(h.Value)
 		}
 	}
-	return ""
+	return a
 }
 
 // note counts a line for an entry.
@@ -264,15 +271,17 @@ func (c *comparison) note(what, name, reason string, credentials bool) {
 	key := entryKey{c.l.labelOf(x.values), cut(x.origin), what, cut(name)}
 	e := c.into[key]
 	if e == nil {
-		if len(c.r.lose)+len(c.r.gain)+len(c.r.assumed) >= maxEntries {
+		size := len(key.place) + len(key.origin) + len(key.name)
+		if len(c.r.lose)+len(c.r.gain)+len(c.r.assumed) >= maxEntries || c.r.text+size > maxEntryText {
 			c.l.isFull(tableEntries, nil, 1)
 			return
 		}
 		e = &entry{entryKey: key, reason: reason, policy: c.decision.Policy, rule: c.decision.Rule, credential: credentials}
-		if len(c.request.Path) <= maxValueBytes && len(c.request.RequestHeaders) <= 1 {
+		if n := sizeOf(c.request); n <= maxRequestText && c.r.text+size+n <= maxEntryText/2 {
 			q := *c.request
-			e.request = &q
+			e.request, size = &q, size+n
 		}
+		c.r.text += size
 		c.into[key] = e
 	}
 	e.lines.add(x.time)
@@ -281,9 +290,25 @@ func (c *comparison) note(what, name, reason string, credentials bool) {
 	}
 }
 
-// Report returns who would lose and who would gain what, and what was found beside that.
+// sizeOf returns how many bytes of text a request keeps.
+func sizeOf(q *policy.Request) int {
+	n := len(q.VirtualHost) + len(q.Route) + len(q.Authority) + len(q.Method) + len(q.Path) + len(q.Origin.Value) + len(q.RequestMethod.Value) + len(q.FetchSite.Value)
+	for _, line := range q.RequestHeaders {
+		n += len(line)
+	}
+	return n
+}
+
+// Report returns who would lose and who would gain what, and what was found beside that. It is asked for once, in the end.
 func (l *Learner) Report() (*corsprocv1.Breakage, []finding.Diagnostic) {
-	clear(l.judgements)
+	l.rest()
+	if l.hasHeaders() {
+		for _, p := range l.order {
+			l.unitsOf(p) // finds what there is to say of it
+		}
+	}
+	judgements := slices.Collect(maps.Values(l.judgements))
+	l.places, l.order = nil, nil // a report may be large, and says nothing of them
 	lose, gain := l.report.lose, l.report.gain
 	if !l.hasHeaders() {
 		lose, gain = l.report.assumed, nil
@@ -293,7 +318,8 @@ func (l *Learner) Report() (*corsprocv1.Breakage, []finding.Diagnostic) {
 		Lines: number(l.Lines()), NotJson: number(l.notJSON), CrossOrigin: number(l.crossOrigin),
 		Lose: uint32(len(b.Lose)), Gain: uint32(len(b.Gain)),
 	}
-	return b, l.messages(l.all(nil))
+	*l.report = report{}
+	return b, l.messages(l.all(judgements))
 }
 
 // entries returns the entries of a table, the most counted first.
@@ -317,7 +343,7 @@ func (l *Learner) entries(table map[entryKey]*entry, lost bool) (out []*corsproc
 	for i, e := range list {
 		m := &corsprocv1.BreakageEntry{
 			Place: valid(e.place), Origin: valid(e.origin), What: e.what, Name: valid(e.name), Reason: e.reason,
-			Count: number(e.lines.count), FirstSeen: told(e.lines.first), LastSeen: told(e.lines.last), Rule: l.locate(e.rule),
+			Count: number(e.lines.count), FirstSeen: told(e.lines.times.first), LastSeen: told(e.lines.times.last), Rule: l.locate(e.rule),
 		}
 		if lost && i < maxChanges {
 			m.Change = l.change(e)

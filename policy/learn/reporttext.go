@@ -3,6 +3,7 @@ package learn
 // Tested by golden_test.go, model_test.go and limits_test.go.
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"strings"
@@ -13,7 +14,7 @@ import (
 
 // WriteBreakage writes a report for people: what is lost, what is gained, and the numbers.
 func WriteBreakage(w io.Writer, b *corsprocv1.Breakage, interrupted bool) error {
-	var out strings.Builder
+	out := bufio.NewWriterSize(w, 64<<10)
 	line := func(indent, text string) {
 		out.WriteString(indent + printable.Line(printable.Text(text)) + "\n")
 	}
@@ -47,6 +48,5 @@ func WriteBreakage(w io.Writer, b *corsprocv1.Breakage, interrupted bool) error 
 	}
 	s := b.GetSummary()
 	line("", fmt.Sprintf("%d lines, %d of pages of other origins, %d not JSON. Lost: %d, gained: %d.", s.GetLines(), s.GetCrossOrigin(), s.GetNotJson(), s.GetLose(), s.GetGain()))
-	_, err := io.WriteString(w, out.String())
-	return err
+	return out.Flush()
 }

@@ -203,6 +203,16 @@ var noValues values
 
 func (v *values) has(f field) bool { return v.of[f] != nil }
 
+// hasAny reports whether one of some fields is there; each is a bit.
+func (v *values) hasAny(fields uint32) bool {
+	for f := range numFields {
+		if fields&(1<<f) != 0 && v.has(f) {
+			return true
+		}
+	}
+	return false
+}
+
 func (v *values) text(f field) string { return string(v.of[f]) }
 
 // isNothing reports whether a text is what logs write where there is nothing.
@@ -219,10 +229,10 @@ func elements(list []byte, each func(element []byte)) {
 	}
 }
 
-// cut shortens a text to what is kept of values.
+// cut shortens a text to what is kept of values. What it returns does not keep the rest of a long one in memory.
 func cut(s string) string {
 	if len(s) <= maxValueBytes {
 		return s
 	}
-	return strings.ToValidUTF8(s[:maxValueBytes], "")
+	return strings.Clone(strings.ToValidUTF8(s[:maxValueBytes], ""))
 }

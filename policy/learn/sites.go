@@ -12,18 +12,6 @@ import (
 	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
-// hostPart returns the host of an origin, without its port.
-func hostPart(origin string) (scheme, host string) {
-	scheme, rest, ok := strings.Cut(origin, "://")
-	if !ok {
-		return "", ""
-	}
-	if i := strings.LastIndexByte(rest, ':'); i >= 0 && !strings.HasSuffix(rest, "]") {
-		rest = rest[:i]
-	}
-	return scheme, rest
-}
-
 // siteOf returns the registrable domain of a host, empty if it has none.
 func siteOf(host string) string {
 	host = strings.TrimSuffix(host, ".")
@@ -37,14 +25,17 @@ func siteOf(host string) string {
 	return site
 }
 
+// siteOfOrigin returns the registrable domain of an origin's host, empty if it has none.
+func siteOfOrigin(text string) string {
+	p, _ := origin.Cut(text)
+	return siteOf(p.Host)
+}
+
 // isInsecure reports whether who is on the way can be the origin: http, and not the own machine (Secure Contexts,
 // section 3.1).
 func isInsecure(text string) bool {
-	scheme, host := hostPart(text)
-	if scheme != "http" {
-		return false
-	}
-	return !origin.IsLoopback(host)
+	p, _ := origin.Cut(text)
+	return p.Scheme == "http" && !origin.IsLoopback(p.Host)
 }
 
 // maxHeld is how many places of hosts in others are looked at.
@@ -56,14 +47,14 @@ func lookAlikes(origins []string) map[string]string {
 	type held struct{ host, site string }
 	var hosts []held
 	seen := map[string]bool{}
-	for _, origin := range origins {
-		scheme, host := hostPart(origin)
-		if scheme != "http" && scheme != "https" || seen[host] {
+	for _, text := range origins {
+		p, _ := origin.Cut(text)
+		if !p.IsWeb() || seen[p.Host] {
 			continue
 		}
-		seen[host] = true
-		if site := siteOf(host); site != "" {
-			hosts = append(hosts, held{strings.TrimSuffix(host, "."), site})
+		seen[p.Host] = true
+		if site := siteOf(p.Host); site != "" {
+			hosts = append(hosts, held{strings.TrimSuffix(p.Host, "."), site})
 		}
 	}
 	slices.SortFunc(hosts, func(a, b held) int { return strings.Compare(a.host, b.host) })
@@ -94,9 +85,10 @@ func lookAlikes(origins []string) map[string]string {
 		}
 	}
 	out := map[string]string{}
-	for _, origin := range origins {
-		if _, host := hostPart(origin); alike[strings.TrimSuffix(host, ".")] != "" {
-			out[origin] = alike[strings.TrimSuffix(host, ".")]
+	for _, text := range origins {
+		p, _ := origin.Cut(text)
+		if holds := alike[strings.TrimSuffix(p.Host, ".")]; holds != "" {
+			out[text] = holds
 		}
 	}
 	return out

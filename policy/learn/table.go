@@ -9,27 +9,48 @@ import (
 
 // A place is what is known of a virtual host, or of an authority where the log does not name virtual hosts.
 type place struct {
-	label     string // what findings and reports call it
-	name      string // Envoy's name; empty: the log has none
-	authority string // where there is no name
+	label string // what findings and reports call it; the authority where there is no name
+	name  string // Envoy's name; empty: the log has none
 
 	granted, seen []string // authorities that were granted something, and all with evidence; the first that came
 
-	routes   map[string]*bucket
+	routes   map[string]*routeSeen
 	origins  map[string]struct{} // all of its routes
 	names    names
 	segments map[string]*segment
 }
 
-// A bucket is what is known of one route of a place, or of all of it.
-type bucket struct {
+// routeSeen is what is known of one route of a place, or of all of it.
+type routeSeen struct {
 	route   string // a path, a prefix or a name, as Options.Routes says; empty: the place itself
 	exact   bool   // route is a whole path
 	answers map[string]*answers
 
 	malformedGranted, malformedRefused int64
 	malformedCredentials               bool // some of these grants had them
-	at                                 spot // of the first malformed origin that was granted
+	malformedAt                        spot // of the first malformed origin that was granted
+}
+
+func newRouteSeen(route string, exact bool) routeSeen {
+	return routeSeen{route: route, exact: exact, answers: map[string]*answers{}}
+}
+
+// merge adds what is known of another route.
+func (s *routeSeen) merge(other *routeSeen) {
+	for origin, a := range other.answers {
+		have := s.answers[origin]
+		if have == nil {
+			have = &answers{at: a.at}
+			s.answers[origin] = have
+		}
+		have.merge(a)
+	}
+	if other.malformedGranted > 0 && (s.malformedGranted == 0 || other.malformedAt.before(s.malformedAt)) {
+		s.malformedAt = other.malformedAt
+	}
+	s.malformedGranted += other.malformedGranted
+	s.malformedRefused += other.malformedRefused
+	s.malformedCredentials = s.malformedCredentials || other.malformedCredentials
 }
 
 // A spot is a line of a log.
@@ -57,9 +78,9 @@ type answers struct {
 	unsetMaxAge bool  // a preflight's answer had none
 	maxAge      int32 // the smallest
 
-	first, last int64 // in Unix milliseconds; 0: the log has no times
-	at          spot
-	names       []nameSeen // sorted by id
+	times period
+	at    spot
+	names []nameSeen // sorted by id
 }
 
 // nameSeen is what is known of a name and an origin.
@@ -118,8 +139,7 @@ func (a *answers) merge(b *answers) {
 		a.takeMaxAge(b.maxAge)
 	}
 	a.unsetMaxAge = a.unsetMaxAge || b.unsetMaxAge
-	a.seenAt(b.first)
-	a.seenAt(b.last)
+	a.times.merge(b.times)
 	if b.at.before(a.at) {
 		a.at = b.at
 	}
@@ -151,17 +171,6 @@ func (a *answers) takeMaxAge(seconds int32) {
 	if !a.hasMaxAge || seconds < a.maxAge {
 		a.maxAge, a.hasMaxAge = seconds, true
 	}
-}
-
-// seenAt notes the time of a line, 0 if it has none.
-func (a *answers) seenAt(t int64) {
-	if t == 0 {
-		return
-	}
-	if a.first == 0 || t < a.first {
-		a.first = t
-	}
-	a.last = max(a.last, t)
 }
 
 // A nameKind keeps methods and names of headers apart.

@@ -18,12 +18,7 @@ func (l *Learner) timeOf(v *values) int64 {
 		return 0
 	}
 	ms := parseTime(text)
-	if ms != 0 {
-		if l.first == 0 || ms < l.first {
-			l.first = ms
-		}
-		l.last = max(l.last, ms)
-	}
+	l.times.add(ms)
 	return ms
 }
 
@@ -53,6 +48,34 @@ func bounded(ms int64) int64 {
 		return 0
 	}
 	return ms
+}
+
+// A period is when something was seen first and last, in Unix milliseconds; 0: no line of it has a time.
+type period struct{ first, last int64 }
+
+// add adds the time of a line, 0 if it has none.
+func (p *period) add(t int64) {
+	if t == 0 {
+		return
+	}
+	if p.first == 0 || t < p.first {
+		p.first = t
+	}
+	p.last = max(p.last, t)
+}
+
+// merge adds another period.
+func (p *period) merge(other period) {
+	p.add(other.first)
+	p.add(other.last)
+}
+
+// String tells the period, empty if there is none.
+func (p period) String() string {
+	if p.first == p.last {
+		return told(p.first)
+	}
+	return told(p.first) + " to " + told(p.last)
 }
 
 // told writes a time as RFC 3339, empty if there is none.

@@ -12,18 +12,11 @@ import (
 
 // A unit is a list of policies to be: what is known of a route, or of a whole place.
 type unit struct {
-	place   *place
-	route   string // empty: the place itself
-	exact   bool
-	answers map[string]*answers
-
-	malformedGranted, malformedRefused int64
-	malformedCredentials               bool
-	malformedAt                        spot
+	place *place
+	routeSeen
 
 	origins  []string            // that are taken, sorted
 	withheld map[string][]string // origins by the code that withholds them, sorted
-	trusted  bool
 	policies []*grantPolicy
 
 	message *corsprocv1.Route // nil: the place itself
@@ -34,16 +27,16 @@ func (l *Learner) unitsOf(p *place) []*unit {
 	routes := slices.Sorted(maps.Keys(p.routes))
 	var units []*unit
 	if l.options.Routes == RoutesNone || l.options.Routes == RoutesAuto && !isSplit(p) {
-		whole := &unit{place: p, answers: map[string]*answers{}}
+		whole := &unit{place: p, routeSeen: newRouteSeen("", false)}
 		for _, route := range routes {
-			whole.add(p.routes[route])
+			whole.merge(p.routes[route])
 		}
 		units = append(units, whole)
 	} else {
 		for _, route := range routes {
-			b := p.routes[route]
-			u := &unit{place: p, route: b.route, exact: b.exact, answers: map[string]*answers{}}
-			u.add(b)
+			seen := p.routes[route]
+			u := &unit{place: p, routeSeen: newRouteSeen(route, seen.exact)}
+			u.merge(seen)
 			units = append(units, u)
 		}
 	}
@@ -59,15 +52,15 @@ func (l *Learner) unitsOf(p *place) []*unit {
 // isSplit reports whether an origin was granted something under one route, and refused under another.
 func isSplit(p *place) bool {
 	taken := map[string]bool{}
-	for _, b := range p.routes {
-		for origin, a := range b.answers {
+	for _, seen := range p.routes {
+		for origin, a := range seen.answers {
 			if a.isTaken() {
 				taken[origin] = true
 			}
 		}
 	}
-	for _, b := range p.routes {
-		for origin, a := range b.answers {
+	for _, seen := range p.routes {
+		for origin, a := range seen.answers {
 			if a.isRefused() && taken[origin] {
 				return true
 			}
@@ -76,30 +69,13 @@ func isSplit(p *place) bool {
 	return false
 }
 
-func (u *unit) add(b *bucket) {
-	for origin, a := range b.answers {
-		have := u.answers[origin]
-		if have == nil {
-			have = &answers{at: a.at}
-			u.answers[origin] = have
-		}
-		have.merge(a)
-	}
-	if b.malformedGranted > 0 && (u.malformedGranted == 0 || b.at.before(u.malformedAt)) {
-		u.malformedAt = b.at
-	}
-	u.malformedGranted += b.malformedGranted
-	u.malformedRefused += b.malformedRefused
-	u.malformedCredentials = u.malformedCredentials || b.malformedCredentials
-}
-
 // leastSites is from how many sites on grants to all look like grants to anybody.
 const leastSites = 5
 
 // judge decides which origins are taken, and which are withheld because the upstream cannot have meant to grant them what
 // it does.
 func (l *Learner) judge(u *unit) {
-	u.trusted = l.options.Trust.All || slices.Contains(l.options.Trust.Places, u.place.label)
+	trusted := l.options.Trust.All || slices.Contains(l.options.Trust.Places, u.place.label)
 	var taken, byName []string
 	refused, credentials := u.malformedRefused > 0, false
 	sites := map[string]string{} // with the first origin of each
@@ -112,10 +88,8 @@ func (l *Learner) judge(u *unit) {
 			}
 			byName = append(byName, origin)
 			credentials = credentials || a.credentials > 0
-			if _, host := hostPart(origin); siteOf(host) != "" {
-				if site := siteOf(host); sites[site] == "" || u.answers[origin].at.before(u.answers[sites[site]].at) {
-					sites[site] = origin
-				}
+			if site := siteOfOrigin(origin); site != "" && (sites[site] == "" || a.at.before(u.answers[sites[site]].at)) {
+				sites[site] = origin
 			}
 		case a.isRefused():
 			refused = true
@@ -151,7 +125,7 @@ func (l *Learner) judge(u *unit) {
 	}
 	u.withheld = map[string][]string{}
 	for _, origin := range taken {
-		if code := withhold[origin]; code != "" && !u.trusted {
+		if code := withhold[origin]; code != "" && !trusted {
 			u.withheld[code] = append(u.withheld[code], origin)
 		} else {
 			u.origins = append(u.origins, origin)

@@ -112,9 +112,9 @@ default: {policies: [shop]}
 	},
 	{
 		Code: finding.CodeOriginMalformed, Severity: finding.Error,
-		Explanation: "The pattern can match no origin that a browser sends. A star stands for the first labels of a host, for the whole host or for the port.",
-		Bad:         "policies: {shop: {allow_origins: [\"https://shop-*.example.com\"]}}\n",
-		Good:        "policies: {shop: {allow_origins: [\"https://*.example.com\"]}}\n",
+		Explanation: "The pattern can match no origin that a browser sends. A star stands for the first labels of a host (https://*.example.com), for a part of the first label (https://shop-*.example.com, one star in a pattern), for the whole host or for the port. What is too long for any host, and a label that cannot be decoded, match nothing either.",
+		Bad:         "policies: {shop: {allow_origins: [\"https://eu.shop-*.example.com\"]}}\n",
+		Good:        "policies: {shop: {allow_origins: [\"https://shop-*.example.com\"]}}\n",
 	},
 	{
 		Code: finding.CodeMethodMalformed, Severity: finding.Error, SafeFix: true,
@@ -164,7 +164,7 @@ default: {policies: [shop]}
 	},
 	{
 		Code: finding.CodePublicSuffix, Severity: finding.Error,
-		Explanation: "Everybody can get a name under this domain (it is on the public suffix list), so everybody could act with the user's cookies. An expression may not accept whatever name is straight under such a domain either, also where only a part of the name may be anything: more than 10,000 names, and more than it has characters to list them. Who must have it writes dangerously_allow: [PUBLIC_SUFFIX_WILDCARDS].",
+		Explanation: "Everybody can get a name under this domain (it is on the public suffix list), so everybody could act with the user's cookies, also where a part of the name is written (https://our-app-*.vercel.app). An expression may not accept whatever name is straight under such a domain either, also where only a part of the name may be anything: more than 10,000 names, and more than it has characters to list them. Who must have it writes dangerously_allow: [PUBLIC_SUFFIX_WILDCARDS].",
 		Bad:         "policies: {pages: {allow_origins: [\"https://*.github.io\"], allow_credentials: true}}\n",
 		Good:        "policies: {pages: {allow_origins: [\"https://our-team.github.io\"], allow_credentials: true}}\n",
 	},

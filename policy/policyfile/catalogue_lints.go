@@ -62,6 +62,12 @@ var lintEntries = []Entry{
 		Good:        "policies: {shop: {allow_origin_regexes: ['https://(.*\\.)?example\\.com']}}\n",
 	},
 	{
+		Code: finding.CodePatternNeighbour, Severity: finding.Warning,
+		Explanation: "The star stands for a part of a name that anybody can register: https://*example.com covers https://evilexample.com. If the subdomains of a domain are meant, put a dot behind the star.",
+		Bad:         "policies: {shop: {allow_origins: [\"https://*example.com\"]}}\n",
+		Good:        "policies: {shop: {allow_origins: [\"https://*.example.com\", https://example.com]}}\n",
+	},
+	{
 		Code: finding.CodeRegexNoMatch, Severity: finding.Warning,
 		Explanation: "The expression accepts no origin that a browser sends. It is held against all of an origin, scheme and port included, not against a part of it.",
 		Bad:         "policies: {shop: {allow_origin_regexes: ['[a-z]+\\.example\\.com']}}\n",

@@ -5,55 +5,33 @@ package verify
 import (
 	"net/netip"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/origin"
 )
 
 // stranger is a page that no policy means.
 const stranger = "https://corsproc-verify.example"
 
-// An originParts is an origin, or a pattern, taken apart.
-type originParts struct{ scheme, host, port string }
-
-func partsOf(s string) (o originParts, ok bool) {
-	scheme, rest, ok := strings.Cut(s, "://")
-	if !ok {
-		return o, false
-	}
-	host, port := rest, ""
-	if i := strings.LastIndexByte(rest, ':'); i > strings.LastIndexByte(rest, ']') {
-		host, port = rest[:i], rest[i+1:]
-	}
-	return originParts{scheme, host, port}, true
-}
-
-func (o originParts) String() string {
-	if o.port == "" {
-		return o.scheme + "://" + o.host
-	}
-	return o.scheme + "://" + o.host + ":" + o.port
-}
-
-func (o originParts) isWeb() bool { return o.scheme == "http" || o.scheme == "https" }
-
 // kindOf returns what kind of pattern one is: what a gateway that understands one pattern of a kind and not another does
 // not tell apart.
 func kindOf(pattern string) string {
-	o, ok := partsOf(pattern)
+	o, ok := origin.Cut(pattern)
 	if !ok {
 		return pattern // "*" and "null"
 	}
-	scheme, host, port := o.scheme, "exact", "default port"
-	if !o.isWeb() {
+	scheme, host, port := o.Scheme, "exact", "default port"
+	if !o.IsWeb() {
 		scheme = "other"
 	}
 	switch {
-	case o.host == "*":
+	case o.Host == "*":
 		host = "any host"
-	case strings.HasPrefix(o.host, "*."):
+	case strings.HasPrefix(o.Host, "*."):
 		host = "subdomains"
-	case strings.Contains(o.host, "*"):
+	case strings.Contains(o.Host, "*"):
 		host = "part of a label"
 	}
-	switch o.port {
+	switch o.Port {
 	case "":
 	case "*":
 		port = "any port"
@@ -65,7 +43,7 @@ func kindOf(pattern string) string {
 
 // covered returns origins that a pattern covers, of each thing that a wildcard may stand for one.
 func covered(pattern string) []string {
-	o, ok := partsOf(pattern)
+	o, ok := origin.Cut(pattern)
 	switch {
 	case pattern == "*":
 		return []string{stranger}
@@ -74,86 +52,101 @@ func covered(pattern string) []string {
 	}
 	var hosts []string
 	switch {
-	case o.host == "*" && o.isWeb():
+	case o.Host == "*" && o.IsWeb():
 		hosts = []string{"any.corsproc-verify.example"}
-	case o.host == "*":
+	case o.Host == "*":
 		hosts = []string{"corsproc-verify"}
-	case strings.HasPrefix(o.host, "*."):
-		hosts = []string{"corsproc-verify" + o.host[1:], "a.b" + o.host[1:]}
+	case strings.HasPrefix(o.Host, "*."):
+		hosts = []string{"corsproc-verify" + o.Host[1:], "a.b" + o.Host[1:]}
 		if len(hosts[0]) > maxHost {
-			hosts = []string{"a" + o.host[1:]} // the longest names have no room for more
+			hosts = []string{"a" + o.Host[1:]} // the longest names have no room for more
 		}
 	default:
-		hosts = []string{strings.Replace(o.host, "*", "a1", 1)}
+		label, _, _ := strings.Cut(o.Host, ".")
+		for _, text := range []string{"a1", "a"} {
+			if len(label)+len(text)-1 <= maxLabel && len(o.Host)+len(text)-1 <= maxHost || text == "a" {
+				hosts = append(hosts, strings.Replace(o.Host, "*", text, 1))
+				break
+			}
+		}
 	}
-	ports := []string{o.port}
-	if o.port == "*" {
+	ports := []string{o.Port}
+	if o.Port == "*" {
 		ports = []string{"", "8443"}
 	}
 	var all []string
 	for i, host := range hosts {
 		for j, port := range ports {
 			if i == 0 || j == 0 {
-				all = append(all, originParts{o.scheme, host, port}.String())
+				all = append(all, origin.Parts{Scheme: o.Scheme, Host: host, Port: port}.String())
 			}
 		}
 	}
 	return all
 }
 
-// maxHost is the length of the longest name of a host.
-const maxHost = 253
+// maxHost and maxLabel are the lengths of the longest name of a host, and of the longest label in one.
+const (
+	maxHost  = 253
+	maxLabel = 63
+)
 
 // nearMisses returns what looks like an origin that a pattern covers and is another one: another scheme, another port, a
-// host that begins or ends with it, one in which a dot is another character, and of a wildcard the host that it is below.
-func nearMisses(pattern, origin string) []string {
-	o, ok := partsOf(origin)
+// host that begins or ends with it, one in which a dot is another character, of a wildcard the host that it is below, and of a
+// star in a label what that does not stand for.
+func nearMisses(pattern, page string) []string {
+	o, ok := origin.Cut(page)
 	if !ok {
 		return nil
 	}
 	var all []string
-	add := func(change func(o *originParts)) {
+	add := func(change func(o *origin.Parts)) {
 		p := o
-		if change(&p); p != o && len(p.host) <= maxHost {
+		if change(&p); p != o && len(p.Host) <= maxHost {
 			all = append(all, p.String())
 		}
 	}
-	if o.isWeb() {
-		add(func(o *originParts) { o.scheme = map[string]string{"https": "http", "http": "https"}[o.scheme] })
+	if o.IsWeb() {
+		add(func(o *origin.Parts) { o.Scheme = map[string]string{"https": "http", "http": "https"}[o.Scheme] })
 	}
-	add(func(o *originParts) {
-		if o.port == "" {
-			o.port = "8444"
+	add(func(o *origin.Parts) {
+		if o.Port == "" {
+			o.Port = "8444"
 		} else {
-			o.port = ""
+			o.Port = ""
 		}
 	})
-	if !o.isWeb() {
-		add(func(o *originParts) { o.host += "x" })
+	if !o.IsWeb() {
+		add(func(o *origin.Parts) { o.Host += "x" })
 		return all
 	}
-	if strings.HasPrefix(o.host, "[") {
+	if strings.HasPrefix(o.Host, "[") {
 		return all
 	}
-	add(func(o *originParts) { o.host += ".evil.example" })
-	if p, ok := partsOf(pattern); ok && strings.HasPrefix(p.host, "*.") {
-		add(func(o *originParts) { o.host = p.host[2:] })
-		add(func(o *originParts) { o.host = "evil" + p.host[2:] })
-	} else if _, err := netip.ParseAddr(o.host); err != nil {
-		add(func(o *originParts) { o.host = "evil" + o.host })
-		add(func(o *originParts) { o.host = strings.Replace(o.host, ".", "x", 1) })
+	add(func(o *origin.Parts) { o.Host += ".evil.example" })
+	if p, ok := origin.Cut(pattern); ok && strings.HasPrefix(p.Host, "*.") {
+		add(func(o *origin.Parts) { o.Host = p.Host[2:] })
+		add(func(o *origin.Parts) { o.Host = "evil" + p.Host[2:] })
+	} else if ok && strings.Contains(p.Host, "*") && p.Host != "*" {
+		for _, text := range []string{"", "a.b", "a_b"} {
+			add(func(o *origin.Parts) { o.Host = strings.Replace(p.Host, "*", text, 1) })
+		}
+		add(func(o *origin.Parts) { o.Host = "evil." + o.Host })
+	} else if _, err := netip.ParseAddr(o.Host); err != nil {
+		add(func(o *origin.Parts) { o.Host = "evil" + o.Host })
+		add(func(o *origin.Parts) { o.Host = strings.Replace(o.Host, ".", "x", 1) })
 	}
 	return all
 }
 
 // malformed returns values of Origin that no browser sends, as like to an origin as can be.
-func malformed(origin string) []string {
-	o, ok := partsOf(origin)
-	if !ok || !o.isWeb() {
-		o, _ = partsOf(stranger)
+func malformed(page string) []string {
+	o, ok := origin.Cut(page)
+	if !ok || !o.IsWeb() {
+		o, _ = origin.Cut(stranger)
 	}
 	path := o.String() + "/"
-	o.host = strings.ToUpper(o.host)
+	o.Host = strings.ToUpper(o.Host)
 	if o.String()+"/" == path {
 		return []string{path} // an address has no case
 	}

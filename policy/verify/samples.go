@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"regexp"
 	"regexp/syntax"
 
 	"github.com/corsproc/corsproc/policy/internal/regex"
@@ -14,7 +13,7 @@ func samples(expression string) (found []string) {
 	if err != nil {
 		return nil
 	}
-	whole, err := regexp.Compile(`\A(?:` + expression + `)\z`)
+	whole, err := regex.Whole(expression, tree)
 	if err != nil {
 		return nil
 	}

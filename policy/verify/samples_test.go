@@ -12,7 +12,8 @@ func TestSamplesMatch(t *testing.T) {
 		`/a(/b)?`:        "/a",
 		`/(x|y)/.*\.jpg`: "/x/.jpg",
 		`(?i)/ABC`:       "/abc",
-		`a\bb`:           "", // nothing matches it
+		`/\Qa.b`:         "/a.b", // the quotation lasts to the end
+		`a\bb`:           "",     // nothing matches it
 		`(`:              "",
 	} {
 		got := samples(expression)

@@ -32,6 +32,7 @@ const maxExplainHeaders = 1000
 func (h *handler) mountAPI(mux *http.ServeMux) {
 	server := connect.NewServer()
 	corsprocv1connect.RegisterAdminServiceHandler(server, api{h})
+	registerHealth(server, h.Ready)
 	grpcreflect.Register(server)
 	strict := connectproto.NewJSONCodec()
 	strict.UnmarshalOptions.DiscardUnknown = false // otherwise a misspelt field would answer another question
@@ -99,6 +100,9 @@ const (
 // LogDecisions implements the call of this name.
 func (a api) LogDecisions(_ context.Context, q *corsprocv1.LogDecisionsRequest) (*corsprocv1.LogDecisionsResponse, error) {
 	host, origin, duration := q.GetVirtualHost(), q.GetOrigin(), defaultLogDuration
+	if a.h.Connections == nil {
+		return nil, connect.NewError(connect.CodeFailedPrecondition, "nothing is decided here: this process has no --listen; Envoy's access log has the decisions of its module")
+	}
 	if host == "" && origin == "" {
 		return nil, invalid(errors.New("say whose decisions to log: a virtual_host, an origin, or both"))
 	}

@@ -32,7 +32,8 @@ type Source struct {
 	Reloads  *Reloads
 	Activity *Activity
 	Refusals *Refusals
-	// Connections returns how many connections of Envoy's are open, and how many may be.
+	// Connections returns how many connections of Envoy's are open, and how many may be. Nil: there is no address for Envoy, so
+	// nothing is decided here.
 	Connections func() (open, most int64)
 	// LogDecisions logs the decisions of a virtual host and an origin, each empty for any, for so long; 0 ends it. It returns
 	// [logs.ErrTooMany] where no more can be switched on.

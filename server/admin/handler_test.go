@@ -159,6 +159,21 @@ func TestHosts(t *testing.T) {
 			t.Errorf("%s: %s for a machine", path, r.Status)
 		}
 	}
+	for _, c := range []struct {
+		header []string
+		status int
+	}{{nil, 200}, {[]string{"Origin", "http://pod-7.example:8081"}, 403}, {[]string{"Sec-Fetch-Site", "cross-site"}, 403}} {
+		r := httptest.NewRequest("POST", "/grpc.health.v1.Health/Check", strings.NewReader("{}"))
+		r.Host = "pod-7.example:9003"
+		r.Header.Set("Content-Type", "application/json")
+		for i := 0; i < len(c.header); i += 2 {
+			r.Header.Set(c.header[i], c.header[i+1])
+		}
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != c.status || c.status == 200 && w.Body.String() != `{"status":"SERVING"}` {
+			t.Errorf("health, %q: %d %s", c.header, w.Code, w.Body)
+		}
+	}
 	if r := do(h, "GET", "/metrics/../config", "pod-7.example"); r.StatusCode != 403 {
 		t.Errorf("a path that only begins as a machine's: %s", r.Status)
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 )
 
 const (
@@ -96,7 +98,7 @@ func foreign(w http.ResponseWriter, _ *http.Request) {
 // forMachines reports whether Prometheus or a probe asks for the path. They come under whatever name a cluster gives
 // this process, and what they see is no secret from a page.
 func forMachines(path string) bool {
-	return path == "/metrics" || path == "/-/healthy" || path == "/-/ready"
+	return path == "/metrics" || path == "/-/healthy" || path == "/-/ready" || path == healthv1.Health_Check_FullMethodName
 }
 
 // answersTo reports whether host, the Host of a request, is an IP address or one of names, with a port or without (RFC 9110,

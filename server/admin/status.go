@@ -20,7 +20,6 @@ func (h *handler) status(knownHash string) *corsprocv1.StatusResponse {
 	s := &h.Source
 	now := s.Status()
 	refusals, dropped := s.Refusals.latest(maxShownRefusals)
-	connections, most := s.Connections()
 	m := &corsprocv1.StatusResponse{
 		Time: timestamppb.New(time.Now()), Version: s.Version, Ready: s.Ready(),
 		InForce: &corsprocv1.PoliciesInForce{
@@ -29,8 +28,11 @@ func (h *handler) status(knownHash string) *corsprocv1.StatusResponse {
 		Reloads: s.Reloads.messages(), Decisions: s.Activity.message(),
 		RefusalsDropped: dropped,
 		Candidates:      s.Metrics.decisions.candidates(maxShownCandidates),
-		Traffic:         &corsprocv1.Traffic{Connections: int32(connections), ConnectionsMax: int32(most), Streams: int32(s.Metrics.streams.Load())},
 		Logging:         s.Logging(),
+	}
+	if s.Connections != nil {
+		connections, most := s.Connections()
+		m.Traffic = &corsprocv1.Traffic{Connections: int32(connections), ConnectionsMax: int32(most), Streams: int32(s.Metrics.streams.Load())}
 	}
 	for i := range refusals {
 		m.Refusals = append(m.Refusals, refusals[i].message(now.InForce))

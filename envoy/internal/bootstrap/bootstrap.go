@@ -35,18 +35,19 @@ import (
 // ClusterName is the cluster in which the reference configurations promise that the service is found.
 const ClusterName = "corsproc"
 
-// Config is a reference configuration. Change Manager and Processors in place; [Config.JSON] packs them back.
+// Config is a reference configuration. Change Manager, Processors and Module in place; [Config.JSON] packs them back.
 type Config struct {
 	Bootstrap  *bootstrapv3.Bootstrap
 	Listener   *listenerv3.Listener         // the only listener
 	Manager    *hcmv3.HttpConnectionManager // its HTTP connection manager
-	Processors []*Processor                 // the filters that ask corsproc, in their order; at least one
+	Processors []*Processor                 // the filters that ask corsproc, in their order
+	Module     *Module                      // the filter that is corsproc; nil: it is asked
 	network    *listenerv3.Filter           // what holds Manager
 	routes     *routev3.RouteConfiguration
 }
 
-// Load reads a configuration file with one listener, one HTTP connection manager and a filter or several that ask
-// corsproc.
+// Load reads a configuration file with one listener, one HTTP connection manager, and in it filters that ask corsproc, or one
+// that is corsproc.
 func Load(path string) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -112,15 +113,38 @@ func parse(data []byte, listener, cluster string) (*Config, error) {
 		if p != nil {
 			c.Processors = append(c.Processors, p)
 		}
+		m, err := readModule(f)
+		if err != nil {
+			return nil, err
+		}
+		if m != nil {
+			c.Module = m
+		}
 	}
-	if len(c.Processors) == 0 {
-		return nil, fmt.Errorf("no HTTP filter asks the cluster %s", cluster)
+	if len(c.ours()) == 0 {
+		return nil, fmt.Errorf("no HTTP filter asks the cluster %s, and none is the module %s", cluster, ModuleName)
 	}
 	return c, nil
 }
 
+// ours returns the HTTP filters that ask corsproc, or are it.
+func (c *Config) ours() (filters []*hcmv3.HttpFilter) {
+	for _, p := range c.Processors {
+		filters = append(filters, p.filter)
+	}
+	if c.Module != nil {
+		filters = append(filters, c.Module.filter)
+	}
+	return filters
+}
+
 // JSON returns the configuration in the form that Envoy reads from a file whose name ends in .json.
 func (c *Config) JSON() ([]byte, error) {
+	if c.Module != nil {
+		if err := c.Module.pack(); err != nil {
+			return nil, err
+		}
+	}
 	for _, p := range c.Processors {
 		if err := p.pack(); err != nil {
 			return nil, err
@@ -198,20 +222,21 @@ func (c *Config) SetVirtualHosts(list string) error {
 	return nil
 }
 
-// AddFilters puts the HTTP filters of two YAML lists in Envoy's format before and after those that ask corsproc. The
-// packages of their Go types have to be linked.
+// AddFilters puts the HTTP filters of two YAML lists in Envoy's format before and after those of corsproc. The packages of
+// their Go types have to be linked.
 func (c *Config) AddFilters(before, after string) error {
 	var first, second hcmv3.HttpConnectionManager
 	if err := errors.Join(unmarshalList("http_filters", before, &first), unmarshalList("http_filters", after, &second)); err != nil {
 		return err
 	}
 	var all []*hcmv3.HttpFilter
+	ours := c.ours()
 	for _, f := range c.Manager.GetHttpFilters() {
-		if f == c.Processors[0].filter {
+		if f == ours[0] {
 			all = append(all, first.GetHttpFilters()...)
 		}
 		all = append(all, f)
-		if f == c.Processors[len(c.Processors)-1].filter {
+		if f == ours[len(ours)-1] {
 			all = append(all, second.GetHttpFilters()...)
 		}
 	}

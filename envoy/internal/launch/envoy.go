@@ -55,14 +55,18 @@ type Envoy struct {
 // StartEnvoy starts Envoy with a configuration of a listener or several and waits until it takes requests. What Envoy
 // prints, its access log with it, goes to log. logLevel is one of Envoy's.
 func StartEnvoy(ctx context.Context, binary, config, logLevel string, log io.Writer) (*Envoy, error) {
+	return StartEnvoyWith(ctx, binary, config, log, "--log-level", logLevel, "--concurrency", "1", "--disable-hot-restart")
+}
+
+// StartEnvoyWith is [StartEnvoy] with other arguments.
+func StartEnvoyWith(ctx context.Context, binary, config string, log io.Writer, args ...string) (*Envoy, error) {
 	dir, err := os.MkdirTemp("", "corsproc-envoy-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	adminFile := filepath.Join(dir, "admin")
-	cmd := exec.Command(binary, "--config-path", config, "--concurrency", "1", "--disable-hot-restart",
-		"--log-level", logLevel, "--admin-address-path", adminFile)
+	cmd := exec.Command(binary, append([]string{"--config-path", config, "--admin-address-path", adminFile}, args...)...)
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = log, log, time.Second
 	process, err := child.Start("envoy", cmd)
 	if err != nil {

@@ -25,6 +25,11 @@ type Service struct {
 	Admin  string // host:port of the admin address
 }
 
+// Get asks corsproc's admin address.
+func (s *Service) Get(ctx context.Context, path string) ([]byte, error) {
+	return get(ctx, "http://"+s.Admin+path)
+}
+
 // StartService runs `corsproc serve` with these arguments and waits for the log record that says it is ready. What it
 // prints goes to log.
 func StartService(ctx context.Context, binary string, args []string, log io.Writer) (*Service, error) {

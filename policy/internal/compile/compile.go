@@ -183,6 +183,7 @@ func (c *compiler) compileOriginSets(source int32, f File) {
 			c.allow.add(p, i, compiled.MakeRule(compiled.RuleSet, index, i))
 			c.see.Pattern(p, i)
 		}
+		set.Origins.Complete()
 		c.see.OriginSet(&c.allow)
 	}
 }

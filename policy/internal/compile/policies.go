@@ -138,6 +138,9 @@ func (c *compiler) compilePatterns(list *List, kind compiled.RuleKind, policy *c
 			c.see.Pattern(p, i)
 		}
 	}
+	if list.Compiled != nil {
+		list.Compiled.Complete()
+	}
 	for _, set := range list.Sets {
 		all = append(all, &set.Origins)
 	}

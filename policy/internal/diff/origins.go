@@ -113,10 +113,11 @@ func subjectsOf(lists ...[]*compiled.Policy) []subject {
 			}
 		}
 	}
-	ports := portsOf(written)
+	ports, stars := portsOf(written), labelsOf(written)
 	for _, set := range written {
-		all.addPatterns(set, ports)
+		all.addPatterns(set, ports, stars)
 	}
+	stars.addCommon(&all, ports)
 	for text, re := range regexes {
 		all.addRegex(text, re)
 	}
@@ -135,12 +136,13 @@ type ports struct {
 	named map[origin.Scope][]int32  // by the pattern but for its port
 	any   map[origin.Scope]bool     // those that are there with any port
 	used  map[string]map[int32]bool // by scheme
+	label map[origin.Scope][]int32  // of patterns with a star in a label, by the domain above
 	left  int                       // of maxPortSubjects
 }
 
 // portsOf collects the ports of patterns with a wildcard for the host.
 func portsOf(sets []*match.Origins) *ports {
-	all := &ports{named: map[origin.Scope][]int32{}, any: map[origin.Scope]bool{}, used: map[string]map[int32]bool{}, left: maxPortSubjects}
+	all := &ports{named: map[origin.Scope][]int32{}, any: map[origin.Scope]bool{}, used: map[string]map[int32]bool{}, label: map[origin.Scope][]int32{}, left: maxPortSubjects}
 	for _, set := range sets {
 		for p := range set.All() {
 			key := origin.ScopeOf(&p)
@@ -149,6 +151,10 @@ func portsOf(sets []*match.Origins) *ports {
 				all.any[key] = true
 			case p.Hosts != origin.HostExact && port > 0:
 				all.named[key] = append(all.named[key], port)
+				if key.Hosts == origin.HostLabel {
+					key.Label = origin.Label{}
+					all.label[key] = append(all.label[key], port)
+				}
 				if all.used[key.Scheme] == nil {
 					all.used[key.Scheme] = map[int32]bool{}
 				}
@@ -156,9 +162,11 @@ func portsOf(sets []*match.Origins) *ports {
 			}
 		}
 	}
-	for key, list := range all.named {
-		slices.Sort(list)
-		all.named[key] = slices.Compact(list)
+	for _, lists := range [...]map[origin.Scope][]int32{all.named, all.label} {
+		for key, list := range lists {
+			slices.Sort(list)
+			lists[key] = slices.Compact(list)
+		}
 	}
 	return all
 }
@@ -168,7 +176,12 @@ func portsOf(sets []*match.Origins) *ports {
 func (p *ports) of(w *origin.Pattern) (list []int32) {
 	key := origin.ScopeOf(w)
 	list = p.named[key]
-	if p.any[key] {
+	if len(p.label) > 0 { // what else has a star in the label may be wider, or meet it
+		if under, ok := labelScope(w); ok {
+			list = append(list[:len(list):len(list)], p.label[under]...)
+		}
+	}
+	if p.any[key] || w.Origin.Port == origin.AnyPort {
 		for around := range origin.Around(w) {
 			if around != key {
 				list = append(list[:len(list):len(list)], p.named[around]...)
@@ -190,7 +203,7 @@ func (p *ports) free(scheme, host string, all *subjects) int32 {
 }
 
 // addPatterns adds what stands for the patterns of a list that are no exact origins.
-func (all *subjects) addPatterns(set *match.Origins, ports *ports) {
+func (all *subjects) addPatterns(set *match.Origins, ports *ports, labels *labels) {
 	if set.Any != 0 {
 		all.add("*", origin.Pattern{Kind: origin.PatternAny}, freshOrigin)
 	}
@@ -205,6 +218,8 @@ func (all *subjects) addPatterns(set *match.Origins, ports *ports) {
 		switch p.Hosts {
 		case origin.HostSub:
 			host = freshHost + "." + host
+		case origin.HostLabel:
+			host = labels.fresh(&p)
 		case origin.HostAny:
 			host = freshHost
 		}
@@ -220,8 +235,8 @@ const freshHost = "0-corsproc_diff-0.x"
 
 // addWildcard adds what stands for a pattern with a wildcard: an origin of a host on each port that makes a difference.
 func (all *subjects) addWildcard(p *origin.Pattern, host string, ports *ports) {
-	kind, scheme, base := p.Hosts, p.Origin.Scheme, p.Origin.Host
-	text := scheme + "://" + [...]string{origin.HostExact: base, origin.HostSub: "*." + base, origin.HostAny: "*"}[kind]
+	scope := origin.ScopeOf(p)
+	scheme, text := scope.Scheme, scope.Text()
 	if all.seen[text+":*"] {
 		return // a pattern that differs by its port was here
 	}
@@ -230,7 +245,7 @@ func (all *subjects) addWildcard(p *origin.Pattern, host string, ports *ports) {
 		if sent > 0 {
 			o.Text += ":" + strconv.Itoa(int(sent))
 		}
-		all.add(text+suffix, origin.Pattern{Kind: origin.PatternOrigin, Hosts: kind, Origin: origin.Origin{Scheme: scheme, Host: base, Port: port}}, o)
+		all.add(text+suffix, origin.Pattern{Kind: origin.PatternOrigin, Hosts: scope.Hosts, Label: scope.Label, Origin: origin.Origin{Scheme: scheme, Host: scope.Host, Port: port}}, o)
 	}
 	add("", 0, 0)
 	for _, port := range ports.of(p) {
@@ -272,20 +287,25 @@ func (all *subjects) add(text string, p origin.Pattern, o origin.Origin) {
 func (s *subject) width() int {
 	switch p := &s.pattern; {
 	case s.regex != "":
-		return 6
+		return 7
 	case p.Kind == origin.PatternAny:
 		return 0
 	case p.Kind == origin.PatternNull:
-		return 5
+		return 6
 	case p.Hosts == origin.HostAny:
 		return 1
 	case p.Hosts == origin.HostSub:
 		return 2
+	case p.Hosts == origin.HostLabel:
+		return widthLabel
 	case !p.IsExact():
-		return 3
+		return 4
 	}
-	return 4
+	return 5
 }
+
+// widthLabel is the width of patterns with a star in a label.
+const widthLabel = 3
 
 // coversSubject reports whether a list of patterns, in the order of their width, covers a subject.
 func coversSubject(s *match.Origins, other *subject) bool {
@@ -298,31 +318,73 @@ func coversSubject(s *match.Origins, other *subject) bool {
 	return s.Match(&other.origin) != 0
 }
 
-// summarise writes down for whom something changes: the widest patterns, and what they cover and is not meant.
-func summarise(all []subject, members []int) (texts, except []string) {
-	const covered = 1 // which one does not matter
-	told := new(match.OriginIndex).List()
-	inside := make(map[string]bool, len(members))
-	for _, i := range members {
-		s := &all[i]
-		repeated := inside[s.text] // another sample of an expression
-		inside[s.text] = true
-		if repeated || coversSubject(&told, s) {
+// told is a list of patterns that is told, in the order of their width.
+type told struct {
+	list  match.Origins
+	texts []string
+}
+
+// tell tells the widest of those subjects that are meant, and reports whether there are any.
+func tell(all []subject, meant func(*subject) bool) told {
+	t := told{list: new(match.OriginIndex).List()}
+	for i := 0; i < len(all); i++ {
+		if all[i].width() == widthLabel {
+			n := i
+			for n < len(all) && all[n].width() == widthLabel {
+				n++
+			}
+			t.tellLabels(all[i:n], meant)
+			i = n - 1
 			continue
 		}
-		texts = append(texts, s.text)
+		s := &all[i]
+		if !meant(s) || coversSubject(&t.list, s) {
+			continue
+		}
+		t.texts = append(t.texts, s.text)
 		if s.regex == "" {
-			told.Add(&s.pattern, covered)
+			t.list.Add(&s.pattern, covered)
 		}
 	}
-	if told.Any != 0 || told.HasWildcards() {
-		others := new(match.OriginIndex).List()
-		for i := range all {
-			if s := &all[i]; !inside[s.text] && coversSubject(&told, s) && !coversSubject(&others, s) {
-				except = append(except, s.text)
-				others.Add(&s.pattern, covered)
-			}
+	return t
+}
+
+// covered is the number of every pattern that is told: which one does not matter.
+const covered = 1
+
+// tellLabels tells the widest of patterns with a star in a label. None is known to be wider than another before all are there.
+func (t *told) tellLabels(some []subject, meant func(*subject) bool) {
+	var left []*subject
+	for i := range some {
+		if s := &some[i]; meant(s) && !coversSubject(&t.list, s) {
+			left = append(left, s)
 		}
+	}
+	all := new(match.OriginIndex).List()
+	for i, s := range left {
+		all.Add(&s.pattern, uint64(i+1))
+	}
+	for _, s := range left {
+		if all.CoveringWider(&s.pattern, nil) == 0 {
+			t.texts = append(t.texts, s.text)
+			t.list.Add(&s.pattern, covered)
+		}
+	}
+}
+
+// summarise writes down for whom something changes: the widest patterns, and what they cover and is not meant.
+func summarise(all []subject, members []int) (texts, except []string) {
+	inside := make(map[string]bool, len(members))
+	index := make(map[*subject]bool, len(members))
+	for _, i := range members {
+		s := &all[i]
+		index[s] = !inside[s.text] // else it is another sample of an expression
+		inside[s.text] = true
+	}
+	widest := tell(all, func(s *subject) bool { return index[s] })
+	texts = widest.texts
+	if widest.list.Any != 0 || widest.list.HasWildcards() {
+		except = tell(all, func(s *subject) bool { return !inside[s.text] && coversSubject(&widest.list, s) }).texts
 	}
 	slices.Sort(texts)
 	slices.Sort(except)

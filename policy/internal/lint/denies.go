@@ -5,6 +5,7 @@ package lint
 import (
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/internal/compile"
@@ -161,9 +162,14 @@ func (d *denies) outside(wild []*origin.Pattern, q *compiled.Policy) (rest []*or
 		return nil
 	}
 	denied := map[origin.Scope][]*origin.Pattern{} // by what they match, whatever the port
+	labels := map[origin.Scope][]*origin.Pattern{} // with a star in a label, by all labels of the domain
 	for _, deny := range wild {
 		key := origin.ScopeOf(deny)
 		denied[key] = append(denied[key], deny)
+		if deny.Hosts == origin.HostLabel {
+			key.Label = origin.Label{}
+			labels[key] = append(labels[key], deny)
+		}
 	}
 	useful := map[*origin.Pattern]bool{}
 	allowed := map[origin.Scope][]int32{} // the ports of allowed wildcards
@@ -180,6 +186,13 @@ func (d *denies) outside(wild []*origin.Pattern, q *compiled.Policy) (rest []*or
 					d.looks--
 					useful[deny] = useful[deny] || portsMeet(deny.Origin.Port, a.Origin.Port)
 				}
+			}
+			label, key := labelOf(&a)
+			for _, deny := range labels[key] {
+				if d.looks--; d.looks < 0 {
+					return nil
+				}
+				useful[deny] = useful[deny] || portsMeet(deny.Origin.Port, a.Origin.Port) && meets(deny.Label, label, a.Hosts)
 			}
 			if a.Hosts != origin.HostExact {
 				key := origin.ScopeOf(&a)
@@ -208,3 +221,27 @@ func (d *denies) outside(wild []*origin.Pattern, q *compiled.Policy) (rest []*or
 }
 
 func portsMeet(a, b int32) bool { return a == b || a == origin.AnyPort || b == origin.AnyPort }
+
+// labelOf returns the leftmost label of what a pattern matches, and all labels under the domain above it.
+func labelOf(p *origin.Pattern) (origin.Label, origin.Scope) {
+	under := origin.Scope{Hosts: origin.HostLabel, Scheme: p.Origin.Scheme, Host: p.Origin.Host}
+	switch p.Hosts {
+	case origin.HostLabel:
+		return p.Label, under
+	case origin.HostExact:
+		var label string
+		if label, under.Host, _ = strings.Cut(p.Origin.Host, "."); under.Host != "" {
+			return origin.Label{Prefix: label}, under
+		}
+	}
+	return origin.Label{}, origin.Scope{}
+}
+
+// meets reports whether a label with a star and another one, which may be a label as it is, have something in common.
+func meets(deny, label origin.Label, hosts origin.HostKind) bool {
+	if hosts == origin.HostExact {
+		return deny.Covers(label.Prefix)
+	}
+	_, wide, single := deny.Common(label, "0")
+	return wide || len(single) > 0
+}

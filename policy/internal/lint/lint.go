@@ -163,7 +163,7 @@ func (l *Linter) lintTerms(p *policy) {
 // End implements [observer]: it looks at what can be said only when all is compiled.
 func (l *Linter) End() {
 	l.collectNames()
-	l.lintNullInSets()
+	l.lintAllowedSets()
 	l.lintDenies()
 	l.lintUnused()
 	l.lintLists()

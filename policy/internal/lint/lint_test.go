@@ -63,8 +63,52 @@ func universe(t *testing.T) (all []origin.Origin, patterns []origin.Pattern) {
 	return all, append(patterns, origin.Pattern{Kind: origin.PatternAny})
 }
 
+// labelUniverse returns origins of all short labels under one domain and a few beside it, and patterns with a star in the label
+// and around those.
+func labelUniverse(t *testing.T) (all []origin.Origin, patterns []origin.Pattern) {
+	t.Helper()
+	labels := []string{""}
+	for i := 0; i < len(labels); i++ {
+		if len(labels[i]) < 6 {
+			labels = append(labels, labels[i]+"a", labels[i]+"b", labels[i]+"_")
+		}
+	}
+	for _, label := range labels[1:] {
+		for _, rest := range []string{".a.a", ".a.a:1", ".a", ".b.a.a", ".a:1", ".b.a.a:1"}[:2+4/len(label)] {
+			o, ok := origin.Parse("https://" + label + rest)
+			if !ok {
+				t.Fatal(label)
+			}
+			all = append(all, o)
+		}
+	}
+	for _, text := range []string{"https://a.a", "https://b.a", "https://a.b.a.a", "https://a.a.a:2", "https://a.c", "https://a.c:1", "https://a.c:2"} {
+		o, _ := origin.Parse(text)
+		all = append(all, o)
+	}
+	parts := []string{"", "a", "b", "ab", "ba", "a_"}
+	texts := []string{"*:*", "*", "*.a", "*.a.a", "*.b.a.a", "a.a.a", "ab.a.a", "a*.a", "a*.b.a.a", "*b.a.a:*", "ab*.a.a:*", "a*b.a.a:1", "a.a.a:*", "*.a.a:1", "a*:1"}
+	for _, prefix := range parts {
+		for _, suffix := range append(parts[:5:5], "_b") {
+			texts = append(texts, prefix+"*"+suffix+".a.a")
+		}
+	}
+	for _, text := range texts {
+		if p, why := origin.ParsePattern("https://" + text); why == "" {
+			patterns = append(patterns, p)
+		}
+	}
+	return all, patterns
+}
+
 // TestCoverage holds what one pattern covers, and what a deny takes from an allow, against trying all origins on both.
 func TestCoverage(t *testing.T) {
+	checkCoverage(t, universe)
+	checkCoverage(t, labelUniverse)
+}
+
+func checkCoverage(t *testing.T, universe func(*testing.T) ([]origin.Origin, []origin.Pattern)) {
+	t.Helper()
 	all, patterns := universe(t)
 	matched := make([][]bool, len(patterns))
 	for i := range patterns {

@@ -11,6 +11,7 @@ import (
 	"github.com/corsproc/corsproc/policy/internal/compile"
 	"github.com/corsproc/corsproc/policy/internal/compiled"
 	"github.com/corsproc/corsproc/policy/internal/origin"
+	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
 
 // maxSetsLookedAt is how many of the origin sets that a list refers to are looked at for what covers its own patterns.
@@ -24,6 +25,9 @@ func (l *Linter) lintOrigins(p *policy) {
 			}
 		}
 	}
+	if !slices.Contains(p.Message.GetDangerouslyAllow(), corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_PUBLIC_SUFFIX_WILDCARDS) {
+		l.lintNeighbours(p.allow)
+	}
 	// A literal "*" allows null, an echoed one never does.
 	l.lintList(p.allow, !p.Compiled.Credentials)
 	l.lintList(p.deny, true)
@@ -33,6 +37,23 @@ func (l *Linter) lintOrigins(p *policy) {
 func (l *Linter) warnNull(at finding.Location) {
 	l.found.Warn(finding.Finding{Code: finding.CodeNullOrigin, Location: at, Value: "null",
 		Message: "any page can have the origin null, in a sandboxed frame, so this allows every site that tries"})
+}
+
+// lintNeighbours finds patterns whose star stands for a part of a name that anybody can register. With credentials that is an
+// error, which drops the warning.
+func (l *Linter) lintNeighbours(list *patterns) {
+	if list.Compiled == nil || !list.Compiled.HasLabels() {
+		return
+	}
+	for i := range list.parse() {
+		l.warnNeighbour(list.At, &list.entries[i].Pattern)
+	}
+}
+
+func (l *Linter) warnNeighbour(list finding.Location, p *origin.Pattern) {
+	if message := p.Neighbour(); message != "" {
+		l.found.Warn(finding.Finding{Code: finding.CodePatternNeighbour, Location: list.Index(p.Index), Value: text(p), Message: message})
+	}
 }
 
 // lintList finds the entries of a list that another one covers. starCoversNull says what "*" means there.
@@ -108,13 +129,21 @@ func (l *Linter) setEntry(set *compile.OriginSet, r compiled.Rule) finding.Locat
 	return l.In(set.Source, finding.Path("").Name("origin_sets").Name(set.Name).Index(r.Element()))
 }
 
-// lintNullInSets finds "null" in origin sets that a policy allows.
-func (l *Linter) lintNullInSets() {
+// lintAllowedSets finds "null", and names that anybody can register, in origin sets that a policy allows.
+func (l *Linter) lintAllowedSets() {
 	for i, set := range l.OriginSets {
-		if !l.setUses[i].allowed || set.Null == 0 {
+		if !l.setUses[i].allowed {
 			continue
 		}
 		at := l.In(set.Source, finding.Path("").Name("origin_sets").Name(set.Name))
+		if set.HasLabels() {
+			for p := range set.Patterns() {
+				l.warnNeighbour(at, p)
+			}
+		}
+		if set.Null == 0 {
+			continue
+		}
 		for i, text := range set.Texts {
 			if text == "null" {
 				l.warnNull(at.Index(i))

@@ -22,6 +22,7 @@ func (s *Origins) First(o *origin.Origin) uint64 {
 	} {
 		least = earlier(least, number)
 	}
+	s.coveringLabel(scheme, o.Host, hostPort, func(number uint64) { least = earlier(least, number) })
 	all := s.lens | s.anyPortLens
 	for n := all.below(len(o.Host) - 1); n > 0; n = all.below(n) {
 		if start := len(o.Host) - n; o.Host[start-1] == '.' {
@@ -51,6 +52,7 @@ func (s *Origins) Covering(o *origin.Origin) (numbers []uint64) {
 		add(s.find(spaceHost, scheme, o.Host))
 		add(s.find(spaceAny, scheme, hostPort[len(o.Host):]))
 		add(s.find(spaceAnyAnyPort, scheme, ""))
+		s.coveringLabel(scheme, o.Host, hostPort, add)
 		for i := 1; i < len(o.Host)-1; i++ {
 			if o.Host[i] == '.' {
 				add(s.find(spaceSub, scheme, hostPort[i+1:]))
@@ -100,7 +102,7 @@ func (s *Origins) CoveringWider(p *origin.Pattern, except func(uint64) bool) (by
 		return unless(except, s.Any)
 	}
 	find := func(kind int, text string) uint64 { return unless(except, s.find(kind, scheme, text)) }
-	host, hostPort := p.Origin.Host, hostPort(p)
+	host, hostPort := hostOf(p), hostPort(p)
 	fixed := p.Origin.Port != origin.AnyPort // where p has any port, only what has it too covers p
 	if fixed {
 		switch p.Hosts {
@@ -114,6 +116,9 @@ func (s *Origins) CoveringWider(p *origin.Pattern, except func(uint64) bool) (by
 	}
 	if by != 0 || p.Hosts == origin.HostAny {
 		return cmp.Or(by, unless(except, s.Any))
+	}
+	if by = s.widerLabel(scheme, p, except); by != 0 {
+		return by
 	}
 	all := s.lens | s.anyPortLens
 	for n := all.below(len(host) - 1); n > 0; n = all.below(n) {
@@ -136,3 +141,6 @@ func (s *Origins) CoveringWider(p *origin.Pattern, except func(uint64) bool) (by
 
 // HasAnyHost reports whether the list has patterns of any host.
 func (s *Origins) HasAnyHost() bool { return s.has(spaceAny) || s.has(spaceAnyAnyPort) }
+
+// HasLabels reports whether the list has patterns with a star for a part of a label.
+func (s *Origins) HasLabels() bool { return s.has(spaceLabel) || s.has(spaceLabelAnyPort) }

@@ -10,14 +10,16 @@ import (
 )
 
 // Origins is a compiled list of origin patterns. Exact origins are found by one look-up of the whole value; wildcards by
-// one look-up for each length that a pattern's host has and at which the host of the request has a dot. So neither the
-// number of patterns nor that of the request's labels matters much.
+// one look-up for each length that a pattern's host has and at which the host of the request has a dot; what has a star in a
+// label by a few in trees of what is written of that label (labels.go). So neither the number of patterns nor that of the
+// request's labels matters much.
 type Origins struct {
 	Any, Null uint64 // "*" and "null" where they are listed
 
 	index       *OriginIndex
 	list        uint32  // its number in the index
-	kinds       uint8   // which of the spaces have something of the list, a bit for each
+	kinds       uint16  // which of the spaces have something of the list, a bit for each
+	complete    bool    // the trees of labels are made
 	lens        lengths // the lengths of the hosts in spaceSub
 	anyPortLens lengths // and in spaceSubAnyPort
 	from, to    int     // the records of the list and, between them, of schemes
@@ -27,7 +29,9 @@ type Origins struct {
 type OriginIndex struct {
 	Index
 	lists   uint32
-	schemes []string // by their number, from otherScheme on
+	schemes []string    // by their number, from otherScheme on
+	groups  []uint32    // of patterns with a star in a label: the roots of their trees
+	nodes   []labelNode // the first is none
 }
 
 // What patterns are entered as. Those with a wildcard are split at the "://": a space is of one list and one scheme, and
@@ -41,7 +45,21 @@ const (
 	spaceAny               // :8443, for https://*:8443
 	spaceAnyAnyPort        // nothing, for https://*:*
 	spaceScheme            // the scheme's number
+
+	spaceLabel              // app-*.a.example:8443, for https://app-*.a.example:8443
+	spaceLabelAnyPort       // app-*.a.example, for https://app-*.a.example:*
+	spaceLabelDomain        // a.example:8443, the number of the group of all those
+	spaceLabelAnyPortDomain // a.example, likewise
+	spaceLabelText          // a text in a tree: its node
 )
+
+// labelDomain leads from the space of patterns with a star in a label to that of the domains above.
+const labelDomain = spaceLabelDomain - spaceLabel
+
+// isPattern reports whether the records of a space are patterns.
+func isPattern(kind int) bool {
+	return kind < spaceScheme || kind == spaceLabel || kind == spaceLabelAnyPort
+}
 
 // Numbers of schemes. There is none for what no pattern with a wildcard has.
 const (
@@ -115,6 +133,9 @@ func (s *Origins) Add(p *origin.Pattern, number uint64) (had uint64) {
 		scheme = s.index.addScheme(p.Origin.Scheme)
 	}
 	s.kinds |= 1 << kind
+	if kind == spaceLabel || kind == spaceLabelAnyPort {
+		s.complete = false
+	}
 	had = uint64(s.index.Add(originSpace(kind, s.list, scheme), text, number))
 	s.to = len(s.index.records)
 	return had
@@ -132,13 +153,17 @@ func indexKey(p *origin.Pattern) (kind int, text string) {
 		return spaceSub, hostPort(p)
 	case p.Hosts == origin.HostSub:
 		return spaceSubAnyPort, p.Origin.Host
+	case p.Hosts == origin.HostLabel && !anyPort:
+		return spaceLabel, hostPort(p)
+	case p.Hosts == origin.HostLabel:
+		return spaceLabelAnyPort, hostPort(p)
 	case !anyPort:
 		return spaceAny, hostPort(p)
 	}
 	return spaceAnyAnyPort, ""
 }
 
-// hostPort returns host and port of a pattern with a host, as written and without wildcards.
+// hostPort returns host and port of a pattern with a host, as written and without wildcards but for a star in a label.
 func hostPort(p *origin.Pattern) string {
 	text := p.Origin.Text[len(p.Origin.Scheme)+len("://"):]
 	switch p.Hosts {
@@ -151,6 +176,14 @@ func hostPort(p *origin.Pattern) string {
 		text = text[:len(text)-len(":*")]
 	}
 	return text
+}
+
+// hostOf returns the host of a pattern as hostPort begins with it.
+func hostOf(p *origin.Pattern) string {
+	if p.Hosts != origin.HostLabel {
+		return p.Origin.Host
+	}
+	return hostPort(p)[:len(p.Prefix)+len("*")+len(p.Suffix)+len(".")+len(p.Origin.Host)]
 }
 
 // HasWildcards reports whether the list has patterns of several origins, "*" aside.
@@ -170,7 +203,7 @@ func (s *Origins) find(kind int, scheme uint32, text string) uint64 {
 }
 
 // Match returns the number of the pattern that covers a well-formed origin other than null, or 0. The most particular
-// one counts: the exact origin, the host on any port, the longest wildcard, any host, anybody.
+// one counts: the exact origin, the host on any port, the longest beginning of a label, the longest wildcard, any host, anybody.
 func (s *Origins) Match(o *origin.Origin) uint64 {
 	if number := s.find(spaceExact, noScheme, o.Text); number != 0 {
 		return number
@@ -192,6 +225,11 @@ func (s *Origins) matchWild(o *origin.Origin) uint64 {
 		return number
 	}
 	hostPort := o.Text[len(o.Scheme)+len("://"):]
+	if s.HasLabels() {
+		if number := s.matchLabel(scheme, o.Host, hostPort); number != 0 {
+			return number
+		}
+	}
 	if number := s.matchSub(scheme, o.Host, hostPort); number != 0 {
 		return number
 	}
@@ -236,7 +274,7 @@ func (s *Origins) Written(n int) (first []string, total int) {
 		r := s.index.record(at)
 		at += r.size()
 		kind := int(r.Space >> 60)
-		if kind == spaceScheme {
+		if !isPattern(kind) {
 			continue
 		}
 		if total++; total <= n {
@@ -264,7 +302,7 @@ func (s *Origins) Texts() iter.Seq2[string, uint64] {
 			r := s.index.record(at)
 			at += r.size()
 			kind := int(r.Space >> 60)
-			if kind != spaceScheme && !yield(s.index.written(kind, uint32(r.Space&(1<<30-1)), string(r.Text)), r.Value) {
+			if isPattern(kind) && !yield(s.index.written(kind, uint32(r.Space&(1<<30-1)), string(r.Text)), r.Value) {
 				return
 			}
 		}
@@ -285,6 +323,10 @@ func (x *OriginIndex) written(kind int, scheme uint32, text string) string {
 	}
 	switch kind {
 	case spaceHost:
+		return name + "://" + text + ":*"
+	case spaceLabel:
+		return name + "://" + text
+	case spaceLabelAnyPort:
 		return name + "://" + text + ":*"
 	case spaceSub:
 		return name + "://*." + text

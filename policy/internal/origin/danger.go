@@ -47,7 +47,7 @@ func (p *Pattern) Dangers() (dangers []Danger) {
 	if p.Origin.Scheme == "http" && (p.Hosts == HostAny || !IsLoopback(p.Origin.Host)) {
 		dangers = append(dangers, Insecure)
 	}
-	if web && p.Hosts == HostSub && IsPublicSuffix(p.Origin.Host) {
+	if web && (p.Hosts == HostSub || p.Hosts == HostLabel) && IsPublicSuffix(p.Origin.Host) {
 		dangers = append(dangers, PublicSuffix)
 	}
 	return dangers

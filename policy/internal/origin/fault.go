@@ -191,7 +191,7 @@ func foreignPattern(s, list string) string {
 		}
 	}
 	if expression := asStars(scheme, host); expression != "" {
-		return expressionMessage("a star stands for the first labels of a host (*.example.com), for the whole host or for the port, and nowhere else", expression, list)
+		return expressionMessage(starFault, expression, list)
 	}
 	return ""
 }
@@ -251,7 +251,7 @@ var bareDot = regexp.MustCompile(`\.([^*+?{\]])`)
 
 // asPattern returns the pattern that says what an expression says, or nothing.
 func asPattern(expression string) string {
-	s := strings.NewReplacer(`\.`, ".", ".*", "*", ".+", "*").Replace(expression)
+	s := strings.NewReplacer(`\.`, ".", ".*", "*", ".+", "*", "[a-z0-9-]+", "*", "[a-z0-9-]*", "*").Replace(expression)
 	if p, why := ParsePattern(s); why != "" || p.Kind != PatternOrigin || p.Hosts == HostAny {
 		return ""
 	}
@@ -266,6 +266,9 @@ func asStars(scheme, host string) string {
 	}
 	if !strings.Contains(strings.TrimSuffix(strings.TrimPrefix(host, "*."), ":*"), "*") {
 		return "" // all stars are where they may be
+	}
+	if label, _, _ := strings.Cut(host, "."); strings.Count(host, "*") == 1 && strings.Contains(label, "*") {
+		return "" // and so is this one: it is something else
 	}
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	if name, _, _ := strings.Cut(last, ":"); strings.Contains(name, "*") || name == host {
@@ -286,6 +289,12 @@ func isAnybodys(host string) bool {
 	labels := strings.Split(host, ".")
 	own := len(labels) - 1 - strings.Count(suffix, ".") - 1
 	return icann && own >= 0 && strings.Contains(strings.Join(labels[own:], "."), "*") && labels[own] != "*"
+}
+
+// isRegistry reports whether a domain is a suffix that the public suffix list has for registries.
+func isRegistry(domain string) bool {
+	_, icann := publicsuffix.PublicSuffix("any-name-under." + strings.TrimSuffix(domain, "."))
+	return icann && IsPublicSuffix(domain)
 }
 
 func expressionMessage(what, expression, list string) string {

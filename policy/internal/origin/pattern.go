@@ -17,6 +17,7 @@ type Pattern struct {
 	Kind   Kind
 	Origin Origin   // scheme, host and port; Text is the pattern as written
 	Hosts  HostKind // which hosts, given that of Origin
+	Label           // of HostLabel
 	Index  int      // in its list, where that is kept
 }
 
@@ -37,6 +38,7 @@ const (
 	HostExact HostKind = iota
 	HostSub            // *.host: one or more labels in front of the host
 	HostAny            // *
+	HostLabel          // app-*.host: one label in front of the host, of which a part is written
 )
 
 // AnyPort in a pattern's port stands for ":*": any port, also none.
@@ -86,7 +88,12 @@ func ParsePattern(s string) (Pattern, string) {
 		p.Hosts = HostSub
 		concrete = scheme + "://" + rest[len("*."):]
 	case strings.Contains(rest, "*"):
-		return Pattern{}, "a star stands for the first labels of a host (*.example.com), for the whole host or for the port, and nowhere else"
+		var fault string
+		if p.Prefix, p.Suffix, fault = cutStarred(rest); fault != "" {
+			return Pattern{}, fault
+		}
+		p.Hosts = HostLabel
+		concrete = strings.Replace(concrete, "*", "x", 1)
 	}
 	o, ok := Parse(concrete)
 	switch {
@@ -97,6 +104,12 @@ func ParsePattern(s string) (Pattern, string) {
 	}
 	if p.Hosts == HostSub && (strings.HasPrefix(o.Host, "[") || IsIPv4(o.Host)) {
 		return Pattern{}, "an IP address has no subdomains"
+	}
+	if p.Hosts == HostLabel {
+		o.Host = o.Host[len(p.Prefix)+len("x")+len(p.Suffix)+len("."):]
+		if fault := labelFault(p.Prefix, p.Suffix, o.Host); fault != "" {
+			return Pattern{}, fault
+		}
 	}
 	if o.Scheme == "http" || o.Scheme == "https" {
 		if fault := nameFault(o.Host, p.Hosts == HostSub); fault != "" {
@@ -225,6 +238,11 @@ func canonicalHostPort(scheme, s string, say func(string)) string {
 	} else if rest, ok := strings.CutPrefix(host, "."); ok {
 		star, host = "*.", rest
 		say("covers subdomains by \"*.\"")
+	} else if label, rest, ok := strings.Cut(host, "."); ok && strings.Count(label, "*") == 1 {
+		star, host = strings.ToLower(label)+".", rest
+		if star != label+"." {
+			say("is lower-case")
+		}
 	}
 	if lower := strings.ToLower(host); lower != host {
 		host = lower

@@ -214,7 +214,7 @@ type StatusResponse struct {
 	// What candidates would have decided beside the active policies since the process started; at most 500, those that differ
 	// first.
 	Candidates []*CandidateCount `protobuf:"bytes,9,rep,name=candidates,proto3" json:"candidates,omitempty"`
-	// Connections and streams of Envoy's.
+	// Connections and streams of Envoy's. Absent where the process has no address for Envoy: nothing is decided there.
 	Traffic *Traffic `protobuf:"bytes,10,opt,name=traffic,proto3" json:"traffic,omitempty"`
 	// What LogDecisions has switched on.
 	Logging       []*DecisionLog `protobuf:"bytes,11,rep,name=logging,proto3" json:"logging,omitempty"`

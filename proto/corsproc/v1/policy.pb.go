@@ -41,7 +41,7 @@ const (
 	// An http origin other than localhost and loopback addresses, or a regular expression that accepts one, together with
 	// allow_credentials.
 	DangerousCombination_DANGEROUS_COMBINATION_INSECURE_ORIGINS_WITH_CREDENTIALS DangerousCombination = 2
-	// "*." straight under a suffix of the public suffix list, or a regular expression that accepts whatever name is straight
+	// "*.", or a star in a label, straight under a suffix of the public suffix list, or a regular expression that accepts whatever name is straight
 	// under one, together with allow_credentials.
 	DangerousCombination_DANGEROUS_COMBINATION_PUBLIC_SUFFIX_WILDCARDS DangerousCombination = 3
 )
@@ -288,7 +288,9 @@ type Policy struct {
 	// Empty: nobody.
 	//
 	// A pattern is scheme://host[:port] as a browser serialises an origin. scheme://*.host covers one or more labels in
-	// front of host; scheme://* any host on the default port of the scheme; ":*" any port, also none.
+	// front of host; scheme://* any host on the default port of the scheme; ":*" any port, also none. A star beside other
+	// characters in the leftmost label (https://app-*.example.com, https://*-team.preview.example; one in a pattern, not
+	// together with "*.") stands for one or more of a-z 0-9 - in that label, which needs a domain above it.
 	AllowOrigins []string `protobuf:"bytes,1,rep,name=allow_origins,json=allowOrigins,proto3" json:"allow_origins,omitempty"`
 	// RE2 expressions for what a pattern cannot say. Each is matched against the whole origin, and tried on well-formed
 	// origins only, never on "null".

@@ -6,7 +6,7 @@ import { ago, clock, count, plural } from "./format.js";
 let was; // what was announced
 
 export function showSummary(status) {
-  const { inForce, traffic = {}, ready = false, time } = status;
+  const { inForce, traffic, ready = false, time } = status;
   const failed = status.reloads?.[0] && !status.reloads[0].successful;
   const state = ready ? "ready" : "not ready";
   say(byId("ready"), state);
@@ -19,8 +19,10 @@ export function showSummary(status) {
   byId("since").dateTime = inForce.since;
   byId("since").title = clock(inForce.since);
   say(byId("since"), ago(inForce.since, time));
-  say(byId("connections"), `${count(traffic.connections)} of at most ${count(traffic.connectionsMax)}`);
-  say(byId("streams"), count(traffic.streams));
+  if (traffic) {
+    say(byId("connections"), `${count(traffic.connections)} of at most ${count(traffic.connectionsMax)}`);
+    say(byId("streams"), count(traffic.streams));
+  }
   set({ hash: inForce.hash, path: inForce.path, files: inForce.files?.length ?? 0,
     policies: inForce.policiesTotal ?? 0, hosts: inForce.virtualHostsTotal ?? 0 });
 }

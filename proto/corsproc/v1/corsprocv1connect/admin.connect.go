@@ -73,6 +73,7 @@ type AdminServiceClient interface {
 	//
 	// INVALID_ARGUMENT: neither a virtual host nor an origin, a virtual host that the policies in force do not have, an origin
 	// that no browser sends, or a duration that is negative or longer than 10 minutes. RESOURCE_EXHAUSTED: 10 are on already.
+	// FAILED_PRECONDITION: the process has no address for Envoy, so that nothing is decided there.
 	LogDecisions(context.Context, *v1.LogDecisionsRequest) (*v1.LogDecisionsResponse, error)
 }
 
@@ -99,6 +100,7 @@ type AdminServiceHandler interface {
 	//
 	// INVALID_ARGUMENT: neither a virtual host nor an origin, a virtual host that the policies in force do not have, an origin
 	// that no browser sends, or a duration that is negative or longer than 10 minutes. RESOURCE_EXHAUSTED: 10 are on already.
+	// FAILED_PRECONDITION: the process has no address for Envoy, so that nothing is decided there.
 	LogDecisions(context.Context, *v1.LogDecisionsRequest) (*v1.LogDecisionsResponse, error)
 }
 

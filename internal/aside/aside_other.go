@@ -1,6 +1,6 @@
 //go:build !linux
 
-package server
+package aside
 
 // yieldThread does nothing where threads have no priority of their own.
 func yieldThread() {}

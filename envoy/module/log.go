@@ -1,0 +1,73 @@
+//go:build cgo
+
+package main
+
+// #include "module.h"
+import "C"
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/corsproc/corsproc/server/logs"
+)
+
+// write puts a line into Envoy's log. It may be called by any goroutine.
+func write(level slog.Level, line string) {
+	text := "corsproc: " + line
+	var l C.int = C.LOG_DEBUG
+	switch {
+	case level >= slog.LevelError:
+		l = C.LOG_ERROR
+	case level >= slog.LevelWarn:
+		l = C.LOG_WARN
+	case level >= slog.LevelInfo:
+		l = C.LOG_INFO
+	}
+	C.corsproc_log(l, (*C.char)(unsafe.Pointer(unsafe.StringData(text))), C.size_t(len(text)))
+}
+
+// newLogger returns a logger whose records of a level and above are lines of Envoy's log, as the service writes them but
+// for the time and the level, which are Envoy's.
+func newLogger(level slog.Leveler) *slog.Logger { return slog.New(handler{level}) }
+
+type handler struct{ level slog.Leveler }
+
+func (h handler) Enabled(_ context.Context, level slog.Level) bool { return level >= h.level.Level() }
+
+func (h handler) Handle(ctx context.Context, r slog.Record) error {
+	var b strings.Builder
+	b.WriteString(r.Message)
+	b.WriteByte(' ')
+	bare := slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && (a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
+			return slog.Attr{}
+		}
+		return a
+	}})
+	record := r.Clone()
+	record.Time = time.Time{}
+	if err := bare.Handle(ctx, record); err != nil {
+		return err
+	}
+	write(r.Level, strings.TrimRight(b.String(), " \n"))
+	return nil
+}
+
+func (h handler) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h handler) WithGroup(string) slog.Handler      { return h }
+
+// panics bounds how often a fault of ours is logged: every request may meet it.
+var panics = logs.Throttle{Interval: time.Second}
+
+// panicked tells of a fault of ours that was recovered.
+func panicked(r any) {
+	if panics.Allow() {
+		write(slog.LevelError, fmt.Sprintf("internal error, please report it: %v: %s", r, strings.ReplaceAll(string(debug.Stack()), "\n", " | ")))
+	}
+}

@@ -1,0 +1,283 @@
+//go:build cgo
+
+package main
+
+// #include "module.h"
+// #include <stdlib.h>
+import "C"
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/corsproc/corsproc/internal/aside"
+	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/policy/finding"
+	"github.com/corsproc/corsproc/policy/policydir"
+	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/server/logs"
+)
+
+// A source is a path of policies, watched once however many filters name it, and no longer than one does.
+type source struct {
+	id       uint32
+	path     string
+	shared   *C.struct_source // what C sees of it
+	current  atomic.Pointer[inForce]
+	level    slog.LevelVar
+	log      *slog.Logger
+	refusals *logs.Refusals
+
+	// One load at a time, which takes seconds for a very large set.
+	loading sync.Mutex
+	loader  *policydir.Loader
+
+	// Below the registry's lock, which nobody holds for long: workers may have to wait for it.
+	users    []*C.struct_config
+	interval time.Duration
+	ctx      context.Context // ends with the last user
+	end      context.CancelFunc
+	unwatch  context.CancelFunc // nil: nothing is watched
+}
+
+// inForce is a set in force.
+type inForce struct {
+	source *source
+	result *policyfile.Result
+	number uint64 // no other set of this process has it
+}
+
+// registry holds the sources by their paths, and by the numbers by which C knows them.
+type registry struct {
+	mu     sync.Mutex
+	byPath map[string]*source
+	byID   atomic.Pointer[[]*source]
+	sets   uint64 // how many sets were in force
+}
+
+var sources = registry{byPath: map[string]*source{}}
+
+// at returns the source of a number, on any thread.
+func (r *registry) at(id uint32) *source { return (*r.byID.Load())[id] }
+
+// join enters a configuration as a user of the policies it names, whose source it then knows. It reports false where they do
+// not load, and has said why. Where validate is set, nothing is watched.
+func join(s settings, c *C.struct_config, validate bool) bool {
+	src := sources.enter(s.policies, c)
+	before := src.level.Level()
+	src.level.Set(s.logLevel)
+	// Whoever is new is told what the files hold now, also where others go on with the last good set.
+	a := src.load()
+	if !a.Good() {
+		report(src.log, "the configuration is rejected: the policies do not load", &a)
+		src.level.Set(before)
+		leave(c)
+		return false
+	}
+	if !validate {
+		src.watch(s.reloadInterval)
+	}
+	return true
+}
+
+// enter enters a user of a path.
+func (r *registry) enter(path string, c *C.struct_config) *source {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	src := r.byPath[path]
+	if src == nil {
+		src = r.add(path)
+	}
+	src.users = append(src.users, c)
+	c.source, c.id = src.shared, C.uint32_t(src.id)
+	return src
+}
+
+// leave ends what [join] began.
+func leave(c *C.struct_config) {
+	sources.mu.Lock()
+	defer sources.mu.Unlock()
+	src := sources.at(uint32(c.id))
+	src.users = slices.DeleteFunc(src.users, func(u *C.struct_config) bool { return u == c })
+	if len(src.users) == 0 {
+		sources.remove(src)
+	}
+}
+
+// add makes a source, with a number and the memory that C sees.
+func (r *registry) add(path string) *source {
+	src := &source{path: path, loader: policydir.NewLoader(path, aside.Do)}
+	src.ctx, src.end = context.WithCancel(context.Background())
+	src.log = newLogger(&src.level)
+	src.refusals = logs.NewRefusals(src.log, src.locate)
+	src.shared = (*C.struct_source)(C.calloc(1, C.sizeof_struct_source))
+	var all []*source
+	if old := r.byID.Load(); old != nil {
+		all = slices.Clone(*old)
+	}
+	i := slices.Index(all, nil)
+	if i < 0 {
+		i, all = len(all), append(all, nil)
+	}
+	all[i], src.id = src, uint32(i)
+	r.byID.Store(&all)
+	r.byPath[path] = src
+	return src
+}
+
+// remove forgets a source that nobody uses.
+func (r *registry) remove(src *source) {
+	src.end()
+	all := slices.Clone(*r.byID.Load())
+	all[src.id] = nil
+	r.byID.Store(&all)
+	delete(r.byPath, src.path)
+	C.free(unsafe.Pointer(src.shared))
+	src.shared = nil
+	C.corsproc_new_epoch()
+}
+
+// watch begins to watch, or goes on with another interval.
+func (s *source) watch(interval time.Duration) {
+	sources.mu.Lock()
+	defer sources.mu.Unlock()
+	switch {
+	case s.unwatch == nil:
+		go s.refusals.Run(s.ctx)
+	case s.interval == interval:
+		return
+	default:
+		s.unwatch()
+	}
+	var ctx context.Context
+	ctx, s.unwatch = context.WithCancel(s.ctx)
+	s.interval = interval
+	go func() {
+		if err := policydir.Watch(ctx, s.path, interval, func() { s.reload(ctx) }); err != nil {
+			s.log.Error("the policies are not watched", "error", err)
+		}
+	}()
+}
+
+// reload looks at the files again, unless that watch is over.
+func (s *source) reload(ctx context.Context) {
+	defer func() {
+		if r := recover(); r != nil {
+			panicked(r)
+		}
+	}()
+	if ctx.Err() != nil {
+		return
+	}
+	if a := s.load(); !a.Unchanged && !a.Good() {
+		report(s.log, "policies not loaded; the last good set stays in force", &a)
+	}
+}
+
+// load looks at the files, and takes what it finds.
+func (s *source) load() policydir.Attempt {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	a := s.loader.Load()
+	if !a.Unchanged && s.take(a) && a.Good() {
+		s.log.Info("policies loaded", "path", s.path, "hash", a.Result.Hash, "warnings", count(a.Result, finding.Warning))
+	}
+	return a
+}
+
+// take puts the set of an attempt in force if it is a good one, and has Envoy's main thread count the attempt. It reports
+// false where nobody uses the source any more.
+func (s *source) take(a policydir.Attempt) bool {
+	sources.mu.Lock()
+	defer sources.mu.Unlock()
+	if s.shared == nil {
+		return false
+	}
+	if a.Good() {
+		sources.sets++
+		s.current.Store(&inForce{s, a.Result, sources.sets})
+		atomic.StoreUint64((*uint64)(&s.shared.set), sources.sets)
+		atomic.StoreUint64((*uint64)(&s.shared.hash), hash48(a.Result.Hash))
+		atomic.StoreUint32((*uint32)(&s.shared.good), 1)
+		atomic.AddUint32((*uint32)(&s.shared.successes), 1)
+		C.corsproc_new_epoch()
+	} else {
+		atomic.StoreUint32((*uint32)(&s.shared.good), 0)
+		atomic.AddUint32((*uint32)(&s.shared.failures), 1)
+	}
+	for _, u := range s.users {
+		C.envoy_dynamic_module_callback_http_filter_config_scheduler_commit(u.scheduler, 0)
+	}
+	return true
+}
+
+func count(r *policyfile.Result, severity finding.Severity) (n int) {
+	for _, f := range r.Findings {
+		if f.Severity == severity {
+			n++
+		}
+	}
+	return n
+}
+
+// hash48 returns the first 48 bits of a hash in hexadecimal: as many as a gauge can hold that is read as a double.
+func hash48(hash string) uint64 {
+	b, err := hex.DecodeString(hash)
+	if err != nil || len(b) < 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(b) >> 16
+}
+
+// locate returns where a rule of a set stands: file:line:column; "" if the set is not in force any more, or no file says it.
+func (s *source) locate(set *policy.Set, rule policy.Rule) string {
+	now := s.current.Load()
+	if now.result.Set != set {
+		return ""
+	}
+	l := now.result.Location(rule)
+	if l == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d:%d", l.GetFile(), l.GetLine(), l.GetColumn())
+}
+
+// maxReported bounds how many findings of one bad content are logged.
+const maxReported = 1000
+
+// report logs why an attempt failed, one line for each finding.
+func report(log *slog.Logger, what string, a *policydir.Attempt) {
+	if a.Err != nil {
+		log.Error(what, "error", a.Err)
+		return
+	}
+	log.Error(what, "hash", a.Result.Hash, "findings", len(a.Result.Findings))
+	for i, f := range a.Result.Findings {
+		if i == maxReported {
+			log.Error("further findings are not logged; corsproc check shows them", "count", len(a.Result.Findings)-i)
+			return
+		}
+		log.Log(context.Background(), levels[f.Severity], "finding", attributes(f)...)
+	}
+}
+
+var levels = [...]slog.Level{finding.Error: slog.LevelError, finding.Warning: slog.LevelWarn, finding.Hint: slog.LevelInfo}
+
+func attributes(f finding.Diagnostic) []any {
+	all := []any{
+		"place", fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Column), "severity", f.Severity.String(),
+		"code", string(f.Code), "field", f.Field, "message", f.Message,
+	}
+	if f.Fix != "" {
+		all = append(all, "fix", f.Fix)
+	}
+	return all
+}

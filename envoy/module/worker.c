@@ -1,0 +1,48 @@
+// The memory of a worker: Envoy runs each on a thread of its own, and a stream never leaves it.
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "kept.h"
+#include "module.h"
+
+// What is larger is given back when it has been used: clients may send many kilobytes.
+#define MAX_KEPT_ROOM (64 << 10)
+
+static __thread struct worker* mine;
+static pthread_key_t key;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void end(void* memory) {
+  struct worker* w = memory;
+  corsproc_free_table(w->table);
+  free(w->facts.bytes);
+  free(w->headers.bytes);
+  free(w->vary.bytes);
+  free(w);
+  mine = NULL;
+}
+
+static void begin(void) { pthread_key_create(&key, end); }
+
+struct worker* corsproc_worker(void) {
+  if (mine != NULL) return mine;
+  pthread_once(&once, begin);
+  struct worker* w = calloc(1, sizeof *w);
+  if (w != NULL) pthread_setspecific(key, w);
+  return mine = w;
+}
+
+char* corsproc_room(struct scratch* s, size_t size) {
+  if (size <= s->size && s->size <= MAX_KEPT_ROOM) return s->bytes;
+  if (size < 4096) size = 4096;
+  free(s->bytes);
+  s->bytes = malloc(size);
+  s->size = s->bytes == NULL ? 0 : size;
+  return s->bytes;
+}
+
+struct answer* corsproc_new_answer(size_t size) {
+  struct answer* a = calloc(1, size);
+  if (a != NULL) a->size = size;
+  return a;
+}

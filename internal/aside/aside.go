@@ -1,0 +1,20 @@
+// Package aside does work that takes seconds, such as compiling a large policy set, beside what must not wait for it.
+package aside
+
+import "runtime"
+
+// Do does work on a thread of low priority, where the system has such, and returns when it is done. If work panics, so does
+// Do.
+func Do(work func()) {
+	done := make(chan any)
+	go func() {
+		defer func() { done <- recover() }()
+		// The thread is not unlocked: it ends with the goroutine, and its priority with it.
+		runtime.LockOSThread()
+		yieldThread()
+		work()
+	}()
+	if fault := <-done; fault != nil {
+		panic(fault)
+	}
+}
