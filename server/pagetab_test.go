@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"flag"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -47,7 +48,16 @@ var chromiumStarted = sync.OnceValues(func() (context.Context, error) {
 
 var endChromium = func() {}
 
+// waiters is how many parallel tests run at once, unless the command line says otherwise. Nearly all of their time is waiting:
+// for a handshake that is never made, for files that are looked at every second, for a disk that does not answer. Tests of
+// the page are not among them: they wait for a browser that works.
+const waiters = 6
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		_ = f.Value.Set(strconv.Itoa(waiters))
+	}
 	code := m.Run()
 	endChromium()
 	os.Exit(code)

@@ -1,6 +1,6 @@
 package browser
 
-// Tested by table_test.go and testdata/fetches.yaml, and against_test.go.
+// Tested by answers_test.go, testdata/answers.yaml and model_test.go.
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
 package browser
 
-// Tested by table_test.go and testdata/fetches.yaml, and against_test.go.
+// Tested by model_test.go, changes_test.go and blocked_test.go.
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
 package browser
 
-// Tested by model_test.go, against_test.go and usage_test.go.
+// Tested by usage_test.go, fault_test.go and against_test.go.
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
 package browser
 
-// Tested by table_test.go and testdata/fetches.yaml, and against_test.go.
+// Tested by blocked_test.go and model_test.go.
 
 import (
 	"slices"

@@ -1,6 +1,6 @@
 package browser
 
-// Tested by answers_test.go, testdata/answers.yaml and against_test.go.
+// Tested by model_test.go, changes_test.go and against_test.go.
 
 import (
 	"slices"

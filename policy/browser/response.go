@@ -1,6 +1,6 @@
 package browser
 
-// Tested by answers_test.go, testdata/answers.yaml and against_test.go.
+// Tested by judge_test.go, model_test.go and answers_test.go.
 
 import (
 	"slices"

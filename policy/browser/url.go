@@ -1,6 +1,6 @@
 package browser
 
-// Tested by model_test.go and against_url_test.go.
+// Tested by usage_test.go, model_test.go and against_url_test.go.
 
 import (
 	"errors"

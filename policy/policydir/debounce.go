@@ -1,5 +1,7 @@
 package policydir
 
+// Tested by debounce_test.go and watch_test.go.
+
 import (
 	"os"
 	"slices"

@@ -112,7 +112,7 @@ type endless struct{ n int }
 
 func (e *endless) Read(b []byte) (int, error) {
 	for i := range b {
-		b[i] = '\n'
+		b[i] = ' '
 	}
 	e.n += len(b)
 	return len(b), nil

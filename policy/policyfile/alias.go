@@ -1,6 +1,6 @@
 package policyfile
 
-// Tested by golden_test.go and testdata/bad.txt.
+// Tested by stars_test.go and golden_test.go.
 
 import (
 	"errors"

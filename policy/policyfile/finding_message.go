@@ -1,6 +1,6 @@
 package policyfile
 
-// Tested by compile_test.go.
+// Tested by compile_test.go and policy/policytest/junit_test.go.
 
 import (
 	"github.com/corsproc/corsproc/policy/finding"

@@ -10,12 +10,15 @@ import (
 	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
+// raced says that the race detector runs, under which everything takes many times as long.
+var raced bool
+
 // TestManyFaults: of a file with very many faults the first are told, in time and memory that do not grow with it.
 func TestManyFaults(t *testing.T) {
 	for name, data := range map[string]string{
-		"the reading's":  "policies: {" + strings.Repeat("x: 1,", 300_000) + "}",
-		"the engine's":   "policies: {p: {allow_origins: [" + strings.Repeat("x/,", 300_000) + "]}}",
-		"unknown fields": "{" + strings.Repeat("x: 1,", 300_000) + "}",
+		"the reading's":  "policies: {" + strings.Repeat("x: 1,", 30_000) + "}",
+		"the engine's":   "policies: {p: {allow_origins: [" + strings.Repeat("x/,", 30_000) + "]}}",
+		"unknown fields": "{" + strings.Repeat("x: 1,", 30_000) + "}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := content("a.yaml", data).Compile()
@@ -51,7 +54,7 @@ func TestOnlyLines(t *testing.T) {
 
 // TestTooLargeContent: a file may be as large as the limit, and what has too many entries is told so before it is parsed.
 func TestTooLargeContent(t *testing.T) {
-	blank := strings.Repeat("\n", policyfile.MaxFileBytes+1)
+	blank := strings.Repeat(" ", policyfile.MaxFileBytes+1)
 	for _, c := range []struct {
 		name, data string
 		code       finding.Code
@@ -68,7 +71,10 @@ func TestTooLargeContent(t *testing.T) {
 
 // TestManyCollections: lists and mappings side by side in one entry are counted as well, and what is too much is not read.
 func TestManyCollections(t *testing.T) {
-	c := content("a.yaml", "policies: {p: {allow_origins: ["+strings.Repeat("[[[[[[[[[]]]]]]]]],", 500_000)+"]}}\n")
+	if raced {
+		t.Skip("one goroutine parses for a minute; the run without the race detector does it")
+	}
+	c := content("a.yaml", "policies: {p: {allow_origins: ["+strings.Repeat("[[[[[[[[[]]]]]]]]],", 450_000)+"]}}\n")
 	if f := c.Compile().Findings; len(f) != 1 || f[0].Code != policyfile.CodeFileTooLarge {
 		t.Errorf("%v", f)
 	}

@@ -1,6 +1,6 @@
 package policyfile
 
-// Tested by fix_test.go and testdata/fixes.yaml.
+// Tested by position_test.go and restated_test.go.
 
 import (
 	"strconv"

@@ -1,6 +1,6 @@
 package policyfile
 
-// Tested by golden_test.go and testdata/bad.txt.
+// Tested by policy/policytest/policytest_test.go.
 
 import (
 	"fmt"

@@ -1,6 +1,6 @@
 package policyfile
 
-// Tested by hostile_test.go.
+// Tested by golden_test.go.
 
 import (
 	"slices"

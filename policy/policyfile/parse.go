@@ -1,6 +1,6 @@
 package policyfile
 
-// Tested by golden_test.go and height_test.go.
+// Tested by golden_test.go, fix_test.go and policy/policytest/policytest_test.go.
 
 import (
 	"bytes"

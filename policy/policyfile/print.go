@@ -1,6 +1,6 @@
 package policyfile
 
-// Tested by formats_test.go.
+// Tested by compile_test.go.
 
 import (
 	"bufio"

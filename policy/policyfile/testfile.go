@@ -1,6 +1,6 @@
 package policyfile
 
-// Tested by policy/policytest/policytest_test.go.
+// Tested by golden_test.go.
 
 import "go.yaml.in/yaml/v4"
 

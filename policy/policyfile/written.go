@@ -1,6 +1,6 @@
 package policyfile
 
-// Tested by compile_test.go.
+// Tested by fix_test.go and position_test.go.
 
 import (
 	"bytes"

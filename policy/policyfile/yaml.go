@@ -1,6 +1,6 @@
 package policyfile
 
-// Tested by golden_test.go and testdata/bad.txt.
+// Tested by compile_test.go.
 
 import (
 	"bytes"

@@ -1,7 +1,7 @@
 // Package chromium finds the Chromium that tests drive. It knows nothing of what they do with it.
 package chromium
 
-// Tested by policy/browser/chromium_test.go.
+// Tested by policy/browser/against_test.go and policy/browser/answers_test.go.
 
 import (
 	"errors"

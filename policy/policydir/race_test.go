@@ -1,0 +1,5 @@
+//go:build race
+
+package policydir_test
+
+func init() { raced = true }
