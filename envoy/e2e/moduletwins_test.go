@@ -157,8 +157,11 @@ func seen(a answer, err error, id string) (lines []string) {
 			lines = append(lines, name+": "+strings.ReplaceAll(a.joined[name], id, ""))
 		}
 	}
-	return append(lines, "body: "+a.body)
+	return append(lines, "body: "+strings.ReplaceAll(a.body, id, ""))
 }
+
+// What the ids of requests begin with, which is of one length for both: some answers repeat them.
+const askedID, insideID = "asked-", "inside"
 
 // ask sends a request to both. Its number, by which the access log has it, is its place in sent.
 func (w *twins) ask(r wire) {
@@ -168,7 +171,7 @@ func (w *twins) ask(r wire) {
 		a, err := r.send(address, id)
 		return append(seen(a, err, id), fmt.Sprint("upstream: ", w.upstream.requests.Load()-before))
 	}
-	w.sent = append(w.sent, exchanged{r, one(w.address, fmt.Sprint("service", n, "!")), one(w.module, fmt.Sprint("module", n, "!"))})
+	w.sent = append(w.sent, exchanged{r, one(w.address, fmt.Sprint(askedID, n, "!")), one(w.module, fmt.Sprint(insideID, n, "!"))})
 }
 
 // difference is one between the two that is meant.
@@ -178,9 +181,9 @@ type difference struct {
 	host    string   // of the request; empty: any
 }
 
-// ownLacks are headers that Envoy's routes add, which the module's own answers lack: what Envoy adds to an answer could not be
-// taken away any more.
-var ownLacks = []string{"x-added: host", "x-added: route"}
+// ownLacks are headers as Envoy's routes add them, which the module's own answers lack: what Envoy adds to an answer could not
+// be taken away any more.
+var ownLacks = []string{"x-added: host", "x-added: route", "vary: *", "vary: x", "vary: Accept", "timing-allow-origin: *", "timing-allow-origin: x", "timing-allow-origin: Accept"}
 
 // compare ends Envoy, and compares what clients and the access log saw of every request.
 func (w *twins) compare(meant []difference) {
@@ -254,7 +257,7 @@ func (w *twins) entries() (service, module []map[string]any) {
 			continue
 		}
 		path, _ := entry["path"].(string)
-		for name, list := range map[string][]map[string]any{"service": service, "module": module} {
+		for name, list := range map[string][]map[string]any{askedID: service, insideID: module} {
 			if at := strings.LastIndex(path, name); at >= 0 {
 				var n int
 				if _, err := fmt.Sscanf(path[at+len(name):], "%d!", &n); err == nil && n < len(list) {

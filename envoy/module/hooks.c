@@ -101,6 +101,7 @@ static bool decide(void* envoy, struct stream* s, bool answered, struct gathered
   if (!corsproc_gather(envoy, set, answered, g)) return false;
   struct answer* a = corsproc_kept(g);
   if (a == NULL) {
+    corsproc_worker()->crossings++;
     a = corsprocDecide(s->config->id, (struct facts*)g->facts, g->prefix, g->size);
     if (a == NULL) {
       envoy_dynamic_module_callback_http_filter_increment_counter(envoy, s->config->panics, NULL, 0, 1);

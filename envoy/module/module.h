@@ -119,6 +119,8 @@ struct worker {
   struct scratch headers;
   struct scratch vary;
   struct table* table;
+  size_t kept;         // bytes of keys and answers in the table
+  uint64_t crossings;  // how often it entered Go for a decision; for the tests
 };
 struct worker* corsproc_worker(void);
 
