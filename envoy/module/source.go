@@ -281,5 +281,8 @@ func attributes(f *corsprocv1.Finding) []any {
 	if f.GetFix() != "" {
 		all = append(all, "fix", f.GetFix())
 	}
+	if other := f.GetRelated(); other != nil {
+		all = append(all, "see", fmt.Sprintf("%s:%d:%d", other.GetFile(), other.GetLine(), other.GetColumn()))
+	}
 	return all
 }
