@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"encoding/binary"
+	"runtime"
 	"sync"
 	"unsafe"
 
@@ -14,16 +15,20 @@ import (
 )
 
 // corsprocDecide decides about a request of which the worker keeps no decision. It returns an answer in C memory, which
-// nobody uses yet. A panic of ours ends here: the request goes on, and every CORS header is taken off its answer.
+// nobody uses yet. A panic of ours ends here: the request goes on, and every CORS header is taken off its answer. Where beat is
+// set, the scheduler is to see the worker.
 //
 //export corsprocDecide
-func corsprocDecide(source C.uint32_t, facts *C.struct_facts, prefix, size C.size_t) (answer *C.struct_answer) {
+func corsprocDecide(source C.uint32_t, facts *C.struct_facts, prefix, size C.size_t, beat C.bool) (answer *C.struct_answer) {
 	defer func() {
 		if r := recover(); r != nil {
 			panicked(r)
 			answer = nil
 		}
 	}()
+	if beat {
+		runtime.Gosched()
+	}
 	now := sources.at(uint32(source)).current.Load()
 	w := desks.Get().(*desk)
 	defer w.clear()

@@ -21,9 +21,9 @@ int fake_schedulers(void);  // that are not deleted
 // One line of the log, to be freed; null: there is none.
 char* fake_log(int* level, size_t* length);
 
-// Of the calling thread as a worker: how often it entered Go for a decision, and how many bytes it keeps.
-uint64_t fake_crossings(void);
-size_t fake_kept(void);
+// The module's own: how often the calling thread entered Go for a decision, and how many bytes of them it keeps.
+uint64_t corsproc_crossings(void);
+size_t corsproc_kept_bytes(void);
 
 struct fake_stream* fake_stream_new(struct fake_config* c);
 void fake_stream_destroy(struct fake_stream* s);

@@ -4,10 +4,6 @@
 #include <string.h>
 
 #include "internal.h"
-#include "module.h"
-
-uint64_t fake_crossings(void) { return corsproc_worker()->crossings; }
-size_t fake_kept(void) { return corsproc_worker()->kept; }
 
 struct writer {
   char* to;
