@@ -125,11 +125,11 @@ func TestPagesPolicies(t *testing.T) {
 	}
 }
 
-// TestPagesEnvoy looks for every line of Envoy configuration that the pages show in the reference configuration, as a line
+// TestPagesEnvoy looks for every line of Envoy configuration that the pages show in the reference configurations, as a line
 // or behind a comment sign.
 func TestPagesEnvoy(t *testing.T) {
 	known := map[string]bool{}
-	for line := range strings.Lines(page(t, "envoy/envoy.yaml")) {
+	for line := range strings.Lines(page(t, "envoy/envoy.yaml") + page(t, "envoy/module.yaml")) {
 		known[strings.TrimSpace(strings.TrimLeft(strings.TrimSpace(line), "# "))] = true
 	}
 	seen := 0
@@ -143,7 +143,7 @@ func TestPagesEnvoy(t *testing.T) {
 			}
 			seen++
 			if !known[line] {
-				t.Errorf("%s: envoy.yaml has no line %q", b.page, line)
+				t.Errorf("%s: neither envoy.yaml nor module.yaml has a line %q", b.page, line)
 			}
 		}
 	}
@@ -249,7 +249,7 @@ func runSteps(t *testing.T, pipeline string) (ran int) {
 // TestPagesNames looks for settings and commands that the pages name and the program does not have, in text and in what is to
 // be typed.
 func TestPagesNames(t *testing.T) {
-	known := map[string]bool{"help": true, "concurrency": true} // the latter is Envoy's
+	known := map[string]bool{"help": true, "concurrency": true, "component-log-level": true, "mode": true} // but for the first, Envoy's
 	for _, command := range newRoot().Commands() {
 		command.Flags().VisitAll(func(f *pflag.Flag) { known[f.Name] = true })
 	}

@@ -3,7 +3,9 @@
 package e2e
 
 import (
+	"context"
 	"debug/elf"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path"
@@ -14,9 +16,19 @@ import (
 	"testing"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	dynamicv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/dynamic_modules/v3"
+	modulev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/dynamic_modules/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v4"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
 	"github.com/corsproc/corsproc/envoy/internal/launch"
@@ -136,7 +148,7 @@ func TestModuleImage(t *testing.T) {
 		t.Errorf("it is made of %s, and everything is tested with %s", image, want)
 	}
 	copied := one(dockerfile, `^COPY --from=build-module --chmod=0644 /out/libcorsproc.so (\S+)$`)
-	if folder := one(dockerfile, `^ENV ENVOY_DYNAMIC_MODULES_SEARCH_PATH=(\S+)$`); path.Join(folder, "lib"+bootstrap.ModuleName+".so") != copied {
+	if folder := one(dockerfile, `^ENV ENVOY_DYNAMIC_MODULES_SEARCH_PATH=(\S+)$`); path.Join(folder, "lib"+bootstrap.ModuleName+".so") != copied || copied != moduleFile {
 		t.Errorf("Envoy looks in %s, and the module is %s", folder, copied)
 	}
 	built := one(dockerfile, `^RUN CGO_ENABLED=1 go build (.*) -o /out/libcorsproc.so ./envoy/module$`)
@@ -166,5 +178,98 @@ func TestModuleImage(t *testing.T) {
 	}
 	if libraries, err := file.ImportedLibraries(); err != nil || slices.ContainsFunc(libraries, func(l string) bool { return !strings.HasPrefix(l, "libc.so") && !strings.HasPrefix(l, "ld-linux") }) {
 		t.Errorf("it needs %v (%v)", libraries, err)
+	}
+}
+
+// manifest reads the spec of a Kubernetes object as a message, or part of it.
+func manifest(t *testing.T, name string, find func(spec map[string]any) any, into proto.Message) {
+	t.Helper()
+	var object struct{ Spec map[string]any }
+	if err := yaml.Unmarshal([]byte(read(t, name)), &object); err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(find(object.Spec))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := protojson.Unmarshal(data, into); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+}
+
+// first returns the first element of a list.
+func first(list any) map[string]any { return list.([]any)[0].(map[string]any) }
+
+// moduleFile is where the image has the module.
+const moduleFile = "/usr/local/lib/envoy/libcorsproc.so"
+
+// TestModuleInIstio holds the EnvoyFilter to the filter of module.yaml, found by its path.
+func TestModuleInIstio(t *testing.T) {
+	var got hcmv3.HttpFilter
+	manifest(t, "envoy/istio/module/gateway.yaml", func(spec map[string]any) any {
+		patch := first(spec["configPatches"])["patch"].(map[string]any)
+		if patch["operation"] != "INSERT_FIRST" {
+			t.Errorf("operation %v", patch["operation"])
+		}
+		return patch["value"]
+	}, &got)
+	c := load(t, moduleRecipe)
+	c.Module.Load(moduleFile, "/etc/corsproc/policies.yaml")
+	if _, err := c.JSON(); err != nil { // packs the filter back
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(c.Manager.GetHttpFilters()[0], &got, protocmp.Transform()); diff != "" {
+		t.Errorf("(-module.yaml +Istio):\n%s", diff)
+	}
+}
+
+// TestModuleInEnvoyGateway runs what Envoy Gateway's translator (1.9.1, internal/xds/translator/dynamicmodule.go) makes of the
+// manifests: the settings as a text of JSON, no metrics_namespace, and a filter that is disabled but on routes that ask for it.
+func TestModuleInEnvoyGateway(t *testing.T) {
+	const folder = "envoy/envoy-gateway/module/"
+	var entry, use structpb.Struct
+	manifest(t, folder+"envoy-proxy.yaml", func(spec map[string]any) any { return first(spec["dynamicModules"]) }, &entry)
+	manifest(t, folder+"extension-policy.yaml", func(spec map[string]any) any { return first(spec["dynamicModule"]) }, &use)
+	settings := use.GetFields()["config"].GetStructValue()
+	if diff := cmp.Diff(load(t, moduleRecipe).Module.Settings, settings, protocmp.Transform()); diff != "" {
+		t.Errorf("(-module.yaml +Envoy Gateway):\n%s", diff)
+	}
+	name := entry.GetFields()["name"].GetStringValue()
+	path := entry.GetFields()["source"].GetStructValue().GetFields()["local"].GetStructValue().GetFields()["path"].GetStringValue()
+	if use.GetFields()["name"].GetStringValue() != name || path != moduleFile || !entry.GetFields()["doNotClose"].GetBoolValue() {
+		t.Errorf("%v %v", &entry, &use)
+	}
+
+	const filter = "envoy.filters.http.dynamic_modules/envoyextensionpolicy/shop/corsproc-module/dynamic-module/0"
+	g := start(t, setup{config: moduleRecipe, policies: shopPolicies, edit: func(c *bootstrap.Config) {
+		settings.Fields["policies"] = c.Module.Settings.GetFields()["policies"]
+		text, err := settings.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Module = nil
+		c.Manager.GetHttpFilters()[0].Name = filter
+		c.Manager.GetHttpFilters()[0].Disabled = true
+		c.Manager.GetHttpFilters()[0].ConfigType = &hcmv3.HttpFilter_TypedConfig{TypedConfig: pack(t, &modulev3.DynamicModuleFilter{
+			DynamicModuleConfig: &dynamicv3.DynamicModuleConfig{DoNotClose: true, Module: &corev3.AsyncDataSource{Specifier: &corev3.AsyncDataSource_Local{
+				Local: &corev3.DataSource{Specifier: &corev3.DataSource_Filename{Filename: findModule(t)}},
+			}}},
+			FilterName: use.GetFields()["filterName"].GetStringValue(), FilterConfig: pack(t, wrapperspb.String(string(text))),
+		})}
+		for _, host := range c.Manager.GetRouteConfig().GetVirtualHosts() {
+			for _, route := range host.GetRoutes() {
+				route.TypedPerFilterConfig = map[string]*anypb.Any{filter: pack(t, &routev3.FilterConfig{Config: &anypb.Any{}})}
+			}
+		}
+	}})
+	a := g.do("OPTIONS", "api.example.com", "/orders", "Origin: https://shop.example.com", "Access-Control-Request-Method: POST")
+	if a.status != 204 || a.joined["access-control-allow-origin"] != "https://shop.example.com" {
+		t.Errorf("%d %v", a.status, a.header)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	const series = `envoy_dynamicmodulescustom_decisions{kind="preflight",reason="allowed"} 1`
+	if stats, err := g.envoy.Get(ctx, "/stats/prometheus"); err != nil || !strings.Contains(string(stats), series) {
+		t.Errorf("there is no %s (%v)", series, err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // TestMeshManifests checks the manifests for Istio and Envoy Gateway against the schemas of both projects and of Gateway API,
 // rules in CEL included.
 func TestMeshManifests(t *testing.T) {
-	for _, pattern := range []string{"../istio/*.yaml", "../envoy-gateway/*.yaml"} {
+	for _, pattern := range []string{"../istio/*.yaml", "../istio/module/*.yaml", "../envoy-gateway/*.yaml", "../envoy-gateway/module/*.yaml"} {
 		paths, err := filepath.Glob(pattern)
 		if err != nil || len(paths) == 0 {
 			t.Fatal(pattern, paths, err)
