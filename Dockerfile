@@ -37,7 +37,7 @@ FROM gcr.io/distroless/static-debian12:nonroot AS corsproc
 COPY --from=build /out/corsproc /usr/bin/corsproc
 # ext_proc and health; metrics and the admin page.
 EXPOSE 9002 9003
-# Asks the default --listen address. Where another one is set, set the health check's too.
+# Asks the default --listen address. Where another one is set, set the health check's too; with --listen= it is the admin address.
 HEALTHCHECK --interval=5s --timeout=2s --start-period=5s CMD ["/usr/bin/corsproc", "health", "127.0.0.1:9002"]
 ENTRYPOINT ["/usr/bin/corsproc"]
 CMD ["serve", "--policies", "/etc/corsproc/policies.yaml"]

@@ -36,7 +36,7 @@ func TestSmoke(t *testing.T) {
 	dir := t.TempDir()
 	module := builtModule(t, dir)
 	args := []string{"-root", root, "-module", module, "-corsproc", built(t, dir, "cmd/corsproc"), "-stock", built(t, dir, "envoy/bench/stock"),
-		"-rounds", "2", "-load", "100ms", "-open-rounds", "1", "-open-load", "100ms", "-streams", "50", "-settle", "50ms", "-reload-rounds", "1", "-reload-load", "1500ms", "-others", "10", "-out", filepath.Join(dir, "results")}
+		"-rounds", "1", "-load", "150ms", "-open-rounds", "1", "-open-load", "150ms", "-streams", "50", "-settle", "50ms", "-reload-rounds", "1", "-reload-load", "1200ms", "-others", "10", "-out", filepath.Join(dir, "results")}
 	var out, errOut bytes.Buffer
 	if code := run(t.Context(), args, &out, &errOut); code != 0 {
 		t.Fatalf("exit status %d\n%s", code, &errOut)

@@ -9,23 +9,24 @@ import (
 	"strings"
 )
 
-// target is what corsproc as a module is to cost at most.
+// target is what corsproc as a module is to cost at most, and what is to be reached for; 0: no more than that.
 type target struct {
 	what  string
 	most  float64
+	goal  float64
 	value func(r *results, variant string) (float64, bool) // of a variant; false: it was not measured
 }
 
 var allTargets = []target{
-	{"CPU, actual request, × stock", 0.08, ofRow(actual, bothShare)},
-	{"the same, 10,000 paths", 0.08, ofRow(actualPaths, bothShare)},
-	{"CPU, preflight, whole Envoy, × alone", 0.65, ofRow(preflight, envoyShare)},
-	{"the same, 10,000 paths", 0.65, ofRow(preflightPaths, envoyShare)},
-	{"CPU, no Origin, × stock", 0.10, ofRow(noOrigin, bothShare)},
-	{"the same, 10,000 paths", 0.10, ofRow(noOriginPaths, bothShare)},
-	{"p50 added, actual request, × stock", 0.15, ofRow(actual, p50Share)},
-	{"the same, 10,000 paths", 0.15, ofRow(actualPaths, p50Share)},
-	{"memory of a waiting request more than in Envoy alone, KiB", 3, func(r *results, variant string) (float64, bool) {
+	{"CPU, actual request, × stock", 0.08, 0.04, ofRow(actual, bothShare)},
+	{"the same, 10,000 paths", 0.08, 0.04, ofRow(actualPaths, bothShare)},
+	{"CPU, preflight, whole Envoy, × alone", 0.65, 0.5, ofRow(preflight, envoyShare)},
+	{"the same, 10,000 paths", 0.65, 0.5, ofRow(preflightPaths, envoyShare)},
+	{"CPU, no Origin, × stock", 0.10, 0.05, ofRow(noOrigin, bothShare)},
+	{"the same, 10,000 paths", 0.10, 0.05, ofRow(noOriginPaths, bothShare)},
+	{"p50 added, actual request, × stock", 0.15, 0.08, ofRow(actual, p50Share)},
+	{"the same, 10,000 paths", 0.15, 0.08, ofRow(actualPaths, p50Share)},
+	{"memory of a waiting request more than in Envoy alone, KiB", 3, 1, func(r *results, variant string) (float64, bool) {
 		for _, m := range r.Memory {
 			if m.Variant == variant && m.EnvoyBefore > 0 {
 				return m.EnvoyMore / 1024, true
@@ -33,7 +34,7 @@ var allTargets = []target{
 		}
 		return 0, false
 	}},
-	{"p99 while 30,000 origins are reloaded once a second, × without", 2, func(r *results, variant string) (float64, bool) {
+	{"p99 while 30,000 origins are reloaded once a second, × without", 2, 0, func(r *results, variant string) (float64, bool) {
 		for _, row := range r.Reloads {
 			if row.Variant == variant && row.Ratio != nil {
 				return row.Ratio.Median, true
@@ -64,13 +65,13 @@ func (r *results) targets() string {
 	var b strings.Builder
 	for _, t := range allTargets {
 		if measured, ok := t.value(r, inModule); ok {
-			fmt.Fprintf(&b, "| %s | %.2f | %s | %s |\n", t.what, t.most, figure(measured, ok), figure(t.value(r, native)))
+			fmt.Fprintf(&b, "| %s | %.2f | %s | %s | %s |\n", t.what, t.most, figure(t.goal, t.goal > 0), figure(measured, ok), figure(t.value(r, native)))
 		}
 	}
 	if b.Len() == 0 {
 		return ""
 	}
-	return "| module.yaml beside its targets | at most | measured | " + native + " |\n|---|--:|--:|--:|\n" + b.String() + "\n"
+	return "| module.yaml beside its targets | at most | to reach for | measured | " + native + " |\n|---|--:|--:|--:|--:|\n" + b.String() + "\n"
 }
 
 func figure(value float64, measured bool) string {

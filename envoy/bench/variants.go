@@ -119,8 +119,8 @@ const (
 	inModule = bootstrap.ClusterName + ", module.yaml"
 )
 
-// allVariants returns the variants in their order in the tables: those without corsproc, corsproc as a module, and then every
-// corsproc with every recipe. What depends on paths is measured with those alone that could make a difference of them, and
+// allVariants returns the variants in their order in the tables: those without corsproc, every corsproc with every recipe, and
+// corsproc as a module. What depends on paths is measured with those alone that could make a difference of them, and
 // those that they are compared with.
 func allVariants(module bool, also []namedBinary) []variant {
 	answered := expectation{status: "200", lines: []string{granted}, granted: true}
@@ -128,9 +128,6 @@ func allVariants(module bool, also []namedBinary) []variant {
 		{name: alone, config: without("", ""), expect: onPathsToo(passed, passed, passed)},
 		{name: native, config: without(nativeFilter, nativePolicy), expect: onPathsToo(answered, answered, passed)},
 		{name: stock, service: stock, config: without(stockFilter, ""), expect: onPathsToo(passed.in(2), passed.in(2), passed.in(2))},
-	}
-	if module {
-		all = append(all, variant{name: inModule, module: true, config: recipe("module.yaml"), expect: onPathsToo(readable, permitted, cleaned)})
 	}
 	for _, b := range append([]namedBinary{{name: bootstrap.ClusterName}}, also...) {
 		all = append(all,
@@ -141,6 +138,9 @@ func allVariants(module bool, also []namedBinary) []variant {
 			variant{name: b.name + ", one-message.yaml, Origin only", service: b.name, config: originOnly,
 				expect: map[string]expectation{actual: readable.in(1), preflight: permitted.in(1), noOrigin: passed}},
 		)
+	}
+	if module {
+		all = append(all, variant{name: inModule, module: true, config: recipe("module.yaml"), expect: onPathsToo(readable, permitted, cleaned)})
 	}
 	return all
 }

@@ -34,7 +34,7 @@ default: {policies: [shop]}
 // one-message.yaml cannot do is in onemessage_test.go.
 var recipes = []string{"envoy.yaml", "one-message.yaml"}
 
-// withRecipes runs a test with each of the recipes.
+// withRecipes runs a test with each of the recipes that ask corsproc.
 func withRecipes(t *testing.T, test func(t *testing.T, config string)) {
 	for _, config := range recipes {
 		t.Run(config, func(t *testing.T) { test(t, config) })

@@ -31,9 +31,11 @@ default: {policies: [p]}
 
 // TestReloadUnderTraffic edits the policy file 1,000 times while requests flow, in every way in which editors write, some
 // edits broken: no request fails, each answer is that of one good set, and sets never go back in time.
-func TestReloadUnderTraffic(t *testing.T) {
+func TestReloadUnderTraffic(t *testing.T) { reloadUnderTraffic(t, "enforcing.yaml") }
+
+func reloadUnderTraffic(t *testing.T, config string) {
 	const edits, clients = 1000, 4
-	g := start(t, setup{config: "enforcing.yaml", policies: generation(1)})
+	g := start(t, setup{config: config, policies: generation(1)})
 	var last atomic.Int64 // the greatest generation that was written
 	last.Store(1)
 	done := make(chan struct{})

@@ -19,23 +19,21 @@ type decision struct {
 	facts   []policy.Fact
 	status  int
 	body    string
-	length  string // of the body
 }
 
-// newAnswer writes a decision into C memory. nil: there is none left.
-func newAnswer(d *policy.Decision, set uint64, pathMatters bool) *C.struct_answer {
+// newAnswer writes a decision into C memory. nil: there is none left. In digits there is room for two numbers.
+func newAnswer(d *policy.Decision, set uint64, pathMatters bool, digits []byte) *C.struct_answer {
 	var headers [manyHeaders]policy.Header
 	var facts [policy.MaxFacts]policy.Fact
-	var digits [20]byte
 	w := decision{Decision: d, facts: d.AppendFacts(facts[:0])}
 	switch d.Action() {
 	case policy.Respond:
 		w.headers = append(headers[:0], policy.Header{Name: ":status"})
 		w.status, w.headers, w.body = d.AppendImmediate(w.headers)
-		n := len(strconv.AppendInt(digits[:0], int64(w.status), 10))
-		w.headers[0].Value = unsafe.String(&digits[0], n)
+		digits = strconv.AppendInt(digits, int64(w.status), 10)
+		w.headers[0].Value = unsafe.String(&digits[0], len(digits))
 		if w.body != "" {
-			length := strconv.AppendInt(digits[n:n], int64(len(w.body)), 10)
+			length := strconv.AppendInt(digits[len(digits):], int64(len(w.body)), 10)
 			w.headers = append(w.headers, policy.Header{Name: "content-length", Value: unsafe.String(&length[0], len(length))})
 		}
 	case policy.Adjust:

@@ -7,31 +7,54 @@ import "C"
 
 import (
 	"encoding/binary"
+	"runtime"
+	"sync"
 	"unsafe"
 
 	"github.com/corsproc/corsproc/policy"
 )
 
 // corsprocDecide decides about a request of which the worker keeps no decision. It returns an answer in C memory, which
-// nobody uses yet. A panic of ours ends here: the request goes on, and every CORS header is taken off its answer.
+// nobody uses yet. A panic of ours ends here: the request goes on, and every CORS header is taken off its answer. Where beat is
+// set, the scheduler is to see the worker.
 //
 //export corsprocDecide
-func corsprocDecide(source C.uint32_t, facts *C.struct_facts, prefix, size C.size_t) (answer *C.struct_answer) {
+func corsprocDecide(source C.uint32_t, facts *C.struct_facts, prefix, size C.size_t, beat C.bool) (answer *C.struct_answer) {
 	defer func() {
 		if r := recover(); r != nil {
 			panicked(r)
 			answer = nil
 		}
 	}()
-	now := sources.at(uint32(source)).current.Load()
-	var scratch [8]string
-	var r policy.Request
-	readFacts(&r, facts, int(prefix), int(size), scratch[:0])
-	d := now.result.Set.Decide(&r)
-	if d.Verdict == policy.Refused || d.Verdict == policy.Rejected {
-		now.source.refusals.Refused(now.result.Set, &r, &d)
+	if beat {
+		runtime.Gosched()
 	}
-	return newAnswer(&d, now.number, now.result.Set.PathMatters(&r))
+	now := sources.at(uint32(source)).current.Load()
+	w := desks.Get().(*desk)
+	defer w.clear()
+	r := &w.request
+	readFacts(r, facts, int(prefix), int(size), w.names[:0])
+	d := now.result.Set.Decide(r)
+	if d.Verdict == policy.Refused || d.Verdict == policy.Rejected {
+		now.source.refusals.Refused(now.result.Set, r, &d)
+	}
+	return newAnswer(&d, now.number, now.result.Set.PathMatters(r), w.digits[:0])
+}
+
+// A desk is the memory that one decision needs in Go.
+type desk struct {
+	request policy.Request
+	names   [8]string // room for the lines of Access-Control-Request-Headers
+	digits  [40]byte
+}
+
+// desks holds those that nobody uses, so that a decision allocates nothing.
+var desks = sync.Pool{New: func() any { return new(desk) }}
+
+// clear gives a desk back, without what it had of C's memory.
+func (w *desk) clear() {
+	*w = desk{}
+	desks.Put(w)
 }
 
 // readFacts makes a request of the facts that C gathered. Its texts stay where they are, in C memory, and are good for this

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "_cgo_export.h"
 #include "module.h"
@@ -94,6 +95,23 @@ void envoy_dynamic_module_on_http_filter_destroy(const void* stream) {
   free(s);
 }
 
+// Go's monitor takes the P of a thread that the scheduler has not seen for 10 ms, even if it enters Go all the time. From then
+// on the monitor hardly sleeps, and each entry has to find a P. So the thread lets the scheduler see it a little more often,
+// unless requests are so rare that the P is gone anyway.
+enum { BEAT = 8000000, RARE = 10000000 };  // nanoseconds
+
+static bool must_beat(struct worker* w) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  int64_t now = t.tv_sec * 1000000000ll + t.tv_nsec;
+  bool rare = now - w->crossed > RARE;
+  w->crossed = now;
+  if (rare) w->beat = now;
+  if (now - w->beat < BEAT) return false;
+  w->beat = now;
+  return true;
+}
+
 // decide puts the decision about the stream's request in place, and tells Envoy of it. It returns false where there is none.
 static bool decide(void* envoy, struct stream* s, bool answered, struct gathered* g) {
   s->state = DECIDED;
@@ -101,7 +119,9 @@ static bool decide(void* envoy, struct stream* s, bool answered, struct gathered
   if (!corsproc_gather(envoy, set, answered, g)) return false;
   struct answer* a = corsproc_kept(g);
   if (a == NULL) {
-    a = corsprocDecide(s->config->id, (struct facts*)g->facts, g->prefix, g->size);
+    struct worker* w = corsproc_worker();
+    w->crossings++;
+    a = corsprocDecide(s->config->id, (struct facts*)g->facts, g->prefix, g->size, must_beat(w));
     if (a == NULL) {
       envoy_dynamic_module_callback_http_filter_increment_counter(envoy, s->config->panics, NULL, 0, 1);
       return false;

@@ -30,7 +30,7 @@ struct entry {
 struct table {
   uint64_t seed;
   uint64_t epoch;
-  size_t bytes;
+  struct worker* worker;
   uint32_t next;  // which of a set goes
   struct entry entries[SETS][WAYS];
 };
@@ -65,7 +65,7 @@ static uint64_t hash_of(uint64_t h, const char* p, size_t n) {
 
 static void empty(struct table* t, struct entry* e) {
   if (e->key == NULL) return;
-  t->bytes -= e->size + (e->answer == NULL ? 0 : e->answer->size);
+  t->worker->kept -= e->size + (e->answer == NULL ? 0 : e->answer->size);
   free(e->key);
   corsproc_drop(e->answer);
   memset(e, 0, sizeof *e);
@@ -90,6 +90,7 @@ static struct table* current_table(void) {
   struct table* t = w->table;
   if (t == NULL) {
     if ((t = w->table = calloc(1, sizeof *t)) == NULL) return NULL;
+    t->worker = w;
     t->seed = (uintptr_t)t ^ now();
   }
   uint64_t current = __atomic_load_n(&epoch, __ATOMIC_ACQUIRE);
@@ -155,9 +156,9 @@ static void put(struct table* t, const struct key* k, struct answer* a) {
   if (key == NULL) return;
   memcpy(key, k->bytes, k->size);
   *e = (struct entry){.hash = k->hash, .key = key, .size = k->size, .prefix = k->prefix, .answer = a};
-  t->bytes += k->size;
+  t->worker->kept += k->size;
   if (a == NULL) return;
-  t->bytes += a->size;
+  t->worker->kept += a->size;
   a->users++;
   if (a->refused) e->until = now() + LOG_SECONDS;
 }
@@ -166,7 +167,7 @@ void corsproc_keep(const struct gathered* g, struct answer* a) {
   if (g->facts->set != a->set || g->size > MAX_KEY || a->size > MAX_ANSWER) return;
   struct table* t = current_table();
   if (t == NULL) return;
-  if (t->bytes + 2 * g->size + a->size > MAX_BYTES) empty_all(t);
+  if (t->worker->kept + 2 * g->size + a->size > MAX_BYTES) empty_all(t);
   struct key k = key_of(t, g);
   if (a->path_matters) {
     put(t, &k, NULL);

@@ -119,7 +119,15 @@ struct worker {
   struct scratch headers;
   struct scratch vary;
   struct table* table;
+  size_t kept;         // bytes of keys and answers in the table
+  int64_t crossed;     // when it last entered Go for a decision, in nanoseconds
+  int64_t beat;        // when it last let Go's scheduler see it
+  uint64_t crossings;  // how often it entered Go for a decision
 };
 struct worker* corsproc_worker(void);
+
+// For the tests, of the calling thread.
+uint64_t corsproc_crossings(void);
+size_t corsproc_kept_bytes(void);
 
 #endif

@@ -46,3 +46,6 @@ struct answer* corsproc_new_answer(size_t size) {
   if (a != NULL) a->size = size;
   return a;
 }
+
+uint64_t corsproc_crossings(void) { return corsproc_worker()->crossings; }
+size_t corsproc_kept_bytes(void) { return corsproc_worker()->kept; }

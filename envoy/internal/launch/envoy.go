@@ -110,6 +110,17 @@ func (e *Envoy) look(ctx context.Context, adminFile string) error {
 	if _, err := e.Get(ctx, "/ready"); err != nil {
 		return err
 	}
+	if err := e.FindListeners(ctx); err != nil {
+		return err
+	}
+	if len(e.Listeners) == 0 {
+		return errors.New("no listener")
+	}
+	return nil
+}
+
+// FindListeners learns the listeners' addresses anew, which others may have changed.
+func (e *Envoy) FindListeners(ctx context.Context) error {
 	answer, err := e.Get(ctx, "/listeners?format=json")
 	if err != nil {
 		return err
@@ -127,9 +138,6 @@ func (e *Envoy) look(ctx context.Context, adminFile string) error {
 	}
 	if err := json.Unmarshal(answer, &listeners); err != nil {
 		return err
-	}
-	if len(listeners.Statuses) == 0 {
-		return errors.New("no listener")
 	}
 	e.Listeners = map[string]string{}
 	for i, status := range listeners.Statuses {

@@ -62,6 +62,12 @@ func (c *Config) Stat(name string, labels ...string) int {
 // Schedulers returns how many schedulers the module has and did not delete.
 func Schedulers() int { return int(C.fake_schedulers()) }
 
+// Crossings returns how often the calling thread entered Go for a decision.
+func Crossings() int { return int(C.corsproc_crossings()) }
+
+// Kept returns how many bytes of decisions the calling thread keeps.
+func Kept() int { return int(C.corsproc_kept_bytes()) }
+
 // Level is a level of Envoy's log.
 type Level int
 

@@ -21,6 +21,10 @@ int fake_schedulers(void);  // that are not deleted
 // One line of the log, to be freed; null: there is none.
 char* fake_log(int* level, size_t* length);
 
+// The module's own: how often the calling thread entered Go for a decision, and how many bytes of them it keeps.
+uint64_t corsproc_crossings(void);
+size_t corsproc_kept_bytes(void);
+
 struct fake_stream* fake_stream_new(struct fake_config* c);
 void fake_stream_destroy(struct fake_stream* s);
 void fake_add(struct fake_stream* s, int map, const char* name, size_t name_length, const char* value, size_t value_length);

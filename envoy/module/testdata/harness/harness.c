@@ -44,7 +44,7 @@ static envoy_pair pair(char** at, const char* name, const char* value) {
   return (envoy_pair){n.ptr, n.length, v.ptr, v.length};
 }
 
-struct answer* corsprocDecide(uint32_t id, struct facts* facts, size_t prefix, size_t size) {
+struct answer* corsprocDecide(uint32_t id, struct facts* facts, size_t prefix, size_t size, bool beat) {
   uint32_t h = hash((char*)facts, prefix, 2166136261u);
   bool path_matters = h % 3 == 0;
   if (path_matters) h = hash((char*)facts + prefix, size - prefix, h);
