@@ -116,8 +116,8 @@ func gapsOf(g *compiled.Policy, r *Request, o *origin.Origin, credentials bool) 
 	}
 	gaps = denied(g, o)
 	if g.Allows(o) == 0 {
-		if g.Credentials && isDangerous(o.Text) {
-			return nil, false
+		if g.Credentials && isDangerous(o.Text) || g.FixedOrigin != "" {
+			return nil, false // with fixed_origin a second origin is an error
 		}
 		add(GapOrigin, compiled.MakeRule(compiled.RuleField, index, compiled.FieldOrigins), o.Text)
 	}

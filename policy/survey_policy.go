@@ -19,6 +19,7 @@ type PolicySurvey struct {
 	AllowOrigins, AllowOriginRegexes, DenyOrigins Entries
 	AllowMethods, AllowHeaders, ExposeHeaders     Entries
 	AllowCredentials, AllowPrivateNetwork         bool
+	FixedOrigin                                   bool
 	MaxAge                                        string // in seconds; empty: unset
 	PreflightStatus                               int
 
@@ -79,7 +80,8 @@ func (s *Set) SurveyPolicies(names []string, most int) []PolicySurvey {
 func surveyPolicy(g *compiled.Policy, sets map[*match.Origins]string, most int) PolicySurvey {
 	p := PolicySurvey{
 		Name: g.Name, At: compiled.MakeRule(compiled.RulePolicy, int(g.Index), 0),
-		AllowCredentials: g.Credentials, AllowPrivateNetwork: g.PrivateNetwork, MaxAge: g.MaxAge, PreflightStatus: g.PreflightStatus,
+		AllowCredentials: g.Credentials, AllowPrivateNetwork: g.PrivateNetwork, FixedOrigin: g.FixedOrigin != "",
+		MaxAge: g.MaxAge, PreflightStatus: g.PreflightStatus,
 	}
 	p.AllowOrigins = originEntries(g.Allow, sets, most)
 	p.DenyOrigins = originEntries(g.Deny, sets, most)

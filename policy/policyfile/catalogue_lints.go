@@ -168,6 +168,18 @@ origin_sets: {partners: [https://partner.example]}
 		Good:        "default: {policies: [none], timing_allow_origins: [\"*\"]}\n",
 	},
 	{
+		Code: string(finding.CodeFixedNoEffect), Severity: finding.Warning,
+		Explanation: "A policy with fixed_origin gives every answer the same headers, so that a cache needs no Vary. That is not possible where other policies answer too, or where requests are rejected: answers of this place depend on who asks, and have Vary as everywhere. A cache that ignores it mixes them up.",
+		Bad: `policies:
+  shop: {allow_origins: [https://shop.example.com], fixed_origin: true}
+default: {policies: [shop], reject: WEBSOCKETS}
+`,
+		Good: `policies:
+  shop: {allow_origins: [https://shop.example.com], fixed_origin: true}
+default: {policies: [shop]}
+`,
+	},
+	{
 		Code: string(finding.CodeMaxAgeCapped), Severity: finding.Hint,
 		Explanation: "Browsers keep a preflight no longer than their own limit: Chromium 2 hours, Firefox 24 hours, Safari 10 minutes. There is a hint from more than 2 hours on.",
 		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], max_age: 720h}}\n",

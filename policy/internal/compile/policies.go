@@ -92,6 +92,9 @@ func (c *compiler) compilePolicy(at finding.Location, source int32, name string,
 	}
 	g.Star = g.Anybody != 0 && !g.Credentials
 
+	if p.GetFixedOrigin() {
+		g.FixedOrigin = c.compileFixedOrigin(at, p)
+	}
 	g.Terms = c.compileTerms(at, p)
 	if p.PreflightStatus != nil {
 		g.PreflightStatus = int(p.GetPreflightStatus())

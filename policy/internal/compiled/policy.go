@@ -36,6 +36,8 @@ type Policy struct {
 	Anybody Rule
 	Star    bool
 
+	FixedOrigin string // with fixed_origin: the one origin that is allowed; else empty
+
 	*Terms
 	PreflightStatus int
 	PrivateNetwork  bool
@@ -146,10 +148,11 @@ func (g *Policy) Match(o *origin.Origin) (rule Rule, denied bool) {
 
 // A List is a compiled list of policies of a place.
 type List struct {
-	Policies    []*Policy
-	Passthrough bool
-	Fixed       bool // the list's part of what makes a place static: [none], or one policy that answers everybody alike
-	Private     bool // a policy of it has allow_private_network
+	Policies      []*Policy
+	Passthrough   bool
+	Fixed         bool // the list's part of what makes a place static: [none], or one policy that answers everybody alike
+	ButPreflights bool // but preflights, which are answered as everywhere (fixed_origin)
+	Private       bool // a policy of it has allow_private_network
 }
 
 var (
@@ -162,7 +165,8 @@ func NewList(grants []*Policy) List {
 	l := List{Policies: grants, Private: slices.ContainsFunc(grants, func(g *Policy) bool { return g.PrivateNetwork })}
 	if len(grants) == 1 {
 		g := grants[0]
-		l.Fixed = g.Builtin || (g.Star && len(g.Deny) == 0)
+		l.Fixed = g.Builtin || (g.Star && len(g.Deny) == 0) || g.FixedOrigin != ""
+		l.ButPreflights = g.FixedOrigin != ""
 	}
 	return l
 }

@@ -30,13 +30,14 @@ const (
 	whatReject
 	whatUnmatched
 	whatTiming
+	whatFixedOrigin // whether every answer names one origin, whoever asks
 )
 
 // String returns what changes, as it stands in what diff prints.
 func (c What) String() string {
 	return [...]string{
 		"passthrough", "origin", "credentials", "methods", "headers", "exposed_headers", "private_network", "max_age",
-		"preflight_status", "reject", "unmatched_preflights", "timing",
+		"preflight_status", "reject", "unmatched_preflights", "timing", "fixed_origin",
 	}[c]
 }
 

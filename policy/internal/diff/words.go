@@ -81,6 +81,11 @@ func changeText(c *Change) string {
 		}[c.New]
 	case whatTiming:
 		return timingText(c)
+	case whatFixedOrigin:
+		if c.New == "" {
+			return "answers depend on who asks, and have Vary: " + c.Old + " is no longer named in all of them"
+		}
+		return "every answer names " + c.New + ", whoever asks, and has no Vary of corsproc's"
 	}
 	if c.New == "true" {
 		return "corsproc keeps its hands off now (passthrough): the upstream answers for itself, and what policies granted here ends"

@@ -178,6 +178,7 @@ func (l *Linter) End() {
 		}
 	}
 	l.lintTiming()
+	l.lintFixedOrigins()
 	l.dropBesideErrors()
 }
 

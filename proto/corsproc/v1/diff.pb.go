@@ -201,7 +201,7 @@ type GrantChange struct {
 	// gain, loss, or change for what is neither (the time a preflight is kept, its status).
 	Effect string `protobuf:"bytes,1,opt,name=effect,proto3" json:"effect,omitempty"`
 	// What it is about: origin (may read responses at all), methods, headers, exposed_headers, credentials, max_age,
-	// preflight_status, private_network, reject, unmatched_preflights, timing or passthrough.
+	// preflight_status, private_network, reject, unmatched_preflights, timing, fixed_origin or passthrough.
 	What string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
 	// Who: origins, patterns of origins, or "regex" and an expression. Empty where it is about everybody.
 	Origins []string `protobuf:"bytes,3,rep,name=origins,proto3" json:"origins,omitempty"`

@@ -312,8 +312,14 @@ type Policy struct {
 	AllowPrivateNetwork bool `protobuf:"varint,10,opt,name=allow_private_network,json=allowPrivateNetwork,proto3" json:"allow_private_network,omitempty"`
 	// Each entry lifts one error, for people who know what they do.
 	DangerouslyAllow []DangerousCombination `protobuf:"varint,11,rep,packed,name=dangerously_allow,json=dangerouslyAllow,proto3,enum=corsproc.v1.DangerousCombination" json:"dangerously_allow,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// For caches that cannot take Vary (Fetch, "CORS protocol and HTTP caches"): allow_origins has exactly one exact origin,
+	// and it is written into every answer but those to preflights, also without Origin and to other origins, whom it tells
+	// nothing. Answers then carry no Vary of ours. An error beside deny_origins, allow_origin_regexes, origin sets or a second
+	// origin. It holds at places whose list is this policy alone and that reject nothing; elsewhere it does nothing, which a
+	// warning says. Default: false.
+	FixedOrigin   bool `protobuf:"varint,12,opt,name=fixed_origin,json=fixedOrigin,proto3" json:"fixed_origin,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Policy) Reset() {
@@ -421,6 +427,13 @@ func (x *Policy) GetDangerouslyAllow() []DangerousCombination {
 		return x.DangerouslyAllow
 	}
 	return nil
+}
+
+func (x *Policy) GetFixedOrigin() bool {
+	if x != nil {
+		return x.FixedOrigin
+	}
+	return false
 }
 
 // PolicyList is an ordered list of policy names; the first policy that matches the request's Origin answers. It is
@@ -854,7 +867,7 @@ const file_corsproc_v1_policy_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x13.corsproc.v1.PolicyR\x05value:\x028\x01\x1aV\n" +
 	"\x0fOriginSetsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12-\n" +
-	"\x05value\x18\x02 \x01(\v2\x17.corsproc.v1.OriginListR\x05value:\x028\x01\"\x93\x04\n" +
+	"\x05value\x18\x02 \x01(\v2\x17.corsproc.v1.OriginListR\x05value:\x028\x01\"\xb6\x04\n" +
 	"\x06Policy\x12#\n" +
 	"\rallow_origins\x18\x01 \x03(\tR\fallowOrigins\x120\n" +
 	"\x14allow_origin_regexes\x18\x02 \x03(\tR\x12allowOriginRegexes\x12!\n" +
@@ -867,7 +880,8 @@ const file_corsproc_v1_policy_proto_rawDesc = "" +
 	"\x10preflight_status\x18\t \x01(\x05H\x01R\x0fpreflightStatus\x88\x01\x01\x122\n" +
 	"\x15allow_private_network\x18\n" +
 	" \x01(\bR\x13allowPrivateNetwork\x12N\n" +
-	"\x11dangerously_allow\x18\v \x03(\x0e2!.corsproc.v1.DangerousCombinationR\x10dangerouslyAllowB\n" +
+	"\x11dangerously_allow\x18\v \x03(\x0e2!.corsproc.v1.DangerousCombinationR\x10dangerouslyAllow\x12!\n" +
+	"\ffixed_origin\x18\f \x01(\bR\vfixedOriginB\n" +
 	"\n" +
 	"\b_max_ageB\x13\n" +
 	"\x11_preflight_status\"\"\n" +

@@ -36,6 +36,7 @@ export function grants(p) {
     item("Exposed", entries(p.exposeHeaders, "exposed headers") ?? safelisted),
     item("Max age", p.maxAge || "not set: browsers keep a preflight for 5 seconds"),
     p.preflightStatus !== 204 && item("Preflights", `answered with ${p.preflightStatus}`),
+    p.fixedOrigin && item("Fixed origin", "every answer names this origin, whoever asks"),
     p.allowPrivateNetwork && item("Private network", "access is granted"),
     item("Used at", uses(p)));
 }
