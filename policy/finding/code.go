@@ -20,6 +20,7 @@ const (
 	CodeOriginMalformed    Code = "origin-malformed"     // a pattern that can match nothing
 	CodeMethodMalformed    Code = "method-malformed"     // a method that is no token
 	CodeHeaderMalformed    Code = "header-malformed"     // a field name that is no token
+	CodeUnknownClient      Code = "unknown-client"       // a name that begins with @, in a list of header names, and is none that is known
 	CodeRegexMalformed     Code = "regex-malformed"      // an expression that RE2 does not accept
 	CodeDurationMalformed  Code = "duration-malformed"   // a max_age that is no duration of whole seconds
 	CodePreflightStatus    Code = "preflight-status"     // neither 200 nor 204
@@ -64,5 +65,6 @@ const (
 	CodeMaxAgeCapped      Code = "max-age-capped"              // more than browsers honour
 	CodePostAlwaysAllowed Code = "post-always-allowed"         // a list of methods that seems to keep POST out
 	CodeSafelistedHeader  Code = "safelisted-header"           // a header that needs no entry
+	CodeClientHeaders     Code = "client-headers-missing"      // some of the headers of a kind of client, and not all that it needs
 	CodeManyExactOrigins  Code = "many-exact-origins"          // exact origins that one wildcard would cover
 )

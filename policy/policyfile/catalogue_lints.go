@@ -212,6 +212,12 @@ default: {policies: [shop, public]}
 		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [Content-Type], expose_headers: [ETag]}}\n",
 	},
 	{
+		Code: string(finding.CodeClientHeaders), Severity: finding.Hint,
+		Explanation: "A list has some of the headers that clients of gRPC-Web or Connect send or read in browsers, and not all of them: some calls work, and those with a deadline or an error do not. \"@grpc-web\" and \"@connect\" stand for all of them.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [Content-Type, X-Grpc-Web]}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [\"@grpc-web\"], expose_headers: [\"@grpc-web\"]}}\n",
+	},
+	{
 		Code: string(finding.CodeManyExactOrigins), Severity: finding.Hint,
 		Explanation: "Ten or more origins of a list are subdomains of one domain. If whoever has a name there may be trusted, one wildcard is easier to keep right.",
 		Bad: `policies:

@@ -297,9 +297,12 @@ type Policy struct {
 	DenyOrigins []string `protobuf:"bytes,3,rep,name=deny_origins,json=denyOrigins,proto3" json:"deny_origins,omitempty"`
 	// Methods beyond GET, HEAD and POST, which the Fetch standard always allows. Case-sensitive. "*": all.
 	AllowMethods []string `protobuf:"bytes,4,rep,name=allow_methods,json=allowMethods,proto3" json:"allow_methods,omitempty"`
-	// Request headers; case is ignored. "*": all but Authorization, which has to be named beside the star.
+	// Request headers; case is ignored. "*": all but Authorization, which has to be named beside the star. "@grpc-web" and
+	// "@connect": those that clients of these protocols send in browsers (grpc-web's documentation; connectrpc.com/cors), which
+	// are sent written out.
 	AllowHeaders []string `protobuf:"bytes,5,rep,name=allow_headers,json=allowHeaders,proto3" json:"allow_headers,omitempty"`
-	// Response headers that scripts may read beyond the safelisted ones. "*": all; not with credentials.
+	// Response headers that scripts may read beyond the safelisted ones. "*": all; not with credentials. "@grpc-web" and
+	// "@connect": those that clients of these protocols read, as for allow_headers.
 	ExposeHeaders []string `protobuf:"bytes,6,rep,name=expose_headers,json=exposeHeaders,proto3" json:"expose_headers,omitempty"`
 	// Whether cookies, client certificates and HTTP authentication may go along. Default: false.
 	AllowCredentials bool `protobuf:"varint,7,opt,name=allow_credentials,json=allowCredentials,proto3" json:"allow_credentials,omitempty"`
