@@ -1,7 +1,6 @@
 package compile
 
-// Tested by policy/cases_test.go (policy/casetable/testdata/clients.yaml), policy/findings_test.go and
-// policy/testdata/findings.yaml.
+// Tested by policy/casetable/testdata/clients.yaml, policy/testdata/findings.yaml and policy/naive_test.go.
 
 import (
 	"maps"
