@@ -96,6 +96,7 @@ func (c *compiler) compilePolicy(at finding.Location, source int32, name string,
 		g.FixedOrigin = c.compileFixedOrigin(at, p)
 	}
 	g.Terms = c.compileTerms(at, p)
+	g.ExposeUpstream = p.GetExposeUpstream() && !strings.HasPrefix(g.ExposeHeaders, "*")
 	if p.PreflightStatus != nil {
 		g.PreflightStatus = int(p.GetPreflightStatus())
 		if g.PreflightStatus != 200 && g.PreflightStatus != compiled.StatusNoContent {

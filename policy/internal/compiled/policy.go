@@ -41,6 +41,7 @@ type Policy struct {
 	*Terms
 	PreflightStatus int
 	PrivateNetwork  bool
+	ExposeUpstream  bool // beside what it exposes itself, which does not cover everything
 
 	RegexTexts []string // the expressions as they are written; deciding needs none of it
 }

@@ -320,9 +320,15 @@ type Policy struct {
 	// nothing. Answers then carry no Vary of ours. An error beside deny_origins, allow_origin_regexes, origin sets or a second
 	// origin. It holds at places whose list is this policy alone and that reject nothing; elsewhere it does nothing, which a
 	// warning says. Default: false.
-	FixedOrigin   bool `protobuf:"varint,12,opt,name=fixed_origin,json=fixedOrigin,proto3" json:"fixed_origin,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	FixedOrigin bool `protobuf:"varint,12,opt,name=fixed_origin,json=fixedOrigin,proto3" json:"fixed_origin,omitempty"`
+	// Whether an allowed answer also exposes what the upstream's own Access-Control-Expose-Headers names: one merged list,
+	// for teams that know their own headers. Only names of headers count: "*" and what is no token are dropped, and so is what
+	// comes after 256 elements, or would make more than 4096 bytes of them. Answers to preflights have no upstream. Envoy has to
+	// forward that header of responses to corsproc, as the reference configurations do; with a copy of earlier ones, and
+	// where Envoy asks about requests alone, it is as if the upstream named nothing. Default: false.
+	ExposeUpstream bool `protobuf:"varint,13,opt,name=expose_upstream,json=exposeUpstream,proto3" json:"expose_upstream,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Policy) Reset() {
@@ -435,6 +441,13 @@ func (x *Policy) GetDangerouslyAllow() []DangerousCombination {
 func (x *Policy) GetFixedOrigin() bool {
 	if x != nil {
 		return x.FixedOrigin
+	}
+	return false
+}
+
+func (x *Policy) GetExposeUpstream() bool {
+	if x != nil {
+		return x.ExposeUpstream
 	}
 	return false
 }
@@ -870,7 +883,7 @@ const file_corsproc_v1_policy_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x13.corsproc.v1.PolicyR\x05value:\x028\x01\x1aV\n" +
 	"\x0fOriginSetsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12-\n" +
-	"\x05value\x18\x02 \x01(\v2\x17.corsproc.v1.OriginListR\x05value:\x028\x01\"\xb6\x04\n" +
+	"\x05value\x18\x02 \x01(\v2\x17.corsproc.v1.OriginListR\x05value:\x028\x01\"\xdf\x04\n" +
 	"\x06Policy\x12#\n" +
 	"\rallow_origins\x18\x01 \x03(\tR\fallowOrigins\x120\n" +
 	"\x14allow_origin_regexes\x18\x02 \x03(\tR\x12allowOriginRegexes\x12!\n" +
@@ -884,7 +897,8 @@ const file_corsproc_v1_policy_proto_rawDesc = "" +
 	"\x15allow_private_network\x18\n" +
 	" \x01(\bR\x13allowPrivateNetwork\x12N\n" +
 	"\x11dangerously_allow\x18\v \x03(\x0e2!.corsproc.v1.DangerousCombinationR\x10dangerouslyAllow\x12!\n" +
-	"\ffixed_origin\x18\f \x01(\bR\vfixedOriginB\n" +
+	"\ffixed_origin\x18\f \x01(\bR\vfixedOrigin\x12'\n" +
+	"\x0fexpose_upstream\x18\r \x01(\bR\x0eexposeUpstreamB\n" +
 	"\n" +
 	"\b_max_ageB\x13\n" +
 	"\x11_preflight_status\"\"\n" +
