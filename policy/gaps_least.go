@@ -96,7 +96,7 @@ func surplus(g *compiled.Policy, r *Request) int {
 			n++
 		}
 	}
-	for _, star := range []bool{g.AnyMethod, g.AnyHeader, strings.HasPrefix(g.ExposeHeaders, "*")} {
+	for _, star := range []bool{g.AnyMethod, g.AnyHeader, strings.HasPrefix(g.ExposeHeaders, "*") || g.ExposeUpstream} {
 		if star {
 			n += everything
 		}

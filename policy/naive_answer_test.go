@@ -3,7 +3,9 @@ package policy
 import (
 	"maps"
 	"math/rand/v2"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,17 +16,32 @@ import (
 
 // This file is naive_test.go for answers: which headers the response to a request gets that is no preflight.
 
+var naiveToken = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+
 // naiveAnswer returns the headers that a response gets at a place with these policies. from is the Origin, empty: there is
-// none.
-func naiveAnswer(policies []*corsprocv1.Policy, rejects bool, from string) map[string]string {
+// none; upstream is what the upstream exposes.
+func naiveAnswer(policies []*corsprocv1.Policy, rejects bool, from string, upstream []string) map[string]string {
 	answer := map[string]string{}
 	grant := func(p *corsprocv1.Policy, allowed string) {
 		answer["access-control-allow-origin"] = allowed
 		if p.AllowCredentials {
 			answer["access-control-allow-credentials"] = "true"
 		}
-		if len(p.ExposeHeaders) > 0 {
-			answer["access-control-expose-headers"] = strings.Join(p.ExposeHeaders, ", ")
+		exposed := slices.Clone(p.ExposeHeaders)
+		if p.ExposeUpstream {
+			for i, name := range strings.Split(strings.Join(upstream, ","), ",") {
+				name = strings.Trim(name, " \t")
+				if len(strings.Join(append(slices.Clone(exposed), name), ", ")) > len(strings.Join(p.ExposeHeaders, ", "))+4096 || i == 256 {
+					break
+				}
+				listed := slices.ContainsFunc(exposed, func(s string) bool { return strings.EqualFold(s, name) })
+				if naiveToken.MatchString(name) && name != "*" && !listed {
+					exposed = append(exposed, name)
+				}
+			}
+		}
+		if len(exposed) > 0 {
+			answer["access-control-expose-headers"] = strings.Join(exposed, ", ")
 		}
 	}
 	if p := policies[0]; len(policies) == 1 && !rejects {
@@ -58,7 +75,7 @@ func naiveAnswer(policies []*corsprocv1.Policy, rejects bool, from string) map[s
 
 // checkAnswer compares the headers of responses at a place with one policy or two. Lists are separated by commas; what of
 // them cannot be written is left out.
-func checkAnswer(t *testing.T, allow, deny, exposed string, fixed, credentials, second, rejects bool, from string) {
+func checkAnswer(t *testing.T, allow, deny, exposed string, fixed, credentials, second, rejects, exposes bool, from, upstream, more string) {
 	t.Helper()
 	words := func(list string, ok func(string) bool) []string {
 		return slices.DeleteFunc(strings.Split(list, ","), func(s string) bool { return !ok(s) })
@@ -68,7 +85,7 @@ func checkAnswer(t *testing.T, allow, deny, exposed string, fixed, credentials, 
 		return why == "" && p.Kind != origin.PatternSet
 	}
 	p := &corsprocv1.Policy{
-		AllowOrigins: words(allow, pattern), DenyOrigins: words(deny, pattern), AllowCredentials: credentials,
+		AllowOrigins: words(allow, pattern), DenyOrigins: words(deny, pattern), AllowCredentials: credentials, ExposeUpstream: exposes,
 		ExposeHeaders: words(exposed, func(s string) bool { return s != "*" && fetch.IsToken(s) }),
 		DangerouslyAllow: []corsprocv1.DangerousCombination{
 			corsprocv1.DangerousCombination_DANGEROUS_COMBINATION_ANY_ORIGIN_WITH_CREDENTIALS,
@@ -102,11 +119,11 @@ func checkAnswer(t *testing.T, allow, deny, exposed string, fixed, credentials, 
 	}
 	d := set.Decide(r)
 	got := map[string]string{}
-	for _, h := range d.AppendResponse(nil, nil) {
+	for _, h := range d.AppendResponse(nil, nil, upstream, more) {
 		got[h.Name] = h.Value
 	}
-	if want := naiveAnswer(policies, rejects, from); !maps.Equal(got, want) {
-		t.Errorf("%v, %d policies, rejects %v: from %q\n%v, the naive reading says\n%v", p, len(policies), rejects, from, got, want)
+	if want := naiveAnswer(policies, rejects, from, []string{upstream, more}); !maps.Equal(got, want) {
+		t.Errorf("%v, %d policies, rejects %v: from %q, upstream %q %q\n%v, the naive reading says\n%v", p, len(policies), rejects, from, upstream, more, got, want)
 	}
 }
 
@@ -116,7 +133,8 @@ func TestAnswersAgainstNaive(t *testing.T) {
 	for range 5000 {
 		allow := []string{mix(r), "https://a.example", mix(r), "*", "https://second.example"}[r.IntN(5):]
 		from := []string{"", mix(r), allow[0], "https://a.example", "https://second.example", "https://evil.example", "null"}[r.IntN(7)]
-		checkAnswer(t, strings.Join(allow, ","), []string{"", mix(r)}[r.IntN(2)], []string{"", "X-A", "X-A,X-B"}[r.IntN(3)], coin(), coin(), coin(), coin(), from)
+		checkAnswer(t, strings.Join(allow, ","), []string{"", mix(r)}[r.IntN(2)], []string{"", "X-A", "X-A,X-B"}[r.IntN(3)], coin(), coin(), coin(), coin(), coin(), from,
+			[]string{"", "x-a, X-C,*,x y", strings.Repeat(",", 255) + "X-Z,X-Y"}[r.IntN(3)], []string{"X-b", "é,X-D\t", strings.Repeat("a", 4094)}[r.IntN(3)])
 		if t.Failed() {
 			return
 		}
@@ -124,8 +142,43 @@ func TestAnswersAgainstNaive(t *testing.T) {
 }
 
 func FuzzAnswers(f *testing.F) {
-	f.Add("https://a.example", "", "X-A", true, false, false, false, "https://evil.example")
-	f.Add("*,https://a.example", "https://*.evil.example", "X-A", true, true, false, false, "")
-	f.Add("*", "", "", false, false, true, true, "null")
+	f.Add("https://a.example", "", "X-A", true, false, false, false, false, "https://evil.example", "", "")
+	f.Add("*,https://a.example", "https://*.evil.example", "X-A", true, true, false, false, true, "", "x-a,X-B", "*,,x-b")
+	f.Add("*", "", "", false, false, true, true, true, "null", ",,", "X C, X-D")
 	f.Fuzz(checkAnswer)
+}
+
+// TestExposedIsBounded: what an upstream exposes is read up to a number of elements, and adds up to a number of bytes, in
+// whatever way it is long.
+func TestExposedIsBounded(t *testing.T) {
+	set := mustCompile(t, Source{Name: "x", Set: &corsprocv1.PolicySet{
+		Policies: map[string]*corsprocv1.Policy{"p": {AllowOrigins: []string{"https://a.example"}, ExposeHeaders: []string{"X-A"}, ExposeUpstream: true}},
+		Default:  &corsprocv1.DefaultPlace{Policies: &corsprocv1.PolicyList{Names: []string{"p"}}},
+	}})
+	d := set.Decide(&Request{Method: "GET", Origin: Line("https://a.example")})
+	name := func(i int) string { return "x-" + strconv.Itoa(i) }
+	many := make([]string, 1000)
+	for i := range many {
+		many[i] = name(i)
+	}
+	for what, c := range map[string]struct {
+		lines []string
+		want  int // names that are added
+	}{
+		"many names":            {[]string{strings.Join(many, ",")}, MaxExposedElements},
+		"many lines":            {many, MaxExposedElements},
+		"empty elements":        {[]string{strings.Repeat(",", MaxExposedElements-1) + "x-last,x-more"}, 1},
+		"more empty elements":   {[]string{strings.Repeat(",", MaxExposedElements) + "x-more"}, 0},
+		"a megabyte of commas":  {[]string{strings.Repeat(",", 1<<20) + "x-more"}, 0},
+		"the same again":        {[]string{strings.Repeat("x-1,", MaxExposedElements) + "x-more"}, 1},
+		"a name that just fits": {[]string{strings.Repeat("x", MaxExposedBytes-len(", "))}, 1},
+		"one that does not":     {[]string{strings.Repeat("x", MaxExposedBytes-1), "x-more"}, 0},
+		"long names":            {[]string{strings.Repeat("x", 3000) + "," + strings.Repeat("y", 3000)}, 1},
+	} {
+		merged, _ := d.AppendExposed([]byte("before"), c.lines)
+		list := strings.Split(strings.TrimPrefix(string(merged), "before"), ", ")
+		if len(list)-1 != c.want || list[0] != "X-A" || len(merged) > len("beforeX-A")+MaxExposedBytes {
+			t.Errorf("%s: %d names of %d bytes are added, want %d", what, len(list)-1, len(merged), c.want)
+		}
+	}
 }

@@ -20,6 +20,7 @@ type PolicySurvey struct {
 	AllowMethods, AllowHeaders, ExposeHeaders     Entries
 	AllowCredentials, AllowPrivateNetwork         bool
 	FixedOrigin                                   bool
+	ExposeUpstream                                bool   // beside ExposeHeaders, where that does not cover everything
 	MaxAge                                        string // in seconds; empty: unset
 	PreflightStatus                               int
 
@@ -80,7 +81,7 @@ func (s *Set) SurveyPolicies(names []string, most int) []PolicySurvey {
 func surveyPolicy(g *compiled.Policy, sets map[*match.Origins]string, most int) PolicySurvey {
 	p := PolicySurvey{
 		Name: g.Name, At: compiled.MakeRule(compiled.RulePolicy, int(g.Index), 0),
-		AllowCredentials: g.Credentials, AllowPrivateNetwork: g.PrivateNetwork, FixedOrigin: g.FixedOrigin != "",
+		AllowCredentials: g.Credentials, AllowPrivateNetwork: g.PrivateNetwork, FixedOrigin: g.FixedOrigin != "", ExposeUpstream: g.ExposeUpstream,
 		MaxAge: g.MaxAge, PreflightStatus: g.PreflightStatus,
 	}
 	p.AllowOrigins = originEntries(g.Allow, sets, most)

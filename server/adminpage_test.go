@@ -369,7 +369,7 @@ policies:
 	}
 	fmt.Fprint(&text, `https://last.example]
   anyone: {allow_origins: ["*"], allow_methods: ["*"], allow_headers: ["*"], expose_headers: ["*"]}
-  fixed: {allow_origins: [https://shop.example.com], fixed_origin: true}
+  fixed: {allow_origins: [https://shop.example.com], fixed_origin: true, expose_upstream: true}
   spare: {allow_origin_regexes: ['https://[a-z]+\.spare\.example']}
 default: {policies: [anyone]}
 virtual_hosts:
@@ -407,7 +407,7 @@ func TestPageShowsGrants(t *testing.T) {
 			"Used at": "default, and at 1 place inside that takes its list over" + at(19, 10) + " own, as a candidate, and at 1 place inside that takes its list over" + at(21, 3),
 		},
 		"fixed": {
-			"": "1 origin, not used", "Origins": "https://shop.example.com", "Credentials": "not allowed", "Methods": "GET, HEAD and POST only", "Headers": none, "Exposed": none,
+			"": "1 origin, not used", "Origins": "https://shop.example.com", "Credentials": "not allowed", "Methods": "GET, HEAD and POST only", "Headers": none, "Exposed": none + ", and what the upstream exposes",
 			"Max age": "not set: browsers keep a preflight for 5 seconds", "Fixed origin": "every answer names this origin, whoever asks", "Used at": "no place",
 		},
 		"spare": {

@@ -211,7 +211,7 @@ func (c *comparison) compare(what, name string, granted bool, q *policy.Request,
 
 // exposed compares the headers that scripts may read.
 func (c *comparison) exposed(gains *comparison) {
-	now, then := c.x.of[fieldExposeHeaders], []byte(headerOfAnswer(c.decision, "access-control-expose-headers"))
+	now, then := c.x.of[fieldExposeHeaders], exposedThen(c.decision, c.x.of[fieldExposeHeaders])
 	if len(now) == 0 && len(then) == 0 || c.assumed {
 		return
 	}
@@ -237,6 +237,15 @@ func exposes(list, name []byte, credentials bool) (exposed bool) {
 		exposed = exposed || strings.EqualFold(string(e), string(name)) || isStar(e) && !credentials
 	})
 	return exposed
+}
+
+// exposedThen returns what corsproc's answer exposes, where the upstream still exposes what it does now.
+func exposedThen(d *policy.Decision, now []byte) []byte {
+	if d.ExposesUpstream() {
+		merged, _ := d.AppendExposed(nil, []string{string(now)})
+		return merged
+	}
+	return []byte(headerOfAnswer(d, policy.HeaderExposed))
 }
 
 // headerOfAnswer returns a header of what corsproc would add to the answer.

@@ -77,7 +77,7 @@ func (l *Linter) lintClients(p *policy) {
 			hint(allowAt.Index(sign), p.Message.GetAllowHeaders()[sign], "a client of "+c.what+" in a browser also sends "+strings.Join(missing, ", "))
 		}
 		missing := exposed.missing(c.reads)
-		if len(missing) == 0 {
+		if len(missing) == 0 || p.Message.GetExposeUpstream() { // the upstream may name them
 			continue
 		}
 		if read := slices.IndexFunc(exposed.written, func(name string) bool { return slices.Contains(c.reads, name) }); read >= 0 {
