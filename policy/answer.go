@@ -26,8 +26,17 @@ var ResponseHeaders = [...]string{
 	fetch.AllowPrivateNetwork,
 }
 
-// HeaderVary is the header by which caches tell answers apart.
-const HeaderVary = fetch.Vary
+const (
+	HeaderVary    = fetch.Vary          // by which caches tell answers apart
+	HeaderExposed = fetch.ExposeHeaders // which headers scripts may read
+)
+
+// What of an upstream's Access-Control-Expose-Headers is read and added to what a policy exposes. No upstream names as many,
+// and each name is compared with those before it.
+const (
+	MaxExposedElements = 256
+	MaxExposedBytes    = 4096
+)
 
 const (
 	varyOrigin    = "Origin"
@@ -106,22 +115,29 @@ func (a *answer) varyPreflight() string {
 	return varyPreflight
 }
 
-// AppendResponse appends the headers that the response gets, after [ResponseHeaders] have been removed from it. vary
-// holds the response's own Vary lines; where they have to change, one merged line replaces them. Only for decisions
-// whose action is [Adjust].
-func (d *Decision) AppendResponse(dst []Header, vary []string) []Header {
+// AppendResponse appends the headers that the response gets, after [ResponseHeaders] have been removed from it. vary and
+// exposed are the response's own lines of Vary and of Access-Control-Expose-Headers. Where Vary has to change, one merged
+// line replaces them, and what is exposed is one list. Only for decisions whose action is [Adjust].
+func (d *Decision) AppendResponse(dst []Header, vary []string, exposed ...string) []Header {
 	dst = d.AppendFixed(dst)
+	if merged, some := d.AppendExposed(nil, exposed); some {
+		dst = append(dst, Header{HeaderExposed, string(merged)})
+	}
 	if merged, changed := d.AppendVary(nil, vary); changed {
 		dst = append(dst, Header{HeaderVary, string(merged)})
 	}
 	return dst
 }
 
-// AppendFixed appends the headers of [Decision.AppendResponse] that do not depend on the response: all but Vary.
+// AppendFixed appends the headers of [Decision.AppendResponse] that do not depend on the response: all but Vary, and but
+// Access-Control-Expose-Headers where [Decision.ExposesUpstream].
 func (d *Decision) AppendFixed(dst []Header) []Header {
 	a := &d.answer
 	if a.policy != nil {
-		dst = a.appendGrant(dst)
+		dst = a.appendOrigin(dst)
+		if !a.policy.ExposeUpstream {
+			dst = a.appendExposed(dst)
+		}
 	}
 	if a.timing != "" {
 		dst = append(dst, Header{fetch.TimingAllowOrigin, a.timing})
@@ -163,6 +179,41 @@ func MergeVary(dst []byte, lines []string) (merged []byte, changed bool) {
 	return append(dst, varyOrigin...), true
 }
 
+// ExposesUpstream reports whether what the response exposes depends on what its upstream names (expose_upstream), so that
+// [Decision.AppendExposed] has to be asked.
+func (d *Decision) ExposesUpstream() bool {
+	return d.answer.action == Adjust && d.answer.policy != nil && d.answer.policy.ExposeUpstream
+}
+
+// AppendExposed appends the value of Access-Control-Expose-Headers where [Decision.ExposesUpstream]: what the policy exposes,
+// and what else the upstream names in these lines of its own header. It reports whether there is any; if not, nothing is
+// appended. No name is there twice because of us, whatever its case. What is no token is dropped, and so is "*", which would
+// expose what nobody has named. The upstream's list is read up to [MaxExposedElements] elements, empty ones too, and adds at
+// most [MaxExposedBytes]. It allocates nothing where dst has room.
+func (d *Decision) AppendExposed(dst []byte, lines []string) (merged []byte, some bool) {
+	if !d.ExposesUpstream() {
+		return dst, false
+	}
+	start := len(dst)
+	dst = append(dst, d.answer.policy.ExposeHeaders...)
+	most := len(dst) + MaxExposedBytes
+	list := fetch.Elements{Lines: lines}
+	for range MaxExposedElements {
+		name, ok := list.Next()
+		if !ok || len(dst)+len(", ")+len(name) > most {
+			break
+		}
+		if name == "*" || !fetch.IsToken(name) || hasElement(dst[start:], name) {
+			continue
+		}
+		if len(dst) > start {
+			dst = append(dst, ", "...)
+		}
+		dst = append(dst, name...)
+	}
+	return dst, len(dst) > start
+}
+
 // hasElement reports whether a list that [MergeVary] has begun has a name.
 func hasElement(list []byte, name string) bool {
 	for len(list) > 0 {
@@ -189,13 +240,21 @@ func sameName(a []byte, b string) bool {
 }
 
 // appendGrant appends what answers to preflights and to other requests have in common.
-func (a *answer) appendGrant(dst []Header) []Header {
+func (a *answer) appendGrant(dst []Header) []Header { return a.appendExposed(a.appendOrigin(dst)) }
+
+// appendOrigin appends who may read the answer.
+func (a *answer) appendOrigin(dst []Header) []Header {
 	dst = append(dst, Header{fetch.AllowOrigin, a.origin})
 	if a.policy.Credentials {
 		dst = append(dst, Header{fetch.AllowCredentials, "true"})
 	}
+	return dst
+}
+
+// appendExposed appends what the policy itself exposes.
+func (a *answer) appendExposed(dst []Header) []Header {
 	if a.policy.ExposeHeaders != "" {
-		dst = append(dst, Header{fetch.ExposeHeaders, a.policy.ExposeHeaders})
+		dst = append(dst, Header{HeaderExposed, a.policy.ExposeHeaders})
 	}
 	return dst
 }

@@ -95,7 +95,7 @@ func checkDecision(t *testing.T, set *policy.Set, d policy.Decision, table *case
 			for _, name := range policy.ResponseHeaders {
 				delete(got, name)
 			}
-			for _, h := range d.AppendResponse(nil, upstream["vary"]) {
+			for _, h := range d.AppendResponse(nil, upstream["vary"], upstream["access-control-expose-headers"]...) {
 				got[h.Name] = h.Value
 			}
 		}

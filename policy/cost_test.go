@@ -96,11 +96,13 @@ func TestEveryReasonAllocates(t *testing.T) {
 			},
 			"q":      {AllowOrigins: []string{"https://q.example"}, AllowOriginRegexes: []string{`https://few[0-9]\.example`}},
 			"static": {AllowOrigins: []string{"*"}},
+			"fixed":  {AllowOrigins: []string{"https://a.example"}, FixedOrigin: true},
 		},
 		VirtualHosts: []*corsprocv1.VirtualHost{
 			{Name: "pass", Policies: list("passthrough"), Candidates: list("p")},
 			{Name: "none", Policies: list("none")},
 			{Name: "static", Policies: list("static")},
+			{Name: "fixed", Policies: list("fixed")},
 			{Name: "strict", Policies: list("p", "q"), Reject: corsprocv1.Reject_REJECT_ALWAYS, UnmatchedPreflights: corsprocv1.UnmatchedPreflights_UNMATCHED_PREFLIGHTS_REFUSE},
 		},
 		Default: &corsprocv1.DefaultPlace{Policies: list("p", "q"), Candidates: list("q")},
@@ -134,6 +136,8 @@ func TestEveryReasonAllocates(t *testing.T) {
 		{ReasonAllowed, get("https://x-1.tenant7.example.com:81")},
 		{ReasonAllowed, get("https://few1.example")},
 		{ReasonAllowed, in("static", get("null"))},
+		{ReasonAllowed, in("fixed", get("https://a.example"))},
+		{ReasonOriginNotAllowed, in("fixed", get("https://evil.example"))},
 		{ReasonAllowed, preflight("https://q.example", "GET")},
 		{ReasonAllowed, preflight("https://a.example", "PUT", "x-one, X-Two")},
 		{ReasonAllowed, named("q , p", get("https://a.example"))},
@@ -185,6 +189,20 @@ func TestAnswerAllocates(t *testing.T) {
 		if n := testing.AllocsPerRun(100, func() { actual.AppendFixed(dst); actual.AppendVary(merged, lines) }); n != 0 {
 			t.Errorf("a response with Vary %q allocates %v times", lines, n)
 		}
+	}
+}
+
+// TestExposedAllocates asserts that merging what an upstream exposes costs nothing where there is room for it.
+func TestExposedAllocates(t *testing.T) {
+	set := mustCompile(t, Source{Name: "x", Set: &corsprocv1.PolicySet{
+		Policies: map[string]*corsprocv1.Policy{"p": {AllowOrigins: []string{"https://a.example"}, ExposeHeaders: []string{"X-A"}, ExposeUpstream: true}},
+		Default:  &corsprocv1.DefaultPlace{Policies: &corsprocv1.PolicyList{Names: []string{"p"}}},
+	}})
+	d := set.Decide(&Request{Method: "GET", Origin: Line("https://a.example")})
+	dst, merged := make([]Header, 0, 16), make([]byte, 0, 256)
+	lines := []string{"x-a, X-Request-Identifier-Of-The-Whole-Transaction", "x-request-identifier-of-the-whole-transactioN,*"}
+	if n := testing.AllocsPerRun(100, func() { d.AppendFixed(dst); d.AppendExposed(merged, lines) }); n != 0 {
+		t.Errorf("it allocates %v times", n)
 	}
 }
 

@@ -104,9 +104,10 @@ type evaluation struct {
 	known bool            // the list exists
 }
 
-// static reports whether the place answers every request alike.
+// static reports whether the place answers every request alike, or every one that is no preflight and this is none.
 func (e *evaluation) static() bool {
-	return e.list.Fixed && e.place.Reject == compiled.RejectNever && e.known && !e.ambiguous
+	return e.list.Fixed && e.place.Reject == compiled.RejectNever && e.known && !e.ambiguous &&
+		!(e.list.ButPreflights && e.kind == Preflight && !e.request.Answered)
 }
 
 // decide fills in a zero decision.
@@ -119,6 +120,9 @@ func (e *evaluation) decide(d *Decision) {
 	d.answer.action, d.answer.static, d.answer.timing = Adjust, e.static(), e.place.Timing
 	if d.answer.static && !e.list.Policies[0].Builtin {
 		d.answer.policy, d.answer.origin = e.list.Policies[0], "*"
+		if e.list.ButPreflights {
+			d.answer.origin = d.answer.policy.FixedOrigin
+		}
 	}
 	d.answer.privateOffered = e.kind == Preflight && e.offersPrivate()
 	switch {

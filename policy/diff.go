@@ -29,7 +29,7 @@ func Diff(before, after *Set) []*corsprocv1.Difference {
 			}
 			if g := c.Grant; g != nil {
 				change.Grant = &corsprocv1.Grant{
-					Methods: g.Methods, Headers: g.Headers, ExposedHeaders: g.Exposed, Credentials: g.Credentials, MaxAgeSeconds: int32(g.MaxAge),
+					Methods: g.Methods, Headers: g.Headers, ExposedHeaders: g.Exposed, Credentials: g.Credentials, ExposeUpstream: g.ExposeUpstream, MaxAgeSeconds: int32(g.MaxAge),
 				}
 			}
 			m.Changes = append(m.Changes, change)

@@ -116,8 +116,8 @@ func gapsOf(policy *compiled.Policy, r *Request, o *origin.Origin, credentials b
 	}
 	gaps = denied(policy, o)
 	if policy.Allows(o) == 0 {
-		if policy.Credentials && isDangerous(o.Text) {
-			return nil, false
+		if policy.Credentials && isDangerous(o.Text) || policy.FixedOrigin != "" {
+			return nil, false // with fixed_origin a second origin is an error
 		}
 		add(GapOrigin, compiled.MakeRule(compiled.RuleField, index, compiled.FieldOrigins), o.Text)
 	}

@@ -96,7 +96,7 @@ func surplus(policy *compiled.Policy, r *Request) int {
 			n++
 		}
 	}
-	for _, star := range []bool{policy.AnyMethod, policy.AnyHeader, strings.HasPrefix(policy.ExposeHeaders, "*")} {
+	for _, star := range []bool{policy.AnyMethod, policy.AnyHeader, strings.HasPrefix(policy.ExposeHeaders, "*") || policy.ExposeUpstream} {
 		if star {
 			n += everything
 		}

@@ -81,7 +81,7 @@ var mayDepend = map[string][]string{
 	"policy/internal/regex":    {},
 	"policy/internal/match":    {"golang.org/x/net/idna"},
 	"policy/internal/compiled": {},
-	"policy/internal/compile":  {},
+	"policy/internal/compile":  {"connectrpc.com/cors"},
 	"policy/internal/lint":     {"golang.org/x/net/publicsuffix"},
 	"policy/internal/diff":     {},
 }

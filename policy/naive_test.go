@@ -118,6 +118,24 @@ func naiveDenies(p *corsprocv1.Policy, origin string) bool {
 	return slices.ContainsFunc(p.DenyOrigins, func(pattern string) bool { return naiveMatches(pattern, origin) })
 }
 
+// naiveClients are the names that stand for others in lists of request headers.
+var naiveClients = map[string]string{
+	"@connect":  "Content-Type Connect-Protocol-Version Connect-Timeout-Ms Grpc-Timeout X-Grpc-Web X-User-Agent",
+	"@grpc-web": "user-agent cache-control content-type content-transfer-encoding x-accept-content-transfer-encoding x-accept-response-streaming x-user-agent x-grpc-web grpc-timeout",
+}
+
+// naiveNames writes out a list of request headers.
+func naiveNames(list []string) (names []string) {
+	for _, s := range list {
+		if client, ok := naiveClients[s]; ok {
+			names = append(names, strings.Fields(client)...)
+		} else {
+			names = append(names, s)
+		}
+	}
+	return names
+}
+
 // naiveHeaders decides about the names of a preflight.
 func naiveHeaders(p *corsprocv1.Policy, lines []string) Reason {
 	empty := 0
@@ -132,7 +150,7 @@ func naiveHeaders(p *corsprocv1.Policy, lines []string) Reason {
 		if !regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$").MatchString(name) {
 			return ReasonHeaderMalformed
 		}
-		listed := slices.ContainsFunc(p.AllowHeaders, func(h string) bool { return h != "*" && strings.EqualFold(h, name) })
+		listed := slices.ContainsFunc(naiveNames(p.AllowHeaders), func(h string) bool { return h != "*" && strings.EqualFold(h, name) })
 		if !listed && (!slices.Contains(p.AllowHeaders, "*") || strings.EqualFold(name, "authorization")) {
 			return ReasonHeaderNotAllowed
 		}
@@ -305,10 +323,12 @@ func FuzzOrigins(f *testing.F) {
 func FuzzRequestHeaders(f *testing.F) {
 	f.Add("X-A,Authorization,*", "x-a, authorization", "x-b")
 	f.Add("X-A", ",,, x-a\t", "")
+	f.Add("@connect,X-A", "connect-timeout-ms, x-grpc-web", "user-agent")
+	f.Add("@grpc-web", "user-agent,grpc-timeout", "keep-alive")
 	f.Fuzz(func(t *testing.T, configured, first, second string) {
 		var listed []string
 		for _, h := range strings.Split(configured, ",") {
-			if fetch.IsToken(h) {
+			if fetch.IsToken(h) || naiveClients[h] != "" {
 				listed = append(listed, h)
 			}
 		}

@@ -19,6 +19,8 @@ type PolicySurvey struct {
 	AllowOrigins, AllowOriginRegexes, DenyOrigins Entries
 	AllowMethods, AllowHeaders, ExposeHeaders     Entries
 	AllowCredentials, AllowPrivateNetwork         bool
+	FixedOrigin                                   bool
+	ExposeUpstream                                bool   // beside ExposeHeaders, where that does not cover everything
 	MaxAge                                        string // in seconds; empty: unset
 	PreflightStatus                               int
 
@@ -79,7 +81,8 @@ func (s *Set) SurveyPolicies(names []string, most int) []PolicySurvey {
 func surveyPolicy(policy *compiled.Policy, sets map[*match.Origins]string, most int) PolicySurvey {
 	p := PolicySurvey{
 		Name: policy.Name, At: compiled.MakeRule(compiled.RulePolicy, int(policy.Index), 0),
-		AllowCredentials: policy.Credentials, AllowPrivateNetwork: policy.PrivateNetwork, MaxAge: policy.MaxAge, PreflightStatus: policy.PreflightStatus,
+		AllowCredentials: policy.Credentials, AllowPrivateNetwork: policy.PrivateNetwork, FixedOrigin: policy.FixedOrigin != "", ExposeUpstream: policy.ExposeUpstream,
+		MaxAge: policy.MaxAge, PreflightStatus: policy.PreflightStatus,
 	}
 	p.AllowOrigins = originEntries(policy.Allow, sets, most)
 	p.DenyOrigins = originEntries(policy.Deny, sets, most)

@@ -70,6 +70,7 @@ func TestSurveyPolicies(t *testing.T) {
 			},
 			"public": {AllowOrigins: []string{"*"}, AllowMethods: []string{"*"}, AllowHeaders: []string{"*", "authorization"}, ExposeHeaders: []string{"*"}},
 			"unused": {AllowOrigins: []string{"null"}},
+			"fixed":  {AllowOrigins: []string{"https://a.example"}, FixedOrigin: true, ExposeUpstream: true},
 		},
 		Default: &corsprocv1.DefaultPlace{Policies: list("public"), Candidates: list("shop")},
 		VirtualHosts: []*corsprocv1.VirtualHost{
@@ -86,10 +87,10 @@ func TestSurveyPolicies(t *testing.T) {
 		t.Fatal(findings)
 	}
 	show := func(most int) (got []string) {
-		for _, p := range set.SurveyPolicies([]string{"public", "shop", "none", "gone", "unused"}, most) {
+		for _, p := range set.SurveyPolicies([]string{"public", "shop", "none", "gone", "unused", "fixed"}, most) {
 			place, _ := set.Locate(p.At)
 			got = append(got, fmt.Sprint(p.Name, " at ", place.Path), fmt.Sprint(p.AllowOrigins, p.AllowOriginRegexes, p.DenyOrigins, p.AllowMethods, p.AllowHeaders, p.ExposeHeaders),
-				fmt.Sprint(p.AllowCredentials, p.AllowPrivateNetwork, " ", p.MaxAge, " ", p.PreflightStatus, ", uses ", p.Uses.Total))
+				fmt.Sprint(p.AllowCredentials, p.AllowPrivateNetwork, p.FixedOrigin, p.ExposeUpstream, " ", p.MaxAge, " ", p.PreflightStatus, ", uses ", p.Uses.Total))
 			for _, u := range p.Uses.First {
 				place, _ := set.Locate(u.At)
 				got = append(got, fmt.Sprint(u.Host, " ", u.Kind, " ", u.Match, " at ", place.Path, " ", u.Candidate, " ", u.Inherited))
@@ -98,17 +99,18 @@ func TestSurveyPolicies(t *testing.T) {
 		return got
 	}
 	if diff := cmp.Diff([]string{
-		"public at policies.public", "{[*] 1} {[] 0} {[] 0} {[*] 1} {[* authorization] 2} {[*] 1}", "false false  204, uses 4",
+		"public at policies.public", "{[*] 1} {[] 0} {[] 0} {[*] 1} {[* authorization] 2} {[*] 1}", "false false false false  204, uses 4",
 		"default   at default false 2", "api   at virtual_hosts[0] false 2", "api   at virtual_hosts[0] true 1", "api prefix /public/ at virtual_hosts[0].routes[0] false 0",
 		"shop at policies.shop",
 		`{[https://shop.example.com https://*.shop.example.com http://localhost:* https://*.a.example:* app://* app://*:* app://*:8443 @partners] 8} {[https://[a-z0-9-]+\.pr\.example\.com] 1} {[null https://old.shop.example.com @partners] 3} {[PUT DELETE] 2} {[X-Cart Authorization] 2} {[X-Order] 1}`,
-		"true true 600 204, uses 3", "default   at default true 2", "api   at virtual_hosts[0] false 2", "api path /c at virtual_hosts[0].routes[2] true 0",
-		"unused at policies.unused", "{[null] 1} {[] 0} {[] 0} {[] 0} {[] 0} {[] 0}", "false false  204, uses 0",
+		"true true false false 600 204, uses 3", "default   at default true 2", "api   at virtual_hosts[0] false 2", "api path /c at virtual_hosts[0].routes[2] true 0",
+		"unused at policies.unused", "{[null] 1} {[] 0} {[] 0} {[] 0} {[] 0} {[] 0}", "false false false false  204, uses 0",
+		"fixed at policies.fixed", "{[https://a.example] 1} {[] 0} {[] 0} {[] 0} {[] 0} {[] 0}", "false false true true  204, uses 0",
 	}, show(20)); diff != "" {
 		t.Error(diff)
 	}
 	const first = `{[https://shop.example.com] 8} {[https://[a-z0-9-]+\.pr\.example\.com] 1} {[null] 3} {[PUT] 2} {[X-Cart] 2} {[X-Order] 1}`
-	if got := show(1); !slices.Contains(got, first) || len(got) != 3+3+1+3+1 {
+	if got := show(1); !slices.Contains(got, first) || len(got) != 3+3+1+3+1+3 {
 		t.Errorf("of each list one: %q", got)
 	}
 }

@@ -369,6 +369,7 @@ policies:
 	}
 	fmt.Fprint(&text, `https://last.example]
   anyone: {allow_origins: ["*"], allow_methods: ["*"], allow_headers: ["*"], expose_headers: ["*"]}
+  fixed: {allow_origins: [https://shop.example.com], fixed_origin: true, expose_upstream: true}
   spare: {allow_origin_regexes: ['https://[a-z]+\.spare\.example']}
 default: {policies: [anyone]}
 virtual_hosts:
@@ -385,7 +386,7 @@ virtual_hosts:
 func TestPageShowsGrants(t *testing.T) {
 	r := start(t, manyGrants(), nil)
 	b := newTab(t)
-	b.open("http://"+r.admin+"/", `document.querySelectorAll("#policies-rows dl").length === 4`)
+	b.open("http://"+r.admin+"/", `document.querySelectorAll("#policies-rows dl").length === 5`)
 	grants := func(name string) map[string]string {
 		t.Helper()
 		return evaluate[map[string]string](b, grantsOf+"("+strconv.Quote(name)+")")
@@ -398,12 +399,16 @@ func TestPageShowsGrants(t *testing.T) {
 			"Origins": "https://shop.example.com, https://*.shop.example.com, @desks", "By expression": `https://pr-[0-9]+\.example\.com`,
 			"Except": "https://old.shop.example.com", "Credentials": "allowed", "Methods": "GET, HEAD, POST, PUT, DELETE", "Headers": "X-Cart, Authorization",
 			"Exposed": "X-Order", "Max age": "600s", "Preflights": "answered with 200", "Private network": "access is granted",
-			"Used at": "own, and at 1 place inside that takes its list over" + at(20, 3),
+			"Used at": "own, and at 1 place inside that takes its list over" + at(21, 3),
 		},
 		"anyone": {
 			"": "anybody, 1 method, 1 header, 1 exposed header, used at 2 places", "Origins": "* (anybody)", "Credentials": "not allowed", "Methods": "GET, HEAD, POST, *",
 			"Headers": "*", "Exposed": "*", "Max age": "not set: browsers keep a preflight for 5 seconds",
-			"Used at": "default, and at 1 place inside that takes its list over" + at(18, 10) + " own, as a candidate, and at 1 place inside that takes its list over" + at(20, 3),
+			"Used at": "default, and at 1 place inside that takes its list over" + at(19, 10) + " own, as a candidate, and at 1 place inside that takes its list over" + at(21, 3),
+		},
+		"fixed": {
+			"": "1 origin, not used", "Origins": "https://shop.example.com", "Credentials": "not allowed", "Methods": "GET, HEAD and POST only", "Headers": none, "Exposed": none + ", and what the upstream exposes",
+			"Max age": "not set: browsers keep a preflight for 5 seconds", "Fixed origin": "every answer names this origin, whoever asks", "Used at": "no place",
 		},
 		"spare": {
 			"": "1 expression, not used", "Origins": "by expression only", "By expression": `https://[a-z]+\.spare\.example`, "Credentials": "not allowed",

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/corsproc/corsproc/policy/policyfile"
+	"github.com/corsproc/corsproc/policy/policydir"
 )
 
 // stats returns the statistics of Envoy that an expression names, in the form of that path.
@@ -33,7 +33,7 @@ func (g *gateway) stats(path, filter string) string {
 // hash48 returns what Envoy's gauge has of the hash of a policy file.
 func hash48(t *testing.T, path string) string {
 	t.Helper()
-	content, err := policyfile.Read(path, nil)
+	content, err := policydir.Read(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

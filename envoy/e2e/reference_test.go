@@ -95,7 +95,7 @@ func checkProcessor(t *testing.T, p *bootstrap.Processor) {
 	t.Helper()
 	headers := []string{
 		":method", ":scheme", ":authority", ":path", ":protocol", "origin", "access-control-request-method", "access-control-request-headers",
-		"access-control-request-private-network", "upgrade", "sec-fetch-site", "vary",
+		"access-control-request-private-network", "upgrade", "sec-fetch-site", "vary", "access-control-expose-headers",
 	}
 	var forwarded []string
 	for _, pattern := range p.GetForwardRules().GetAllowedHeaders().GetPatterns() {

@@ -279,8 +279,8 @@ func attributes(f finding.Diagnostic) []any {
 	if f.Fix != "" {
 		all = append(all, "fix", f.Fix)
 	}
-	if other := f.GetRelated(); other != nil {
-		all = append(all, "see", fmt.Sprintf("%s:%d:%d", other.GetFile(), other.GetLine(), other.GetColumn()))
+	if other := f.Related; other != nil {
+		all = append(all, "see", fmt.Sprintf("%s:%d:%d", other.File, other.Line, other.Column))
 	}
 	return all
 }

@@ -29,6 +29,9 @@ func (f *normalized) notes(r *Result) (notes []string) {
 	if note := f.cookieNote(r); note != "" {
 		notes = append(notes, note)
 	}
+	if a := r.Actual; r.Outcome == Readable && !r.Exposed.All && !f.WebSocket && a.Decision.ExposesUpstream() {
+		notes = append(notes, "With expose_upstream the page can also read the headers that the upstream names in its own Access-Control-Expose-Headers, which are not known here.")
+	}
 	if r.Preflight != nil {
 		for _, name := range unsafeNames(f.headers) {
 			if slices.Contains(chromiumSafelisted, name) {

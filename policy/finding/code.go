@@ -20,6 +20,7 @@ const (
 	CodeOriginMalformed    Code = "origin-malformed"     // a pattern that can match nothing
 	CodeMethodMalformed    Code = "method-malformed"     // a method that is no token
 	CodeHeaderMalformed    Code = "header-malformed"     // a field name that is no token
+	CodeUnknownClient      Code = "unknown-client"       // a name that begins with @, in a list of header names, and is none that is known
 	CodeRegexMalformed     Code = "regex-malformed"      // an expression that RE2 does not accept
 	CodeDurationMalformed  Code = "duration-malformed"   // a max_age that is no duration of whole seconds
 	CodePreflightStatus    Code = "preflight-status"     // neither 200 nor 204
@@ -35,6 +36,7 @@ const (
 	CodePathMalformed      Code = "path-malformed"      // a path that can never match
 	CodeTooManyFindings    Code = "too-many-findings"   // more than anybody reads
 	CodeTimingMalformed    Code = "timing-allow-origin" // a timing_allow_origins entry that is neither an exact origin nor "*" alone
+	CodeFixedOrigin        Code = "fixed-origin"        // fixed_origin beside anything but one exact origin
 )
 
 // The codes of the warnings and hints that the engine finds.
@@ -55,13 +57,15 @@ const (
 	CodeUnreachablePolicy Code = "unreachable-policy" // a policy behind one that answers everybody, or listed twice
 	CodeUnreachableHost   Code = "unreachable-virtual-host"
 	CodeUnreachableRoute  Code = "unreachable-route"
-	CodePathTemplate      Code = "path-template"         // a path like /users/:id, in which nothing stands for something else
-	CodePathStar          Code = "path-star"             // a star in a path that stands for itself
-	CodeOriginCovered     Code = "origin-covered"        // a pattern that another one of the same list covers
-	CodeDenyOutsideAllow  Code = "deny-outside-allow"    // a deny that takes nothing from any allow
-	CodeTimingNoEffect    Code = "timing-without-effect" // timing_allow_origins where nothing is changed
-	CodeMaxAgeCapped      Code = "max-age-capped"        // more than browsers honour
-	CodePostAlwaysAllowed Code = "post-always-allowed"   // a list of methods that seems to keep POST out
-	CodeSafelistedHeader  Code = "safelisted-header"     // a header that needs no entry
-	CodeManyExactOrigins  Code = "many-exact-origins"    // exact origins that one wildcard would cover
+	CodePathTemplate      Code = "path-template"               // a path like /users/:id, in which nothing stands for something else
+	CodePathStar          Code = "path-star"                   // a star in a path that stands for itself
+	CodeOriginCovered     Code = "origin-covered"              // a pattern that another one of the same list covers
+	CodeDenyOutsideAllow  Code = "deny-outside-allow"          // a deny that takes nothing from any allow
+	CodeTimingNoEffect    Code = "timing-without-effect"       // timing_allow_origins where nothing is changed
+	CodeFixedNoEffect     Code = "fixed-origin-without-effect" // fixed_origin where answers still depend on who asks
+	CodeMaxAgeCapped      Code = "max-age-capped"              // more than browsers honour
+	CodePostAlwaysAllowed Code = "post-always-allowed"         // a list of methods that seems to keep POST out
+	CodeSafelistedHeader  Code = "safelisted-header"           // a header that needs no entry
+	CodeClientHeaders     Code = "client-headers-missing"      // some of the headers of a kind of client, and not all that it needs
+	CodeManyExactOrigins  Code = "many-exact-origins"          // exact origins that one wildcard would cover
 )

@@ -52,6 +52,7 @@ var goldens = []struct {
 	{name: "headerless"},
 	{name: "headerless-report", log: "headerless", policies: true},
 	{name: "breakage", policies: true},
+	{name: "exposing", policies: true},
 }
 
 func TestGoldens(t *testing.T) {

@@ -126,7 +126,7 @@ func (c *comparison) granted() {
 		c.note(whatOrigin, "", c.decision.Reason.String(), c.x.credentials)
 		return
 	}
-	then := answerOf(c.decision)
+	then := answerOf(c.decision, c.x.of[fieldExposeHeaders])
 	gains := *c
 	gains.into = c.r.gain
 	if c.x.kind == policy.Preflight {
@@ -239,13 +239,13 @@ func exposes(list, name []byte, credentials bool) (exposed bool) {
 	return exposed
 }
 
-// An answer is what corsproc would answer beside the origin.
+// An answer is what corsproc would answer beside the origin, where the upstream still exposes what it does now.
 type answer struct {
 	credentials bool
 	exposed     []byte // as the header has them
 }
 
-func answerOf(d *policy.Decision) (a answer) {
+func answerOf(d *policy.Decision, now []byte) (a answer) {
 	var buf [8]policy.Header
 	headers := buf[:0]
 	switch d.Action() {
@@ -258,9 +258,12 @@ func answerOf(d *policy.Decision) (a answer) {
 		switch h.Name {
 		case "access-control-allow-credentials":
 			a.credentials = h.Value == "true"
-		case "access-control-expose-headers":
+		case policy.HeaderExposed:
 			a.exposed = []byte(h.Value)
 		}
+	}
+	if d.ExposesUpstream() {
+		a.exposed, _ = d.AppendExposed(nil, []string{string(now)})
 	}
 	return a
 }

@@ -11,6 +11,18 @@ var errorEntries = []Entry{
 		Explanation: "There are more findings in the file than anybody reads. What follows is shown when the first ones are corrected.",
 	},
 	{
+		Code: finding.CodeUnknownClient, Severity: finding.Error,
+		Explanation: "In allow_headers and expose_headers a name that begins with @ stands for the headers of a kind of client in browsers: @connect and @grpc-web. Sets of names of your own there are not.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [\"@grpcweb\"]}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [\"@grpc-web\"], expose_headers: [\"@grpc-web\"]}}\n",
+	},
+	{
+		Code: finding.CodeFixedOrigin, Severity: finding.Error,
+		Explanation: "With fixed_origin one exact origin is written into every answer, whoever asks. There is nothing to choose from: no second origin, wildcard, null, origin set, expression or deny.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com, https://www.example.com], fixed_origin: true}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], fixed_origin: true}}\n",
+	},
+	{
 		Code: finding.CodeInvalidName, Severity: finding.Error,
 		Explanation: "The name of a policy or an origin set is not 1 to 200 of A-Z a-z 0-9 . _ -",
 		Bad:         "policies: {our shop: {allow_origins: [https://shop.example.com]}}\n",

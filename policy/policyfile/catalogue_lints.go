@@ -174,6 +174,18 @@ origin_sets: {partners: [https://partner.example]}
 		Good:        "default: {policies: [none], timing_allow_origins: [\"*\"]}\n",
 	},
 	{
+		Code: finding.CodeFixedNoEffect, Severity: finding.Warning,
+		Explanation: "A policy with fixed_origin gives every answer the same headers, so that a cache needs no Vary. That is not possible where other policies answer too, or where requests are rejected: answers of this place depend on who asks, and have Vary as everywhere. A cache that ignores it mixes them up.",
+		Bad: `policies:
+  shop: {allow_origins: [https://shop.example.com], fixed_origin: true}
+default: {policies: [shop], reject: WEBSOCKETS}
+`,
+		Good: `policies:
+  shop: {allow_origins: [https://shop.example.com], fixed_origin: true}
+default: {policies: [shop]}
+`,
+	},
+	{
 		Code: finding.CodeMaxAgeCapped, Severity: finding.Hint,
 		Explanation: "Browsers keep a preflight no longer than their own limit: Chromium 2 hours, Firefox 24 hours, Safari 10 minutes. There is a hint from more than 2 hours on.",
 		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], max_age: 720h}}\n",
@@ -204,6 +216,12 @@ default: {policies: [shop, public]}
 		Explanation: "Every page may send or read this header anyway. (Content-Type as a request header is worth its entry: only three types are free, and JSON is none of them.)",
 		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [Accept], expose_headers: [Content-Type]}}\n",
 		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [Content-Type], expose_headers: [ETag]}}\n",
+	},
+	{
+		Code: finding.CodeClientHeaders, Severity: finding.Hint,
+		Explanation: "A list has some of the headers that clients of gRPC-Web or Connect send or read in browsers, and not all of them: some calls work, and those with a deadline or an error do not. \"@grpc-web\" and \"@connect\" stand for all of them.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [Content-Type, X-Grpc-Web]}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [\"@grpc-web\"], expose_headers: [\"@grpc-web\"]}}\n",
 	},
 	{
 		Code: finding.CodeManyExactOrigins, Severity: finding.Hint,

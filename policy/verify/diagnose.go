@@ -69,6 +69,7 @@ func (e *failures) fail(s *Site, f Failure) {
 
 // observe takes in what an answer shows.
 func (e *evidence) observe(q *Question, got *browser.Answer, j *Judgement) {
+	q = q.answeredBy(got)
 	wrong, added := len(j.Differences) > 0, false
 	for _, f := range j.Findings {
 		e.twice += count(f.Code == CodeHeaderTwice)

@@ -37,6 +37,7 @@ func (j *Judgement) Agrees() bool { return len(j.Differences) == 0 && len(j.Find
 // header.
 func (q *Question) Judge(got *browser.Answer) Judgement {
 	var j Judgement
+	q = q.answeredBy(got)
 	if q.Origin != "" {
 		without, with := q.compare(got, false), q.compare(got, true)
 		j.Differences = merge(without, with)
@@ -45,6 +46,23 @@ func (q *Question) Judge(got *browser.Answer) Judgement {
 		return d.Expected.Verdict != d.Got.Verdict
 	}))
 	return j
+}
+
+// answeredBy returns the question with the answer that has to come from an upstream such as the one that answered: with
+// expose_upstream, what that names beside the policy is right too.
+func (q *Question) answeredBy(got *browser.Answer) *Question {
+	if !q.Decision.ExposesUpstream() {
+		return q
+	}
+	var exposed []string
+	for _, h := range got.Headers {
+		if h.Name == policy.HeaderExposed {
+			exposed = append(exposed, h.Value)
+		}
+	}
+	asked := *q
+	asked.Answer.Headers = q.Decision.AppendResponse(nil, nil, exposed...)
+	return &asked
 }
 
 // merge makes one difference of two that differ in the credentials alone: the wider one, that a page gets in with them or

@@ -18,12 +18,14 @@ const judgedPolicies = `policies:
     allow_credentials: true
     max_age: 10m
   public: {allow_origins: ["*"]}
+  upstream: {allow_origins: [https://shop.example], expose_headers: [X-B], expose_upstream: true}
 virtual_hosts:
 - domains: [h.test]
   policies: [shop]
   timing_allow_origins: [https://shop.example]
   routes:
   - {path: /public, policies: [public]}
+  - {path: /upstream, policies: [upstream], timing_allow_origins: []}
   - {path: /closed, policies: [none], reject: ALWAYS, timing_allow_origins: []}
 `
 
@@ -40,6 +42,8 @@ func TestJudge(t *testing.T) {
 		patch     = "/ preflight for DELETE from https://shop.example"
 		refused   = "/ preflight for GET from https://corsproc-verify.example"
 		public    = "/public GET from https://corsproc-verify.example"
+		exposing  = "/upstream GET from https://shop.example"
+		unexposed = "/upstream GET from https://corsproc-verify.example"
 		rejected  = "/closed GET from https://corsproc-verify.example"
 		acao      = "access-control-allow-origin"
 		acac      = "access-control-allow-credentials"
@@ -74,6 +78,15 @@ func TestJudge(t *testing.T) {
 		{read, "vary: Accept-Encoding", "error [missing-vary]"},
 		{read, "-timing-allow-origin", "warning [missing-header]"},
 		{read, "timing-allow-origin: *", "warning [other-value]"},
+		{exposing, "", ""},
+		{exposing, "access-control-expose-headers: X-B, X-Up, x-more", ""},
+		{exposing, "access-control-expose-headers: x-up, x-b", ""},
+		{exposing, "access-control-expose-headers: X-Up", "keeps_out allowed -> allowed, warning [other-value]"},
+		{exposing, "-access-control-expose-headers", "keeps_out allowed -> allowed, warning [missing-header]"},
+		{exposing, "access-control-expose-headers: X-B, *", "lets_in allowed -> allowed, warning [other-value]"},
+		{exposing, "access-control-expose-headers: X-B, X-B", ""},
+		{exposing, "+access-control-expose-headers: X-Up", "error [header-twice]"},
+		{unexposed, "access-control-expose-headers: X-Up", "error [extra-header]"},
 		{stranger, "", ""},
 		{stranger, acao + ": *", "lets_in refused (origin_not_allowed) -> allowed"},
 		{stranger, acao + ": https://corsproc-verify.example", "lets_in refused (origin_not_allowed) -> allowed"},

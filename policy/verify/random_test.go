@@ -40,6 +40,9 @@ func randomPolicies(r *rand.Rand) string {
 			i, some(r, "*", "null", "https://a.example", "https://*.a.example", "http://b.example:8080", "https://*", "https://c.example:*", "https://*.d.example:*", "app://x", "chrome-extension://*", "https://[::1]"),
 			some(r, "https://evil.a.example", "https://*.x.a.example", "null", "http://b.example:8080"), some(r, `https://r[0-9]\.example`, `https?://q\.example(:[0-9]+)?`),
 			some(r, "PUT", "DELETE", "*", "patch"), some(r, "X-A", "x-b", "Authorization", "*", "Content-Type"), expose, credentials, r.IntN(2) == 0, pick(r, 200, 204))
+		if r.IntN(3) == 0 {
+			b.WriteString(", expose_upstream: true")
+		}
 		if r.IntN(2) == 0 {
 			fmt.Fprintf(&b, ", max_age: %ds", r.IntN(3)*600)
 		}
@@ -81,13 +84,11 @@ func answer(set *policy.Set, q *Question, upstream []policy.Header) *browser.Ans
 	case policy.Respond:
 		a.Status, a.Headers, _ = d.AppendImmediate(nil)
 	case policy.Adjust:
-		var vary []string
+		lines := map[string][]string{}
 		for _, h := range upstream {
-			if h.Name == policy.HeaderVary {
-				vary = append(vary, h.Value)
-			}
+			lines[h.Name] = append(lines[h.Name], h.Value)
 		}
-		set := d.AppendResponse(nil, vary)
+		set := d.AppendResponse(nil, lines[policy.HeaderVary], lines[policy.HeaderExposed]...)
 		for _, h := range upstream {
 			replaced := slices.ContainsFunc(set, func(s policy.Header) bool { return s.Name == h.Name })
 			if !replaced && !slices.Contains(policy.ResponseHeaders[:], h.Name) {
@@ -102,6 +103,7 @@ func answer(set *policy.Set, q *Question, upstream []policy.Header) *browser.Ans
 // loud is an upstream that says much about CORS itself.
 var loud = []policy.Header{
 	{Name: "access-control-allow-origin", Value: "*"}, {Name: "vary", Value: "Accept-Encoding"}, {Name: "vary", Value: "accept-language"},
+	{Name: "access-control-expose-headers", Value: "X-Up, *, X Y"}, {Name: "access-control-expose-headers", Value: "x-b,x-up"},
 	{Name: "timing-allow-origin", Value: "https://up.example"}, {Name: "cache-control", Value: "max-age=60"},
 }
 
@@ -226,6 +228,21 @@ func plainly(q *Question, a *browser.Answer) string {
 		return slices.Compact(all)
 	}
 	for _, name := range policy.ResponseHeaders {
+		if name == "access-control-expose-headers" && q.Decision.ExposesUpstream() && len(get(name)) < 2 {
+			// What the upstream names beside the policy is nobody's fault, as long as it is names.
+			all, own := elements(name, true), ""
+			for _, h := range q.Answer.Headers {
+				if h.Name == name {
+					own = strings.ToLower(h.Value)
+				}
+			}
+			for want := range strings.SplitSeq(own, ", ") {
+				fmt.Fprintln(&b, want, slices.Contains(all, want))
+			}
+			strange := slices.ContainsFunc(all, func(s string) bool { return s == "*" || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz-") != "" })
+			fmt.Fprintln(&b, strange, len(get(name)) == 1 && len(all) == 0)
+			continue
+		}
 		fmt.Fprintln(&b, name, len(get(name)))
 		switch name {
 		case "access-control-allow-methods":

@@ -10,6 +10,8 @@ const name = "^[A-Za-z0-9._-]{1,200}$"
 const (
 	// token is what methods and field names are.
 	token = "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+	// fieldName is a token, or stands for the headers of a kind of client.
+	fieldName = "^(@connect|@grpc-web|[!#$%&'*+.^_`|~0-9A-Za-z-]+)$"
 	// origin is the form of origin patterns: whether a browser sends such an origin is more than an expression can say.
 	origin = `^(\*|null|@[A-Za-z0-9._-]{1,200}|file://|[a-z][a-z0-9+.-]*://[^/?#@\s]+)$`
 )
@@ -51,8 +53,8 @@ var rules = map[protoreflect.FullName]object{
 var items = map[protoreflect.FullName]object{
 	"corsproc.v1.PolicyList.names":      {{"pattern", name}},
 	"corsproc.v1.Policy.allow_methods":  {{"pattern", token}},
-	"corsproc.v1.Policy.allow_headers":  {{"pattern", token}},
-	"corsproc.v1.Policy.expose_headers": {{"pattern", token}},
+	"corsproc.v1.Policy.allow_headers":  {{"pattern", fieldName}},
+	"corsproc.v1.Policy.expose_headers": {{"pattern", fieldName}},
 	"corsproc.v1.Policy.allow_origins":  {{"pattern", origin}},
 	"corsproc.v1.Policy.deny_origins":   {{"pattern", origin}},
 	"corsproc.v1.OriginList.origins":    {{"pattern", origin}},

@@ -103,6 +103,7 @@ func policyMessage(r *policyfile.Result, p *policy.PolicySurvey, left *room) *co
 		AllowOrigins: list(p.AllowOrigins), AllowOriginRegexes: list(p.AllowOriginRegexes), DenyOrigins: list(p.DenyOrigins),
 		AllowMethods: list(p.AllowMethods), AllowHeaders: list(p.AllowHeaders), ExposeHeaders: list(p.ExposeHeaders),
 		AllowCredentials: p.AllowCredentials, PreflightStatus: int32(p.PreflightStatus), AllowPrivateNetwork: p.AllowPrivateNetwork,
+		FixedOrigin: p.FixedOrigin, ExposeUpstream: p.ExposeUpstream,
 		UsesTotal: int32(p.Uses.Total),
 	}
 	if p.MaxAge != "" {

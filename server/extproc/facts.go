@@ -97,16 +97,24 @@ func (f *facts) joined(s *string, value []byte) error {
 	return nil
 }
 
-// varyLines appends the lines of Vary in a response headers message. Envoy joins them, other proxies may not. They are kept
-// behind the facts of the request, which the decision still refers to.
-func (f *facts) varyLines(lines []string, in *inbound) ([]string, error) {
+// upstream is what of a response decides about its own headers.
+type upstream struct {
+	vary, exposed []string // its lines of Vary and of Access-Control-Expose-Headers
+}
+
+// readUpstream appends to u the lines in a response headers message. Envoy joins those of a name, other proxies may not. They
+// are kept behind the facts of the request, which the decision still refers to.
+func (f *facts) readUpstream(u upstream, in *inbound) (upstream, error) {
 	for all := (headers{fields{rest: in.headers}}); ; {
 		name, value, err := all.next()
 		if name == nil {
-			return lines, err
+			return u, err
 		}
-		if string(name) == "vary" {
-			lines = append(lines, f.text.keep(value))
+		switch string(name) {
+		case policy.HeaderVary:
+			u.vary = append(u.vary, f.text.keep(value))
+		case policy.HeaderExposed:
+			u.exposed = append(u.exposed, f.text.keep(value))
 		}
 	}
 }

@@ -221,22 +221,29 @@ func TestPoliciesNamedByEnvoy(t *testing.T) {
 	}
 }
 
+func TestExposedLines(t *testing.T) {
+	got := read(t, encode(t, responseMessage(":status: 200", "access-control-expose-headers: a, b", "vary: c", "Access-Control-Expose-Headers: "))).upstream
+	if diff := cmp.Diff([]string{"a, b", ""}, got.exposed); diff != "" || len(got.vary) != 1 {
+		t.Errorf("-want +got\n%s\nVary %q", diff, got.vary)
+	}
+}
+
 func TestVaryLines(t *testing.T) {
-	got := read(t, encode(t, responseMessage(":status: 200", "vary: a, b", "Vary: ", "varying: c", "VARY: *"))).vary
+	got := read(t, encode(t, responseMessage(":status: 200", "vary: a, b", "Vary: ", "varying: c", "VARY: *"))).upstream.vary
 	if diff := cmp.Diff([]string{"a, b", "", "*"}, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
-	if got := read(t, encode(t, responseMessage(":status: 200"))).vary; len(got) != 0 {
+	if got := read(t, encode(t, responseMessage(":status: 200"))).upstream.vary; len(got) != 0 {
 		t.Errorf("without Vary: %q", got)
 	}
 }
 
 // reading is what is read of a message about headers.
 type reading struct {
-	phase   Phase
-	request policy.Request // of a message about response headers, as if nothing had come before it
-	vary    []string
-	usual   bool // the generated types were not needed
+	phase    Phase
+	request  policy.Request // of a message about response headers, as if nothing had come before it
+	upstream upstream
+	usual    bool // the generated types were not needed
 }
 
 // read reads a message as a stream does.
@@ -278,7 +285,7 @@ func readUsual(message []byte) (reading, error) {
 	if in.phase == PhaseRequestHeaders {
 		err = f.readRequest(&in)
 	} else if err = f.readAnswered(&in); err == nil {
-		r.vary, err = f.varyLines(nil, &in)
+		r.upstream, err = f.readUpstream(upstream{}, &in)
 	}
 	r.request = f.request
 	return r, err

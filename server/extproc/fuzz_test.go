@@ -29,7 +29,7 @@ func seeds() [][]*processingRequest {
 	watched := responseMessage(":status: 200")
 	watched.ObservabilityMode = true
 	return [][]*processingRequest{
-		{allowed, responseMessage(":status: 200", "vary: a, b", "vary: *")},
+		{allowed, responseMessage(":status: 200", "vary: a, b", "vary: *", "access-control-expose-headers: a,b", "Access-Control-Expose-Headers: c")},
 		{requestMessage(request("OPTIONS", "/", "origin: https://shop.example", "access-control-request-method: PUT", "access-control-request-headers: x-token,y")...)},
 		{relayed, requestBodyMessage("body"), responseMessage(), responseBodyMessage("body"), responseTrailersMessage()},
 		{requestMessage(request("POST", "/guarded/", "origin: null")...)},
@@ -63,7 +63,7 @@ func FuzzFacts(f *testing.F) {
 		}
 		want := plainReading(m)
 		want.usual = got.usual
-		options := cmp.Options{cmp.AllowUnexported(reading{}), cmpopts.EquateEmpty()}
+		options := cmp.Options{cmp.AllowUnexported(reading{}, upstream{}), cmpopts.EquateEmpty()}
 		if diff := cmp.Diff(want, got, options); diff != "" {
 			t.Errorf("-generated types +read\n%s", diff)
 		}

@@ -47,10 +47,10 @@ func plainRequest(m *processingRequest, r *policy.Request) {
 	r.RequestPrivateNetwork = strings.Join(privateNetwork, ",")
 }
 
-// plainVary returns the lines of Vary in a response headers message. Envoy joins them, other proxies may not.
-func plainVary(m *processingRequest) (lines []string) {
+// plainLines returns the lines of a header in a response headers message. Envoy joins them, other proxies may not.
+func plainLines(m *processingRequest, name string) (lines []string) {
 	for _, h := range m.GetResponseHeaders().GetHeaders().GetHeaders() {
-		if lowerASCII(h.GetKey()) == "vary" {
+		if lowerASCII(h.GetKey()) == name {
 			lines = append(lines, value(h))
 		}
 	}
@@ -165,7 +165,7 @@ func plainReading(m *processingRequest) (r reading) {
 	case m.GetResponseHeaders() != nil:
 		r.phase = PhaseResponseHeaders
 		plainAnswered(m, &r.request)
-		r.vary = plainVary(m)
+		r.upstream = upstream{plainLines(m, "vary"), plainLines(m, "access-control-expose-headers")}
 	}
 	return r
 }

@@ -71,15 +71,16 @@ func appendImmediate(out []byte, d *policy.Decision) []byte {
 	return appendMetadata(finish(out, immediate), d)
 }
 
-// appendAdjust replaces all CORS headers of a response. vary are its lines of Vary. Envoy removes first and then sets, so a
-// header that stands in both lists is set.
-func appendAdjust(out []byte, d *policy.Decision, vary []string) []byte {
+// appendAdjust replaces all CORS headers of a response, of which u are lines. Envoy removes first and then sets, so a header
+// that stands in both lists is set.
+func appendAdjust(out []byte, d *policy.Decision, u *upstream) []byte {
 	var scratch [manyHeaders]policy.Header
 	set := d.AppendFixed(scratch[:0])
 	out, response := begin(out, replyResponseHeaders)
 	out, common := begin(out, headersResponseCommon)
 	out, mutation := begin(out, commonHeaderMutation)
-	out = appendVary(appendOptions(out, set), d, vary)
+	out = appendExposed(appendOptions(out, set), d, u.exposed)
+	out = appendVary(out, d, u.vary)
 	out = append(out, removed...)
 	return finish(finish(finish(out, mutation), common), response)
 }
@@ -93,15 +94,35 @@ func appendLeave(out []byte) []byte {
 // appendVary sets Vary, where it has to change.
 func appendVary(out []byte, d *policy.Decision, lines []string) []byte {
 	before := len(out)
-	out, option := begin(out, mutationSetHeaders)
-	out, header := begin(out, optionHeader)
-	out = appendText(out, headerValueKey, policy.HeaderVary)
-	out, value := begin(out, headerValueRaw)
+	out, option, header, value := beginOption(out, policy.HeaderVary)
 	out, changed := d.AppendVary(out, lines)
 	if !changed {
 		return out[:before]
 	}
 	return finishOption(finish(out, value), header, option)
+}
+
+// appendExposed sets Access-Control-Expose-Headers, where that depends on the response.
+func appendExposed(out []byte, d *policy.Decision, lines []string) []byte {
+	if !d.ExposesUpstream() {
+		return out
+	}
+	before := len(out)
+	out, option, header, value := beginOption(out, policy.HeaderExposed)
+	out, some := d.AppendExposed(out, lines)
+	if !some {
+		return out[:before]
+	}
+	return finishOption(finish(out, value), header, option)
+}
+
+// beginOption begins the setting of a header, whose value comes next.
+func beginOption(out []byte, name string) (begun []byte, option, header, value int) {
+	out, option = begin(out, mutationSetHeaders)
+	out, header = begin(out, optionHeader)
+	out = appendText(out, headerValueKey, name)
+	out, value = begin(out, headerValueRaw)
+	return out, option, header, value
 }
 
 // appendOptions sets headers, which replace those that are there. Envoy reads raw_value alone; value would set an empty

@@ -170,8 +170,8 @@ func (s *Stream) onResponseHeaders(in *inbound, out []byte, start time.Time) ([]
 			return out, end, err
 		}
 	}
-	var scratch [4]string
-	vary, err := s.facts.varyLines(scratch[:0], in)
+	var vary, exposed [4]string
+	lines, err := s.facts.readUpstream(upstream{vary[:0], exposed[:0]}, in)
 	if err != nil {
 		return out, end, err
 	}
@@ -182,7 +182,7 @@ func (s *Stream) onResponseHeaders(in *inbound, out []byte, start time.Time) ([]
 	s.state = afterResponseHeaders
 
 	if s.decision.Action() == policy.Adjust {
-		out = appendAdjust(out, &s.decision, vary)
+		out = appendAdjust(out, &s.decision, &lines)
 	} else {
 		out = appendLeave(out)
 	}

@@ -34,8 +34,8 @@ func TestWhatIsNoUTF8(t *testing.T) {
 		if r.VirtualHost != "é" || r.Path != "/\x7f" || r.Origin != policy.Line("https://\x7fshop.example\x7f") {
 			t.Errorf("read %+v", r)
 		}
-		if len(got.vary) != 1 || got.vary[0] != "\xff" {
-			t.Errorf("Vary %q; headers are bytes and stay what they are", got.vary)
+		if len(got.upstream.vary) != 1 || got.upstream.vary[0] != "\xff" {
+			t.Errorf("Vary %q; headers are bytes and stay what they are", got.upstream.vary)
 		}
 	}
 }

@@ -92,7 +92,11 @@ func (c *compiler) compilePolicy(at finding.Location, source int32, name string,
 	}
 	policy.Star = policy.Anybody != 0 && !policy.Credentials
 
+	if p.GetFixedOrigin() {
+		policy.FixedOrigin = c.compileFixedOrigin(at, p)
+	}
 	policy.Terms = c.compileTerms(at, p)
+	policy.ExposeUpstream = p.GetExposeUpstream() && !strings.HasPrefix(policy.ExposeHeaders, "*")
 	if p.PreflightStatus != nil {
 		policy.PreflightStatus = int(p.GetPreflightStatus())
 		if policy.PreflightStatus != 200 && policy.PreflightStatus != compiled.StatusNoContent {
@@ -182,18 +186,24 @@ func (c *compiler) tokens(at finding.Location, list []string, code finding.Code,
 		switch {
 		case s == "*":
 			star = true
-		case fetch.IsToken(s):
+		case c.isToken(at.Index(i), s, code, what):
 			names = append(names, s)
-		default:
-			fix := strings.Trim(s, " \t\r\n,:")
-			if !fetch.IsToken(fix) || fix == s {
-				fix = ""
-			}
-			c.found.Fail(finding.Finding{Code: code, Location: at.Index(i), Value: s,
-				Message: what, Fix: fix})
 		}
 	}
 	return names, star
+}
+
+// isToken reports whether an element is a token. There is an error if not.
+func (c *compiler) isToken(at finding.Location, s string, code finding.Code, what string) bool {
+	if fetch.IsToken(s) {
+		return true
+	}
+	fix := strings.Trim(s, " \t\r\n,:")
+	if !fetch.IsToken(fix) || fix == s {
+		fix = ""
+	}
+	c.found.Fail(finding.Finding{Code: code, Location: at, Value: s, Message: what, Fix: fix})
+	return false
 }
 
 const (
@@ -237,7 +247,7 @@ func (c *compiler) compileMethods(t *compiled.Terms, at finding.Location, list [
 }
 
 func (c *compiler) compileHeaders(t *compiled.Terms, at finding.Location, list []string) {
-	names, star := c.tokens(at, list, finding.CodeHeaderMalformed, headerFault)
+	names, star := c.fieldNames(at, list, func(client Client) []string { return client.Sends })
 	t.AnyHeader = star
 	for _, name := range names {
 		lower := string(fetch.LowerASCII(name, nil))
@@ -251,7 +261,7 @@ func (c *compiler) compileHeaders(t *compiled.Terms, at finding.Location, list [
 }
 
 func (c *compiler) compileExposed(t *compiled.Terms, at finding.Location, list []string, credentials bool) {
-	names, star := c.tokens(at, list, finding.CodeHeaderMalformed, headerFault)
+	names, star := c.fieldNames(at, list, func(client Client) []string { return client.Reads })
 	t.ExposeHeaders = headerList(names, star)
 	if star && credentials {
 		i := slices.Index(list, "*")

@@ -36,9 +36,12 @@ type Policy struct {
 	Anybody Rule
 	Star    bool
 
+	FixedOrigin string // with fixed_origin: the one origin that is allowed; else empty
+
 	*Terms
 	PreflightStatus int
 	PrivateNetwork  bool
+	ExposeUpstream  bool // beside what it exposes itself, which does not cover everything
 
 	RegexTexts []string // the expressions as they are written; deciding needs none of it
 }
@@ -146,10 +149,11 @@ func (p *Policy) Match(o *origin.Origin) (rule Rule, denied bool) {
 
 // A List is a compiled list of policies of a place.
 type List struct {
-	Policies    []*Policy
-	Passthrough bool
-	Fixed       bool // the list's part of what makes a place static: [none], or one policy that answers everybody alike
-	Private     bool // a policy of it has allow_private_network
+	Policies      []*Policy
+	Passthrough   bool
+	Fixed         bool // the list's part of what makes a place static: [none], or one policy that answers everybody alike
+	ButPreflights bool // but preflights, which are answered as everywhere (fixed_origin)
+	Private       bool // a policy of it has allow_private_network
 }
 
 var (
@@ -162,7 +166,8 @@ func NewList(policies []*Policy) List {
 	l := List{Policies: policies, Private: slices.ContainsFunc(policies, func(p *Policy) bool { return p.PrivateNetwork })}
 	if len(policies) == 1 {
 		p := policies[0]
-		l.Fixed = p.Builtin || (p.Star && len(p.Deny) == 0)
+		l.Fixed = p.Builtin || (p.Star && len(p.Deny) == 0) || p.FixedOrigin != ""
+		l.ButPreflights = p.FixedOrigin != ""
 	}
 	return l
 }

@@ -65,6 +65,7 @@ type placeEffect struct {
 	refuse      bool
 	reject      compiled.Reject
 	timing      string
+	fixed       string // the origin that every answer names; empty: none is
 }
 
 // placesChange is the difference between two places.
@@ -84,7 +85,11 @@ func effectOf(p *compiled.Place) placeEffect {
 		fmt.Fprintf(&b, "%p ", policy)
 		allows = allows || len(policy.Allow) > 0 || len(policy.Regexes) > 0
 	}
-	return placeEffect{list: b.String(), refuse: p.Refuse && allows, reject: p.Reject, timing: p.Timing}
+	effect := placeEffect{list: b.String(), refuse: p.Refuse && allows, reject: p.Reject, timing: p.Timing}
+	if p.Active.ButPreflights && p.Reject == compiled.RejectNever {
+		effect.fixed = p.Active.Policies[0].FixedOrigin
+	}
+	return effect
 }
 
 // compare returns the difference between a place of the old set and one of the new.
@@ -138,7 +143,11 @@ func comparePlaceFields(before, after placeEffect) (changes []*Change) {
 		name := map[bool]string{false: "ANSWER", true: "REFUSE"}
 		add(Neither, whatUnmatched, name[before.refuse], name[after.refuse])
 	}
-	return append(changes, compareNames(whatTiming, timingNames(before.timing), timingNames(after.timing))...)
+	changes = append(changes, compareNames(whatTiming, timingNames(before.timing), timingNames(after.timing))...)
+	if before.fixed != after.fixed {
+		add(Neither, whatFixedOrigin, before.fixed, after.fixed)
+	}
+	return changes
 }
 
 func timingNames(value string) names {

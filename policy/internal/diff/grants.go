@@ -41,6 +41,7 @@ type granted struct {
 	methods, headers, exposed names
 	credentials               bool
 	privateNetwork            bool
+	exposeUpstream            bool
 	maxAge                    int // seconds
 	preflightStatus           int
 	key                       string // equal for policies that grant the same
@@ -56,7 +57,8 @@ func (d *differ) grantedBy(policy *compiled.Policy) *granted {
 		return n
 	}
 	n := &granted{
-		credentials: policy.Credentials, privateNetwork: policy.PrivateNetwork, maxAge: defaultMaxAge, preflightStatus: policy.PreflightStatus,
+		credentials: policy.Credentials, privateNetwork: policy.PrivateNetwork, exposeUpstream: policy.ExposeUpstream,
+		maxAge: defaultMaxAge, preflightStatus: policy.PreflightStatus,
 	}
 	if seconds, err := strconv.Atoi(policy.MaxAge); err == nil {
 		n.maxAge = seconds
@@ -67,7 +69,7 @@ func (d *differ) grantedBy(policy *compiled.Policy) *granted {
 		n.headers.list = []string{"authorization"}
 	}
 	n.exposed = exposedNames(policy.ExposeHeaders)
-	n.key = fmt.Sprint(n.methods, n.headers, n.exposed, n.credentials, n.privateNetwork, n.maxAge, n.preflightStatus)
+	n.key = fmt.Sprint(n.methods, n.headers, n.exposed, n.credentials, n.privateNetwork, n.exposeUpstream, n.maxAge, n.preflightStatus)
 	d.granted[policy] = n
 	return n
 }
@@ -102,7 +104,8 @@ func exposedNames(value string) names {
 // told returns what a change that is about the origin itself says of it.
 func (n *granted) told() *Grant {
 	return &Grant{
-		Methods: n.methods.all(), Headers: n.headers.all(), Exposed: n.exposed.all(), Credentials: n.credentials, MaxAge: n.maxAge,
+		Methods: n.methods.all(), Headers: n.headers.all(), Exposed: n.exposed.all(), Credentials: n.credentials, ExposeUpstream: n.exposeUpstream,
+		MaxAge: n.maxAge,
 	}
 }
 
@@ -118,6 +121,9 @@ func compareGrants(before, after *granted) (changes []*Change) {
 	changes = append(changes, compareNames(whatMethods, before.methods, after.methods)...)
 	changes = append(changes, compareNames(whatHeaders, before.headers, after.headers)...)
 	changes = append(changes, compareNames(whatExposed, before.exposed, after.exposed)...)
+	if !before.exposed.any && !after.exposed.any { // "*" covers what the upstream names
+		changes = append(changes, compareFlag(whatExposeUpstream, before.exposeUpstream, after.exposeUpstream)...)
+	}
 	changes = append(changes, compareFlag(whatCredentials, before.credentials, after.credentials)...)
 	changes = append(changes, compareFlag(whatPrivateNetwork, before.privateNetwork, after.privateNetwork)...)
 	if before.maxAge != after.maxAge {

@@ -80,8 +80,8 @@ func changeKey(c *Change) string {
 	if c.Grant != nil {
 		g = *c.Grant
 	}
-	return fmt.Sprintf("%d %d %q %q %q %q %q %q %t %d", c.What, c.Effect, c.Values, c.Old, c.New,
-		g.Methods, g.Headers, g.Exposed, g.Credentials, g.MaxAge)
+	return fmt.Sprintf("%d %d %q %q %q %q %q %q %t %t %d", c.What, c.Effect, c.Values, c.Old, c.New,
+		g.Methods, g.Headers, g.Exposed, g.Credentials, g.ExposeUpstream, g.MaxAge)
 }
 
 // subjectsOf returns the origins that two lists of policies can tell apart.

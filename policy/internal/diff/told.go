@@ -24,19 +24,21 @@ const (
 	whatMethods
 	whatHeaders
 	whatExposed
+	whatExposeUpstream
 	whatPrivateNetwork
 	whatMaxAge
 	whatPreflightStatus
 	whatReject
 	whatUnmatched
 	whatTiming
+	whatFixedOrigin // whether every answer names one origin, whoever asks
 )
 
 // String returns what changes, as it stands in what diff prints.
 func (c What) String() string {
 	return [...]string{
-		"passthrough", "origin", "credentials", "methods", "headers", "exposed_headers", "private_network", "max_age",
-		"preflight_status", "reject", "unmatched_preflights", "timing",
+		"passthrough", "origin", "credentials", "methods", "headers", "exposed_headers", "expose_upstream", "private_network", "max_age",
+		"preflight_status", "reject", "unmatched_preflights", "timing", "fixed_origin",
 	}[c]
 }
 
@@ -70,5 +72,6 @@ type Change struct {
 type Grant struct {
 	Methods, Headers, Exposed []string
 	Credentials               bool
-	MaxAge                    int // seconds
+	ExposeUpstream            bool // what the upstream exposes, too
+	MaxAge                    int  // seconds
 }

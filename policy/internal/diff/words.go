@@ -66,6 +66,8 @@ func changeText(c *Change) string {
 		return may + "send " + valuesText(c, "request header", allRequestHeaders(c.Values))
 	case whatExposed:
 		return may + "read " + valuesText(c, "response header", "every response header")
+	case whatExposeUpstream:
+		return may + "read the response headers that the upstream exposes"
 	case whatPrivateNetwork:
 		return may + "reach a private network from a public page"
 	case whatMaxAge:
@@ -81,6 +83,11 @@ func changeText(c *Change) string {
 		}[c.New]
 	case whatTiming:
 		return timingText(c)
+	case whatFixedOrigin:
+		if c.New == "" {
+			return "answers depend on who asks, and have Vary: " + c.Old + " is no longer named in all of them"
+		}
+		return "every answer names " + c.New + ", whoever asks, and has no Vary of corsproc's"
 	}
 	if c.New == "true" {
 		return "corsproc keeps its hands off now (passthrough): the upstream answers for itself, and what policies granted here ends"
@@ -105,6 +112,9 @@ func grantText(g *Grant) string {
 	add("method", "every method", g.Methods)
 	add("request header", allRequestHeaders(g.Headers), g.Headers)
 	add("response header", "every response header", g.Exposed)
+	if g.ExposeUpstream {
+		parts = append(parts, "response headers that the upstream exposes")
+	}
 	return strings.Join(parts, "; ")
 }
 

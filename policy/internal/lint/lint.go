@@ -156,6 +156,7 @@ func (l *Linter) lintTerms(p *policy) {
 	before := l.found.Added()
 	l.lintMethods(p)
 	l.lintHeaders(p)
+	l.lintClients(p)
 	l.lintMaxAge(p)
 	l.faultless[p.Compiled.Terms] = l.found.Added() == before
 }
@@ -178,6 +179,7 @@ func (l *Linter) End() {
 		}
 	}
 	l.lintTiming()
+	l.lintFixedOrigins()
 	l.dropBesideErrors()
 }
 

@@ -469,9 +469,13 @@ type PolicySummary struct {
 	// The places whose own list has the policy, in the order of the virtual hosts; at most 20.
 	Uses []*PolicyUse `protobuf:"bytes,13,rep,name=uses,proto3" json:"uses,omitempty"`
 	// How many there are.
-	UsesTotal     int32 `protobuf:"varint,14,opt,name=uses_total,json=usesTotal,proto3" json:"uses_total,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	UsesTotal int32 `protobuf:"varint,14,opt,name=uses_total,json=usesTotal,proto3" json:"uses_total,omitempty"`
+	// Whether the one origin is written into every answer.
+	FixedOrigin bool `protobuf:"varint,15,opt,name=fixed_origin,json=fixedOrigin,proto3" json:"fixed_origin,omitempty"`
+	// Whether what the upstream exposes is exposed too.
+	ExposeUpstream bool `protobuf:"varint,16,opt,name=expose_upstream,json=exposeUpstream,proto3" json:"expose_upstream,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *PolicySummary) Reset() {
@@ -600,6 +604,20 @@ func (x *PolicySummary) GetUsesTotal() int32 {
 		return x.UsesTotal
 	}
 	return 0
+}
+
+func (x *PolicySummary) GetFixedOrigin() bool {
+	if x != nil {
+		return x.FixedOrigin
+	}
+	return false
+}
+
+func (x *PolicySummary) GetExposeUpstream() bool {
+	if x != nil {
+		return x.ExposeUpstream
+	}
+	return false
 }
 
 // EntryList is a list of a policy.
@@ -1711,7 +1729,7 @@ const file_corsproc_v1_admin_proto_rawDesc = "" +
 	"\bpolicies\x18\x05 \x03(\v2\x1a.corsproc.v1.PolicySummaryR\bpolicies\x12%\n" +
 	"\x0epolicies_total\x18\x06 \x01(\x05R\rpoliciesTotal\x12D\n" +
 	"\rvirtual_hosts\x18\a \x03(\v2\x1f.corsproc.v1.VirtualHostSummaryR\fvirtualHosts\x12.\n" +
-	"\x13virtual_hosts_total\x18\b \x01(\x05R\x11virtualHostsTotal\"\xb5\x05\n" +
+	"\x13virtual_hosts_total\x18\b \x01(\x05R\x11virtualHostsTotal\"\x81\x06\n" +
 	"\rPolicySummary\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
 	"\x02at\x18\x02 \x01(\v2\x15.corsproc.v1.LocationR\x02at\x12;\n" +
@@ -1728,7 +1746,9 @@ const file_corsproc_v1_admin_proto_rawDesc = "" +
 	"\x15allow_private_network\x18\f \x01(\bR\x13allowPrivateNetwork\x12*\n" +
 	"\x04uses\x18\r \x03(\v2\x16.corsproc.v1.PolicyUseR\x04uses\x12\x1d\n" +
 	"\n" +
-	"uses_total\x18\x0e \x01(\x05R\tusesTotal\";\n" +
+	"uses_total\x18\x0e \x01(\x05R\tusesTotal\x12!\n" +
+	"\ffixed_origin\x18\x0f \x01(\bR\vfixedOrigin\x12'\n" +
+	"\x0fexpose_upstream\x18\x10 \x01(\bR\x0eexposeUpstream\";\n" +
 	"\tEntryList\x12\x18\n" +
 	"\aentries\x18\x01 \x03(\tR\aentries\x12\x14\n" +
 	"\x05total\x18\x02 \x01(\x05R\x05total\"\xbb\x01\n" +

@@ -200,8 +200,8 @@ type GrantChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// gain, loss, or change for what is neither (the time a preflight is kept, its status).
 	Effect string `protobuf:"bytes,1,opt,name=effect,proto3" json:"effect,omitempty"`
-	// What it is about: origin (may read responses at all), methods, headers, exposed_headers, credentials, max_age,
-	// preflight_status, private_network, reject, unmatched_preflights, timing or passthrough.
+	// What it is about: origin (may read responses at all), methods, headers, exposed_headers, expose_upstream, credentials, max_age,
+	// preflight_status, private_network, reject, unmatched_preflights, timing, fixed_origin or passthrough.
 	What string `protobuf:"bytes,2,opt,name=what,proto3" json:"what,omitempty"`
 	// Who: origins, patterns of origins, or "regex" and an expression. Empty where it is about everybody.
 	Origins []string `protobuf:"bytes,3,rep,name=origins,proto3" json:"origins,omitempty"`
@@ -327,8 +327,10 @@ type Grant struct {
 	Credentials bool `protobuf:"varint,4,opt,name=credentials,proto3" json:"credentials,omitempty"`
 	// How long a preflight is kept, in seconds; 5 where the policy says nothing, as in the Fetch standard.
 	MaxAgeSeconds int32 `protobuf:"varint,5,opt,name=max_age_seconds,json=maxAgeSeconds,proto3" json:"max_age_seconds,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Whether scripts may also read what the upstream itself exposes.
+	ExposeUpstream bool `protobuf:"varint,6,opt,name=expose_upstream,json=exposeUpstream,proto3" json:"expose_upstream,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Grant) Reset() {
@@ -396,6 +398,13 @@ func (x *Grant) GetMaxAgeSeconds() int32 {
 	return 0
 }
 
+func (x *Grant) GetExposeUpstream() bool {
+	if x != nil {
+		return x.ExposeUpstream
+	}
+	return false
+}
+
 var File_corsproc_v1_diff_proto protoreflect.FileDescriptor
 
 const file_corsproc_v1_diff_proto_rawDesc = "" +
@@ -421,13 +430,14 @@ const file_corsproc_v1_diff_proto_rawDesc = "" +
 	"\x03old\x18\x06 \x01(\tR\x03old\x12\x10\n" +
 	"\x03new\x18\a \x01(\tR\x03new\x12(\n" +
 	"\x05grant\x18\b \x01(\v2\x12.corsproc.v1.GrantR\x05grant\x12\x12\n" +
-	"\x04text\x18\t \x01(\tR\x04text\"\xae\x01\n" +
+	"\x04text\x18\t \x01(\tR\x04text\"\xd7\x01\n" +
 	"\x05Grant\x12\x18\n" +
 	"\amethods\x18\x01 \x03(\tR\amethods\x12\x18\n" +
 	"\aheaders\x18\x02 \x03(\tR\aheaders\x12'\n" +
 	"\x0fexposed_headers\x18\x03 \x03(\tR\x0eexposedHeaders\x12 \n" +
 	"\vcredentials\x18\x04 \x01(\bR\vcredentials\x12&\n" +
-	"\x0fmax_age_seconds\x18\x05 \x01(\x05R\rmaxAgeSecondsB;Z9github.com/corsproc/corsproc/proto/corsproc/v1;corsprocv1b\x06proto3"
+	"\x0fmax_age_seconds\x18\x05 \x01(\x05R\rmaxAgeSeconds\x12'\n" +
+	"\x0fexpose_upstream\x18\x06 \x01(\bR\x0eexposeUpstreamB;Z9github.com/corsproc/corsproc/proto/corsproc/v1;corsprocv1b\x06proto3"
 
 var (
 	file_corsproc_v1_diff_proto_rawDescOnce sync.Once

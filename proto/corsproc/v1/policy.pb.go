@@ -299,9 +299,12 @@ type Policy struct {
 	DenyOrigins []string `protobuf:"bytes,3,rep,name=deny_origins,json=denyOrigins,proto3" json:"deny_origins,omitempty"`
 	// Methods beyond GET, HEAD and POST, which the Fetch standard always allows. Case-sensitive. "*": all.
 	AllowMethods []string `protobuf:"bytes,4,rep,name=allow_methods,json=allowMethods,proto3" json:"allow_methods,omitempty"`
-	// Request headers; case is ignored. "*": all but Authorization, which has to be named beside the star.
+	// Request headers; case is ignored. "*": all but Authorization, which has to be named beside the star. "@grpc-web" and
+	// "@connect": those that clients of these protocols send in browsers (grpc-web's documentation; connectrpc.com/cors), which
+	// are sent written out.
 	AllowHeaders []string `protobuf:"bytes,5,rep,name=allow_headers,json=allowHeaders,proto3" json:"allow_headers,omitempty"`
-	// Response headers that scripts may read beyond the safelisted ones. "*": all; not with credentials.
+	// Response headers that scripts may read beyond the safelisted ones. "*": all; not with credentials. "@grpc-web" and
+	// "@connect": those that clients of these protocols read, as for allow_headers.
 	ExposeHeaders []string `protobuf:"bytes,6,rep,name=expose_headers,json=exposeHeaders,proto3" json:"expose_headers,omitempty"`
 	// Whether cookies, client certificates and HTTP authentication may go along. Default: false.
 	AllowCredentials bool `protobuf:"varint,7,opt,name=allow_credentials,json=allowCredentials,proto3" json:"allow_credentials,omitempty"`
@@ -314,8 +317,20 @@ type Policy struct {
 	AllowPrivateNetwork bool `protobuf:"varint,10,opt,name=allow_private_network,json=allowPrivateNetwork,proto3" json:"allow_private_network,omitempty"`
 	// Each entry lifts one error, for people who know what they do.
 	DangerouslyAllow []DangerousCombination `protobuf:"varint,11,rep,packed,name=dangerously_allow,json=dangerouslyAllow,proto3,enum=corsproc.v1.DangerousCombination" json:"dangerously_allow,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// For caches that cannot take Vary (Fetch, "CORS protocol and HTTP caches"): allow_origins has exactly one exact origin,
+	// and it is written into every answer but those to preflights, also without Origin and to other origins, whom it tells
+	// nothing. Answers then carry no Vary of ours. An error beside deny_origins, allow_origin_regexes, origin sets or a second
+	// origin. It holds at places whose list is this policy alone and that reject nothing; elsewhere it does nothing, which a
+	// warning says. Default: false.
+	FixedOrigin bool `protobuf:"varint,12,opt,name=fixed_origin,json=fixedOrigin,proto3" json:"fixed_origin,omitempty"`
+	// Whether an allowed answer also exposes what the upstream's own Access-Control-Expose-Headers names: one merged list,
+	// for teams that know their own headers. Only names of headers count: "*" and what is no token are dropped, and so is what
+	// comes after 256 elements, or would make more than 4096 bytes of them. Answers to preflights have no upstream. Envoy has to
+	// forward that header of responses to corsproc, as the reference configurations do; with a copy of earlier ones, and
+	// where Envoy asks about requests alone, it is as if the upstream named nothing. Default: false.
+	ExposeUpstream bool `protobuf:"varint,13,opt,name=expose_upstream,json=exposeUpstream,proto3" json:"expose_upstream,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Policy) Reset() {
@@ -423,6 +438,20 @@ func (x *Policy) GetDangerouslyAllow() []DangerousCombination {
 		return x.DangerouslyAllow
 	}
 	return nil
+}
+
+func (x *Policy) GetFixedOrigin() bool {
+	if x != nil {
+		return x.FixedOrigin
+	}
+	return false
+}
+
+func (x *Policy) GetExposeUpstream() bool {
+	if x != nil {
+		return x.ExposeUpstream
+	}
+	return false
 }
 
 // PolicyList is an ordered list of policy names; the first policy that matches the request's Origin answers. It is
@@ -856,7 +885,7 @@ const file_corsproc_v1_policy_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x13.corsproc.v1.PolicyR\x05value:\x028\x01\x1aV\n" +
 	"\x0fOriginSetsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12-\n" +
-	"\x05value\x18\x02 \x01(\v2\x17.corsproc.v1.OriginListR\x05value:\x028\x01\"\x93\x04\n" +
+	"\x05value\x18\x02 \x01(\v2\x17.corsproc.v1.OriginListR\x05value:\x028\x01\"\xdf\x04\n" +
 	"\x06Policy\x12#\n" +
 	"\rallow_origins\x18\x01 \x03(\tR\fallowOrigins\x120\n" +
 	"\x14allow_origin_regexes\x18\x02 \x03(\tR\x12allowOriginRegexes\x12!\n" +
@@ -869,7 +898,9 @@ const file_corsproc_v1_policy_proto_rawDesc = "" +
 	"\x10preflight_status\x18\t \x01(\x05H\x01R\x0fpreflightStatus\x88\x01\x01\x122\n" +
 	"\x15allow_private_network\x18\n" +
 	" \x01(\bR\x13allowPrivateNetwork\x12N\n" +
-	"\x11dangerously_allow\x18\v \x03(\x0e2!.corsproc.v1.DangerousCombinationR\x10dangerouslyAllowB\n" +
+	"\x11dangerously_allow\x18\v \x03(\x0e2!.corsproc.v1.DangerousCombinationR\x10dangerouslyAllow\x12!\n" +
+	"\ffixed_origin\x18\f \x01(\bR\vfixedOrigin\x12'\n" +
+	"\x0fexpose_upstream\x18\r \x01(\bR\x0eexposeUpstreamB\n" +
 	"\n" +
 	"\b_max_ageB\x13\n" +
 	"\x11_preflight_status\"\"\n" +

@@ -33,9 +33,10 @@ export function grants(p) {
     item("Credentials", p.allowCredentials ? el("strong", {}, "allowed") : "not allowed"),
     item("Methods", p.allowMethods && "GET, HEAD, POST, ", entries(p.allowMethods, "methods") ?? "GET, HEAD and POST only"),
     item("Headers", entries(p.allowHeaders, "headers") ?? safelisted),
-    item("Exposed", entries(p.exposeHeaders, "exposed headers") ?? safelisted),
+    item("Exposed", entries(p.exposeHeaders, "exposed headers") ?? safelisted, p.exposeUpstream && ", and what the upstream exposes"),
     item("Max age", p.maxAge || "not set: browsers keep a preflight for 5 seconds"),
     p.preflightStatus !== 204 && item("Preflights", `answered with ${p.preflightStatus}`),
+    p.fixedOrigin && item("Fixed origin", "every answer names this origin, whoever asks"),
     p.allowPrivateNetwork && item("Private network", "access is granted"),
     item("Used at", uses(p)));
 }

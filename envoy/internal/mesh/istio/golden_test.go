@@ -92,7 +92,7 @@ func TestGolden(t *testing.T) {
 	features.EnableAmbient = true
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
-			resources := []string{read(t, filepath.Join("envoy", "mesh", "world", "istio.yaml"))}
+			resources := []string{read(t, filepath.Join("envoy", "internal", "mesh", "world", "istio.yaml"))}
 			for _, name := range s.manifests {
 				resources = append(resources, read(t, filepath.Join("envoy", "istio", name)))
 			}
