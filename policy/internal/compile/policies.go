@@ -96,7 +96,6 @@ func (c *compiler) compilePolicy(at finding.Location, source int32, name string,
 		g.FixedOrigin = c.compileFixedOrigin(at, p)
 	}
 	g.Terms = c.compileTerms(at, p)
-	g.ExposeUpstream = p.GetExposeUpstream() && !strings.HasPrefix(g.ExposeHeaders, "*")
 	if p.PreflightStatus != nil {
 		g.PreflightStatus = int(p.GetPreflightStatus())
 		if g.PreflightStatus != 200 && g.PreflightStatus != compiled.StatusNoContent {
@@ -216,6 +215,9 @@ func (c *compiler) compileTerms(at finding.Location, p *corsprocv1.Policy) *comp
 	if p.GetAllowCredentials() {
 		c.key = append(c.key, '1')
 	}
+	if p.GetExposeUpstream() {
+		c.key = append(c.key, 'u')
+	}
 	if p.MaxAge != nil {
 		c.key = append(append(c.key, ' '), p.GetMaxAge()...)
 	}
@@ -226,6 +228,7 @@ func (c *compiler) compileTerms(at finding.Location, p *corsprocv1.Policy) *comp
 	c.compileMethods(t, at.Field("allow_methods"), p.GetAllowMethods())
 	c.compileHeaders(t, at.Field("allow_headers"), p.GetAllowHeaders())
 	c.compileExposed(t, at.Field("expose_headers"), p.GetExposeHeaders(), p.GetAllowCredentials())
+	t.ExposeUpstream = p.GetExposeUpstream() && !strings.HasPrefix(t.ExposeHeaders, "*")
 	if p.MaxAge != nil {
 		t.MaxAge = c.compileMaxAge(at.Field("max_age"), p.GetMaxAge())
 	}
