@@ -57,15 +57,16 @@ const (
 	CodeUnreachablePolicy Code = "unreachable-policy" // a policy behind one that answers everybody, or listed twice
 	CodeUnreachableHost   Code = "unreachable-virtual-host"
 	CodeUnreachableRoute  Code = "unreachable-route"
-	CodePathTemplate      Code = "path-template"               // a path like /users/:id, in which nothing stands for something else
-	CodePathStar          Code = "path-star"                   // a star in a path that stands for itself
-	CodeOriginCovered     Code = "origin-covered"              // a pattern that another one of the same list covers
-	CodeDenyOutsideAllow  Code = "deny-outside-allow"          // a deny that takes nothing from any allow
-	CodeTimingNoEffect    Code = "timing-without-effect"       // timing_allow_origins where nothing is changed
-	CodeFixedNoEffect     Code = "fixed-origin-without-effect" // fixed_origin where answers still depend on who asks
-	CodeMaxAgeCapped      Code = "max-age-capped"              // more than browsers honour
-	CodePostAlwaysAllowed Code = "post-always-allowed"         // a list of methods that seems to keep POST out
-	CodeSafelistedHeader  Code = "safelisted-header"           // a header that needs no entry
-	CodeClientHeaders     Code = "client-headers-missing"      // some of the headers of a kind of client, and not all that it needs
-	CodeManyExactOrigins  Code = "many-exact-origins"          // exact origins that one wildcard would cover
+	CodePathTemplate      Code = "path-template"                  // a path like /users/:id, in which nothing stands for something else
+	CodePathStar          Code = "path-star"                      // a star in a path that stands for itself
+	CodeOriginCovered     Code = "origin-covered"                 // a pattern that another one of the same list covers
+	CodeDenyOutsideAllow  Code = "deny-outside-allow"             // a deny that takes nothing from any allow
+	CodeTimingNoEffect    Code = "timing-without-effect"          // timing_allow_origins where nothing is changed
+	CodeFixedNoEffect     Code = "fixed-origin-without-effect"    // fixed_origin where answers still depend on who asks
+	CodeMaxAgeCapped      Code = "max-age-capped"                 // more than browsers honour
+	CodePostAlwaysAllowed Code = "post-always-allowed"            // a list of methods that seems to keep POST out
+	CodeSafelistedHeader  Code = "safelisted-header"              // a header that needs no entry
+	CodeClientHeaders     Code = "client-headers-missing"         // some of the headers of a kind of client, and not all that it needs
+	CodeExposeNoEffect    Code = "expose-upstream-without-effect" // expose_upstream beside "*", which exposes everything
+	CodeManyExactOrigins  Code = "many-exact-origins"             // exact origins that one wildcard would cover
 )

@@ -218,6 +218,12 @@ default: {policies: [shop, public]}
 		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [Content-Type], expose_headers: [ETag]}}\n",
 	},
 	{
+		Code: finding.CodeExposeNoEffect, Severity: finding.Hint,
+		Explanation: "With \"*\" in expose_headers scripts may read every header of the response, also those that the upstream names: expose_upstream adds nothing.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], expose_headers: [\"*\"], expose_upstream: true}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], expose_headers: [X-Request-Id], expose_upstream: true}}\n",
+	},
+	{
 		Code: finding.CodeClientHeaders, Severity: finding.Hint,
 		Explanation: "A list has some of the headers that clients of gRPC-Web or Connect send or read in browsers, and not all of them: some calls work, and those with a deadline or an error do not. \"@grpc-web\" and \"@connect\" stand for all of them.",
 		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [Content-Type, X-Grpc-Web]}}\n",

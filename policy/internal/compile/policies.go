@@ -96,7 +96,6 @@ func (c *compiler) compilePolicy(at finding.Location, source int32, name string,
 		policy.FixedOrigin = c.compileFixedOrigin(at, p)
 	}
 	policy.Terms = c.compileTerms(at, p)
-	policy.ExposeUpstream = p.GetExposeUpstream() && !strings.HasPrefix(policy.ExposeHeaders, "*")
 	if p.PreflightStatus != nil {
 		policy.PreflightStatus = int(p.GetPreflightStatus())
 		if policy.PreflightStatus != 200 && policy.PreflightStatus != compiled.StatusNoContent {
@@ -219,6 +218,9 @@ func (c *compiler) compileTerms(at finding.Location, p *corsprocv1.Policy) *comp
 	if p.GetAllowCredentials() {
 		c.key = append(c.key, '1')
 	}
+	if p.GetExposeUpstream() {
+		c.key = append(c.key, 'u')
+	}
 	if p.MaxAge != nil {
 		c.key = append(append(c.key, ' '), p.GetMaxAge()...)
 	}
@@ -229,6 +231,7 @@ func (c *compiler) compileTerms(at finding.Location, p *corsprocv1.Policy) *comp
 	c.compileMethods(t, at.Field("allow_methods"), p.GetAllowMethods())
 	c.compileHeaders(t, at.Field("allow_headers"), p.GetAllowHeaders())
 	c.compileExposed(t, at.Field("expose_headers"), p.GetExposeHeaders(), p.GetAllowCredentials())
+	t.ExposeUpstream = p.GetExposeUpstream() && !strings.HasPrefix(t.ExposeHeaders, "*")
 	if p.MaxAge != nil {
 		t.MaxAge = c.compileMaxAge(at.Field("max_age"), p.GetMaxAge())
 	}

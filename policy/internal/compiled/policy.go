@@ -41,7 +41,6 @@ type Policy struct {
 	*Terms
 	PreflightStatus int
 	PrivateNetwork  bool
-	ExposeUpstream  bool // beside what it exposes itself, which does not cover everything
 
 	RegexTexts []string // the expressions as they are written; deciding needs none of it
 }
@@ -54,6 +53,8 @@ type Terms struct {
 	Headers   map[string]struct{} // lower-case, without "*"
 	MaxHeader int                 // the length of the longest of them
 	AnyHeader bool
+
+	ExposeUpstream bool // beside ExposeHeaders, which does not cover everything then
 
 	AllowMethods  string // header values, ready to be sent; empty: none is sent
 	AllowHeaders  string

@@ -66,6 +66,10 @@ func (l *Linter) lintHeaders(p *policy) {
 				Message: "every page may send this header without being allowed to"})
 		}
 	}
+	if p.Message.GetExposeUpstream() && slices.Contains(p.Message.GetExposeHeaders(), "*") && !p.Compiled.Credentials {
+		l.found.Hint(finding.Finding{Code: finding.CodeExposeNoEffect, Location: p.At.Field("expose_upstream"), Value: "true",
+			Message: "\"*\" in expose_headers exposes what the upstream names too"})
+	}
 	at = p.At.Field("expose_headers")
 	for i, name := range p.Message.GetExposeHeaders() {
 		switch lower := strings.ToLower(name); {
