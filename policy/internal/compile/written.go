@@ -16,6 +16,15 @@ import (
 type File struct {
 	Name string
 	Set  *corsprocv1.PolicySet
+	// Origins are the files that origin_files names, by the names of the sets.
+	Origins map[string]OriginFile
+}
+
+// OriginFile is the content of a file of origin patterns.
+type OriginFile struct {
+	Name  string   // by which findings call it
+	Lines []string // each a pattern, or empty
+	Fault string   // why there is none; empty: there is one
 }
 
 // Written is what is compiled, beside the files that it comes from. What it has of the set is what is compiled so far.
@@ -29,6 +38,15 @@ type Written struct {
 	// What errors propose in place of a name that does not exist: who refers to it most likely meant that.
 	Proposed     map[*compiled.Policy]bool
 	ProposedSets map[*OriginSet]bool
+}
+
+// SetAt returns where the patterns of an origin set stand, and where the set is named.
+func (w *Written) SetAt(set *compiled.OriginSet) (list, name finding.Location) {
+	if set.File {
+		return w.In(set.Lines, ""), w.In(set.Source, finding.Path("").Name("origin_files").Name(set.Name))
+	}
+	list = w.In(set.Source, finding.Path("").Name("origin_sets").Name(set.Name))
+	return list, list
 }
 
 // In returns where something stands in a file.
