@@ -73,11 +73,16 @@ func (s *OriginSet) Patterns() iter.Seq[*origin.Pattern] {
 		for i, text := range s.Texts {
 			p, why := origin.ParsePattern(text)
 			p.Index = i
-			if why == "" && p.Kind != origin.PatternSet && !yield(&p) {
+			if why == "" && s.isPattern(p.Kind) && !yield(&p) {
 				return
 			}
 		}
 	}
+}
+
+// isPattern reports whether a kind of elements are patterns of the set.
+func (s *OriginSet) isPattern(kind origin.Kind) bool {
+	return kind == origin.PatternOrigin || !s.File && kind != origin.PatternSet
 }
 
 // Policy is a policy as it is written, and what it is compiled to.

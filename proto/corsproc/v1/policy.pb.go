@@ -214,17 +214,17 @@ type PolicySet struct {
 	// Lists of origin patterns that several policies share. A policy refers to one with "@name"; a set cannot refer to
 	// another set.
 	OriginSets map[string]*OriginList `protobuf:"bytes,2,rep,name=origin_sets,json=originSets,proto3" json:"origin_sets,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Where policies hold. A request belongs to at most one virtual host.
-	VirtualHosts []*VirtualHost `protobuf:"bytes,3,rep,name=virtual_hosts,json=virtualHosts,proto3" json:"virtual_hosts,omitempty"`
-	// The place of requests that belong to no virtual host of this set. It stands in at most one file of a set, and its
-	// fields are what virtual hosts take over where they do not set them. Its own policies default to [passthrough].
-	Default *DefaultPlace `protobuf:"bytes,4,opt,name=default,proto3" json:"default,omitempty"`
 	// Lists of origin patterns that a program writes, for instance from a database of tenants, by the names that policies
 	// refer to with "@name": one space of names with origin_sets. Each is a text file: its path relative to the policy file,
 	// below the directory of that. It holds a pattern a line, up to a million, without "*", "null" and "@name"; blank lines
 	// and "#" comments say nothing, nor do blanks around a pattern. A file of comments alone says nothing on purpose, one
 	// of zero bytes is an error.
-	OriginFiles   map[string]string `protobuf:"bytes,5,rep,name=origin_files,json=originFiles,proto3" json:"origin_files,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	OriginFiles map[string]string `protobuf:"bytes,5,rep,name=origin_files,json=originFiles,proto3" json:"origin_files,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Where policies hold. A request belongs to at most one virtual host.
+	VirtualHosts []*VirtualHost `protobuf:"bytes,3,rep,name=virtual_hosts,json=virtualHosts,proto3" json:"virtual_hosts,omitempty"`
+	// The place of requests that belong to no virtual host of this set. It stands in at most one file of a set, and its
+	// fields are what virtual hosts take over where they do not set them. Its own policies default to [passthrough].
+	Default       *DefaultPlace `protobuf:"bytes,4,opt,name=default,proto3" json:"default,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -273,6 +273,13 @@ func (x *PolicySet) GetOriginSets() map[string]*OriginList {
 	return nil
 }
 
+func (x *PolicySet) GetOriginFiles() map[string]string {
+	if x != nil {
+		return x.OriginFiles
+	}
+	return nil
+}
+
 func (x *PolicySet) GetVirtualHosts() []*VirtualHost {
 	if x != nil {
 		return x.VirtualHosts
@@ -283,13 +290,6 @@ func (x *PolicySet) GetVirtualHosts() []*VirtualHost {
 func (x *PolicySet) GetDefault() *DefaultPlace {
 	if x != nil {
 		return x.Default
-	}
-	return nil
-}
-
-func (x *PolicySet) GetOriginFiles() map[string]string {
-	if x != nil {
-		return x.OriginFiles
 	}
 	return nil
 }
@@ -861,10 +861,10 @@ const file_corsproc_v1_policy_proto_rawDesc = "" +
 	"\tPolicySet\x12@\n" +
 	"\bpolicies\x18\x01 \x03(\v2$.corsproc.v1.PolicySet.PoliciesEntryR\bpolicies\x12G\n" +
 	"\vorigin_sets\x18\x02 \x03(\v2&.corsproc.v1.PolicySet.OriginSetsEntryR\n" +
-	"originSets\x12=\n" +
+	"originSets\x12J\n" +
+	"\forigin_files\x18\x05 \x03(\v2'.corsproc.v1.PolicySet.OriginFilesEntryR\voriginFiles\x12=\n" +
 	"\rvirtual_hosts\x18\x03 \x03(\v2\x18.corsproc.v1.VirtualHostR\fvirtualHosts\x123\n" +
-	"\adefault\x18\x04 \x01(\v2\x19.corsproc.v1.DefaultPlaceR\adefault\x12J\n" +
-	"\forigin_files\x18\x05 \x03(\v2'.corsproc.v1.PolicySet.OriginFilesEntryR\voriginFiles\x1aP\n" +
+	"\adefault\x18\x04 \x01(\v2\x19.corsproc.v1.DefaultPlaceR\adefault\x1aP\n" +
 	"\rPoliciesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12)\n" +
 	"\x05value\x18\x02 \x01(\v2\x13.corsproc.v1.PolicyR\x05value:\x028\x01\x1aV\n" +
@@ -978,9 +978,9 @@ var file_corsproc_v1_policy_proto_goTypes = []any{
 var file_corsproc_v1_policy_proto_depIdxs = []int32{
 	10, // 0: corsproc.v1.PolicySet.policies:type_name -> corsproc.v1.PolicySet.PoliciesEntry
 	11, // 1: corsproc.v1.PolicySet.origin_sets:type_name -> corsproc.v1.PolicySet.OriginSetsEntry
-	8,  // 2: corsproc.v1.PolicySet.virtual_hosts:type_name -> corsproc.v1.VirtualHost
-	7,  // 3: corsproc.v1.PolicySet.default:type_name -> corsproc.v1.DefaultPlace
-	12, // 4: corsproc.v1.PolicySet.origin_files:type_name -> corsproc.v1.PolicySet.OriginFilesEntry
+	12, // 2: corsproc.v1.PolicySet.origin_files:type_name -> corsproc.v1.PolicySet.OriginFilesEntry
+	8,  // 3: corsproc.v1.PolicySet.virtual_hosts:type_name -> corsproc.v1.VirtualHost
+	7,  // 4: corsproc.v1.PolicySet.default:type_name -> corsproc.v1.DefaultPlace
 	0,  // 5: corsproc.v1.Policy.dangerously_allow:type_name -> corsproc.v1.DangerousCombination
 	5,  // 6: corsproc.v1.DefaultPlace.policies:type_name -> corsproc.v1.PolicyList
 	5,  // 7: corsproc.v1.DefaultPlace.candidates:type_name -> corsproc.v1.PolicyList
