@@ -17,7 +17,13 @@ import (
 type Source struct {
 	Name string
 	Set  *corsprocv1.PolicySet
+	// Origins are the files that the set's origin_files names, by the names that it gives them there. A location in one has
+	// its name as the source, and as the path the index of the line.
+	Origins map[string]OriginFile
 }
+
+// OriginFile is the content of a file of origin patterns.
+type OriginFile = compile.OriginFile
 
 // Set is a compiled policy set: immutable, and safe for use by any number of goroutines.
 type Set struct{ set compiled.Set }

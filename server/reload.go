@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -98,6 +99,14 @@ func (p *policies) take(a policydir.Attempt) {
 	p.metrics.Attempted(a.Time, a.Good())
 	p.history.Attempted(a)
 	p.report(a)
+}
+
+// origins returns the names of the files of origins that the policy files name.
+func (p *policies) origins() []string {
+	if last := p.last.Load(); last != nil && last.Result != nil {
+		return slices.Collect(last.Result.Origins())
+	}
+	return slices.Collect(p.current.Load().result.Origins())
 }
 
 // set returns the set in force, for a stream that begins.

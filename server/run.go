@@ -244,7 +244,7 @@ func (p *process) drainDelay() time.Duration {
 
 // watch has changed files loaded.
 func (p *process) watch(ctx context.Context) {
-	err := policydir.Watch(ctx, p.settings.Policies, p.settings.ReloadInterval, func() { p.policies.load() })
+	err := policydir.Watch(ctx, p.settings.Policies, p.settings.ReloadInterval, p.policies.origins, func() { p.policies.load() })
 	if err != nil && ctx.Err() == nil {
 		p.log.Error("the policy files are no longer watched; SIGHUP and /-/reload still work", "error", err)
 	}

@@ -99,6 +99,9 @@ func (c *checked) check(path string, stdin io.Reader) {
 		result = content.Compile()
 	}
 	c.files = append(c.files, content.Files...)
+	for _, f := range content.Origins {
+		c.files = append(c.files, f.File)
+	}
 	c.findings = append(c.findings, result.Findings...)
 }
 
@@ -116,7 +119,7 @@ func (c *checked) correct(content *policyfile.Content) (*policyfile.Content, *po
 		}
 	}
 	c.fixed += fixed
-	content = &policyfile.Content{Files: files}
+	content = &policyfile.Content{Files: files, Origins: content.Origins}
 	if !written {
 		result = content.Compile()
 	}

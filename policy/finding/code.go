@@ -16,6 +16,8 @@ const (
 	CodeNestedOriginSet    Code = "nested-origin-set"    // an origin set that refers to a set
 	CodeBuiltinNotAlone    Code = "builtin-not-alone"    // none or passthrough beside another name
 	CodeEmptyList          Code = "empty-list"           // a list that must name something and does not
+	CodeOriginFile         Code = "origin-file"          // a file of origins that cannot be read, or must not be
+	CodeOriginFileEntry    Code = "origin-file-entry"    // what a file of origins must not hold
 	CodeOriginNotCanonical Code = "origin-not-canonical" // a pattern that no browser's spelling can match; there is a fix, or a guess
 	CodeOriginMalformed    Code = "origin-malformed"     // a pattern that can match nothing
 	CodeMethodMalformed    Code = "method-malformed"     // a method that is no token

@@ -30,6 +30,12 @@ func (p Path) Index(i int) Path {
 	return p + "\x01" + Path(strconv.AppendInt(buf[:0], int64(i), 10))
 }
 
+// LastIndex returns the index that the path ends in. It reports false where it ends in a name.
+func (p Path) LastIndex() (i int, ok bool) {
+	i, err := strconv.Atoi(string(p[strings.LastIndexByte(string(p), 1)+1:]))
+	return i, err == nil && strings.IndexByte(string(p), 1) >= 0
+}
+
 // LastName returns the last name in the path.
 func (p Path) LastName() string {
 	name := string(p[strings.LastIndexByte(string(p), 0)+1:])

@@ -18,9 +18,9 @@ const (
 	latestTime = 2 * time.Second
 )
 
-// atRestSince reports whether no policy file of a path was written to since a time, by their times of modification. A
+// atRestSince reports whether no policy file of a path, nor one of origins, was written to since a time, by their times of modification. A
 // path that cannot be looked at rests: the load says what is wrong with it.
-func atRestSince(run *disk.Run, path string, since time.Time) bool {
+func atRestSince(run *disk.Run, path string, also []string, since time.Time) bool {
 	var files []dirEntry
 	switch info, err := os.Stat(path); {
 	case err != nil:
@@ -29,6 +29,14 @@ func atRestSince(run *disk.Run, path string, since time.Time) bool {
 		files, _ = statDirectory(run, path)
 	default:
 		files = []dirEntry{{path, info}}
+	}
+	for _, name := range also {
+		if run.At(name) != nil {
+			return true
+		}
+		if info, err := os.Stat(name); err == nil {
+			files = append(files, dirEntry{name, info})
+		}
 	}
 	now := time.Now()
 	return !slices.ContainsFunc(files, func(f dirEntry) bool {

@@ -20,6 +20,8 @@ type directories struct {
 	target  string            // the directory of the file that path leads to, if path is a symbolic link to a file elsewhere
 	watcher *fsnotify.Watcher // nil: there is none, and nothing is watched
 	watched map[string]os.FileInfo
+	also    []string // files of origins, as they are named
+	around  []string // the directories in which these are, and those that links among them lead to
 }
 
 func newDirectories(path string, w *fsnotify.Watcher) *directories {
@@ -96,8 +98,45 @@ func (d *directories) nearest() map[string]os.FileInfo {
 			d.target, found[dir] = dir, info
 		}
 	}
+	d.addAlso(found)
 	return found
 }
+
+// addAlso adds the directories of files of origins, other than those that are found already: of each the nearest one that
+// exists, and the one that a link leads to.
+func (d *directories) addAlso(found map[string]os.FileInfo) {
+	d.around = nil
+	add := func(dir string) bool {
+		if _, ok := found[dir]; ok {
+			d.around = append(d.around, dir)
+			return true
+		}
+		info, err := os.Stat(dir)
+		if err != nil || !info.IsDir() {
+			return false
+		}
+		if !containsFile(found, info) && len(d.around) < maxAround {
+			found[dir] = info
+			d.around = append(d.around, dir)
+		}
+		return true
+	}
+	for _, name := range d.also {
+		if abs, err := filepath.Abs(name); err == nil {
+			name = abs
+		}
+		for dir := filepath.Dir(name); !add(dir) && dir != filepath.Dir(dir); {
+			dir = filepath.Dir(dir)
+		}
+		if target, err := filepath.EvalSymlinks(name); err == nil && target != name {
+			add(filepath.Dir(target))
+		}
+	}
+}
+
+// maxAround bounds how many directories are watched for files of origins: a system has not many watches to give. What is in
+// others is seen by the look every interval.
+const maxAround = 100
 
 func containsFile(found map[string]os.FileInfo, file os.FileInfo) bool {
 	for _, info := range found {
@@ -118,6 +157,9 @@ func (d *directories) drop(name string) {
 func (d *directories) concerns(e fsnotify.Event) bool {
 	if _, ok := d.watched[e.Name]; ok && e.Has(fsnotify.Remove|fsnotify.Rename) {
 		delete(d.watched, e.Name) // the watch went with the directory
+		return true
+	}
+	if slices.Contains(d.around, filepath.Dir(e.Name)) {
 		return true
 	}
 	if dir := filepath.Dir(e.Name); dir == d.path || d.target != "" && dir == d.target || dir == filepath.Dir(d.path) && !d.isDirectory() {

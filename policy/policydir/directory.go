@@ -26,7 +26,7 @@ func atRest(run *disk.Run, dir string, read func(*disk.Run, string, []dirEntry) 
 		if f, err = read(run, dir, before); err != nil {
 			return f, err
 		}
-		if after, err := statDirectory(run, dir); err == nil && slices.EqualFunc(before, after, sameState) {
+		if after, err := statDirectory(run, dir); err == nil && slices.EqualFunc(before, after, sameState) && isSame(run, f.seen) {
 			break
 		}
 	}
@@ -98,10 +98,13 @@ func (r *reader) readDirectory(run *disk.Run, dir string, entries []dirEntry) (f
 		all.files = append(all.files, policyfile.File{Name: e.name, Data: data, Outside: bounds.exclude(e.name, info)})
 		if room -= int64(len(data)); room < 0 {
 			all.tooLarge = fmt.Sprintf("the policy files of the directory are larger than %d MiB together", MaxDirectoryBytes>>20)
-			break
+			return all, nil
 		}
 	}
-	return all, nil
+	if all.tooLarge != "" {
+		return all, nil
+	}
+	return all, r.readOrigins(run, &all, dir)
 }
 
 func readRegular(run *disk.Run, name string, limit int64) ([]byte, fs.FileInfo, error) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"github.com/corsproc/corsproc/internal/disk"
@@ -47,11 +48,14 @@ func ReadNamed(path string, folders ...string) (*policyfile.Content, error) {
 type reader struct {
 	task    disk.Task
 	folders []string // what is quoted lies in them; none: in what the path names
+	named   originPaths
 }
 
 // found is what a path leads to.
 type found struct {
 	files    []policyfile.File
+	origins  []policyfile.OriginFile
+	seen     []dirEntry // the files of origins before they were read
 	tooLarge string
 	pipe     *os.File // instead of files
 }
@@ -66,7 +70,8 @@ func (r *reader) read(path string, stdin io.Reader, kind fileKind) (*policyfile.
 		if err != nil {
 			return nil, fmt.Errorf("standard input cannot be read: %w", err)
 		}
-		return policyfile.NewContent([]policyfile.File{{Name: Stdin, Data: data}}, ""), nil
+		f := found{files: []policyfile.File{{Name: Stdin, Data: data}}}
+		return r.content(f)
 	}
 	f, err := disk.Do(&r.task, func(run *disk.Run) (found, error) { return r.find(run, path, kind) })
 	if err != nil {
@@ -77,9 +82,18 @@ func (r *reader) read(path string, stdin io.Reader, kind fileKind) (*policyfile.
 		if err != nil {
 			return nil, err
 		}
-		f.files = []policyfile.File{file}
+		return r.content(found{files: []policyfile.File{file}})
 	}
-	return policyfile.NewContent(f.files, f.tooLarge), nil
+	return policyfile.NewContent(f.files, f.origins, f.tooLarge), nil
+}
+
+// content returns the content of what was read from a pipe or standard input.
+func (r *reader) content(f found) (*policyfile.Content, error) {
+	f, err := disk.Do(&r.task, func(run *disk.Run) (found, error) { return f, r.readOrigins(run, &f, filepath.Dir(f.files[0].Name)) })
+	if err != nil {
+		return nil, err
+	}
+	return policyfile.NewContent(f.files, f.origins, f.tooLarge), nil
 }
 
 // find returns the files that a path leads to, or the pipe.
@@ -101,18 +115,32 @@ func (r *reader) find(run *disk.Run, path string, kind fileKind) (found, error) 
 	case err != nil:
 		return found{}, unreadable(path, err)
 	case info.Mode()&fs.ModeNamedPipe == 0:
-		defer f.Close()
-		data, err := run.Read(f, info, policyfile.MaxFileBytes)
-		if err != nil {
-			return found{}, unreadable(path, err)
-		}
-		outside := len(r.folders) > 0 && boundsOf(r.folders...).exclude(path, info)
-		return found{files: []policyfile.File{{Name: path, Data: data, Outside: outside}}}, nil
+		f.Close()
+		return r.readFile(run, path)
 	case kind == regularOrPipe:
 		return found{pipe: f}, nil
 	}
 	f.Close()
 	return found{}, unreadable(path, disk.ErrNotRegular)
+}
+
+// readFile reads a regular file with the files of origins that it names, and once more if one of them was replaced meanwhile.
+func (r *reader) readFile(run *disk.Run, path string) (all found, err error) {
+	for range 3 {
+		data, info, err := readRegular(run, path, policyfile.MaxFileBytes)
+		if err != nil {
+			return found{}, unreadable(path, err)
+		}
+		outside := len(r.folders) > 0 && boundsOf(r.folders...).exclude(path, info)
+		all = found{files: []policyfile.File{{Name: path, Data: data, Outside: outside}}}
+		if err := r.readOrigins(run, &all, filepath.Dir(path)); err != nil {
+			return found{}, err
+		}
+		if len(all.origins) == 0 || isSame(run, append(all.seen, dirEntry{path, info})) {
+			break
+		}
+	}
+	return all, nil
 }
 
 // A fileKind says what a path may lead to.

@@ -3,6 +3,7 @@ package policydir
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -14,11 +15,14 @@ import (
 // goes on when changed returns. It calls it once when it starts, so that nothing is missed that changed since the last
 // load. Standard input cannot change.
 //
+// also returns the files of origins that the policy files name, as they are known after the last call of changed; nil: nobody
+// knows any. It is called between calls of changed.
+//
 // Changes are heard of by events in the directory of the path (of a directory: in itself), and found by a look every
 // interval: not every file system has events, and none for what is behind a symbolic link further up. An interval of 0
 // is no such look; only then it is an error if directories cannot be watched. Whatever is heard is only a hint: the
 // content decides, once it has been still for 200 ms.
-func Watch(ctx context.Context, path string, interval time.Duration, changed func()) error {
+func Watch(ctx context.Context, path string, interval time.Duration, also func() []string, changed func()) error {
 	if path == Stdin {
 		<-ctx.Done()
 		return nil
@@ -67,6 +71,9 @@ func Watch(ctx context.Context, path string, interval time.Duration, changed fun
 				continue
 			}
 			changed()
+			if also != nil && look.setAlso(also()) {
+				quiet.hint() // what was changed before the watch came to it
+			}
 		}
 	}
 }
@@ -78,6 +85,17 @@ type looker struct {
 	dirs *directories
 }
 
+// setAlso says which files of origins are to be watched, and reports whether these are others than before.
+func (l *looker) setAlso(names []string) bool {
+	if slices.Equal(names, l.dirs.also) {
+		return false
+	}
+	next := l.dirs.clone() // what is left behind may go on with the old one
+	next.also = slices.Clone(names)
+	l.dirs = next
+	return true
+}
+
 // finds reports whether the files rest, and if they do, brings the watch to where they are. Whatever fails here is tried
 // again with the next event or look: that the path is gone, or that its disk does not answer, the load tells.
 func (l *looker) finds() (rest bool) {
@@ -86,7 +104,7 @@ func (l *looker) finds() (rest bool) {
 		if err := run.At(l.path); err != nil {
 			return nil, err
 		}
-		if !atRestSince(run, l.path, time.Now().Add(-quietTime)) {
+		if !atRestSince(run, l.path, next.also, time.Now().Add(-quietTime)) {
 			return nil, nil
 		}
 		_ = next.follow()

@@ -29,7 +29,7 @@ func watch(t *testing.T, path string, interval time.Duration) *watching {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- policydir.Watch(ctx, path, interval, func() {
+		ended <- policydir.Watch(ctx, path, interval, nil, func() {
 			if a := loader.Load(); !a.Unchanged {
 				w.attempts <- a
 			}
@@ -263,7 +263,7 @@ func TestWatchWaitsForRest(t *testing.T) {
 	hosts := make(chan int, 100)
 	l := policydir.NewLoader(path, nil)
 	l.Load()
-	go policydir.Watch(t.Context(), path, 0, func() {
+	go policydir.Watch(t.Context(), path, 0, nil, func() {
 		if a := l.Load(); a.Good() && !a.Unchanged {
 			n := 0
 			for range a.Result.Set.VirtualHosts() {
@@ -306,7 +306,7 @@ func TestWatchSymbolicLink(t *testing.T) {
 	loaded := make(chan string, 100)
 	l := policydir.NewLoader(link, nil)
 	l.Load()
-	go policydir.Watch(t.Context(), link, 0, func() {
+	go policydir.Watch(t.Context(), link, 0, nil, func() {
 		if a := l.Load(); a.Good() && !a.Unchanged {
 			loaded <- a.Result.Hash
 		}

@@ -117,6 +117,16 @@ default: {policies: [shop]}
 		Good:        "default: {policies: [none]}\n",
 	},
 	{
+		Code: finding.CodeOriginFile, Severity: finding.Error,
+		Explanation: "A file that origin_files names cannot be read, or must not be. It is a text file below the directory of the policy file, by a path relative to that, and no link in its path leads out of the directory.",
+		Bad:         "policies: {shop: {allow_origins: [\"@tenants\"]}}\norigin_files: {tenants: /etc/tenants.txt}\n",
+		Good:        "policies: {shop: {allow_origins: [\"@tenants\"]}}\norigin_sets: {tenants: [https://tenant.example]}\n",
+	},
+	{
+		Code: finding.CodeOriginFileEntry, Severity: finding.Error,
+		Explanation: "A file of origins holds a pattern of origins a line, and never \"*\", \"null\" or \"@name\": a program that writes it cannot open a policy to everybody by one line. Who means them writes them into the policy.",
+	},
+	{
 		Code: finding.CodeOriginNotCanonical, Severity: finding.Error, SafeFix: true,
 		Explanation: "No browser spells an origin like this, so the pattern would never match: an origin is lower-case and has no path, no final slash and no default port.",
 		Bad:         "policies: {shop: {allow_origins: [\"https://Shop.example.com:443/\"]}}\n",

@@ -24,7 +24,7 @@ origin_sets:
 	},
 	{
 		Code: CodeFileTooLarge, Severity: finding.Error,
-		Explanation: "The file is larger than 64 MiB or has more than four million entries, or lists and mappings. Split it into several files of one directory.",
+		Explanation: "The file is larger than 64 MiB or has more than four million entries, or lists and mappings; a file of origins has more than a million of them. Split it into several files of one directory.",
 	},
 	{
 		Code: CodeDirectoryTooLarge, Severity: finding.Error,
@@ -32,7 +32,7 @@ origin_sets:
 	},
 	{
 		Code: CodeEmptyFile, Severity: finding.Error,
-		Explanation: "The file holds nothing, or nothing but comments. That is most likely an accident, so a file that is to say nothing says so with {}.",
+		Explanation: "The file holds nothing, or nothing but comments. That is most likely an accident, so a file that is to say nothing says so with {}. A file of origins may hold comments alone, which says nothing, but has to have a byte.",
 		Bad:         "# to be written\n",
 		Good:        "{}\n",
 	},

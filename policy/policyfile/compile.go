@@ -20,10 +20,12 @@ type Result struct {
 	Findings []finding.Diagnostic // of all files, sorted by file, line and column
 	Hash     string               // the content's
 
-	files []File
+	files   []File
+	origins []OriginFile
 
 	mu      sync.Mutex
-	layouts map[string]*layout // by file; made when the first rule in a file is asked for
+	layouts map[string]*layout        // by file; made when the first rule in a file is asked for
+	lines   map[string]*linePositions // the same of files of origins
 }
 
 // document is a file while its content is compiled.
@@ -34,6 +36,10 @@ type document struct {
 	walk   *walk
 	set    *corsprocv1.PolicySet
 	layout *layout // nil until a position is asked for
+
+	isOrigins bool // it is no policy file, but one of origins
+	origins   []string
+	lines     *linePositions // nil until a position is asked for
 }
 
 // fill makes the set of a document from its root.
@@ -67,7 +73,7 @@ func (c *Content) Compile() *Result { return c.compileFor(nil) }
 // compileFor is Compile. With corrections it also collects every fix that may be written, however many there are, and
 // leaves the nodes of the documents to them.
 func (c *Content) compileFor(fixes *corrections) *Result {
-	r := &Result{Hash: c.Hash, files: c.Files}
+	r := &Result{Hash: c.Hash, files: c.Files, origins: c.Origins}
 	if f, why := c.tooLarge(); f != nil {
 		d := document{file: f}
 		r.Findings = append(r.Findings, d.finding(located{problem: problem{code: CodeDirectoryTooLarge, pos: wholeFile, message: why}}))
@@ -104,6 +110,7 @@ func (c *Content) compileFor(fixes *corrections) *Result {
 			r.Findings = append(r.Findings, d.finding(p))
 		}
 	}
+	r.Findings = append(r.Findings, c.addOrigins(documents)...)
 	set, found := c.compile(documents, fixes)
 	r.Findings = append(r.Findings, found...)
 	restated := c.compileRestated(documents, r.Findings)
@@ -136,15 +143,15 @@ func (c *Content) compile(documents map[string]*document, fixes *corrections) (*
 	var sources []policy.Source
 	for _, f := range c.Files {
 		if d := documents[f.Name]; d.whole() {
-			sources = append(sources, policy.Source{Name: f.Name, Set: d.set})
+			sources = append(sources, policy.Source{Name: f.Name, Set: d.set, Origins: c.originsOf(documents, d)})
 		}
 	}
 	noise := newNoise(documents)
 	var each func(finding.Finding)
 	if fixes != nil {
 		each = func(f finding.Finding) {
-			if isSafe(f.Code, f.Fix) && !noise.is(f) {
-				d := documents[f.Location.Source]
+			// What a program writes into a file of origins it would write again.
+			if d := documents[f.Location.Source]; isSafe(f.Code, f.Fix) && !d.isOrigins && !noise.is(f) {
 				fixes.add(f.Location.Source, problem{code: f.Code, pos: d.position(f.Location), fix: validText(f.Fix)})
 			}
 		}
@@ -207,12 +214,21 @@ func engineFinding(documents map[string]*document, f finding.Finding) finding.Di
 
 // shown returns where a place stands, as people look for it.
 func (d *document) shown(p finding.Location) finding.Position {
-	d.position(p)
-	return d.layout.shown(p)
+	pos := d.position(p)
+	if d.isOrigins {
+		return d.lines.shown(p)
+	}
+	return finding.Position{File: validText(p.Source), Line: pos.line, Column: pos.column, Field: validText(p.Path.String())}
 }
 
 // position returns where a place stands.
 func (d *document) position(p finding.Location) position {
+	if d.isOrigins {
+		if d.lines == nil {
+			d.lines = newLinePositions(d.file)
+		}
+		return d.lines.find(p.Path)
+	}
 	if d.layout == nil {
 		d.layout = newLayout(d.root, d.walk.spelling)
 	}
@@ -249,6 +265,17 @@ func (r *Result) Location(rule policy.Rule) *corsprocv1.Location {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if i := slices.IndexFunc(r.origins, func(f OriginFile) bool { return f.Name == place.Source }); i >= 0 {
+		l := r.lines[place.Source]
+		if l == nil {
+			l = newLinePositions(&r.origins[i].File)
+			if r.lines == nil {
+				r.lines = map[string]*linePositions{}
+			}
+			r.lines[place.Source] = l
+		}
+		return locationMessage(l.shown(place))
+	}
 	l := r.layouts[place.Source]
 	if l == nil {
 		i := slices.IndexFunc(r.files, func(f File) bool { return f.Name == place.Source })

@@ -23,15 +23,17 @@ type File struct {
 
 // Content is what a path held at one time.
 type Content struct {
-	Files []File // sorted by name
-	Hash  string // SHA-256 over the files' base names and contents, in hexadecimal
+	Files   []File       // sorted by name
+	Origins []OriginFile // that the files name, sorted by name
+	Hash    string       // SHA-256 over the files' base names and contents, in hexadecimal
 	// TooLarge says why the files of a directory are too many or too large; the last of Files is then the first that is
 	// too much, and those behind it were not read. Empty: they are not.
 	TooLarge string
 }
 
-// NewContent returns the content of files, sorted by name, with its hash. tooLarge is as in [Content].
-func NewContent(files []File, tooLarge string) *Content {
+// NewContent returns the content of files and of the files of origins that they name, both sorted by name, with its hash.
+// tooLarge is as in [Content].
+func NewContent(files []File, origins []OriginFile, tooLarge string) *Content {
 	h := sha256.New()
 	part := func(b []byte) {
 		// The length goes first, so that no two different contents are hashed as the same bytes.
@@ -45,10 +47,18 @@ func NewContent(files []File, tooLarge string) *Content {
 			part(nil) // what is said of it is another
 		}
 	}
+	for _, f := range origins {
+		part([]byte(filepath.Base(f.Name)))
+		part(f.Data)
+		part([]byte(f.Fault))
+		if f.Outside {
+			part(nil)
+		}
+	}
 	if tooLarge != "" {
 		part([]byte(tooLarge))
 	}
-	return &Content{Files: files, Hash: hex.EncodeToString(h.Sum(nil)), TooLarge: tooLarge}
+	return &Content{Files: files, Origins: origins, Hash: hex.EncodeToString(h.Sum(nil)), TooLarge: tooLarge}
 }
 
 // Large reports whether it takes so long to compile the content (tens of milliseconds) that others have to be thought of.
@@ -59,6 +69,9 @@ const largeContent = 1 << 20
 
 func (c *Content) bytes() (n int) {
 	for _, f := range c.Files {
+		n += len(f.Data)
+	}
+	for _, f := range c.Origins {
 		n += len(f.Data)
 	}
 	return n

@@ -32,7 +32,7 @@ func (c *Content) Fix() (files []File, fixed int, result *Result) {
 		if n == 0 {
 			break
 		}
-		after, left := NewContent(next, content.TooLarge), corrections{}
+		after, left := NewContent(next, content.Origins, content.TooLarge), corrections{}
 		looked += after.bytes()
 		compiled := after.compileFor(&left)
 		if !better(result.Findings, compiled.Findings) {

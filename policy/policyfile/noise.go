@@ -40,7 +40,8 @@ func newNoise(documents map[string]*document) noise {
 			}
 		}
 		n.policies = n.policies || d.hides("policies")
-		n.originSets = n.originSets || d.hides("origin_sets")
+		files := finding.Path("").Name("origin_files")
+		n.originSets = n.originSets || d.hides("origin_sets") || d.walk.refused[files] || d.walk.hidden[files]
 		n.placesHoled = n.placesHoled || d.walk.misses("virtual_hosts") || d.walk.misses("default")
 		n.policiesHoled = n.policiesHoled || d.walk.misses("policies")
 	}
@@ -77,7 +78,8 @@ func (n *noise) is(f finding.Finding) bool {
 	case f.Code == finding.CodeUnknownPolicy && n.policies, f.Code == finding.CodeUnknownOriginSet && n.originSets:
 		return true
 	case f.Code == finding.CodeUnknownPolicy && n.restated[finding.Path("").Name("policies").Name(f.Value)],
-		f.Code == finding.CodeUnknownOriginSet && n.restated[finding.Path("").Name("origin_sets").Name(strings.TrimPrefix(f.Value, "@"))]:
+		f.Code == finding.CodeUnknownOriginSet && (n.restated[finding.Path("").Name("origin_sets").Name(strings.TrimPrefix(f.Value, "@"))] ||
+			n.restated[finding.Path("").Name("origin_files").Name(strings.TrimPrefix(f.Value, "@"))]):
 		return true
 	case f.Code == finding.CodeNoNameNoDomain && w.lacks(path, "name", "domains"),
 		f.Code == finding.CodeRouteMatch && w.lacks(path, "route_name", "path", "prefix", "path_separated_prefix", "regex"):

@@ -11,7 +11,7 @@ func TestUnquotedStars(t *testing.T) {
 	for _, c := range []struct{ name, data, want string }{
 		{"an alias of nothing", "policies: &p {a: {}}\ndefault: {policies: [*x]}\nzz: 1\n", `x.yaml:1:11: policies: "&p": anchors are not allowed, as nothing may refer to them
 x.yaml:2:22: default.policies[0]: ` + star + `"*x"
-x.yaml:3:1: zz: "zz": unknown field; known here: policies, origin_sets, virtual_hosts, default
+x.yaml:3:1: zz: "zz": unknown field; known here: policies, origin_sets, origin_files, virtual_hosts, default
 `},
 		{"an alias of an anchor", "policies: {none1: {allow_methods: &m [PUT], allow_headers: *m}}\ndefault: {policies: [none1]}\n", `x.yaml:1:35: policies.none1.allow_methods: "&m": anchors are not allowed, as nothing may refer to them
 x.yaml:1:60: policies.none1.allow_headers: "*m": aliases are not allowed: write out the value; text that starts with * has to be quoted

@@ -31,6 +31,10 @@ func (r *Result) YAML() []byte {
 			key, value := root.Content[i], root.Content[i+1]
 			plain(key)
 			plain(value)
+			if key.Value == "origin_files" { // it is one file, which can be read without them
+				key = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "origin_sets"}
+				value = r.originSets(f.Name, value)
+			}
 			if section := sections[key.Value]; section != nil {
 				section.Content = append(section.Content, value.Content...)
 				continue
@@ -47,6 +51,28 @@ func (r *Result) YAML() []byte {
 		b = appendSection(b, merged.Content[i], merged.Content[i+1])
 	}
 	return b
+}
+
+// originSets returns origin sets in the place of the files of origins that a policy file names.
+func (r *Result) originSets(policyFile string, named *yaml.Node) *yaml.Node {
+	sets := &yaml.Node{Kind: yaml.MappingNode}
+	for i := 0; i+1 < len(named.Content); i += 2 {
+		list := &yaml.Node{Kind: yaml.SequenceNode}
+		name, _ := OriginName(policyFile, named.Content[i+1].Value)
+		for j := range r.origins {
+			if r.origins[j].Name != name {
+				continue
+			}
+			lines, _ := parseOrigins(r.origins[j].File)
+			for _, line := range lines {
+				if line != "" {
+					list.Content = append(list.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: line})
+				}
+			}
+		}
+		sets.Content = append(sets.Content, named.Content[i], list)
+	}
+	return sets
 }
 
 // appendSection writes a key of a file with its value. It does so some entries at a time, because the time that the

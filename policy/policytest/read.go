@@ -67,7 +67,7 @@ func (t *testFile) isMeant() bool {
 func holdsPolicies(f policyfile.File) bool {
 	var set corsprocv1.PolicySet
 	policyfile.ParseMessage(f, &set, nil)
-	return len(set.GetPolicies())+len(set.GetOriginSets())+len(set.GetVirtualHosts()) > 0 || set.GetDefault() != nil
+	return len(set.GetPolicies())+len(set.GetOriginSets())+len(set.GetOriginFiles())+len(set.GetVirtualHosts()) > 0 || set.GetDefault() != nil
 }
 
 // policiesPath returns the path of the policies under test. A relative one is meant from the folder of the test file.

@@ -28,6 +28,7 @@ var rules = map[protoreflect.FullName]object{
 		{"pattern", name}, {"not", object{{"enum", []string{"none", "passthrough"}}}},
 	}}},
 	"corsproc.v1.PolicySet.origin_sets":   {{"propertyNames", object{{"pattern", name}}}},
+	"corsproc.v1.PolicySet.origin_files":  {{"propertyNames", object{{"pattern", name}}}},
 	"corsproc.v1.Policy.max_age":          {{"pattern", "^([0-9]+h([0-9]+m)?([0-9]+s)?|[0-9]+m([0-9]+s)?|[0-9]+s)$"}},
 	"corsproc.v1.Policy.preflight_status": {{"enum", []int{200, 204}}},
 	"corsproc.v1.PolicyList.names":        append(object{{"minItems", 1}}, alone...),

@@ -3,6 +3,7 @@ package compile
 // Tested by policy/findings_test.go and policy/testdata/findings.yaml.
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -33,6 +34,7 @@ type compiler struct {
 	suggestions finding.Suggestions
 
 	setRisks map[*OriginSet][]setRisk
+	sources  map[string]int32           // the numbers of files of origins
 	lists    map[string]*compiled.List  // of several policies, by their names
 	terms    map[string]*compiled.Terms // by what they were made of
 	key      []byte                     // of either, used again and again
@@ -57,6 +59,7 @@ func newCompiler(set *compiled.Set, found *finding.Collector) *compiler {
 		},
 		found:    found,
 		setRisks: map[*OriginSet][]setRisk{},
+		sources:  map[string]int32{},
 		lists:    map[string]*compiled.List{},
 		terms:    map[string]*compiled.Terms{},
 
@@ -105,6 +108,10 @@ func (c *compiler) reserve() {
 			patterns.n += len(set.GetOrigins())
 			patterns.text += textSize(set.GetOrigins())
 		}
+		for _, file := range f.Origins {
+			patterns.n += len(file.Lines)
+			patterns.text += textSize(file.Lines)
+		}
 		for _, p := range f.Set.GetPolicies() {
 			patterns.n += len(p.GetAllowOrigins()) + len(p.GetDenyOrigins())
 			patterns.text += textSize(p.GetAllowOrigins()) + textSize(p.GetDenyOrigins())
@@ -152,40 +159,73 @@ const maxName = 200
 func (c *compiler) compileOriginSets(source int32, f File) {
 	sets := f.Set.GetOriginSets()
 	for _, name := range slices.Sorted(maps.Keys(sets)) {
-		path := finding.Path("").Name("origin_sets").Name(name)
-		c.checkName(c.In(source, path), name)
-		index := len(c.Set.OriginSets)
-		set := &OriginSet{&compiled.OriginSet{Name: name, Source: source}, index, sets[name].GetOrigins()}
-		c.Set.OriginSets = append(c.Set.OriginSets, set.OriginSet)
-		c.OriginSets = append(c.OriginSets, set)
-		if first, ok := c.SetsByName[name]; ok {
-			at, other := c.In(source, path), c.In(first.Source, path)
-			at.Key, other.Key = true, true
-			c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateName, Location: at, Value: name,
-				Message: "an origin set of this name is defined already", Related: &other})
-		} else {
-			c.SetsByName[name] = set
-		}
-		set.Origins = c.Set.Patterns.List()
-		c.allow.begin(c.In(source, path), set.Texts)
-		c.allow.Compiled = &set.Origins
-		c.see.List(set.Texts)
-		for i, text := range set.Texts {
-			p, ok := c.parsePattern(c.allow.At, i, text)
-			if !ok {
-				continue
-			}
-			if p.Kind == origin.PatternSet {
-				c.found.Fail(finding.Finding{Code: finding.CodeNestedOriginSet, Location: c.allow.At.Index(i), Value: text,
-					Message: "an origin set cannot refer to another one"})
-				continue
-			}
-			c.allow.add(p, i, compiled.MakeRule(compiled.RuleSet, index, i))
-			c.see.Pattern(p, i)
-		}
-		set.Origins.Complete()
-		c.see.OriginSet(&c.allow)
+		c.compileOriginSet(&compiled.OriginSet{Name: name, Source: source}, sets[name].GetOrigins())
 	}
+	files := f.Set.GetOriginFiles()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		lines, ok := f.Origins[name]
+		set := &compiled.OriginSet{Name: name, Source: source, File: true, Lines: c.sourceOf(cmp.Or(lines.Name, f.Name))}
+		if !ok {
+			lines.Fault = "this file was not given beside the policy file"
+		}
+		if lines.Fault != "" {
+			_, at := c.SetAt(set)
+			c.found.Fail(finding.Finding{Code: finding.CodeOriginFile, Location: at, Value: files[name], Message: lines.Fault})
+		}
+		c.compileOriginSet(set, lines.Lines)
+	}
+}
+
+// sourceOf returns the number of a file of origins.
+func (c *compiler) sourceOf(name string) int32 {
+	if c.sources[name] == 0 {
+		c.Set.Sources = append(c.Set.Sources, name)
+		c.sources[name] = int32(len(c.Set.Sources) - 1)
+	}
+	return c.sources[name]
+}
+
+func (c *compiler) compileOriginSet(compiledSet *compiled.OriginSet, texts []string) {
+	list, at := c.SetAt(compiledSet)
+	c.checkName(at, compiledSet.Name)
+	index := len(c.Set.OriginSets)
+	set := &OriginSet{compiledSet, index, texts}
+	c.Set.OriginSets = append(c.Set.OriginSets, set.OriginSet)
+	c.OriginSets = append(c.OriginSets, set)
+	if first, ok := c.SetsByName[set.Name]; ok {
+		_, other := c.SetAt(first.OriginSet)
+		at.Key, other.Key = true, true
+		c.found.Add(finding.Finding{Severity: finding.Error, Code: finding.CodeDuplicateName, Location: at, Value: set.Name,
+			Message: "an origin set of this name is defined already", Related: &other})
+	} else {
+		c.SetsByName[set.Name] = set
+	}
+	set.Origins = c.Set.Patterns.List()
+	c.allow.begin(list, set.Texts)
+	c.allow.Compiled = &set.Origins
+	c.see.List(set.Texts)
+	for i, text := range set.Texts {
+		if text == "" && set.File {
+			continue // a line that says nothing
+		}
+		p, ok := c.parsePattern(c.allow.At, i, text)
+		switch {
+		case !ok:
+			continue
+		case set.File && p.Kind != origin.PatternOrigin:
+			c.found.Fail(finding.Finding{Code: finding.CodeOriginFileEntry, Location: c.allow.At.Index(i), Value: text,
+				Message: "a file of origins holds origins and patterns of some, but neither \"*\" nor \"null\" nor \"@\": those stand in the policy"})
+			continue
+		case p.Kind == origin.PatternSet:
+			c.found.Fail(finding.Finding{Code: finding.CodeNestedOriginSet, Location: c.allow.At.Index(i), Value: text,
+				Message: "an origin set cannot refer to another one"})
+			continue
+		}
+		c.allow.add(p, i, compiled.MakeRule(compiled.RuleSet, index, i))
+		c.see.Pattern(p, i)
+	}
+	set.Origins.Complete()
+	c.see.OriginSet(&c.allow)
 }
 
 // newOrigins begins a compiled list of a policy. They stand in blocks, as there may be many and each is small.

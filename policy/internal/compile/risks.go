@@ -53,7 +53,8 @@ func (k *credentialRisks) set(list finding.Location, i int, set *OriginSet) {
 		k.setRisks[set] = risks
 	}
 	for _, r := range risks {
-		entry := k.In(set.Source, finding.Path("").Name("origin_sets").Name(set.Name).Index(r.pattern.Index))
+		patterns, _ := k.SetAt(set.OriginSet)
+		entry := patterns.Index(r.pattern.Index)
 		k.danger(list.Index(i), "@"+set.Name, r.danger, &r.pattern, &entry)
 	}
 }

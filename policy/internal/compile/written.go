@@ -16,6 +16,15 @@ import (
 type File struct {
 	Name string
 	Set  *corsprocv1.PolicySet
+	// Origins are the files that origin_files names, by the names of the sets.
+	Origins map[string]OriginFile
+}
+
+// OriginFile is the content of a file of origin patterns.
+type OriginFile struct {
+	Name  string   // by which findings call it
+	Lines []string // each a pattern, or empty
+	Fault string   // why there is none; empty: there is one
 }
 
 // Written is what is compiled, beside the files that it comes from. What it has of the set is what is compiled so far.
@@ -29,6 +38,15 @@ type Written struct {
 	// What errors propose in place of a name that does not exist: who refers to it most likely meant that.
 	Proposed     map[*compiled.Policy]bool
 	ProposedSets map[*OriginSet]bool
+}
+
+// SetAt returns where the patterns of an origin set stand, and where the set is named.
+func (w *Written) SetAt(set *compiled.OriginSet) (list, name finding.Location) {
+	if set.File {
+		return w.In(set.Lines, ""), w.In(set.Source, finding.Path("").Name("origin_files").Name(set.Name))
+	}
+	list = w.In(set.Source, finding.Path("").Name("origin_sets").Name(set.Name))
+	return list, list
 }
 
 // In returns where something stands in a file.
@@ -55,11 +73,16 @@ func (s *OriginSet) Patterns() iter.Seq[*origin.Pattern] {
 		for i, text := range s.Texts {
 			p, why := origin.ParsePattern(text)
 			p.Index = i
-			if why == "" && p.Kind != origin.PatternSet && !yield(&p) {
+			if why == "" && s.isPattern(p.Kind) && !yield(&p) {
 				return
 			}
 		}
 	}
+}
+
+// isPattern reports whether a kind of elements are patterns of the set.
+func (s *OriginSet) isPattern(kind origin.Kind) bool {
+	return kind == origin.PatternOrigin || !s.File && kind != origin.PatternSet
 }
 
 // Policy is a policy as it is written, and what it is compiled to.

@@ -30,10 +30,12 @@ const (
 	NameGlob
 )
 
-// OriginSet is an entry of origin_sets. The policies that refer to it share its patterns.
+// OriginSet is an entry of origin_sets or of origin_files. The policies that refer to it share its patterns.
 type OriginSet struct {
 	Name   string
 	Source int32 // in Set.sources
+	File   bool  // its patterns are the lines of a file of their own
+	Lines  int32 // that file, in Set.sources
 	match.Origins
 }
 

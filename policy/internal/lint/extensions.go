@@ -31,7 +31,8 @@ func (l *Linter) lintExtensions(p *policy) {
 		}
 		for q := range set.Patterns() {
 			if isEveryHost(q) {
-				entry := l.In(set.Source, finding.Path("").Name("origin_sets").Name(set.Name).Index(q.Index))
+				patterns, _ := l.SetAt(set.OriginSet.OriginSet)
+				entry := patterns.Index(q.Index)
 				l.everyExtension(p.allow.At.Index(set.Element), "@"+set.Name, q.Origin.Scheme, &entry)
 				break
 			}

@@ -240,7 +240,7 @@ func (l *Linter) lintUnused() {
 	}
 	for i, set := range l.OriginSets {
 		if l.anyPolicy && l.SetsByName[set.Name] == set && !l.setUses[i].used {
-			at := l.In(set.Source, finding.Path("").Name("origin_sets").Name(set.Name))
+			_, at := l.SetAt(set.OriginSet)
 			at.Key = true
 			l.found.Warn(finding.Finding{Code: finding.CodeUnusedOriginSet, Location: at, Value: set.Name,
 				Message: "no policy refers to this origin set (with \"@" + set.Name + "\")"})

@@ -126,7 +126,8 @@ func (list *patterns) entry(r compiled.Rule) *entry {
 func (list *patterns) textAt(r compiled.Rule) string { return list.Texts[r.Element()] }
 
 func (l *Linter) setEntry(set *compile.OriginSet, r compiled.Rule) finding.Location {
-	return l.In(set.Source, finding.Path("").Name("origin_sets").Name(set.Name).Index(r.Element()))
+	at, _ := l.SetAt(set.OriginSet)
+	return at.Index(r.Element())
 }
 
 // lintAllowedSets finds "null", and names that anybody can register, in origin sets that a policy allows.
@@ -135,7 +136,7 @@ func (l *Linter) lintAllowedSets() {
 		if !l.setUses[i].allowed {
 			continue
 		}
-		at := l.In(set.Source, finding.Path("").Name("origin_sets").Name(set.Name))
+		at, _ := l.SetAt(set.OriginSet)
 		if set.HasLabels() {
 			for p := range set.Patterns() {
 				l.warnNeighbour(at, p)

@@ -214,6 +214,12 @@ type PolicySet struct {
 	// Lists of origin patterns that several policies share. A policy refers to one with "@name"; a set cannot refer to
 	// another set.
 	OriginSets map[string]*OriginList `protobuf:"bytes,2,rep,name=origin_sets,json=originSets,proto3" json:"origin_sets,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Lists of origin patterns that a program writes, for instance from a database of tenants, by the names that policies
+	// refer to with "@name": one space of names with origin_sets. Each is a text file: its path relative to the policy file,
+	// below the directory of that. It holds a pattern a line, up to a million, without "*", "null" and "@name"; blank lines
+	// and "#" comments say nothing, nor do blanks around a pattern. A file of comments alone says nothing on purpose, one
+	// of zero bytes is an error.
+	OriginFiles map[string]string `protobuf:"bytes,5,rep,name=origin_files,json=originFiles,proto3" json:"origin_files,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Where policies hold. A request belongs to at most one virtual host.
 	VirtualHosts []*VirtualHost `protobuf:"bytes,3,rep,name=virtual_hosts,json=virtualHosts,proto3" json:"virtual_hosts,omitempty"`
 	// The place of requests that belong to no virtual host of this set. It stands in at most one file of a set, and its
@@ -263,6 +269,13 @@ func (x *PolicySet) GetPolicies() map[string]*Policy {
 func (x *PolicySet) GetOriginSets() map[string]*OriginList {
 	if x != nil {
 		return x.OriginSets
+	}
+	return nil
+}
+
+func (x *PolicySet) GetOriginFiles() map[string]string {
+	if x != nil {
+		return x.OriginFiles
 	}
 	return nil
 }
@@ -873,11 +886,12 @@ var File_corsproc_v1_policy_proto protoreflect.FileDescriptor
 
 const file_corsproc_v1_policy_proto_rawDesc = "" +
 	"\n" +
-	"\x18corsproc/v1/policy.proto\x12\vcorsproc.v1\"\xb4\x03\n" +
+	"\x18corsproc/v1/policy.proto\x12\vcorsproc.v1\"\xc0\x04\n" +
 	"\tPolicySet\x12@\n" +
 	"\bpolicies\x18\x01 \x03(\v2$.corsproc.v1.PolicySet.PoliciesEntryR\bpolicies\x12G\n" +
 	"\vorigin_sets\x18\x02 \x03(\v2&.corsproc.v1.PolicySet.OriginSetsEntryR\n" +
-	"originSets\x12=\n" +
+	"originSets\x12J\n" +
+	"\forigin_files\x18\x05 \x03(\v2'.corsproc.v1.PolicySet.OriginFilesEntryR\voriginFiles\x12=\n" +
 	"\rvirtual_hosts\x18\x03 \x03(\v2\x18.corsproc.v1.VirtualHostR\fvirtualHosts\x123\n" +
 	"\adefault\x18\x04 \x01(\v2\x19.corsproc.v1.DefaultPlaceR\adefault\x1aP\n" +
 	"\rPoliciesEntry\x12\x10\n" +
@@ -885,7 +899,10 @@ const file_corsproc_v1_policy_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\v2\x13.corsproc.v1.PolicyR\x05value:\x028\x01\x1aV\n" +
 	"\x0fOriginSetsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12-\n" +
-	"\x05value\x18\x02 \x01(\v2\x17.corsproc.v1.OriginListR\x05value:\x028\x01\"\xdf\x04\n" +
+	"\x05value\x18\x02 \x01(\v2\x17.corsproc.v1.OriginListR\x05value:\x028\x01\x1a>\n" +
+	"\x10OriginFilesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdf\x04\n" +
 	"\x06Policy\x12#\n" +
 	"\rallow_origins\x18\x01 \x03(\tR\fallowOrigins\x120\n" +
 	"\x14allow_origin_regexes\x18\x02 \x03(\tR\x12allowOriginRegexes\x12!\n" +
@@ -973,7 +990,7 @@ func file_corsproc_v1_policy_proto_rawDescGZIP() []byte {
 }
 
 var file_corsproc_v1_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_corsproc_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_corsproc_v1_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_corsproc_v1_policy_proto_goTypes = []any{
 	(DangerousCombination)(0), // 0: corsproc.v1.DangerousCombination
 	(UnmatchedPreflights)(0),  // 1: corsproc.v1.UnmatchedPreflights
@@ -987,36 +1004,38 @@ var file_corsproc_v1_policy_proto_goTypes = []any{
 	(*Route)(nil),             // 9: corsproc.v1.Route
 	nil,                       // 10: corsproc.v1.PolicySet.PoliciesEntry
 	nil,                       // 11: corsproc.v1.PolicySet.OriginSetsEntry
+	nil,                       // 12: corsproc.v1.PolicySet.OriginFilesEntry
 }
 var file_corsproc_v1_policy_proto_depIdxs = []int32{
 	10, // 0: corsproc.v1.PolicySet.policies:type_name -> corsproc.v1.PolicySet.PoliciesEntry
 	11, // 1: corsproc.v1.PolicySet.origin_sets:type_name -> corsproc.v1.PolicySet.OriginSetsEntry
-	8,  // 2: corsproc.v1.PolicySet.virtual_hosts:type_name -> corsproc.v1.VirtualHost
-	7,  // 3: corsproc.v1.PolicySet.default:type_name -> corsproc.v1.DefaultPlace
-	0,  // 4: corsproc.v1.Policy.dangerously_allow:type_name -> corsproc.v1.DangerousCombination
-	5,  // 5: corsproc.v1.DefaultPlace.policies:type_name -> corsproc.v1.PolicyList
-	5,  // 6: corsproc.v1.DefaultPlace.candidates:type_name -> corsproc.v1.PolicyList
-	1,  // 7: corsproc.v1.DefaultPlace.unmatched_preflights:type_name -> corsproc.v1.UnmatchedPreflights
-	2,  // 8: corsproc.v1.DefaultPlace.reject:type_name -> corsproc.v1.Reject
-	6,  // 9: corsproc.v1.DefaultPlace.timing_allow_origins:type_name -> corsproc.v1.OriginList
-	9,  // 10: corsproc.v1.VirtualHost.routes:type_name -> corsproc.v1.Route
-	5,  // 11: corsproc.v1.VirtualHost.policies:type_name -> corsproc.v1.PolicyList
-	5,  // 12: corsproc.v1.VirtualHost.candidates:type_name -> corsproc.v1.PolicyList
-	1,  // 13: corsproc.v1.VirtualHost.unmatched_preflights:type_name -> corsproc.v1.UnmatchedPreflights
-	2,  // 14: corsproc.v1.VirtualHost.reject:type_name -> corsproc.v1.Reject
-	6,  // 15: corsproc.v1.VirtualHost.timing_allow_origins:type_name -> corsproc.v1.OriginList
-	5,  // 16: corsproc.v1.Route.policies:type_name -> corsproc.v1.PolicyList
-	5,  // 17: corsproc.v1.Route.candidates:type_name -> corsproc.v1.PolicyList
-	1,  // 18: corsproc.v1.Route.unmatched_preflights:type_name -> corsproc.v1.UnmatchedPreflights
-	2,  // 19: corsproc.v1.Route.reject:type_name -> corsproc.v1.Reject
-	6,  // 20: corsproc.v1.Route.timing_allow_origins:type_name -> corsproc.v1.OriginList
-	4,  // 21: corsproc.v1.PolicySet.PoliciesEntry.value:type_name -> corsproc.v1.Policy
-	6,  // 22: corsproc.v1.PolicySet.OriginSetsEntry.value:type_name -> corsproc.v1.OriginList
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	12, // 2: corsproc.v1.PolicySet.origin_files:type_name -> corsproc.v1.PolicySet.OriginFilesEntry
+	8,  // 3: corsproc.v1.PolicySet.virtual_hosts:type_name -> corsproc.v1.VirtualHost
+	7,  // 4: corsproc.v1.PolicySet.default:type_name -> corsproc.v1.DefaultPlace
+	0,  // 5: corsproc.v1.Policy.dangerously_allow:type_name -> corsproc.v1.DangerousCombination
+	5,  // 6: corsproc.v1.DefaultPlace.policies:type_name -> corsproc.v1.PolicyList
+	5,  // 7: corsproc.v1.DefaultPlace.candidates:type_name -> corsproc.v1.PolicyList
+	1,  // 8: corsproc.v1.DefaultPlace.unmatched_preflights:type_name -> corsproc.v1.UnmatchedPreflights
+	2,  // 9: corsproc.v1.DefaultPlace.reject:type_name -> corsproc.v1.Reject
+	6,  // 10: corsproc.v1.DefaultPlace.timing_allow_origins:type_name -> corsproc.v1.OriginList
+	9,  // 11: corsproc.v1.VirtualHost.routes:type_name -> corsproc.v1.Route
+	5,  // 12: corsproc.v1.VirtualHost.policies:type_name -> corsproc.v1.PolicyList
+	5,  // 13: corsproc.v1.VirtualHost.candidates:type_name -> corsproc.v1.PolicyList
+	1,  // 14: corsproc.v1.VirtualHost.unmatched_preflights:type_name -> corsproc.v1.UnmatchedPreflights
+	2,  // 15: corsproc.v1.VirtualHost.reject:type_name -> corsproc.v1.Reject
+	6,  // 16: corsproc.v1.VirtualHost.timing_allow_origins:type_name -> corsproc.v1.OriginList
+	5,  // 17: corsproc.v1.Route.policies:type_name -> corsproc.v1.PolicyList
+	5,  // 18: corsproc.v1.Route.candidates:type_name -> corsproc.v1.PolicyList
+	1,  // 19: corsproc.v1.Route.unmatched_preflights:type_name -> corsproc.v1.UnmatchedPreflights
+	2,  // 20: corsproc.v1.Route.reject:type_name -> corsproc.v1.Reject
+	6,  // 21: corsproc.v1.Route.timing_allow_origins:type_name -> corsproc.v1.OriginList
+	4,  // 22: corsproc.v1.PolicySet.PoliciesEntry.value:type_name -> corsproc.v1.Policy
+	6,  // 23: corsproc.v1.PolicySet.OriginSetsEntry.value:type_name -> corsproc.v1.OriginList
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_corsproc_v1_policy_proto_init() }
@@ -1031,7 +1050,7 @@ func file_corsproc_v1_policy_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_corsproc_v1_policy_proto_rawDesc), len(file_corsproc_v1_policy_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   9,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
