@@ -39,6 +39,7 @@ type source struct {
 	// One load at a time, which takes seconds for a very large set.
 	loading sync.Mutex
 	loader  *policydir.Loader
+	last    atomic.Pointer[policyfile.Result] // of the latest content that could be read; nil: there was none
 
 	// Below the registry's lock, which nobody holds for long: workers may have to wait for it.
 	users    []*C.struct_config
@@ -161,7 +162,7 @@ func (s *source) watch(interval time.Duration) {
 	ctx, s.unwatch = context.WithCancel(s.ctx)
 	s.interval = interval
 	go func() {
-		if err := policydir.Watch(ctx, s.path, interval, func() { s.reload(ctx) }); err != nil {
+		if err := policydir.Watch(ctx, s.path, interval, s.origins, func() { s.reload(ctx) }); err != nil {
 			s.log.Error("the policies are not watched", "error", err)
 		}
 	}()
@@ -187,10 +188,21 @@ func (s *source) load() policydir.Attempt {
 	s.loading.Lock()
 	defer s.loading.Unlock()
 	a := s.loader.Load()
+	if !a.Unchanged && a.Result != nil {
+		s.last.Store(a.Result)
+	}
 	if !a.Unchanged && s.take(a) && a.Good() {
 		s.log.Info("policies loaded", "path", s.path, "hash", a.Result.Hash, "warnings", count(a.Result, finding.Warning))
 	}
 	return a
+}
+
+// origins returns the names of the files of origins that the policy files name.
+func (s *source) origins() []string {
+	if last := s.last.Load(); last != nil {
+		return slices.Collect(last.Origins())
+	}
+	return nil
 }
 
 // take puts the set of an attempt in force if it is a good one, and has Envoy's main thread count the attempt. It reports
