@@ -6,7 +6,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -114,13 +113,35 @@ func envoyConfig(o options) (path string, err error) {
 	}
 	at := func(port uint) bootstrap.Address { return bootstrap.Address{IP: "127.0.0.1", Port: uint16(port)} }
 	c.Listen(at(o.ports.envoy), at(o.ports.envoyAdmin))
-	if err := errors.Join(
-		c.SetEndpoint(bootstrap.ClusterName, at(o.ports.extproc)),
-		c.SetEndpoint("echo", at(o.ports.upstream)),
-	); err != nil {
+	if err := c.SetEndpoint("echo", at(o.ports.upstream)); err != nil {
+		return "", err
+	}
+	if c.Module == nil {
+		err = c.SetEndpoint(bootstrap.ClusterName, at(o.ports.extproc))
+	} else {
+		err = loadModule(c.Module, o)
+	}
+	if err != nil {
 		return "", err
 	}
 	return c.WriteTemp()
+}
+
+// loadModule has Envoy be corsproc. The process beside it then only has the page about the same files.
+func loadModule(m *bootstrap.Module, o options) error {
+	module, err := filepath.Abs(o.module)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(module); err != nil {
+		return fmt.Errorf("%w; make module builds it", err)
+	}
+	policies, err := filepath.Abs(o.policies)
+	if err != nil {
+		return err
+	}
+	m.Load(module, policies)
+	return nil
 }
 
 // serveSite serves the upstream and the page until ctx ends.

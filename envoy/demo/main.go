@@ -49,6 +49,7 @@ type options struct {
 	policies string
 	config   string
 	service  string
+	module   string
 	bind     string
 	siteOnly bool
 	ports    ports
@@ -66,6 +67,7 @@ func parseOptions(args []string, errOut io.Writer) (o options, err error) {
 	flags.StringVar(&o.policies, "policies", "envoy/demo/policies.yaml", "the policy file")
 	flags.StringVar(&o.config, "envoy-config", "envoy.yaml", "Envoy's configuration, one of those in envoy/")
 	flags.StringVar(&o.service, "corsproc", "bin/corsproc", "the corsproc binary")
+	flags.StringVar(&o.module, "module", "bin/libcorsproc.so", "what make module builds, for -envoy-config module.yaml")
 	flags.StringVar(&o.bind, "bind", "127.0.0.1", "the IP address that page and upstream listen on")
 	flags.BoolVar(&o.siteOnly, "site-only", false, "serve only the upstream and the page")
 	flags.UintVar(&o.ports.envoy, "envoy-port", 8080, "where Envoy takes requests")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -141,11 +142,19 @@ var demoCases = []struct {
 // TestDemoPage opens the page of the demo in a real browser, with each of the recipes.
 func TestDemoPage(t *testing.T) {
 	for _, config := range recipes {
-		t.Run(config, func(t *testing.T) { checkPage(t, startDemo(t, "-envoy-config", config)) })
+		t.Run(config, func(t *testing.T) {
+			d := startDemo(t, "-envoy-config", config)
+			b := checkPage(t, d)
+			t.Run("edits", func(t *testing.T) {
+				b.t = t
+				checkEdits(t, b, d)
+			})
+		})
 	}
 }
 
-func checkPage(t *testing.T, d *demo) {
+// checkPage checks what the page shows, and returns it.
+func checkPage(t *testing.T, d *demo) *tab {
 	t.Helper()
 	b := newTab(t)
 	b.do("opening the page", chromedp.Navigate(d.page))
@@ -187,7 +196,14 @@ func checkPage(t *testing.T, d *demo) {
 			t.Errorf("state %s", got)
 		}
 	})
-	run("edits", func(t *testing.T) { checkEdits(t, b, d) })
+	return b
+}
+
+// TestModulePage opens the page of the demo in a real browser, with corsproc inside Envoy. What the page says of edits is the
+// service's beside it, which may be ahead of Envoy by the time that a reload takes.
+func TestModulePage(t *testing.T) {
+	findModule(t)
+	checkPage(t, startDemo(t, "-envoy-config", moduleRecipe, "-module", filepath.Join(filepath.Dir(binary), "libcorsproc.so")))
 }
 
 // checkConsole holds that only what is intended went wrong, and nothing was loaded from elsewhere.

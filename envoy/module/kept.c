@@ -9,8 +9,8 @@
 #include "module.h"
 
 enum {
-  SETS = 256,  // a power of two
-  WAYS = 4,
+  SETS = 128,  // a power of two
+  WAYS = 8,
   MAX_KEY = 2 << 10,     // bytes; larger ones, and larger answers, are not kept
   MAX_ANSWER = 16 << 10,
   MAX_BYTES = 2 << 20,   // of all keys and answers of a worker
@@ -25,13 +25,14 @@ struct entry {
   uint32_t prefix;
   struct answer* answer;
   uint32_t until;  // seconds; of a refusal
+  bool used;       // since it was last passed by for another
 };
 
 struct table {
   uint64_t seed;
   uint64_t epoch;
   struct worker* worker;
-  uint32_t next;  // which of a set goes
+  uint32_t next;  // which of a set is to go
   struct entry entries[SETS][WAYS];
 };
 
@@ -123,6 +124,7 @@ static struct entry* find(struct table* t, const struct key* k) {
     struct entry* e = &set[i];
     if (e->key != NULL && e->hash == k->hash && e->size == k->size && e->prefix == k->prefix &&
         memcmp(e->key, k->bytes, k->size) == 0) {
+      e->used = true;
       return e;
     }
   }
@@ -142,15 +144,22 @@ struct answer* corsproc_kept(const struct gathered* g) {
   return e->answer;
 }
 
+// place returns where in its set a new key goes: where nothing is, else in the place of one that was not used for a while.
+static struct entry* place(struct table* t, uint64_t hash) {
+  struct entry* set = t->entries[hash & (SETS - 1)];
+  for (int i = 0; i < WAYS; i++) {
+    if (set[i].key == NULL) return &set[i];
+  }
+  for (;;) {
+    struct entry* e = &set[t->next++ % WAYS];
+    if (!e->used) return e;
+    e->used = false;
+  }
+}
+
 static void put(struct table* t, const struct key* k, struct answer* a) {
   struct entry* e = find(t, k);
-  if (e == NULL) {
-    struct entry* set = t->entries[k->hash & (SETS - 1)];
-    e = &set[t->next++ % WAYS];
-    for (int i = 0; i < WAYS; i++) {
-      if (set[i].key == NULL) e = &set[i];
-    }
-  }
+  if (e == NULL) e = place(t, k->hash);
   empty(t, e);
   char* key = malloc(k->size);
   if (key == NULL) return;

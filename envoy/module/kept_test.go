@@ -34,7 +34,7 @@ func TestCrossings(t *testing.T) {
 	c := newConfig(t, config)
 	defer c.Destroy()
 	flat := "flat"
-	const n = 300
+	const n = 100
 	paths := func(name *string, from string) (all []*fakeenvoy.Request) {
 		for i := range n {
 			r := request("GET", fmt.Sprintf("%s%d?q", from, i), "origin: https://shop.example", "x-other: "+fmt.Sprint(i))
