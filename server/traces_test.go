@@ -158,7 +158,7 @@ func TestTracesCannotStart(t *testing.T) {
 	if err := s.Validate(); err == nil || !strings.Contains(err.Error(), `otlp-endpoint: "nowhere" is no address of a collector`) {
 		t.Errorf("error %v", err)
 	}
-	p := newProcess(&Settings{OTLPEndpoint: "127.0.0.1:4317"}, Environment{Log: new(logtest.Buffer)})
+	p := newProcess(&Settings{Listen: []string{"127.0.0.1:0"}, OTLPEndpoint: "127.0.0.1:4317"}, Environment{Log: new(logtest.Buffer)})
 	if err := p.startTracing(t.Context()); err == nil || errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "http/json") {
 		t.Errorf("error %v", err)
 	}

@@ -145,6 +145,7 @@ var agreements = []wire{
 	{method: "POST", host: "api.example.com", path: "/strict/Service/Method", version: "2", lines: []string{"content-type: application/grpc-web"}},
 	{method: "POST", host: "api.example.com", path: "/strict/Service/Method", lines: []string{"Content-Type: application/grpc;charset=utf-8"}},
 	{method: "POST", host: "api.example.com", path: "/strict/Service/Method", lines: []string{"Content-Type: Application/GRPC"}},
+	{method: "HEAD", host: "api.example.com", path: "/strict/Service/Method", version: "2", lines: []string{"content-type: application/grpc"}},
 	{method: "OPTIONS", host: "api.example.com", path: "/unsafe", version: "2", lines: []string{"access-control-request-method: PATCH", "content-type: application/grpc"}},
 	{method: "OPTIONS", host: "api.example.com", path: "/", version: "2", lines: []string{"access-control-request-method: PUT", "content-type: application/grpc"}},
 	{method: "OPTIONS", host: "other.example.com", path: "/", version: "2", lines: []string{"access-control-request-method: PUT", "content-type: application/grpc"}},

@@ -15,7 +15,6 @@ import (
 // atRandom is what is made up of policies, Envoy's routes and requests.
 type atRandom struct {
 	*rand.Rand
-	list []string // of policies, as places and Envoy name them
 }
 
 func (r *atRandom) pick(list ...string) string { return list[r.IntN(len(list))] }
@@ -188,7 +187,7 @@ func (r *atRandom) answer() (lines []string) {
 }
 
 // TestModuleAgreesAtRandom sends random requests to the module and to the service, with random policies, routes and upstreams:
-// clients and the access log see the same. AGREE says for how long, for instance AGREE=1h; then the seeds are others each time.
+// clients and the access log see the same. AGREE says for how long, for instance AGREE=1h; the seeds are then others each time.
 func TestModuleAgreesAtRandom(t *testing.T) {
 	const envoys, sets, requests = 3, 8, 200
 	if agree := os.Getenv("AGREE"); agree != "" {

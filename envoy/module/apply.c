@@ -78,14 +78,17 @@ void corsproc_adjust(void* envoy, const struct answer* a) {
 static envoy_buffer grpc_status(int status) { return status == 403 ? TEXT("7") : TEXT("2"); }
 
 // corsproc_respond_grpc answers a gRPC request as Envoy does itself: HTTP 200, no body, and the status in the headers.
-void corsproc_respond_grpc(void* envoy, const struct answer* a) {
+// The text of that, as any body, is not for HEAD.
+void corsproc_respond_grpc(void* envoy, const struct answer* a, bool head) {
   envoy_pair headers[32];
   size_t n = 0;
   headers[n++] = (envoy_pair){":status", 7, "200", 3};
   headers[n++] = (envoy_pair){"content-type", 12, "application/grpc", 16};
   envoy_buffer status = grpc_status(a->status);
   headers[n++] = (envoy_pair){"grpc-status", 11, status.ptr, status.length};
-  if (a->grpc_message.length > 0) headers[n++] = (envoy_pair){"grpc-message", 12, a->grpc_message.ptr, a->grpc_message.length};
+  if (a->grpc_message.length > 0 && !head) {
+    headers[n++] = (envoy_pair){"grpc-message", 12, a->grpc_message.ptr, a->grpc_message.length};
+  }
   for (uint32_t i = 1; i < a->n_headers && n < 32; i++) {
     const envoy_pair* h = &a->headers[i];
     if (same(TEXT("content-type"), h->key, h->key_length) || same(TEXT("content-length"), h->key, h->key_length)) continue;

@@ -145,7 +145,7 @@ static void respond(void* envoy, struct stream* s, const struct gathered* g) {
   s->state = ANSWERED_BY_US;
   a->users++;
   if (g->grpc) {
-    corsproc_respond_grpc(envoy, a);
+    corsproc_respond_grpc(envoy, a, g->head);
   } else {
     bool whole = a->body.length == 0 || g->head;
     envoy_dynamic_module_callback_http_send_response_headers(envoy, a->headers, a->n_headers, whole);

@@ -96,7 +96,7 @@ bool corsproc_gather(void* envoy, uint64_t set, bool answered, struct gathered* 
 
 // Of answers.
 void corsproc_adjust(void* envoy, const struct answer* a);
-void corsproc_respond_grpc(void* envoy, const struct answer* a);
+void corsproc_respond_grpc(void* envoy, const struct answer* a, bool head);
 
 // Of Vary: writes into a buffer of the worker what a response with these lines needs, if that is something else.
 bool corsproc_merge_vary(const envoy_buffer* lines, size_t n, envoy_buffer* merged);
