@@ -19,6 +19,7 @@ type decision struct {
 	*policy.Decision
 	headers []policy.Header
 	facts   []policy.Fact
+	exposed string // what the policy exposes, where the upstream's own is merged into it
 	status  int
 	body    string
 }
@@ -27,6 +28,7 @@ type decision struct {
 func newAnswer(d *policy.Decision, set uint64, pathMatters bool, digits []byte) *C.struct_answer {
 	var headers [manyHeaders]policy.Header
 	var facts [policy.MaxFacts]policy.Fact
+	var exposed [512]byte // a longer list only costs an allocation
 	w := decision{Decision: d, facts: d.AppendFacts(facts[:0])}
 	switch d.Action() {
 	case policy.Respond:
@@ -40,6 +42,9 @@ func newAnswer(d *policy.Decision, set uint64, pathMatters bool, digits []byte) 
 		}
 	case policy.Adjust:
 		w.headers = d.AppendFixed(headers[:0])
+		if own, some := d.AppendExposed(exposed[:0], nil); some {
+			w.exposed = unsafe.String(&own[0], len(own))
+		}
 	}
 	a := C.corsproc_new_answer(C.size_t(w.size()))
 	if a == nil {
@@ -48,6 +53,7 @@ func newAnswer(d *policy.Decision, set uint64, pathMatters bool, digits []byte) 
 	a.set = C.uint64_t(set)
 	a.action = actions[d.Action()]
 	a.varies = flag(d.Varies())
+	a.exposes = flag(d.ExposesUpstream())
 	a.refused = flag(d.Verdict == policy.Refused || d.Verdict == policy.Rejected)
 	a.path_matters = flag(pathMatters)
 	a.candidate = flag(d.HasCandidate)
@@ -76,7 +82,7 @@ func (w *decision) size() int {
 	for _, f := range w.facts {
 		n += len(f.Name) + len(f.Text)
 	}
-	n += len(w.body) + encodedLength(w.body)
+	n += len(w.exposed) + len(w.body) + encodedLength(w.body)
 	n += len(w.Kind.String()) + len(w.Reason.String())
 	if w.HasCandidate {
 		n += len(w.Verdict.String()) + len(w.Candidate.Verdict.String()) + len(w.Candidate.Reason.String())
@@ -101,6 +107,7 @@ func (w *decision) write(a *C.struct_answer) {
 		p.key, p.key_length = m.put(f.Name)
 		p.value, p.value_length = m.put(f.Text)
 	}
+	a.exposed = m.buffer(w.exposed)
 	a.body = m.buffer(w.body)
 	a.grpc_message = m.encoded(w.body)
 	a.kind_reason = [2]C.envoy_buffer{m.buffer(w.Kind.String()), m.buffer(w.Reason.String())}

@@ -14,7 +14,7 @@ static const envoy_buffer cors[] = {
     TEXT(PREFIX "allow-headers"), TEXT(PREFIX "expose-headers"),    TEXT(PREFIX "max-age"),
     TEXT(PREFIX "allow-private-network"),
 };
-enum { CORS = sizeof cors / sizeof cors[0] };
+enum { EXPOSED = 4, CORS = sizeof cors / sizeof cors[0] };
 
 static bool same(envoy_buffer a, const char* b, size_t length) { return a.length == length && memcmp(a.ptr, b, length) == 0; }
 
@@ -33,10 +33,21 @@ static bool sets(const struct answer* a, envoy_buffer name) {
   return false;
 }
 
-static bool is_vary(const envoy_pair* h) { return same(vary, h->key, h->key_length); }
-
 static void set(void* envoy, envoy_buffer name, envoy_buffer value) {
   envoy_dynamic_module_callback_http_set_header(envoy, RESPONSE_HEADERS, name, value);
+}
+
+// lines_of returns the lines of a field among headers. They are good until it is called again, or the headers are changed.
+static const envoy_buffer* lines_of(envoy_buffer name, const envoy_pair* headers, size_t n, envoy_buffer few[8], size_t* n_lines) {
+  size_t found = 0;
+  for (size_t i = 0; i < n; i++) found += same(name, headers[i].key, headers[i].key_length);
+  envoy_buffer* lines = few;
+  if (found > 8) lines = (envoy_buffer*)corsproc_room(&corsproc_worker()->facts, found * sizeof *lines);
+  *n_lines = 0;
+  for (size_t i = 0; lines != NULL && i < n && *n_lines < found; i++) {
+    if (same(name, headers[i].key, headers[i].key_length)) lines[(*n_lines)++] = (envoy_buffer){headers[i].value, headers[i].value_length};
+  }
+  return lines;
 }
 
 // corsproc_adjust replaces the CORS headers of a response by those of a decision. Without one, they are taken away: what
@@ -49,20 +60,19 @@ void corsproc_adjust(void* envoy, const struct answer* a) {
 
   // All that is needed of Envoy's buffers is taken before the first change makes them void.
   unsigned present = 0;
-  size_t n_lines = 0;
   for (size_t i = 0; i < n; i++) {
     int c = cors_of(&headers[i]);
     if (c < CORS) present |= 1u << c;
-    if (is_vary(&headers[i])) n_lines++;
   }
-  envoy_buffer few_lines[8], merged;
-  envoy_buffer* lines = few_lines;
-  if (n_lines > 8) lines = (envoy_buffer*)corsproc_room(&corsproc_worker()->facts, n_lines * sizeof *lines);
-  if (lines == NULL) n_lines = 0;
-  for (size_t i = 0, l = 0; l < n_lines; i++) {
-    if (is_vary(&headers[i])) lines[l++] = (envoy_buffer){headers[i].value, headers[i].value_length};
-  }
+  envoy_buffer few_lines[8], merged, exposed;
+  size_t n_lines;
+  const envoy_buffer* lines = lines_of(vary, headers, n, few_lines, &n_lines);
   bool varies = (a == NULL || a->varies) && corsproc_merge_vary(lines, n_lines, &merged);
+  bool exposes = false;
+  if (a != NULL && a->exposes) {
+    lines = lines_of(cors[EXPOSED], headers, n, few_lines, &n_lines);
+    exposes = corsproc_merge_exposed(a->exposed, lines, n_lines, &exposed);
+  }
 
   for (int i = 0; i < CORS; i++) {
     if (present & 1u << i && !sets(a, cors[i])) set(envoy, cors[i], (envoy_buffer){NULL, 0});
@@ -71,6 +81,7 @@ void corsproc_adjust(void* envoy, const struct answer* a) {
     const envoy_pair* h = &a->headers[i];
     set(envoy, (envoy_buffer){h->key, h->key_length}, (envoy_buffer){h->value, h->value_length});
   }
+  if (exposes) set(envoy, cors[EXPOSED], exposed);
   if (varies) set(envoy, vary, merged);
 }
 

@@ -53,12 +53,21 @@ func TestLimits(t *testing.T) {
 			test{fmt.Sprint(n, " lines of Vary, the last is Origin"), "GET", []string{shop}, append(numbered(n-1, "vary: X-%d"), "vary: origin")},
 			test{fmt.Sprint(n, " response headers before a grant"), "GET", []string{"origin: https://evil.example"}, append(numbered(n, "x-%d: 1"), "access-control-allow-origin: *")},
 			test{fmt.Sprint(n, " grants of the upstream"), "GET", []string{shop}, repeat(n, "access-control-allow-origin: *")},
+			test{fmt.Sprint(n, " lines of exposed names"), "GET", []string{shop}, numbered(n, "access-control-expose-headers: X-%d")},
 			test{fmt.Sprint(n, " bytes of Vary"), "GET", []string{shop}, []string{"vary: " + strings.Repeat("a", n)}},
 			test{fmt.Sprint(n, " names in Vary, twice"), "GET", []string{shop}, repeat(2, "vary: "+strings.Join(numbered(n, "Name-%d"), ","))},
 		)
 	}
 	for _, n := range []int{31, 32, 33, 1000} {
 		tests = append(tests, test{fmt.Sprint(n, " empty elements"), "OPTIONS", append(preflight, "access-control-request-headers: "+strings.Repeat(",", n-1)), nil})
+	}
+	for _, n := range []int{255, 256, 257, 5000} {
+		tests = append(tests,
+			test{fmt.Sprint(n, " exposed elements"), "GET", []string{shop}, []string{"access-control-expose-headers: " + strings.Repeat(",", n-1) + "last"}},
+			test{fmt.Sprint(n, " exposed names"), "GET", []string{shop}, numbered(n, "access-control-expose-headers: a%d")})
+	}
+	for _, n := range []int{4093, 4094, 4095, 4096, 70_000} {
+		tests = append(tests, test{fmt.Sprint(n, " bytes of an exposed name"), "GET", []string{shop}, []string{"access-control-expose-headers: " + strings.Repeat("a", n) + ",b"}})
 	}
 	for _, n := range []int{325, 326, 327, 70_000} {
 		tests = append(tests, test{fmt.Sprint(n, " bytes of Origin"), "GET", []string{origin(n)}, nil})

@@ -46,6 +46,7 @@ struct answer {
   uint64_t set;            // which one decided
   uint8_t action;
   uint8_t varies;          // Vary has to name Origin
+  uint8_t exposes;         // what the upstream exposes is merged into exposed
   uint8_t refused;         // it is logged once a minute, so Go has to hear of it then
   uint8_t path_matters;    // another path may be decided otherwise
   uint8_t candidate;       // the place has candidates
@@ -54,6 +55,7 @@ struct answer {
   uint32_t n_facts;        // of dynamic metadata
   envoy_pair* headers;
   envoy_pair* facts;
+  envoy_buffer exposed;               // what the policy exposes, where exposes is set
   envoy_buffer body;
   envoy_buffer grpc_message;          // the body, percent-encoded
   envoy_buffer kind_reason[2];        // the labels of the counter of decisions
@@ -101,6 +103,9 @@ void corsproc_respond_grpc(void* envoy, const struct answer* a, bool head);
 // Of Vary: writes into a buffer of the worker what a response with these lines needs, if that is something else.
 bool corsproc_merge_vary(const envoy_buffer* lines, size_t n, envoy_buffer* merged);
 
+// Of what is exposed: writes into a buffer of the worker what a policy exposes and what an upstream's lines name. False: nothing.
+bool corsproc_merge_exposed(envoy_buffer own, const envoy_buffer* lines, size_t n, envoy_buffer* merged);
+
 // Of kept decisions.
 struct answer* corsproc_kept(const struct gathered* g);
 void corsproc_keep(const struct gathered* g, struct answer* a);
@@ -118,6 +123,7 @@ struct worker {
   struct scratch facts;
   struct scratch headers;
   struct scratch vary;
+  struct scratch exposed;
   struct table* table;
   size_t kept;         // bytes of keys and answers in the table
   int64_t crossed;     // when it last entered Go for a decision, in nanoseconds

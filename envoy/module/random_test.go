@@ -29,9 +29,10 @@ policies:
     allow_methods: [PUT, DELETE]
     allow_headers: [Content-Type, X-Token]
     expose_headers: [X-One, X-Two]
+    expose_upstream: true
     allow_credentials: true
     max_age: 1h
-  any: {allow_origins: ["*"], allow_methods: ["*"], allow_headers: ["*"]}
+  any: {allow_origins: ["*"], allow_methods: ["*"], allow_headers: ["*"], expose_upstream: true}
   echo: {allow_origins: [https://shop.example], allow_methods: ["*"], allow_headers: ["*"], allow_credentials: true, preflight_status: 200}
   private: {allow_origins: ["null", https://shop.example], allow_private_network: true}
 virtual_hosts:
@@ -72,6 +73,7 @@ var responses = map[string][]string{
 	"access-control-allow-origin":      {"*", "https://evil.example"},
 	"access-control-allow-credentials": {"true"},
 	"access-control-max-age":           {"1"},
+	"access-control-expose-headers":    {"X-Cart", "*", "", " x-one ,\tX-Cart,, b a", "x-cart,X-CART\x01,\x00,\xc3\x89", "X-Two,X\xe2\x84\xaa", strings.Repeat(",", 300) + "x", strings.Repeat("a", 4090) + ",b,c,d"},
 	"timing-allow-origin":              {"*"},
 	"x-up":                             {"1", "2"},
 }
@@ -197,14 +199,17 @@ func expected(set *policy.Set, q *fakeenvoy.Request, named *string, answered boo
 	case policy.Pass:
 		o.Response = response
 	case policy.Adjust:
-		var vary []string
+		var vary, exposed []string
 		for _, h := range response {
 			if h.Name == policy.HeaderVary {
 				vary = append(vary, h.Value)
 			}
+			if h.Name == policy.HeaderExposed {
+				exposed = append(exposed, h.Value)
+			}
 		}
 		gone := slices.Clone(policy.ResponseHeaders[:])
-		added := d.AppendResponse(nil, vary)
+		added := d.AppendResponse(nil, vary, exposed...)
 		for _, h := range added {
 			gone = append(gone, h.Name)
 		}

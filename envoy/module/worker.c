@@ -18,6 +18,7 @@ static void end(void* memory) {
   free(w->facts.bytes);
   free(w->headers.bytes);
   free(w->vary.bytes);
+  free(w->exposed.bytes);
   free(w);
   mine = NULL;
 }
