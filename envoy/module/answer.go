@@ -2,6 +2,8 @@
 
 package main
 
+// Tested by hooks_test.go and random_test.go.
+
 // #include "module.h"
 import "C"
 

@@ -2,6 +2,8 @@
 
 package main
 
+// Tested by cases_test.go, random_test.go, limits_test.go and kept_test.go.
+
 // #include "module.h"
 import "C"
 

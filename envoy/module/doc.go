@@ -30,4 +30,6 @@
 // skipped.
 package main
 
+// Tested by hooks_test.go.
+
 func main() {}

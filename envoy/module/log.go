@@ -2,6 +2,8 @@
 
 package main
 
+// Tested by source_test.go and hooks_test.go.
+
 // #include "module.h"
 import "C"
 

@@ -49,9 +49,9 @@ func TestSanitizers(t *testing.T) {
 		requests string
 		under    []string
 	}{
-		{"address", []string{"-fsanitize=address,undefined", "-fno-sanitize-recover=all"}, "20000", nil},
-		{"thread", []string{"-fsanitize=thread"}, "5000", nil},
-		{"valgrind", nil, "1500", []string{"valgrind", "-q", "--error-exitcode=9", "--leak-check=full", "--show-leak-kinds=all"}},
+		{"address", []string{"-fsanitize=address,undefined", "-fno-sanitize-recover=all"}, "8000", nil},
+		{"thread", []string{"-fsanitize=thread"}, "2000", nil},
+		{"valgrind", nil, "400", []string{"valgrind", "-q", "--error-exitcode=9", "--leak-check=full", "--show-leak-kinds=all"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

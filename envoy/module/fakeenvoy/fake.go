@@ -2,7 +2,7 @@
 
 package fakeenvoy
 
-// Tested by the tests of envoy/module, which it is for: hooks_test.go.
+// Tested by envoy/module/hooks_test.go.
 
 // #cgo CFLAGS: -std=gnu11 -O1 -Wall -Wextra -Wno-unused-parameter -I${SRCDIR}/..
 // #cgo LDFLAGS: -Wl,--unresolved-symbols=ignore-all -rdynamic
