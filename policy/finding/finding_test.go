@@ -116,3 +116,12 @@ func TestSuggestionsAreBounded(t *testing.T) {
 		t.Errorf("%d names were looked at in all", total)
 	}
 }
+
+// TestSeverities: the worst is the least, and each prints as findings have it.
+func TestSeverities(t *testing.T) {
+	for i, want := range []string{"unknown", "error", "warning", "hint", "unknown"} {
+		if got := finding.Severity(i).String(); got != want {
+			t.Errorf("%d: %s, want %s", i, got, want)
+		}
+	}
+}

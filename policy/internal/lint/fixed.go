@@ -36,7 +36,7 @@ func (l *Linter) lintFixedOrigin(at finding.Location, m compile.Place, p *compil
 	names := m.GetPolicies().GetNames()
 	if len(names) > 1 {
 		for i, name := range names {
-			if g := l.Set.ByName[name]; g != nil && g.FixedOrigin != "" {
+			if policy := l.Set.ByName[name]; policy != nil && policy.FixedOrigin != "" {
 				warn(at.Field("policies").Index(i), name, "where other policies are listed too")
 			}
 		}
