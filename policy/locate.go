@@ -44,7 +44,7 @@ func (s *Set) Locate(r Rule) (finding.Location, bool) {
 	case compiled.RuleSet:
 		set := s.set.OriginSets[a]
 		if set.File {
-			return finding.Location{Source: s.set.Sources[set.Lines], Path: finding.Path("").Index(b)}, true
+			return finding.Location{Source: s.set.Sources[set.Lines], Path: finding.Path("").Name("origin_files").Name(set.Name).Index(b)}, true
 		}
 		return finding.Location{Source: s.set.Sources[set.Source], Path: finding.Path("").Name("origin_sets").Name(set.Name).Index(b)}, true
 	case compiled.RulePolicies, compiled.RulePlace:

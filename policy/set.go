@@ -18,7 +18,7 @@ type Source struct {
 	Name string
 	Set  *corsprocv1.PolicySet
 	// Origins are the files that the set's origin_files names, by the names that it gives them there. A location in one has
-	// its name as the source, and as the path the index of the line.
+	// its name as the source, and the index of the line in the path, behind the set's name.
 	Origins map[string]OriginFile
 }
 

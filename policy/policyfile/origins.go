@@ -119,10 +119,11 @@ func (l *linePositions) find(path finding.Path) position {
 	return position{int32(i + 1), int32(utf8.RuneCount(textLine(line).blanks()) + 1)}
 }
 
-// shown returns where a place stands, as people look for it: it is no field of anything.
+// shown returns where a place stands, as people look for it: the line says which it is, and the field of which set.
 func (l *linePositions) shown(p finding.Location) finding.Position {
 	pos := l.find(p.Path)
-	return finding.Position{File: validText(p.Source), Line: pos.line, Column: pos.column}
+	set, _, _ := strings.Cut(string(p.Path), "\x01")
+	return finding.Position{File: validText(p.Source), Line: pos.line, Column: pos.column, Field: validText(finding.Path(set).String())}
 }
 
 // Origins yields the names of the files of origins of the content, also of those that could not be read.

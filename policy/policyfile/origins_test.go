@@ -41,7 +41,7 @@ func TestOriginFiles(t *testing.T) {
 		if want == "" {
 			continue
 		}
-		if l := r.Location(d.Rule); l.GetFile() != "cors/lists/tenants.txt" || fmt.Sprintf("%d:%d", l.GetLine(), l.GetColumn()) != want || l.GetField() != "" {
+		if l := r.Location(d.Rule); l.GetFile() != "cors/lists/tenants.txt" || fmt.Sprintf("%d:%d", l.GetLine(), l.GetColumn()) != want || l.GetField() != "origin_files.tenants" {
 			t.Errorf("%s: by %v, want %s", origin, l, want)
 		}
 	}

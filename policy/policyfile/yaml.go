@@ -8,11 +8,14 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// FileNames returns the names of the files that the content came from, in their order.
+// FileNames returns the names of the files that the content came from, in their order; those of origins are the last.
 func (r *Result) FileNames() []string {
-	names := make([]string, len(r.files))
+	names := make([]string, 0, len(r.files)+len(r.origins))
 	for i := range r.files {
-		names[i] = validText(r.files[i].Name)
+		names = append(names, validText(r.files[i].Name))
+	}
+	for i := range r.origins {
+		names = append(names, validText(r.origins[i].Name))
 	}
 	return names
 }

@@ -43,7 +43,8 @@ type Written struct {
 // SetAt returns where the patterns of an origin set stand, and where the set is named.
 func (w *Written) SetAt(set *compiled.OriginSet) (list, name finding.Location) {
 	if set.File {
-		return w.In(set.Lines, ""), w.In(set.Source, finding.Path("").Name("origin_files").Name(set.Name))
+		path := finding.Path("").Name("origin_files").Name(set.Name)
+		return w.In(set.Lines, path), w.In(set.Source, path)
 	}
 	list = w.In(set.Source, finding.Path("").Name("origin_sets").Name(set.Name))
 	return list, list
