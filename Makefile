@@ -42,6 +42,7 @@ build: ## build bin/corsproc (static, reproducible) and bin/demo
 
 # Envoy loads it with dlopen, so it is the C library's and not static. The C in it is built without paths, too.
 module: ## build bin/libcorsproc.so, the engine for Envoy 1.40 to load (needs a C compiler; for arm64: GOARCH=arm64 CC=aarch64-linux-gnu-gcc)
+	@rm -f bin/libcorsproc.so # an Envoy that has it loaded keeps the old file; to write into that would end it
 	CGO_ENABLED=1 go build $(REPRODUCIBLE) -ldflags '-s -w' -buildmode=c-shared -o bin/libcorsproc.so ./envoy/module
 	@rm -f bin/libcorsproc.h
 
