@@ -78,7 +78,7 @@ var largeSets = []struct {
 			return fmt.Sprintf("- {name: h%d, domains: [h%d.example], policies: [%s]}\n", i, i, pOrQ(i, changed))
 		})
 	}},
-	{"names that begin with a star", 250, func(n int, changed bool) string {
+	{"names that begin with a star", 4000, func(n int, changed bool) string {
 		return twoPolicies + "virtual_hosts:\n" + repeat(n, func(i int) string {
 			return fmt.Sprintf("- {name: '*h%d', policies: [%s]}\n", i, pOrQ(i, changed))
 		})

@@ -4,8 +4,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/corsproc/corsproc/policy/growth"
 	"github.com/corsproc/corsproc/policy/internal/match"
 	corsprocv1 "github.com/corsproc/corsproc/proto/corsproc/v1"
 )
@@ -55,25 +55,19 @@ func hostileRequest(piece string, size int) *Request {
 // TestHostilePathsGrow asserts that a path of many pieces takes time in proportion to its length: sixteen times as long
 // for sixteen times the path, and not sixteen times sixteen.
 func TestHostilePathsGrow(t *testing.T) {
-	if raced {
-		t.Skip("the race detector takes its own time")
-	}
 	const size, times = 1 << 10, 16
 	set := hostilePlaces(t, hostileRegexes...)
-	fastest := func(r *Request) time.Duration {
-		least := time.Duration(1 << 62)
-		for range 5 {
-			begin := time.Now()
-			set.Decide(r)
-			least = min(least, time.Since(begin))
+	decide := func(r *Request) func() {
+		return func() {
+			for range 20 {
+				set.Decide(r)
+			}
 		}
-		return least
 	}
 	for name, piece := range hostilePaths {
-		short, long := fastest(hostileRequest(piece, size)), fastest(hostileRequest(piece, size*times))
-		if ratio := float64(long) / float64(short); ratio > 4*times {
-			t.Errorf("%s: %v for %d KiB, %v for %d KiB: %.0f times", name, short, size>>10, long, size*times>>10, ratio)
-		}
+		t.Run(name, func(t *testing.T) {
+			growth.AtMost(t, 4*times, decide(hostileRequest(piece, size)), decide(hostileRequest(piece, size*times)))
+		})
 	}
 }
 
