@@ -370,7 +370,7 @@ func serveTransport(t *testing.T, name Transport, hooks extproc.Hooks) *served {
 	t.Helper()
 	nobody := func() {}
 	conns := newConnLimit(10, nobody, nobody)
-	tr, err := newTransport(&Settings{Transport: name, MaxMessageBytes: 1 << 10}, conns, hooks, func(loop.Ended) {}, func() *policy.Set { return nil })
+	tr, err := newTransport(&Settings{Listen: []string{"127.0.0.1:0"}, Transport: name, MaxMessageBytes: 1 << 10}, conns, hooks, func(loop.Ended) {}, func() *policy.Set { return nil })
 	if err != nil {
 		t.Fatal(err)
 	}
