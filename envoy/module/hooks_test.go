@@ -260,6 +260,42 @@ func TestNothingKnown(t *testing.T) {
 	}
 }
 
+// TestUnreadable: what Envoy does not tell, or what there is no memory for, grants nothing. Where the response is not known, caches
+// are told that it depends on everything.
+func TestUnreadable(t *testing.T) {
+	c := load(t, shop)
+	r := request("GET", "/", "origin: https://shop.example")
+	named := *r
+	named.Metadata = []fakeenvoy.Metadata{{Key: "other", Text: "x"}}
+	response := lines(":status: 200", "vary: Accept")
+	for _, name := range policy.ResponseHeaders {
+		response = append(response, fakeenvoy.Header{Name: name, Value: "*"})
+	}
+	for _, test := range []struct {
+		name string
+		what uint
+		r    *fakeenvoy.Request
+		vary string
+	}{
+		{"request", fakeenvoy.RequestHeaders, r, "Accept, Origin"},
+		{"response", fakeenvoy.ResponseHeaders, r, "*"},
+		{"keys", fakeenvoy.MetadataKeys, &named, "Accept, Origin"},
+	} {
+		for _, answered := range []bool{false, true} {
+			s := c.NewStream(test.r)
+			s.Unreadable(test.what)
+			if !answered && !s.OnRequest() {
+				t.Errorf("%s: the request does not go on", test.name)
+			}
+			s.OnResponse(response)
+			if got, want := s.Outcome().Response, lines(":status: 200", "vary: "+test.vary); !slices.Equal(got, want) {
+				t.Errorf("%s, answered %t: got %v, want %v", test.name, answered, got, want)
+			}
+			s.Destroy()
+		}
+	}
+}
+
 // TestStatistics: what is counted, and with which labels.
 func TestStatistics(t *testing.T) {
 	c := load(t, shop)

@@ -152,7 +152,7 @@ func (s *source) watch(interval time.Duration) {
 	defer sources.mu.Unlock()
 	switch {
 	case s.unwatch == nil:
-		go s.refusals.Run(s.ctx)
+		go guarded(func() { s.refusals.Run(s.ctx) })
 	case s.interval == interval:
 		return
 	default:
@@ -161,26 +161,34 @@ func (s *source) watch(interval time.Duration) {
 	var ctx context.Context
 	ctx, s.unwatch = context.WithCancel(s.ctx)
 	s.interval = interval
-	go func() {
+	go guarded(func() {
 		if err := policydir.Watch(ctx, s.path, interval, s.origins, func() { s.reload(ctx) }); err != nil {
 			s.log.Error("the policies are not watched", "error", err)
 		}
-	}()
+	})
 }
 
-// reload looks at the files again, unless that watch is over.
-func (s *source) reload(ctx context.Context) {
+// guarded does work of a goroutine of its own: a panic that nobody recovers there would end Envoy.
+func guarded(work func()) {
 	defer func() {
 		if r := recover(); r != nil {
 			panicked(r)
 		}
 	}()
-	if ctx.Err() != nil {
-		return
-	}
-	if a := s.load(); !a.Unchanged && !a.Good() {
-		report(s.log, "policies not loaded; the last good set stays in force", &a)
-	}
+	work()
+}
+
+// reload looks at the files again, unless that watch is over. A fault of ours ends neither it nor Envoy.
+func (s *source) reload(ctx context.Context) {
+	guarded(func() {
+		if ctx.Err() != nil {
+			return
+		}
+		// Where the last user left meanwhile, there is nothing in force, and Envoy may be ending.
+		if a := s.load(); !a.Unchanged && !a.Good() && s.ctx.Err() == nil {
+			report(s.log, "policies not loaded; the last good set stays in force", &a)
+		}
+	})
 }
 
 // load looks at the files, and takes what it finds.
