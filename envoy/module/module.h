@@ -66,7 +66,7 @@ struct answer {
 struct source {
   uint64_t set;           // atomic: the number of the set in force, which no other set of this process has
   uint64_t hash;          // atomic: the first 48 bits of its hash
-  uint32_t good;          // atomic: the latest attempt to load it succeeded
+  uint32_t good;          // atomic: the latest attempts to load it, and every other path, succeeded
   uint32_t successes;     // atomic: attempts that are not counted yet
   uint32_t failures;      // atomic
 };

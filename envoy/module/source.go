@@ -43,6 +43,7 @@ type source struct {
 
 	// Below the registry's lock, which nobody holds for long: workers may have to wait for it.
 	users    []*C.struct_config
+	good     bool // the latest attempt to load it succeeded, or there was none
 	interval time.Duration
 	ctx      context.Context // ends with the last user
 	end      context.CancelFunc
@@ -115,7 +116,7 @@ func leave(c *C.struct_config) {
 
 // add makes a source, with a number and the memory that C sees.
 func (r *registry) add(path string) *source {
-	src := &source{path: path, loader: policydir.NewLoader(path, aside.Do)}
+	src := &source{path: path, loader: policydir.NewLoader(path, aside.Do), good: true}
 	src.ctx, src.end = context.WithCancel(context.Background())
 	src.log = newLogger(&src.level)
 	src.refusals = logs.NewRefusals(src.log, src.locate)
@@ -144,6 +145,26 @@ func (r *registry) remove(src *source) {
 	C.free(unsafe.Pointer(src.shared))
 	src.shared = nil
 	C.corsproc_new_epoch()
+	r.publish(nil)
+}
+
+// publish has Envoy's main thread tell what became of a source, and whether every path could be loaded: filters of one
+// metrics_namespace have one gauge for that, and a path that loads must not hide one that does not.
+func (r *registry) publish(attempted *source) {
+	good := uint32(1)
+	for _, src := range r.byPath {
+		if !src.good {
+			good = 0
+		}
+	}
+	for _, src := range r.byPath {
+		if before := atomic.SwapUint32((*uint32)(&src.shared.good), good); before == good && src != attempted {
+			continue
+		}
+		for _, u := range src.users {
+			C.envoy_dynamic_module_callback_http_filter_config_scheduler_commit(u.scheduler, 0)
+		}
+	}
 }
 
 // watch begins to watch, or goes on with another interval.
@@ -226,16 +247,13 @@ func (s *source) take(a policydir.Attempt) bool {
 		s.current.Store(&inForce{s, a.Result, sources.sets})
 		atomic.StoreUint64((*uint64)(&s.shared.set), sources.sets)
 		atomic.StoreUint64((*uint64)(&s.shared.hash), hash48(a.Result.Hash))
-		atomic.StoreUint32((*uint32)(&s.shared.good), 1)
 		atomic.AddUint32((*uint32)(&s.shared.successes), 1)
 		C.corsproc_new_epoch()
 	} else {
-		atomic.StoreUint32((*uint32)(&s.shared.good), 0)
 		atomic.AddUint32((*uint32)(&s.shared.failures), 1)
 	}
-	for _, u := range s.users {
-		C.envoy_dynamic_module_callback_http_filter_config_scheduler_commit(u.scheduler, 0)
-	}
+	s.good = a.Good()
+	sources.publish(s)
 	return true
 }
 

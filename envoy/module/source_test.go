@@ -113,6 +113,41 @@ func TestReload(t *testing.T) {
 	check("as at first", true, false, 3, 1, 1)
 }
 
+// TestFailingPath: filters of one metrics_namespace have one gauge, which says that a path does not load until it does, or nobody
+// names it any more, whatever others do.
+func TestFailingPath(t *testing.T) {
+	path, config := writePolicies(t, shop)
+	otherPath, otherConfig := writePolicies(t, shop)
+	a, b := newConfig(t, config), newConfig(t, otherConfig)
+	defer b.Destroy()
+	check := func(what string, want int) {
+		t.Helper()
+		b.Run()
+		if got := b.Stat("policy_last_reload_successful"); got != want {
+			t.Errorf("%s: policy_last_reload_successful is %d, want %d", what, got, want)
+		}
+	}
+	check("at first", 1)
+	replace(t, path, "policies: {shop: {allow_origin: []}}\n")
+	reads(t, a)
+	check("another path is broken", 0)
+	replace(t, otherPath, strings.ReplaceAll(shop, "https://shop.example", "https://other.example"))
+	eventually(t, "the other path is loaded", func() bool { b.Run(); return grants(b, "https://other.example") })
+	check("it is broken still", 0)
+	if fakeenvoy.NewConfig(configOf(path+".missing")) != nil {
+		t.Error("a missing file is taken")
+	}
+	check("a configuration was rejected", 0)
+	replace(t, path, shop)
+	reads(t, a)
+	check("it is mended", 1)
+	replace(t, path, "policies: {shop: {allow_origin: []}}\n")
+	reads(t, a)
+	check("it is broken again", 0)
+	a.Destroy()
+	check("nobody names it any more", 1)
+}
+
 // watchers returns how many goroutines watch policies.
 func watchers() int {
 	stacks := make([]byte, 1<<20)
@@ -162,9 +197,10 @@ func TestOneWatcher(t *testing.T) {
 	}
 	_ = os.Remove(other)
 
+	numbers := len(*sources.byID.Load())
 	again := newConfig(t, config)
 	defer again.Destroy()
-	if len(*sources.byID.Load()) > 2 {
+	if len(*sources.byID.Load()) != numbers {
 		t.Error("numbers of sources are not used again")
 	}
 	if !grants(again, "https://shop.example") {
