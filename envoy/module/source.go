@@ -148,17 +148,24 @@ func (r *registry) remove(src *source) {
 	r.publish(nil)
 }
 
-// publish has Envoy's main thread tell what became of a source, and whether every path could be loaded: filters of one
-// metrics_namespace have one gauge for that, and a path that loads must not hide one that does not.
+// publish has Envoy's main thread tell what became of a source, and what the gauges of all are: filters of one
+// metrics_namespace have one gauge, and a path that loads must not hide one that does not. Several hashes are added up, so that
+// Envoys with the same sets show the same number, whatever was loaded last.
 func (r *registry) publish(attempted *source) {
-	good := uint32(1)
+	good, hash := uint32(1), uint64(0)
 	for _, src := range r.byPath {
 		if !src.good {
 			good = 0
 		}
+		if now := src.current.Load(); now != nil {
+			hash += hash48(now.result.Hash)
+		}
 	}
+	hash %= 1 << 48
 	for _, src := range r.byPath {
-		if before := atomic.SwapUint32((*uint32)(&src.shared.good), good); before == good && src != attempted {
+		goodBefore := atomic.SwapUint32((*uint32)(&src.shared.good), good)
+		hashBefore := atomic.SwapUint64((*uint64)(&src.shared.hash), hash)
+		if goodBefore == good && hashBefore == hash && src != attempted {
 			continue
 		}
 		for _, u := range src.users {
@@ -246,7 +253,6 @@ func (s *source) take(a policydir.Attempt) bool {
 		sources.sets++
 		s.current.Store(&inForce{s, a.Result, sources.sets})
 		atomic.StoreUint64((*uint64)(&s.shared.set), sources.sets)
-		atomic.StoreUint64((*uint64)(&s.shared.hash), hash48(a.Result.Hash))
 		atomic.AddUint32((*uint32)(&s.shared.successes), 1)
 		C.corsproc_new_epoch()
 	} else {

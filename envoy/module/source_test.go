@@ -113,6 +113,16 @@ func TestReload(t *testing.T) {
 	check("as at first", true, false, 3, 1, 1)
 }
 
+// hashes returns what of all sets in force is shown as their hash.
+func hashes() (sum int) {
+	sources.mu.Lock()
+	defer sources.mu.Unlock()
+	for _, src := range sources.byPath {
+		sum += int(hash48(src.current.Load().result.Hash))
+	}
+	return sum % (1 << 48)
+}
+
 // TestFailingPath: filters of one metrics_namespace have one gauge, which says that a path does not load until it does, or nobody
 // names it any more, whatever others do.
 func TestFailingPath(t *testing.T) {
@@ -122,7 +132,11 @@ func TestFailingPath(t *testing.T) {
 	defer b.Destroy()
 	check := func(what string, want int) {
 		t.Helper()
+		a.Run()
 		b.Run()
+		if sum := hashes(); b.Stat("policy_hash") != sum {
+			t.Errorf("%s: policy_hash is %d, want %d", what, b.Stat("policy_hash"), sum)
+		}
 		if got := b.Stat("policy_last_reload_successful"); got != want {
 			t.Errorf("%s: policy_last_reload_successful is %d, want %d", what, got, want)
 		}
@@ -145,6 +159,8 @@ func TestFailingPath(t *testing.T) {
 	reads(t, a)
 	check("it is broken again", 0)
 	a.Destroy()
+	a = newConfig(t, otherConfig)
+	defer a.Destroy()
 	check("nobody names it any more", 1)
 }
 
@@ -175,6 +191,7 @@ func TestOneWatcher(t *testing.T) {
 	if src := sources.byPath[path]; src == nil || len(src.users) != 1 {
 		t.Error("the source is gone with the first of two filters")
 	}
+	b.Run() // what the third had it told
 	replace(t, path, strings.ReplaceAll(shop, "https://shop.example", "https://other.example"))
 	reads(t, b)
 	if !grants(b, "https://other.example") || !grants(d, "https://shop.example") {
