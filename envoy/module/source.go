@@ -10,6 +10,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -206,9 +207,18 @@ func guarded(work func()) {
 	work()
 }
 
-// reload looks at the files again, unless that watch is over. A fault of ours ends neither it nor Envoy.
+// errFault is what became of an attempt that met a fault of ours, which is logged by itself.
+var errFault = errors.New("internal error")
+
+// reload looks at the files again, unless that watch is over. A fault of ours ends neither it nor Envoy: the attempt failed.
 func (s *source) reload(ctx context.Context) {
 	guarded(func() {
+		defer func() {
+			if r := recover(); r != nil {
+				panicked(r)
+				s.take(policydir.Attempt{Err: errFault})
+			}
+		}()
 		if ctx.Err() != nil {
 			return
 		}

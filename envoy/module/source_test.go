@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/envoy/module/fakeenvoy"
+	"github.com/corsproc/corsproc/policy/policydir"
+	"github.com/corsproc/corsproc/server/logs"
 )
 
 // newConfig makes a configuration that the test destroys.
@@ -162,6 +164,44 @@ func TestFailingPath(t *testing.T) {
 	a = newConfig(t, otherConfig)
 	defer a.Destroy()
 	check("nobody names it any more", 1)
+}
+
+// TestReloadPanic: a fault of ours in a reload is a failed one, and the next one is as if nothing had been.
+func TestReloadPanic(t *testing.T) {
+	path, config := writePolicies(t, shop)
+	c := newConfig(t, config)
+	defer c.Destroy()
+	src := sources.byPath[path]
+	swap := func(l *policydir.Loader) (old *policydir.Loader) {
+		src.loading.Lock()
+		defer src.loading.Unlock()
+		old, src.loader = src.loader, l
+		return old
+	}
+	good := swap(nil) // whoever loads now meets a nil pointer
+	fakeenvoy.Logged()
+	panics = logs.Throttle{Interval: panics.Interval} // an earlier test may have been logged just now
+	replace(t, path, strings.ReplaceAll(shop, "https://shop.example", "https://other.example"))
+	reads(t, c)
+	if n, last := c.Stat("policy_reloads", "failure"), c.Stat("policy_last_reload_successful"); n != 1 || last != 0 {
+		t.Errorf("%d failures, policy_last_reload_successful is %d", n, last)
+	}
+	if !grants(c, "https://shop.example") {
+		t.Error("the last good set is not in force")
+	}
+	var logged string
+	for _, line := range fakeenvoy.Logged() {
+		logged += line.Text + "\n"
+	}
+	if !strings.Contains(logged, "internal error, please report it") {
+		t.Errorf("logged %s", logged)
+	}
+	swap(good)
+	replace(t, path, strings.ReplaceAll(shop, "https://shop.example", "https://third.example"))
+	reads(t, c)
+	if !grants(c, "https://third.example") || c.Stat("policy_last_reload_successful") != 1 {
+		t.Error("the watch does not go on")
+	}
 }
 
 // watchers returns how many goroutines watch policies.
