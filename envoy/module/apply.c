@@ -37,12 +37,14 @@ static void set(void* envoy, envoy_buffer name, envoy_buffer value) {
   envoy_dynamic_module_callback_http_set_header(envoy, RESPONSE_HEADERS, name, value);
 }
 
-// lines_of returns the lines of a field among headers. They are good until it is called again, or the headers are changed.
-static const envoy_buffer* lines_of(envoy_buffer name, const envoy_pair* headers, size_t n, envoy_buffer few[8], size_t* n_lines) {
+// lines_of returns the lines of a field among headers; null: there is no memory for them. They are good until it is called
+// again, or the headers are changed.
+static const envoy_buffer* lines_of(struct worker* w, envoy_buffer name, const envoy_pair* headers, size_t n, envoy_buffer few[8],
+                                    size_t* n_lines) {
   size_t found = 0;
   for (size_t i = 0; i < n; i++) found += same(name, headers[i].key, headers[i].key_length);
   envoy_buffer* lines = few;
-  if (found > 8) lines = (envoy_buffer*)corsproc_room(&corsproc_worker()->facts, found * sizeof *lines);
+  if (found > 8) lines = (envoy_buffer*)corsproc_room(&w->facts, found * sizeof *lines);
   *n_lines = 0;
   for (size_t i = 0; lines != NULL && i < n && *n_lines < found; i++) {
     if (same(name, headers[i].key, headers[i].key_length)) lines[(*n_lines)++] = (envoy_buffer){headers[i].value, headers[i].value_length};
@@ -50,13 +52,24 @@ static const envoy_buffer* lines_of(envoy_buffer name, const envoy_pair* headers
   return lines;
 }
 
+// adjust_unread adjusts a response that cannot be read, for want of memory: nothing is granted, and caches are told that it
+// depends on everything, since what else its Vary named is not known.
+static void adjust_unread(void* envoy) {
+  for (int i = 0; i < CORS; i++) set(envoy, cors[i], (envoy_buffer){NULL, 0});
+  set(envoy, vary, TEXT("*"));
+}
+
 // corsproc_adjust replaces the CORS headers of a response by those of a decision. Without one, they are taken away: what
 // nobody decided grants nothing.
 void corsproc_adjust(void* envoy, const struct answer* a) {
   envoy_pair few[64];
   size_t n = envoy_dynamic_module_callback_http_get_headers_size(envoy, RESPONSE_HEADERS);
-  envoy_pair* headers = n <= 64 ? few : (envoy_pair*)corsproc_room(&corsproc_worker()->headers, n * sizeof *headers);
-  if (headers == NULL || (n > 0 && !envoy_dynamic_module_callback_http_get_headers(envoy, RESPONSE_HEADERS, headers))) n = 0;
+  struct worker* w = corsproc_worker();
+  envoy_pair* headers = n <= 64 ? few : (envoy_pair*)corsproc_room(&w->headers, n * sizeof *headers);
+  if (headers == NULL || (n > 0 && !envoy_dynamic_module_callback_http_get_headers(envoy, RESPONSE_HEADERS, headers))) {
+    adjust_unread(envoy);
+    return;
+  }
 
   // All that is needed of Envoy's buffers is taken before the first change makes them void.
   unsigned present = 0;
@@ -66,11 +79,12 @@ void corsproc_adjust(void* envoy, const struct answer* a) {
   }
   envoy_buffer few_lines[8], merged, exposed;
   size_t n_lines;
-  const envoy_buffer* lines = lines_of(vary, headers, n, few_lines, &n_lines);
+  const envoy_buffer* lines = lines_of(w, vary, headers, n, few_lines, &n_lines);
   bool varies = (a == NULL || a->varies) && corsproc_merge_vary(lines, n_lines, &merged);
+  if (varies && lines == NULL) merged = TEXT("*");
   bool exposes = false;
   if (a != NULL && a->exposes) {
-    lines = lines_of(cors[EXPOSED], headers, n, few_lines, &n_lines);
+    lines = lines_of(w, cors[EXPOSED], headers, n, few_lines, &n_lines);
     exposes = corsproc_merge_exposed(a->exposed, lines, n_lines, &exposed);
   }
 

@@ -99,9 +99,8 @@ func parseLevel(s string) (slog.Level, error) {
 //
 //export corsprocStart
 func corsprocStart(workers C.uint32_t) {
-	if least := int(workers) + 2; runtime.GOMAXPROCS(0) < least {
-		runtime.GOMAXPROCS(least)
-	}
+	// Also where there are as many already: what is set here does not follow a limit of CPU that is lowered later.
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), int(workers)+2))
 }
 
 // corsprocConfigure makes a filter's configuration. It returns 0 where the configuration is to be rejected, and has then said

@@ -14,8 +14,8 @@
 //	corsproc.decisions{kind,reason}                                          counter
 //	corsproc.candidates{verdict,candidate_verdict,candidate_reason}          counter, of places with candidates
 //	corsproc.policy_reloads{result}                                          counter: success, failure; the first load counts
-//	corsproc.policy_last_reload_successful                                   gauge
-//	corsproc.policy_hash                                                     gauge, the first 48 bits of the policies' hash
+//	corsproc.policy_last_reload_successful                                   gauge; 0 while any path does not load
+//	corsproc.policy_hash                                                     gauge, the first 48 bits of the policies' hash; of several paths their sum
 //	corsproc.panics                                                          counter, of faults of ours
 //
 // Policies that a route names are read from its metadata, as with the service; for a virtual host they are a StringValue

@@ -82,7 +82,11 @@ static void read_named(void* envoy, struct found* f) {
     // Envoy logs an error when a text is asked for where there is none, so it is asked only for a key that is there.
     envoy_buffer few[8];
     envoy_buffer* keys = n <= 8 ? few : (envoy_buffer*)corsproc_room(&corsproc_worker()->vary, n * sizeof *keys);
-    if (keys == NULL || !envoy_dynamic_module_callback_http_get_metadata_keys(envoy, METADATA_ROUTE, space, keys)) n = 0;
+    if (keys == NULL || !envoy_dynamic_module_callback_http_get_metadata_keys(envoy, METADATA_ROUTE, space, keys)) {
+      f->text[FACT_NAMED] = unnamable;  // whether policies are named is not known
+      f->lines[FACT_NAMED] = 1;
+      return;
+    }
     for (size_t i = 0; i < n; i++) {
       if (keys[i].length != policies.length || memcmp(keys[i].ptr, policies.ptr, policies.length) != 0) continue;
       envoy_buffer value;
@@ -151,7 +155,7 @@ bool corsproc_gather(void* envoy, uint64_t set, bool answered, struct gathered* 
   size_t n = envoy_dynamic_module_callback_http_get_headers_size(envoy, REQUEST_HEADERS);
   envoy_pair* headers = n <= 64 ? few : (envoy_pair*)corsproc_room(&w->headers, n * sizeof *headers);
   if (headers == NULL) return false;
-  if (n > 0 && !envoy_dynamic_module_callback_http_get_headers(envoy, REQUEST_HEADERS, headers)) n = 0;
+  if (n > 0 && !envoy_dynamic_module_callback_http_get_headers(envoy, REQUEST_HEADERS, headers)) return false;
 
   struct found f;
   memset(&f, 0, sizeof f);

@@ -13,6 +13,7 @@ import (
 
 	"github.com/corsproc/corsproc/envoy/module/fakeenvoy"
 	"github.com/corsproc/corsproc/policy"
+	"github.com/corsproc/corsproc/server/logs"
 )
 
 const workers = 2
@@ -260,6 +261,42 @@ func TestNothingKnown(t *testing.T) {
 	}
 }
 
+// TestUnreadable: what Envoy does not tell, or what there is no memory for, grants nothing. Where the response is not known, caches
+// are told that it depends on everything.
+func TestUnreadable(t *testing.T) {
+	c := load(t, shop)
+	r := request("GET", "/", "origin: https://shop.example")
+	named := *r
+	named.Metadata = []fakeenvoy.Metadata{{Key: "other", Text: "x"}}
+	response := lines(":status: 200", "vary: Accept")
+	for _, name := range policy.ResponseHeaders {
+		response = append(response, fakeenvoy.Header{Name: name, Value: "*"})
+	}
+	for _, test := range []struct {
+		name string
+		what uint
+		r    *fakeenvoy.Request
+		vary string
+	}{
+		{"request", fakeenvoy.RequestHeaders, r, "Accept, Origin"},
+		{"response", fakeenvoy.ResponseHeaders, r, "*"},
+		{"keys", fakeenvoy.MetadataKeys, &named, "Accept, Origin"},
+	} {
+		for _, answered := range []bool{false, true} {
+			s := c.NewStream(test.r)
+			s.Unreadable(test.what)
+			if !answered && !s.OnRequest() {
+				t.Errorf("%s: the request does not go on", test.name)
+			}
+			s.OnResponse(response)
+			if got, want := s.Outcome().Response, lines(":status: 200", "vary: "+test.vary); !slices.Equal(got, want) {
+				t.Errorf("%s, answered %t: got %v, want %v", test.name, answered, got, want)
+			}
+			s.Destroy()
+		}
+	}
+}
+
 // TestStatistics: what is counted, and with which labels.
 func TestStatistics(t *testing.T) {
 	c := load(t, shop)
@@ -317,6 +354,7 @@ func TestPanic(t *testing.T) {
 	src.current.Store(nil) // whoever decides now meets a nil pointer
 	defer src.current.Store(good)
 	fakeenvoy.Logged()
+	panics = logs.Throttle{Interval: panics.Interval} // an earlier test may have been logged just now
 	for _, r := range []*fakeenvoy.Request{
 		request("GET", "/", "origin: https://shop.example"),
 		request("POST", "/guarded", "origin: https://evil.example"),

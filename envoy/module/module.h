@@ -65,8 +65,8 @@ struct answer {
 // A path of policies that is watched, as C sees it. Go makes it, and frees it when no configuration names it any more.
 struct source {
   uint64_t set;           // atomic: the number of the set in force, which no other set of this process has
-  uint64_t hash;          // atomic: the first 48 bits of its hash
-  uint32_t good;          // atomic: the latest attempt to load it succeeded
+  uint64_t hash;          // atomic: the first 48 bits of its hash; with several paths, the sum of those
+  uint32_t good;          // atomic: the latest attempts to load it, and every other path, succeeded
   uint32_t successes;     // atomic: attempts that are not counted yet
   uint32_t failures;      // atomic
 };

@@ -10,6 +10,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -43,6 +44,7 @@ type source struct {
 
 	// Below the registry's lock, which nobody holds for long: workers may have to wait for it.
 	users    []*C.struct_config
+	good     bool // the latest attempt to load it succeeded, or there was none
 	interval time.Duration
 	ctx      context.Context // ends with the last user
 	end      context.CancelFunc
@@ -115,7 +117,7 @@ func leave(c *C.struct_config) {
 
 // add makes a source, with a number and the memory that C sees.
 func (r *registry) add(path string) *source {
-	src := &source{path: path, loader: policydir.NewLoader(path, aside.Do)}
+	src := &source{path: path, loader: policydir.NewLoader(path, aside.Do), good: true}
 	src.ctx, src.end = context.WithCancel(context.Background())
 	src.log = newLogger(&src.level)
 	src.refusals = logs.NewRefusals(src.log, src.locate)
@@ -144,6 +146,33 @@ func (r *registry) remove(src *source) {
 	C.free(unsafe.Pointer(src.shared))
 	src.shared = nil
 	C.corsproc_new_epoch()
+	r.publish(nil)
+}
+
+// publish has Envoy's main thread tell what became of a source, and what the gauges of all are: filters of one
+// metrics_namespace have one gauge, and a path that loads must not hide one that does not. Several hashes are added up, so that
+// Envoys with the same sets show the same number, whatever was loaded last.
+func (r *registry) publish(attempted *source) {
+	good, hash := uint32(1), uint64(0)
+	for _, src := range r.byPath {
+		if !src.good {
+			good = 0
+		}
+		if now := src.current.Load(); now != nil {
+			hash += hash48(now.result.Hash)
+		}
+	}
+	hash %= 1 << 48
+	for _, src := range r.byPath {
+		goodBefore := atomic.SwapUint32((*uint32)(&src.shared.good), good)
+		hashBefore := atomic.SwapUint64((*uint64)(&src.shared.hash), hash)
+		if goodBefore == good && hashBefore == hash && src != attempted {
+			continue
+		}
+		for _, u := range src.users {
+			C.envoy_dynamic_module_callback_http_filter_config_scheduler_commit(u.scheduler, 0)
+		}
+	}
 }
 
 // watch begins to watch, or goes on with another interval.
@@ -152,7 +181,7 @@ func (s *source) watch(interval time.Duration) {
 	defer sources.mu.Unlock()
 	switch {
 	case s.unwatch == nil:
-		go s.refusals.Run(s.ctx)
+		go guarded(func() { s.refusals.Run(s.ctx) })
 	case s.interval == interval:
 		return
 	default:
@@ -161,26 +190,43 @@ func (s *source) watch(interval time.Duration) {
 	var ctx context.Context
 	ctx, s.unwatch = context.WithCancel(s.ctx)
 	s.interval = interval
-	go func() {
+	go guarded(func() {
 		if err := policydir.Watch(ctx, s.path, interval, s.origins, func() { s.reload(ctx) }); err != nil {
 			s.log.Error("the policies are not watched", "error", err)
 		}
-	}()
+	})
 }
 
-// reload looks at the files again, unless that watch is over.
-func (s *source) reload(ctx context.Context) {
+// guarded does work of a goroutine of its own: a panic that nobody recovers there would end Envoy.
+func guarded(work func()) {
 	defer func() {
 		if r := recover(); r != nil {
 			panicked(r)
 		}
 	}()
-	if ctx.Err() != nil {
-		return
-	}
-	if a := s.load(); !a.Unchanged && !a.Good() {
-		report(s.log, "policies not loaded; the last good set stays in force", &a)
-	}
+	work()
+}
+
+// errFault is what became of an attempt that met a fault of ours, which is logged by itself.
+var errFault = errors.New("internal error")
+
+// reload looks at the files again, unless that watch is over. A fault of ours ends neither it nor Envoy: the attempt failed.
+func (s *source) reload(ctx context.Context) {
+	guarded(func() {
+		defer func() {
+			if r := recover(); r != nil {
+				panicked(r)
+				s.take(policydir.Attempt{Err: errFault})
+			}
+		}()
+		if ctx.Err() != nil {
+			return
+		}
+		// Where the last user left meanwhile, there is nothing in force, and Envoy may be ending.
+		if a := s.load(); !a.Unchanged && !a.Good() && s.ctx.Err() == nil {
+			report(s.log, "policies not loaded; the last good set stays in force", &a)
+		}
+	})
 }
 
 // load looks at the files, and takes what it finds.
@@ -217,17 +263,13 @@ func (s *source) take(a policydir.Attempt) bool {
 		sources.sets++
 		s.current.Store(&inForce{s, a.Result, sources.sets})
 		atomic.StoreUint64((*uint64)(&s.shared.set), sources.sets)
-		atomic.StoreUint64((*uint64)(&s.shared.hash), hash48(a.Result.Hash))
-		atomic.StoreUint32((*uint32)(&s.shared.good), 1)
 		atomic.AddUint32((*uint32)(&s.shared.successes), 1)
 		C.corsproc_new_epoch()
 	} else {
-		atomic.StoreUint32((*uint32)(&s.shared.good), 0)
 		atomic.AddUint32((*uint32)(&s.shared.failures), 1)
 	}
-	for _, u := range s.users {
-		C.envoy_dynamic_module_callback_http_filter_config_scheduler_commit(u.scheduler, 0)
-	}
+	s.good = a.Good()
+	sources.publish(s)
 	return true
 }
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/corsproc/corsproc/envoy/module/fakeenvoy"
+	"github.com/corsproc/corsproc/policy/policydir"
+	"github.com/corsproc/corsproc/server/logs"
 )
 
 // newConfig makes a configuration that the test destroys.
@@ -113,6 +115,95 @@ func TestReload(t *testing.T) {
 	check("as at first", true, false, 3, 1, 1)
 }
 
+// hashes returns what of all sets in force is shown as their hash.
+func hashes() (sum int) {
+	sources.mu.Lock()
+	defer sources.mu.Unlock()
+	for _, src := range sources.byPath {
+		sum += int(hash48(src.current.Load().result.Hash))
+	}
+	return sum % (1 << 48)
+}
+
+// TestFailingPath: filters of one metrics_namespace have one gauge, which says that a path does not load until it does, or nobody
+// names it any more, whatever others do.
+func TestFailingPath(t *testing.T) {
+	path, config := writePolicies(t, shop)
+	otherPath, otherConfig := writePolicies(t, shop)
+	a, b := newConfig(t, config), newConfig(t, otherConfig)
+	defer b.Destroy()
+	check := func(what string, want int) {
+		t.Helper()
+		a.Run()
+		b.Run()
+		if sum := hashes(); b.Stat("policy_hash") != sum {
+			t.Errorf("%s: policy_hash is %d, want %d", what, b.Stat("policy_hash"), sum)
+		}
+		if got := b.Stat("policy_last_reload_successful"); got != want {
+			t.Errorf("%s: policy_last_reload_successful is %d, want %d", what, got, want)
+		}
+	}
+	check("at first", 1)
+	replace(t, path, "policies: {shop: {allow_origin: []}}\n")
+	reads(t, a)
+	check("another path is broken", 0)
+	replace(t, otherPath, strings.ReplaceAll(shop, "https://shop.example", "https://other.example"))
+	eventually(t, "the other path is loaded", func() bool { b.Run(); return grants(b, "https://other.example") })
+	check("it is broken still", 0)
+	if fakeenvoy.NewConfig(configOf(path+".missing")) != nil {
+		t.Error("a missing file is taken")
+	}
+	check("a configuration was rejected", 0)
+	replace(t, path, shop)
+	reads(t, a)
+	check("it is mended", 1)
+	replace(t, path, "policies: {shop: {allow_origin: []}}\n")
+	reads(t, a)
+	check("it is broken again", 0)
+	a.Destroy()
+	a = newConfig(t, otherConfig)
+	defer a.Destroy()
+	check("nobody names it any more", 1)
+}
+
+// TestReloadPanic: a fault of ours in a reload is a failed one, and the next one is as if nothing had been.
+func TestReloadPanic(t *testing.T) {
+	path, config := writePolicies(t, shop)
+	c := newConfig(t, config)
+	defer c.Destroy()
+	src := sources.byPath[path]
+	swap := func(l *policydir.Loader) (old *policydir.Loader) {
+		src.loading.Lock()
+		defer src.loading.Unlock()
+		old, src.loader = src.loader, l
+		return old
+	}
+	good := swap(nil) // whoever loads now meets a nil pointer
+	fakeenvoy.Logged()
+	panics = logs.Throttle{Interval: panics.Interval} // an earlier test may have been logged just now
+	replace(t, path, strings.ReplaceAll(shop, "https://shop.example", "https://other.example"))
+	reads(t, c)
+	if n, last := c.Stat("policy_reloads", "failure"), c.Stat("policy_last_reload_successful"); n != 1 || last != 0 {
+		t.Errorf("%d failures, policy_last_reload_successful is %d", n, last)
+	}
+	if !grants(c, "https://shop.example") {
+		t.Error("the last good set is not in force")
+	}
+	var logged string
+	for _, line := range fakeenvoy.Logged() {
+		logged += line.Text + "\n"
+	}
+	if !strings.Contains(logged, "internal error, please report it") {
+		t.Errorf("logged %s", logged)
+	}
+	swap(good)
+	replace(t, path, strings.ReplaceAll(shop, "https://shop.example", "https://third.example"))
+	reads(t, c)
+	if !grants(c, "https://third.example") || c.Stat("policy_last_reload_successful") != 1 {
+		t.Error("the watch does not go on")
+	}
+}
+
 // watchers returns how many goroutines watch policies.
 func watchers() int {
 	stacks := make([]byte, 1<<20)
@@ -140,6 +231,7 @@ func TestOneWatcher(t *testing.T) {
 	if src := sources.byPath[path]; src == nil || len(src.users) != 1 {
 		t.Error("the source is gone with the first of two filters")
 	}
+	b.Run() // what the third had it told
 	replace(t, path, strings.ReplaceAll(shop, "https://shop.example", "https://other.example"))
 	reads(t, b)
 	if !grants(b, "https://other.example") || !grants(d, "https://shop.example") {
@@ -162,9 +254,10 @@ func TestOneWatcher(t *testing.T) {
 	}
 	_ = os.Remove(other)
 
+	numbers := len(*sources.byID.Load())
 	again := newConfig(t, config)
 	defer again.Destroy()
-	if len(*sources.byID.Load()) > 2 {
+	if len(*sources.byID.Load()) != numbers {
 		t.Error("numbers of sources are not used again")
 	}
 	if !grants(again, "https://shop.example") {

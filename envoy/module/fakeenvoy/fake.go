@@ -175,6 +175,16 @@ func (s *Stream) add(kind C.int, headers []Header) {
 // GoneAtHeaders has the client go away when the headers of the module's answer are sent.
 func (s *Stream) GoneAtHeaders() { C.fake_gone(s.s, true) }
 
+// What of a stream Envoy may fail to tell.
+const (
+	RequestHeaders  = C.UNREADABLE_REQUEST
+	ResponseHeaders = C.UNREADABLE_RESPONSE
+	MetadataKeys    = C.UNREADABLE_KEYS
+)
+
+// Unreadable has Envoy tell nothing of a part of the stream.
+func (s *Stream) Unreadable(what uint) { C.fake_unreadable(s.s, C.unsigned(what)) }
+
 // OnRequest calls the hook of the request's headers, and reports whether the request goes on.
 func (s *Stream) OnRequest() bool { return C.fake_request(s.s) == C.HEADERS_CONTINUE }
 

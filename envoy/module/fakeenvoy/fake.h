@@ -33,6 +33,9 @@ void fake_metadata(struct fake_stream* s, const char* key, size_t key_length, co
 void fake_per_route(struct fake_stream* s, const void* config);
 // The client or the codec goes away while an answer is being sent: at its headers (1), or once it is whole, as always (0).
 void fake_gone(struct fake_stream* s, bool at_headers);
+// What of a stream cannot be read: bits of maps, and of the keys of its route's metadata.
+enum { UNREADABLE_REQUEST = 1 << REQUEST_HEADERS, UNREADABLE_RESPONSE = 1 << RESPONSE_HEADERS, UNREADABLE_KEYS = 1 << 8 };
+void fake_unreadable(struct fake_stream* s, unsigned what);
 int fake_request(struct fake_stream* s);
 int fake_response(struct fake_stream* s);
 int fake_rest(struct fake_stream* s);  // bodies and trailers of both; returns the statuses as bits

@@ -36,6 +36,7 @@ struct fake_stream {
   struct pairs route;  // metadata; a value without memory is no text
   const void* per_route;
   bool gone_at_headers;
+  unsigned unreadable;  // bits of what cannot be read
   struct lent* lent;
 
   struct pairs sent, metadata;

@@ -55,6 +55,7 @@ void fake_metadata(struct fake_stream* s, const char* key, size_t key_length, co
 }
 
 void fake_per_route(struct fake_stream* s, const void* config) { s->per_route = config; }
+void fake_unreadable(struct fake_stream* s, unsigned what) { s->unreadable = what; }
 void fake_gone(struct fake_stream* s, bool at_headers) { s->gone_at_headers = at_headers; }
 
 static void begin(struct fake_stream* s) {
@@ -103,6 +104,7 @@ size_t envoy_dynamic_module_callback_http_get_headers_size(void* stream, int map
 bool envoy_dynamic_module_callback_http_get_headers(void* stream, int map, envoy_pair* to) {
   fake_need_hook();
   struct fake_stream* s = stream;
+  if (s->unreadable & 1u << map) return false;
   for (size_t i = 0; i < s->maps[map].n; i++) {
     struct pair* p = &s->maps[map].all[i];
     to[i] = (envoy_pair){fake_lend(&s->lent, p->name, map), p->name.length, fake_lend(&s->lent, p->value, map), p->value.length};
@@ -163,6 +165,7 @@ size_t envoy_dynamic_module_callback_http_get_metadata_keys_count(void* stream, 
 bool envoy_dynamic_module_callback_http_get_metadata_keys(void* stream, int source, envoy_buffer space, envoy_buffer* keys) {
   fake_need_hook();
   struct fake_stream* s = stream;
+  if (s->unreadable & UNREADABLE_KEYS) return false;
   for (size_t i = 0; i < s->route.n; i++) {
     keys[i] = (envoy_buffer){fake_lend(&s->lent, s->route.all[i].name, -1), s->route.all[i].name.length};
   }
