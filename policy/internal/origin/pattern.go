@@ -75,6 +75,9 @@ func ParsePattern(s string) (Pattern, string) {
 	if slices.Contains(neverSent, scheme) {
 		return Pattern{}, "no browser sends an Origin of the scheme " + scheme
 	}
+	if scheme == "file" && rest != "" {
+		return Pattern{}, originFault(scheme, rest)
+	}
 	// What is left when the wildcards are taken away is an origin, and is held to the same grammar.
 	concrete, anyPorts := s, false
 	if base, ok := strings.CutSuffix(concrete, ":*"); ok && rest != ":*" {
@@ -97,7 +100,7 @@ func ParsePattern(s string) (Pattern, string) {
 	}
 	o, ok := Parse(concrete)
 	switch {
-	case !ok || o.Scheme == "file" && s != "file://":
+	case !ok:
 		return Pattern{}, originFault(scheme, strings.TrimPrefix(concrete, scheme+"://"))
 	case anyPorts && o.Port != 0:
 		return Pattern{}, "a pattern has one port, or :* for any"
