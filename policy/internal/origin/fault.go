@@ -134,6 +134,11 @@ func Fault(s, list, why string) (reason, fix string, spelling bool) {
 	if len(s) > maxFaulty {
 		return why, "", false
 	}
+	if list == Lines {
+		if alone := aloneInLine(s); alone != "" {
+			return "a pattern stands alone in its line, without quotes, commas and dashes", alone, true
+		}
+	}
 	fix, better, guess, ok := canonical(s)
 	if ok && !guess {
 		return better, fix, true
@@ -145,6 +150,8 @@ func Fault(s, list, why string) (reason, fix string, spelling bool) {
 		reason = better + "; if " + fix + " is meant, write that"
 	} else if why == starFault || why == codedLabelFault {
 		reason += "; list the origins"
+	} else if list == Lines && why == notAPattern {
+		reason = "a line holds an origin or a pattern of some, scheme://host[:port], or a comment behind #"
 	}
 	return reason, "", ok
 }
@@ -173,7 +180,7 @@ func foreignPattern(s, list string) string {
 	case network.MatchString(rest) || network.MatchString(s):
 		return networkMessage(list)
 	case !ok:
-		return wordMessage(s)
+		return wordMessage(s, list)
 	case scheme == "" || strings.Contains(scheme, "*") && strings.HasPrefix("https", strings.TrimRight(scheme, "*")):
 		if p, why := ParsePattern("https://" + rest); why == "" && p.Kind == PatternOrigin {
 			return "a pattern names its scheme: write https://" + rest + ", and http://" + rest + " beside it if that is meant too"
@@ -309,11 +316,14 @@ func portsMessage(base, list string) string {
 }
 
 // wordMessage is about what has no scheme.
-func wordMessage(s string) string {
+func wordMessage(s, list string) string {
 	switch word := strings.ToLower(strings.Trim(s, `'" `)); word {
 	case "none", "nobody", "false":
 		return "this is no origin; an empty list allows nobody"
 	case "all", "any", "everybody", "true":
+		if list == Lines {
+			return "this is no origin; \"*\" in allow_origins of a policy allows everybody"
+		}
 		return "this is no origin; \"*\" allows everybody"
 	case "self", "same-origin", "sameorigin":
 		return "this is no origin, and a page may always read answers of its own; list the others"

@@ -53,6 +53,8 @@ func (p *Pattern) IsExact() bool {
 // (URL standard, "origin"; Fetch, WebSocket handshakes carry the page's http(s) origin).
 var neverSent = []string{"about", "blob", "data", "filesystem", "ftp", "javascript", "mailto", "view-source", "ws", "wss"}
 
+const notAPattern = "an origin pattern is scheme://host[:port], \"*\", \"null\" or \"@\" and the name of an origin set"
+
 // ParsePattern takes an origin pattern apart. Where that cannot be done it returns why.
 func ParsePattern(s string) (Pattern, string) {
 	p := Pattern{Kind: PatternOrigin}
@@ -70,7 +72,7 @@ func ParsePattern(s string) (Pattern, string) {
 	}
 	scheme, rest, ok := strings.Cut(s, "://")
 	if !ok {
-		return Pattern{}, "an origin pattern is scheme://host[:port], \"*\", \"null\" or \"@\" and the name of an origin set"
+		return Pattern{}, notAPattern
 	}
 	if slices.Contains(neverSent, scheme) {
 		return Pattern{}, "no browser sends an Origin of the scheme " + scheme
