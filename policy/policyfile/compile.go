@@ -159,6 +159,9 @@ func (c *Content) compile(documents map[string]*document, fixes *corrections) (*
 	set, found := policy.CompileAll(each, sources...)
 	var findings []finding.Diagnostic
 	for _, f := range found {
+		noise.see(f)
+	}
+	for _, f := range found {
 		if !noise.is(f) {
 			findings = append(findings, engineFinding(documents, f))
 		}

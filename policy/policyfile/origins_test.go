@@ -24,6 +24,8 @@ default: {policies: [p]}
 origin_files: {tenants: lists/tenants.txt}
 `
 
+var denying = strings.Replace(tenants, "allow_credentials: true", "deny_origins: [https://x.b.example]", 1)
+
 // TestOriginFiles: what a file of origins holds is found, and told of by its own lines.
 func TestOriginFiles(t *testing.T) {
 	text := "\uFEFF# tenants\n\n  https://a.example\t\r\nhttps://*.b.example # and its subdomains\n#\nhttps://pr-*.c.example:*"
@@ -68,24 +70,28 @@ func TestOriginFileFindings(t *testing.T) {
 		policies, text string
 		want           []string // file:line:column code
 	}{
-		"a bad line":       {tenants, "https://a.example\n  https://B.example/\n", []string{"cors/lists/tenants.txt:2:3 origin-not-canonical"}},
-		"no bytes":         {tenants, "", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
-		"comments":         {tenants, "# nobody yet\n\n", nil},
-		"stars and others": {tenants, "*\nnull\n@others\nhttps://a.*\n", []string{"cors/lists/tenants.txt:1:1 origin-file-entry", "cors/lists/tenants.txt:2:1 origin-file-entry", "cors/lists/tenants.txt:3:1 origin-file-entry", "cors/lists/tenants.txt:4:1 origin-malformed"}},
-		"no text":          {tenants, "https://a.example\n\xff\n", []string{"cors/lists/tenants.txt:2:1 syntax"}},
-		"a danger":         {tenants, "https://a.example\nhttp://b.example\n", []string{"cors/policies.yaml:1:32 insecure-origin-with-credentials"}},
-		"twice":            {tenants, "https://*.example.com\n# x\n https://a.example.com\n", []string{"cors/lists/tenants.txt:3:2 origin-covered"}},
-		"another case":     {strings.Replace(tenants, "lists/tenants.txt", "lists/Tenants.txt", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
-		"an absolute path": {strings.Replace(tenants, "lists/", "/etc/", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
-		"a path upwards":   {strings.Replace(tenants, "lists/", "lists/../../", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
-		"a directory":      {strings.Replace(tenants, "lists/tenants.txt", "./", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
-		"the file itself":  {strings.Replace(tenants, "lists/tenants.txt", "policies.yaml", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
-		"a name twice":     {tenants + "origin_sets: {tenants: [https://b.example]}\n", "https://a.example", []string{"cors/policies.yaml:3:16 duplicate-name"}},
-		"unused":           {strings.Replace(tenants, "@tenants", "https://b.example", 1), "https://a.example", []string{"cors/policies.yaml:3:16 unused-origin-set"}},
-		"a mistyped key":   {strings.Replace(tenants, "origin_files", "origin_file", 1), "https://a.example", []string{"cors/policies.yaml:3:1 unknown-key"}},
-		"a mistyped name":  {strings.Replace(tenants, "@tenants", "@tenant", 1), "https://a.example", []string{"cors/policies.yaml:1:32 unknown-origin-set"}},
-		"a name":           {strings.Replace(tenants, "{tenants:", "{'a b': b.txt, tenants:", 1), "https://a.example", []string{"cors/policies.yaml:3:16 invalid-name", "cors/policies.yaml:3:23 origin-file"}},
-		"no text as path":  {strings.Replace(tenants, "lists/tenants.txt", "7", 1), "https://a.example", []string{"cors/policies.yaml:3:25 wrong-type"}},
+		"a bad line":                        {tenants, "https://a.example\n  https://B.example/\n", []string{"cors/lists/tenants.txt:2:3 origin-not-canonical"}},
+		"no bytes":                          {tenants, "", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
+		"comments":                          {tenants, "# nobody yet\n\n", nil},
+		"stars and others":                  {tenants, "*\nnull\n@others\nhttps://a.*\n", []string{"cors/lists/tenants.txt:1:1 origin-file-entry", "cors/lists/tenants.txt:2:1 origin-file-entry", "cors/lists/tenants.txt:3:1 origin-file-entry", "cors/lists/tenants.txt:4:1 origin-malformed"}},
+		"no text":                           {tenants, "https://a.example\n\xff\n", []string{"cors/lists/tenants.txt:2:1 syntax"}},
+		"a danger":                          {tenants, "https://a.example\nhttp://b.example\n", []string{"cors/policies.yaml:1:32 insecure-origin-with-credentials"}},
+		"twice":                             {tenants, "https://*.example.com\n# x\n https://a.example.com\n", []string{"cors/lists/tenants.txt:3:2 origin-covered"}},
+		"another case":                      {strings.Replace(tenants, "lists/tenants.txt", "lists/Tenants.txt", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
+		"an absolute path":                  {strings.Replace(tenants, "lists/", "/etc/", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
+		"a path upwards":                    {strings.Replace(tenants, "lists/", "lists/../../", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
+		"a directory":                       {strings.Replace(tenants, "lists/tenants.txt", "./", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
+		"the file itself":                   {strings.Replace(tenants, "lists/tenants.txt", "policies.yaml", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
+		"a name twice":                      {tenants + "origin_sets: {tenants: [https://b.example]}\n", "https://a.example", []string{"cors/policies.yaml:3:16 duplicate-name"}},
+		"unused":                            {strings.Replace(tenants, "@tenants", "https://b.example", 1), "https://a.example", []string{"cors/policies.yaml:3:16 unused-origin-set"}},
+		"a mistyped key":                    {strings.Replace(tenants, "origin_files", "origin_file", 1), "https://a.example", []string{"cors/policies.yaml:3:1 unknown-key"}},
+		"a mistyped name":                   {strings.Replace(tenants, "@tenants", "@tenant", 1), "https://a.example", []string{"cors/policies.yaml:1:32 unknown-origin-set"}},
+		"a name":                            {strings.Replace(tenants, "{tenants:", "{'a b': b.txt, tenants:", 1), "https://a.example", []string{"cors/policies.yaml:3:16 invalid-name", "cors/policies.yaml:3:23 origin-file"}},
+		"no text as path":                   {strings.Replace(tenants, "lists/tenants.txt", "7", 1), "https://a.example", []string{"cors/policies.yaml:3:25 wrong-type"}},
+		"a deny of what cannot be read":     {denying, "", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
+		"a deny of what a bad line may say": {denying, "https://*.B.example", []string{"cors/lists/tenants.txt:1:1 origin-not-canonical"}},
+		"a deny of what is not there":       {strings.Replace(denying, "lists/", "", 1), "https://*.b.example", []string{"cors/policies.yaml:3:25 origin-file"}},
+		"a deny of nothing":                 {denying, "# nobody", []string{"cors/policies.yaml:1:60 deny-outside-allow"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := withOrigins(c.policies, "cors/lists/tenants.txt", c.text).Compile()
