@@ -108,6 +108,26 @@ func TestOriginFileFindings(t *testing.T) {
 	}
 }
 
+// TestOriginFileOfManyNames: each name of a file is a set of its own, so that many names of a large one are too much.
+func TestOriginFileOfManyNames(t *testing.T) {
+	text := strings.Repeat("# nobody\n", policyfile.MaxOrigins-1) // lines count, whatever they say
+	for names, want := range map[int]string{5: "", 6: "cors/policies.yaml:8:7: origin_files.n5"} {
+		set := "policies: {p: {allow_origins: ['@n0']}}\norigin_files:\n"
+		for i := range names {
+			set = strings.Replace(set, "origin_files:\n", fmt.Sprintf("origin_files:\n  n%d: a.txt\n", names-1-i), 1)
+		}
+		var got string
+		for _, f := range withOrigins(set, "cors/a.txt", text).Compile().Findings {
+			if f.Severity.String() == "error" {
+				got += fmt.Sprintf("%s:%d:%d: %s", f.File, f.Line, f.Column, f.Field)
+			}
+		}
+		if got != want {
+			t.Errorf("%d names: %q, want %q", names, got, want)
+		}
+	}
+}
+
 // TestFixLeavesOriginFiles: what is wrong in a file of origins is told with what to write instead, and not written.
 func TestFixLeavesOriginFiles(t *testing.T) {
 	c := withOrigins(strings.Replace(tenants, "default: {", "default: {'reject': never, ", 1), "cors/lists/tenants.txt", "https://B.example/\n")
