@@ -79,3 +79,46 @@ func TestPatternFaults(t *testing.T) {
 		t.Errorf("only %d cases, which tell of %d texts to write", len(cases), told)
 	}
 }
+
+// TestLineFaults goes through testdata/lines.yaml. Whatever is told as a fix must load as a line.
+func TestLineFaults(t *testing.T) {
+	data, err := os.ReadFile("testdata/lines.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Pattern, Code, Fix, Message string
+	}
+	if err := yaml.Load(data, &cases, yaml.WithKnownFields()); err != nil {
+		t.Fatal(err)
+	}
+	inFile := func(line string) *policyfile.Result {
+		c := policyfile.Content{
+			Files: []policyfile.File{{Name: "a.yaml", Data: []byte("policies: {p: {allow_origins: ['@l']}}\norigin_files: {l: l.txt}\ndefault: {policies: [p]}\n")}},
+			Origins: []policyfile.OriginFile{
+				{File: policyfile.File{Name: "l.txt", Data: []byte("# lines\n" + line + "\n")}},
+			},
+		}
+		return c.Compile()
+	}
+	for _, c := range cases {
+		if c.Code == "" {
+			c.Code = "origin-malformed"
+		}
+		r := inFile(c.Pattern)
+		if r.Set != nil || len(r.Findings) != 1 {
+			t.Errorf("%s: %v", c.Pattern, r.Findings)
+			continue
+		}
+		f := r.Findings[0]
+		if f.File != "l.txt" || f.Line != 2 || string(f.Code) != c.Code || f.Fix != c.Fix || !strings.HasSuffix(f.Message, ": "+c.Message) {
+			t.Errorf("%s: %v", c.Pattern, f)
+		}
+		if r := inFile(c.Fix); c.Fix != "" && r.Set == nil {
+			t.Errorf("%s: %v", c.Fix, r.Findings)
+		}
+	}
+	if len(cases) < 10 {
+		t.Errorf("only %d cases", len(cases))
+	}
+}

@@ -141,9 +141,10 @@ func (c *Content) tooLarge() (*File, string) {
 // compile compiles the documents of the files into one set, and returns what the engine has to say of them, but for noise.
 func (c *Content) compile(documents map[string]*document, fixes *corrections) (*policy.Set, []finding.Diagnostic) {
 	var sources []policy.Source
+	seen := origins{named: map[string]bool{}}
 	for _, f := range c.Files {
 		if d := documents[f.Name]; d.whole() {
-			sources = append(sources, policy.Source{Name: f.Name, Set: d.set, Origins: c.originsOf(documents, d)})
+			sources = append(sources, policy.Source{Name: f.Name, Set: d.set, Origins: c.originsOf(documents, d, &seen)})
 		}
 	}
 	noise := newNoise(documents)
@@ -158,6 +159,9 @@ func (c *Content) compile(documents map[string]*document, fixes *corrections) (*
 	}
 	set, found := policy.CompileAll(each, sources...)
 	var findings []finding.Diagnostic
+	for _, f := range found {
+		noise.see(f)
+	}
 	for _, f := range found {
 		if !noise.is(f) {
 			findings = append(findings, engineFinding(documents, f))

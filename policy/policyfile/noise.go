@@ -24,6 +24,8 @@ type noise struct {
 	placesHoled, policiesHoled bool
 	// unparsed says that of a file nothing could be read, or not all was.
 	unparsed bool
+	// originsLost says that origins which are to be allowed could not be read.
+	originsLost bool
 }
 
 func newNoise(documents map[string]*document) noise {
@@ -33,6 +35,7 @@ func newNoise(documents map[string]*document) noise {
 			n.policies, n.originSets, n.unparsed = true, true, true
 			continue
 		}
+		n.originsLost = n.originsLost || d.isOrigins && d.origins == nil
 		for _, r := range d.walk.restated {
 			value := r.mapping.Content[r.key+1]
 			for i := 0; value.Kind == yaml.MappingNode && i < len(value.Content); i += 2 {
@@ -71,6 +74,14 @@ func (w *walk) misses(name string) bool {
 	return slices.ContainsFunc(w.restated, func(r restatement) bool { return within(r.path) })
 }
 
+// see takes in that a finding is there, which others may follow from.
+func (n *noise) see(f finding.Finding) {
+	switch f.Code {
+	case finding.CodeOriginFile, finding.CodeOriginMalformed, finding.CodeOriginNotCanonical:
+		n.originsLost = true
+	}
+}
+
 // is reports whether a finding is noise.
 func (n *noise) is(f finding.Finding) bool {
 	w, path := n.documents[f.Location.Source].walk, f.Location.Path
@@ -85,6 +96,8 @@ func (n *noise) is(f finding.Finding) bool {
 		f.Code == finding.CodeRouteMatch && w.lacks(path, "route_name", "path", "prefix", "path_separated_prefix", "regex"):
 		return true
 	case f.Code == finding.CodeUnusedPolicy && n.placesHoled, f.Code == finding.CodeUnusedOriginSet && n.policiesHoled:
+		return true
+	case f.Code == finding.CodeDenyOutsideAllow && n.originsLost:
 		return true
 	case f.Severity != finding.Error && (n.unparsed || w.holed[path]):
 		return true // advice about half of what was written

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"iter"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -157,19 +158,35 @@ func (c *Content) addOrigins(documents map[string]*document) (findings []finding
 	return findings
 }
 
+// origins are the files of origins that sets have been made of. Each name is a set of its own, also of a file that has had one.
+type origins struct {
+	named map[string]bool
+	again int // lines of files under further names
+}
+
 // originsOf returns what the files hold that a document names.
-func (c *Content) originsOf(documents map[string]*document, d *document) map[string]policy.OriginFile {
+func (c *Content) originsOf(documents map[string]*document, d *document, seen *origins) map[string]policy.OriginFile {
 	named := d.set.GetOriginFiles()
 	if len(named) == 0 {
 		return nil
 	}
 	all := make(map[string]policy.OriginFile, len(named))
-	for set, path := range named {
+	for _, set := range slices.Sorted(maps.Keys(named)) {
 		if d.walk.refused[finding.Path("").Name("origin_files").Name(set)] {
 			all[set] = policy.OriginFile{Name: d.file.Name}
 			continue
 		}
-		all[set] = c.originFile(documents, d, path)
+		of := c.originFile(documents, d, named[set])
+		if text := documents[of.Name]; text != nil && text.isOrigins {
+			if seen.named[of.Name] {
+				seen.again += len(of.Lines)
+			}
+			seen.named[of.Name] = true
+			if seen.again > maxEntries {
+				of = policy.OriginFile{Name: d.file.Name, Fault: fmt.Sprintf("the file has other names too, and with this one such files have more than %d lines: refer to one name of it", maxEntries)}
+			}
+		}
+		all[set] = of
 	}
 	return all
 }

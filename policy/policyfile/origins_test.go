@@ -24,6 +24,8 @@ default: {policies: [p]}
 origin_files: {tenants: lists/tenants.txt}
 `
 
+var denying = strings.Replace(tenants, "allow_credentials: true", "deny_origins: [https://x.b.example]", 1)
+
 // TestOriginFiles: what a file of origins holds is found, and told of by its own lines.
 func TestOriginFiles(t *testing.T) {
 	text := "\uFEFF# tenants\n\n  https://a.example\t\r\nhttps://*.b.example # and its subdomains\n#\nhttps://pr-*.c.example:*"
@@ -68,24 +70,28 @@ func TestOriginFileFindings(t *testing.T) {
 		policies, text string
 		want           []string // file:line:column code
 	}{
-		"a bad line":       {tenants, "https://a.example\n  https://B.example/\n", []string{"cors/lists/tenants.txt:2:3 origin-not-canonical"}},
-		"no bytes":         {tenants, "", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
-		"comments":         {tenants, "# nobody yet\n\n", nil},
-		"stars and others": {tenants, "*\nnull\n@others\nhttps://a.*\n", []string{"cors/lists/tenants.txt:1:1 origin-file-entry", "cors/lists/tenants.txt:2:1 origin-file-entry", "cors/lists/tenants.txt:3:1 origin-file-entry", "cors/lists/tenants.txt:4:1 origin-malformed"}},
-		"no text":          {tenants, "https://a.example\n\xff\n", []string{"cors/lists/tenants.txt:2:1 syntax"}},
-		"a danger":         {tenants, "https://a.example\nhttp://b.example\n", []string{"cors/policies.yaml:1:32 insecure-origin-with-credentials"}},
-		"twice":            {tenants, "https://*.example.com\n# x\n https://a.example.com\n", []string{"cors/lists/tenants.txt:3:2 origin-covered"}},
-		"another case":     {strings.Replace(tenants, "lists/tenants.txt", "lists/Tenants.txt", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
-		"an absolute path": {strings.Replace(tenants, "lists/", "/etc/", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
-		"a path upwards":   {strings.Replace(tenants, "lists/", "lists/../../", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
-		"a directory":      {strings.Replace(tenants, "lists/tenants.txt", "./", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
-		"the file itself":  {strings.Replace(tenants, "lists/tenants.txt", "policies.yaml", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
-		"a name twice":     {tenants + "origin_sets: {tenants: [https://b.example]}\n", "https://a.example", []string{"cors/policies.yaml:3:16 duplicate-name"}},
-		"unused":           {strings.Replace(tenants, "@tenants", "https://b.example", 1), "https://a.example", []string{"cors/policies.yaml:3:16 unused-origin-set"}},
-		"a mistyped key":   {strings.Replace(tenants, "origin_files", "origin_file", 1), "https://a.example", []string{"cors/policies.yaml:3:1 unknown-key"}},
-		"a mistyped name":  {strings.Replace(tenants, "@tenants", "@tenant", 1), "https://a.example", []string{"cors/policies.yaml:1:32 unknown-origin-set"}},
-		"a name":           {strings.Replace(tenants, "{tenants:", "{'a b': b.txt, tenants:", 1), "https://a.example", []string{"cors/policies.yaml:3:16 invalid-name", "cors/policies.yaml:3:23 origin-file"}},
-		"no text as path":  {strings.Replace(tenants, "lists/tenants.txt", "7", 1), "https://a.example", []string{"cors/policies.yaml:3:25 wrong-type"}},
+		"a bad line":                        {tenants, "https://a.example\n  https://B.example/\n", []string{"cors/lists/tenants.txt:2:3 origin-not-canonical"}},
+		"no bytes":                          {tenants, "", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
+		"comments":                          {tenants, "# nobody yet\n\n", nil},
+		"stars and others":                  {tenants, "*\nnull\n@others\nhttps://a.*\n", []string{"cors/lists/tenants.txt:1:1 origin-file-entry", "cors/lists/tenants.txt:2:1 origin-file-entry", "cors/lists/tenants.txt:3:1 origin-file-entry", "cors/lists/tenants.txt:4:1 origin-malformed"}},
+		"no text":                           {tenants, "https://a.example\n\xff\n", []string{"cors/lists/tenants.txt:2:1 syntax"}},
+		"a danger":                          {tenants, "https://a.example\nhttp://b.example\n", []string{"cors/policies.yaml:1:32 insecure-origin-with-credentials"}},
+		"twice":                             {tenants, "https://*.example.com\n# x\n https://a.example.com\n", []string{"cors/lists/tenants.txt:3:2 origin-covered"}},
+		"another case":                      {strings.Replace(tenants, "lists/tenants.txt", "lists/Tenants.txt", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
+		"an absolute path":                  {strings.Replace(tenants, "lists/", "/etc/", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
+		"a path upwards":                    {strings.Replace(tenants, "lists/", "lists/../../", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
+		"a directory":                       {strings.Replace(tenants, "lists/tenants.txt", "./", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
+		"the file itself":                   {strings.Replace(tenants, "lists/tenants.txt", "policies.yaml", 1), "https://a.example", []string{"cors/policies.yaml:3:25 origin-file"}},
+		"a name twice":                      {tenants + "origin_sets: {tenants: [https://b.example]}\n", "https://a.example", []string{"cors/policies.yaml:3:16 duplicate-name"}},
+		"unused":                            {strings.Replace(tenants, "@tenants", "https://b.example", 1), "https://a.example", []string{"cors/policies.yaml:3:16 unused-origin-set"}},
+		"a mistyped key":                    {strings.Replace(tenants, "origin_files", "origin_file", 1), "https://a.example", []string{"cors/policies.yaml:3:1 unknown-key"}},
+		"a mistyped name":                   {strings.Replace(tenants, "@tenants", "@tenant", 1), "https://a.example", []string{"cors/policies.yaml:1:32 unknown-origin-set"}},
+		"a name":                            {strings.Replace(tenants, "{tenants:", "{'a b': b.txt, tenants:", 1), "https://a.example", []string{"cors/policies.yaml:3:16 invalid-name", "cors/policies.yaml:3:23 origin-file"}},
+		"no text as path":                   {strings.Replace(tenants, "lists/tenants.txt", "7", 1), "https://a.example", []string{"cors/policies.yaml:3:25 wrong-type"}},
+		"a deny of what cannot be read":     {denying, "", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
+		"a deny of what a bad line may say": {denying, "https://*.B.example", []string{"cors/lists/tenants.txt:1:1 origin-not-canonical"}},
+		"a deny of what is not there":       {strings.Replace(denying, "lists/", "", 1), "https://*.b.example", []string{"cors/policies.yaml:3:25 origin-file"}},
+		"a deny of nothing":                 {denying, "# nobody", []string{"cors/policies.yaml:1:60 deny-outside-allow"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := withOrigins(c.policies, "cors/lists/tenants.txt", c.text).Compile()
@@ -99,6 +105,26 @@ func TestOriginFileFindings(t *testing.T) {
 				t.Errorf("got\n%v\nwant\n%v\n%v", strings.Join(got, "\n"), strings.Join(c.want, "\n"), r.Findings)
 			}
 		})
+	}
+}
+
+// TestOriginFileOfManyNames: each name of a file is a set of its own, so that many names of a large one are too much.
+func TestOriginFileOfManyNames(t *testing.T) {
+	text := strings.Repeat("# nobody\n", policyfile.MaxOrigins-1) // lines count, whatever they say
+	for names, want := range map[int]string{5: "", 6: "cors/policies.yaml:8:7: origin_files.n5"} {
+		set := "policies: {p: {allow_origins: ['@n0']}}\norigin_files:\n"
+		for i := range names {
+			set = strings.Replace(set, "origin_files:\n", fmt.Sprintf("origin_files:\n  n%d: a.txt\n", names-1-i), 1)
+		}
+		var got string
+		for _, f := range withOrigins(set, "cors/a.txt", text).Compile().Findings {
+			if f.Severity.String() == "error" {
+				got += fmt.Sprintf("%s:%d:%d: %s", f.File, f.Line, f.Column, f.Field)
+			}
+		}
+		if got != want {
+			t.Errorf("%d names: %q, want %q", names, got, want)
+		}
 	}
 }
 

@@ -73,9 +73,9 @@ func (c *compiler) fieldNames(at finding.Location, list []string, of func(Client
 }
 
 // IsClient reports whether an element of a list of field names stands for those of a client.
-func IsClient(s string) bool { return strings.HasPrefix(s, "@") }
+func IsClient(s string) bool { return strings.HasPrefix(strings.TrimLeft(s, " \t"), "@") }
 
 // nearestClient returns the name of the clients that is most likely meant; empty: none is.
 func nearestClient(s string) string {
-	return finding.Nearest(strings.ToLower(s), maps.Keys(Clients))
+	return finding.Nearest(strings.ToLower(strings.TrimSpace(s)), maps.Keys(Clients))
 }

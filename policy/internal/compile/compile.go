@@ -208,7 +208,7 @@ func (c *compiler) compileOriginSet(compiledSet *compiled.OriginSet, texts []str
 		if text == "" && set.File {
 			continue // a line that says nothing
 		}
-		p, ok := c.parsePattern(c.allow.At, i, text)
+		p, ok := c.parsePattern(c.allow.At, i, text, set.File)
 		switch {
 		case !ok:
 			continue
@@ -240,12 +240,16 @@ func (c *compiler) newOrigins() *match.Origins {
 
 // parsePattern takes element i of a list apart or reports why that cannot be done. What it returns is
 // there until the next.
-func (c *compiler) parsePattern(list finding.Location, i int, text string) (*origin.Pattern, bool) {
+func (c *compiler) parsePattern(list finding.Location, i int, text string, isLine bool) (*origin.Pattern, bool) {
 	var why string
 	if c.pattern, why = origin.ParsePattern(text); why == "" {
 		return &c.pattern, true
 	}
-	why, fix, spelling := origin.Fault(text, list.Path.LastName(), why)
+	field := list.Path.LastName()
+	if isLine {
+		field = origin.Lines
+	}
+	why, fix, spelling := origin.Fault(text, field, why)
 	code := finding.CodeOriginMalformed
 	if spelling {
 		code = finding.CodeOriginNotCanonical

@@ -103,7 +103,7 @@ func (c *compiler) compileTiming(at finding.Location, origins []string) string {
 			}
 			continue
 		}
-		p, ok := c.parsePattern(at, i, text)
+		p, ok := c.parsePattern(at, i, text, false)
 		if ok && !p.IsExact() {
 			c.found.Fail(finding.Finding{Code: finding.CodeTimingMalformed, Location: at.Index(i), Value: text,
 				Message: "this header holds exact origins, or \"*\" alone"})

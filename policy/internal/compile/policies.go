@@ -111,7 +111,7 @@ func (c *compiler) compilePolicy(at finding.Location, source int32, name string,
 func (c *compiler) compilePatterns(list *List, kind compiled.RuleKind, policy *compiled.Policy, risks *credentialRisks) []*match.Origins {
 	var all []*match.Origins
 	for i, text := range list.Texts {
-		p, ok := c.parsePattern(list.At, i, text)
+		p, ok := c.parsePattern(list.At, i, text, false)
 		if !ok {
 			continue
 		}

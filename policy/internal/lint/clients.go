@@ -18,6 +18,7 @@ type client struct {
 	signs []string // request headers by which it is known
 	sends []string // all that it may have to send
 	reads []string // what it has to read of answers, if they tell of errors
+	also  []string // what it reads where there is some
 }
 
 // rpcClients are the kinds of clients. Those of Connect read nothing but bodies in their own protocol, and in gRPC-Web what
@@ -26,6 +27,7 @@ var rpcClients = []client{
 	{
 		name: compile.GRPCWeb, what: "gRPC-Web", signs: []string{"x-grpc-web", "grpc-timeout"},
 		sends: []string{"content-type", "x-grpc-web", "x-user-agent", "grpc-timeout"}, reads: []string{"grpc-status", "grpc-message"},
+		also: []string{"grpc-status-details-bin"},
 	},
 	{
 		name: compile.Connect, what: "Connect", signs: []string{"connect-protocol-version", "connect-timeout-ms"},
@@ -80,7 +82,7 @@ func (l *Linter) lintClients(p *policy) {
 		if len(missing) == 0 || p.Message.GetExposeUpstream() { // the upstream may name them
 			continue
 		}
-		if read := slices.IndexFunc(exposed.written, func(name string) bool { return slices.Contains(c.reads, name) }); read >= 0 {
+		if read := slices.IndexFunc(exposed.written, func(name string) bool { return slices.Contains(c.reads, name) || slices.Contains(c.also, name) }); read >= 0 {
 			hint(exposeAt.Index(read), p.Message.GetExposeHeaders()[read], "a client of "+c.what+" in a browser also reads "+strings.Join(missing, ", "))
 			continue
 		}

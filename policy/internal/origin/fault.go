@@ -1,6 +1,7 @@
 package origin
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -87,6 +88,8 @@ func originFault(scheme, hostPort string) string {
 		}
 	}
 	switch {
+	case strings.Contains(host, "*"):
+		return starFault
 	case !web:
 		return fmt.Sprintf("the host of an origin of this scheme is 1 to %d of A-Z a-z 0-9 . _ -", maxOpaqueHost)
 	case !fetch.IsASCII(host):
@@ -131,6 +134,11 @@ func Fault(s, list, why string) (reason, fix string, spelling bool) {
 	if len(s) > maxFaulty {
 		return why, "", false
 	}
+	if list == Lines {
+		if alone := aloneInLine(s); alone != "" {
+			return "a pattern stands alone in its line, without quotes, commas and dashes", alone, true
+		}
+	}
 	fix, better, guess, ok := canonical(s)
 	if ok && !guess {
 		return better, fix, true
@@ -140,6 +148,10 @@ func Fault(s, list, why string) (reason, fix string, spelling bool) {
 		reason = foreign
 	} else if ok && (strings.Contains(s, "://") || !isWord(fix)) {
 		reason = better + "; if " + fix + " is meant, write that"
+	} else if why == starFault || why == codedLabelFault {
+		reason += "; list the origins"
+	} else if list == Lines && why == notAPattern {
+		reason = "a line holds an origin or a pattern of some, scheme://host[:port], or a comment behind #"
 	}
 	return reason, "", ok
 }
@@ -166,17 +178,18 @@ func foreignPattern(s, list string) string {
 	scheme, rest, ok := strings.Cut(s, "://")
 	switch {
 	case network.MatchString(rest) || network.MatchString(s):
-		return "a network is no pattern, and an address stands for itself alone: list the origins" + unlessDeny(list, ", or say them by an expression in allow_origin_regexes")
+		return networkMessage(list)
 	case !ok:
-		return wordMessage(s)
-	case scheme == "*" || scheme == "":
+		return wordMessage(s, list)
+	case scheme == "" || strings.Contains(scheme, "*") && strings.HasPrefix("https", strings.TrimRight(scheme, "*")):
 		if p, why := ParsePattern("https://" + rest); why == "" && p.Kind == PatternOrigin {
 			return "a pattern names its scheme: write https://" + rest + ", and http://" + rest + " beside it if that is meant too"
 		}
 	case strings.Contains(rest, "**"):
 		one := scheme + "://" + strings.ReplaceAll(rest, "**", "*")
 		if p, why := ParsePattern(one); why == "" && p.Kind == PatternOrigin {
-			return "one star stands for one or more labels: write " + one
+			what := map[HostKind]string{HostAny: "any host", HostLabel: "one or more characters of a label"}[p.Hosts]
+			return "one star stands for " + cmp.Or(what, "one or more labels") + ": write " + one
 		}
 	}
 	if m := portList.FindStringSubmatch(s); m != nil {
@@ -190,8 +203,8 @@ func foreignPattern(s, list string) string {
 				below + ", and " + apex + " beside it if that is meant too"
 		}
 	}
-	if expression := asStars(scheme, host); expression != "" {
-		return expressionMessage(starFault, expression, list)
+	if strings.Contains(host, "*") {
+		return starMessage(scheme, host, list)
 	}
 	return ""
 }
@@ -200,12 +213,12 @@ var (
 	network  = regexp.MustCompile(`^([0-9.]+|\[?[0-9A-Fa-f:]*:[0-9A-Fa-f:]*\]?)/[0-9]{1,3}$`)
 	portList = regexp.MustCompile(`^([a-z]+://[A-Za-z0-9.*-]+):[\[({]?([0-9]{1,5}(?:[,|; -]+[0-9]{1,5})+)[\])}]?$`)
 	// marks are what expressions have and origins never do.
-	marks = regexp.MustCompile(`\\|^\^|\$$|\(|\||^https\?:|\.\+|\[(\^|.-)|[/)\]}]\.\*|^\.\*|^/.+/[a-z]*$`)
+	marks = regexp.MustCompile(`\\|^\^|\$$|\(|\||^https\?:|\.\+|-\.\*|\[(\^|.-)|[/)\]}]\.\*|^\.\*|^/.+/[a-z]*$`)
 )
 
 // severalOrigins returns the patterns that a text consists of, if they are more than one.
 func severalOrigins(s string) (origins []string) {
-	parts := strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(",;| \t\n", r) })
+	parts := strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(",;| \t\r\n", r) })
 	if len(parts) < 2 || len(parts) > 20 {
 		return nil
 	}
@@ -258,39 +271,6 @@ func asPattern(expression string) string {
 	return s
 }
 
-// asStars returns the expression that says what a pattern with stars in the wrong places must mean, if its host is one
-// otherwise, and ends in a name that is written out: of a star at its end anybody could register what it stands for.
-func asStars(scheme, host string) string {
-	if (scheme != "http" && scheme != "https") || !strings.Contains(host, "*") || strings.Contains(host, "**") {
-		return ""
-	}
-	if !strings.Contains(strings.TrimSuffix(strings.TrimPrefix(host, "*."), ":*"), "*") {
-		return "" // all stars are where they may be
-	}
-	if label, _, _ := strings.Cut(host, "."); strings.Count(host, "*") == 1 && strings.Contains(label, "*") {
-		return "" // and so is this one: it is something else
-	}
-	last := host[strings.LastIndexByte(host, '.')+1:]
-	if name, _, _ := strings.Cut(last, ":"); strings.Contains(name, "*") || name == host {
-		return ""
-	}
-	filled := scheme + "://" + strings.ReplaceAll(host, "*", "x")
-	if o, ok := Parse(filled); !ok || IsIPv4(o.Host) || isAnybodys(host) {
-		return ""
-	}
-	return scheme + "://" + strings.ReplaceAll(regexp.QuoteMeta(host), `\*`, "[a-z0-9-]+")
-}
-
-// isAnybodys reports whether a star of a host stands for a part of a name that is registered, so that anybody could register
-// another one. A name under a suffix that somebody manages for their customers (vercel.app) is not meant: deployments are called so.
-func isAnybodys(host string) bool {
-	host, _, _ = strings.Cut(host, ":")
-	suffix, icann := publicsuffix.PublicSuffix(strings.ReplaceAll(host, "*", "x"))
-	labels := strings.Split(host, ".")
-	own := len(labels) - 1 - strings.Count(suffix, ".") - 1
-	return icann && own >= 0 && strings.Contains(strings.Join(labels[own:], "."), "*") && labels[own] != "*"
-}
-
 // isRegistry reports whether a domain is a suffix that the public suffix list has for registries.
 func isRegistry(domain string) bool {
 	_, icann := publicsuffix.PublicSuffix("any-name-under." + strings.TrimSuffix(domain, "."))
@@ -336,11 +316,14 @@ func portsMessage(base, list string) string {
 }
 
 // wordMessage is about what has no scheme.
-func wordMessage(s string) string {
+func wordMessage(s, list string) string {
 	switch word := strings.ToLower(strings.Trim(s, `'" `)); word {
 	case "none", "nobody", "false":
 		return "this is no origin; an empty list allows nobody"
 	case "all", "any", "everybody", "true":
+		if list == Lines {
+			return "this is no origin; \"*\" in allow_origins of a policy allows everybody"
+		}
 		return "this is no origin; \"*\" allows everybody"
 	case "self", "same-origin", "sameorigin":
 		return "this is no origin, and a page may always read answers of its own; list the others"

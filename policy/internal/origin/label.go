@@ -5,6 +5,8 @@ package origin
 import (
 	"fmt"
 	"strings"
+
+	"github.com/corsproc/corsproc/policy/internal/fetch"
 )
 
 // A star may stand for a part of the leftmost label: app-*.example.com, *-team.preview.example. It is one or more of
@@ -43,7 +45,7 @@ const (
 	starFault = "a star stands for the first labels of a host (*.example.com), for a part of the first label (app-*.example.com, once), " +
 		"for the whole host or for the port, and nowhere else"
 	noDomainFault   = "a star for a part of a label needs a domain above that label (app-*.example.com)"
-	codedLabelFault = "a label that begins with xn-- stands for an international name as a whole: a star cannot be a part of it"
+	codedLabelFault = "an international name stands in its xn-- form as a whole: a star cannot be a part of such a label"
 	longLabelFault  = "a label has at most 63 characters, so that there is no room for what the star stands for"
 )
 
@@ -56,6 +58,8 @@ func cutStarred(hostPort string) (prefix, suffix, fault string) {
 		return "", "", starFault
 	case domain == "":
 		return "", "", noDomainFault
+	case !fetch.IsASCII(label):
+		return "", "", codedLabelFault
 	}
 	return prefix, suffix, ""
 }

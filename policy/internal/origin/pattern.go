@@ -53,6 +53,8 @@ func (p *Pattern) IsExact() bool {
 // (URL standard, "origin"; Fetch, WebSocket handshakes carry the page's http(s) origin).
 var neverSent = []string{"about", "blob", "data", "filesystem", "ftp", "javascript", "mailto", "view-source", "ws", "wss"}
 
+const notAPattern = "an origin pattern is scheme://host[:port], \"*\", \"null\" or \"@\" and the name of an origin set"
+
 // ParsePattern takes an origin pattern apart. Where that cannot be done it returns why.
 func ParsePattern(s string) (Pattern, string) {
 	p := Pattern{Kind: PatternOrigin}
@@ -70,10 +72,13 @@ func ParsePattern(s string) (Pattern, string) {
 	}
 	scheme, rest, ok := strings.Cut(s, "://")
 	if !ok {
-		return Pattern{}, "an origin pattern is scheme://host[:port], \"*\", \"null\" or \"@\" and the name of an origin set"
+		return Pattern{}, notAPattern
 	}
 	if slices.Contains(neverSent, scheme) {
 		return Pattern{}, "no browser sends an Origin of the scheme " + scheme
+	}
+	if scheme == "file" && rest != "" {
+		return Pattern{}, originFault(scheme, rest)
 	}
 	// What is left when the wildcards are taken away is an origin, and is held to the same grammar.
 	concrete, anyPorts := s, false
@@ -97,7 +102,7 @@ func ParsePattern(s string) (Pattern, string) {
 	}
 	o, ok := Parse(concrete)
 	switch {
-	case !ok || o.Scheme == "file" && s != "file://":
+	case !ok:
 		return Pattern{}, originFault(scheme, strings.TrimPrefix(concrete, scheme+"://"))
 	case anyPorts && o.Port != 0:
 		return Pattern{}, "a pattern has one port, or :* for any"
