@@ -19,13 +19,13 @@ type target struct {
 
 var allTargets = []target{
 	{"CPU, actual request, × stock", 0.08, 0.04, ofRow(actual, bothShare)},
-	{"the same, 10,000 paths", 0.08, 0.04, ofRow(actualPaths, bothShare)},
+	{"CPU, actual request, 10,000 paths, × stock", 0.08, 0.04, ofRow(actualPaths, bothShare)},
 	{"CPU, preflight, whole Envoy, × alone", 0.65, 0.5, ofRow(preflight, envoyShare)},
-	{"the same, 10,000 paths", 0.65, 0.5, ofRow(preflightPaths, envoyShare)},
+	{"CPU, preflight, 10,000 paths, whole Envoy, × alone", 0.65, 0.5, ofRow(preflightPaths, envoyShare)},
 	{"CPU, no Origin, × stock", 0.10, 0.05, ofRow(noOrigin, bothShare)},
-	{"the same, 10,000 paths", 0.10, 0.05, ofRow(noOriginPaths, bothShare)},
+	{"CPU, no Origin, 10,000 paths, × stock", 0.10, 0.05, ofRow(noOriginPaths, bothShare)},
 	{"p50 added, actual request, × stock", 0.15, 0.08, ofRow(actual, p50Share)},
-	{"the same, 10,000 paths", 0.15, 0.08, ofRow(actualPaths, p50Share)},
+	{"p50 added, actual request, 10,000 paths, × stock", 0.15, 0.08, ofRow(actualPaths, p50Share)},
 	{"memory of a waiting request more than in Envoy alone, KiB", 3, 1, func(r *results, variant string) (float64, bool) {
 		for _, m := range r.Memory {
 			if m.Variant == variant && m.EnvoyBefore > 0 {
