@@ -27,6 +27,9 @@ var uncarried = map[*platform]map[string]string{
 			"seen with its response only, it cannot be stopped any more": noOrigin,
 			"a preflight seen with its response only":                    noOrigin,
 			"a preflight seen with its response only, static place":      noOrigin,
+			"a fixed origin on a preflight that was answered before":     noOrigin,
+			"a fixed origin on an error page of an earlier filter":       noOrigin,
+			"exposed on an error page of an earlier filter":              noOrigin,
 		}),
 }
 
@@ -37,6 +40,7 @@ var withEscapedSlashes = []string{
 	"an ambiguous path between two passthrough places",
 	"an ambiguous path without an Origin, in a passthrough place by one reading",
 	"an ambiguous path keeps the timing that all readings agree on, and counts candidates",
+	"an ambiguous path between a fixed origin and partners",
 
 	"an escaped slash in a place of its own",
 	"an escaped slash in a place of the other spelling",
@@ -73,6 +77,7 @@ func named(reason string) map[string]string {
 		"policies that Envoy names are those of every reading", "policies that Envoy names, in places that differ in reject",
 		"passthrough that Envoy names is that of every reading", "the private network of policies named by Envoy",
 		"the private network of one policy named by Envoy", "the private network of a list that names a missing policy",
+		"a fixed origin named by Envoy alone", "a fixed origin named by Envoy with another one",
 	})
 }
 
