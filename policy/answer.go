@@ -214,7 +214,7 @@ func (d *Decision) AppendExposed(dst []byte, lines []string) (merged []byte, som
 	return dst, len(dst) > start
 }
 
-// hasElement reports whether a list that [MergeVary] has begun has a name.
+// hasElement reports whether a list whose names we have joined has a name.
 func hasElement(list []byte, name string) bool {
 	for len(list) > 0 {
 		element, rest, _ := bytes.Cut(list, []byte(", "))

@@ -3,9 +3,7 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +20,7 @@ import (
 // attempts are made, counted and told in one order.
 type policies struct {
 	read    func() policydir.Attempt // looks at the files; not safe for concurrent use
+	origins func() []string          // what [policydir.Watch] is to be told
 	metrics *admin.Metrics
 	log     *slog.Logger
 	history *admin.Reloads
@@ -41,8 +40,9 @@ type inForce struct {
 }
 
 func newPolicies(path string, metrics *admin.Metrics, log *slog.Logger) *policies {
+	loader := policydir.NewLoader(path, whileServing)
 	return &policies{
-		read: policydir.NewLoader(path, whileServing).Load, metrics: metrics, log: log, history: admin.NewReloads(path),
+		read: loader.Load, origins: loader.Origins, metrics: metrics, log: log, history: admin.NewReloads(path),
 		asked: make(chan chan<- policydir.Attempt), hungUp: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 }
@@ -101,14 +101,6 @@ func (p *policies) take(a policydir.Attempt) {
 	p.report(a)
 }
 
-// origins returns the names of the files of origins that the policy files name.
-func (p *policies) origins() []string {
-	if last := p.last.Load(); last != nil && last.Result != nil {
-		return slices.Collect(last.Result.Origins())
-	}
-	return slices.Collect(p.current.Load().result.Origins())
-}
-
 // set returns the set in force, for a stream that begins.
 func (p *policies) set() *policy.Set { return p.current.Load().result.Set }
 
@@ -121,15 +113,7 @@ func (p *policies) status() admin.Status {
 // locate returns where a rule of a set stands: file:line:column. It returns "" if the set is not in force any more, or if no
 // file says it.
 func (p *policies) locate(set *policy.Set, rule policy.Rule) string {
-	now := p.current.Load()
-	if now.result.Set != set {
-		return ""
-	}
-	l := now.result.Location(rule)
-	if l == nil {
-		return ""
-	}
-	return position(l.GetFile(), l.GetLine(), l.GetColumn())
+	return p.current.Load().result.Where(set, rule)
 }
 
 // maxLoggedFindings bounds how many errors of one bad content are logged. The admin address and `corsproc check` show all.
@@ -163,12 +147,7 @@ func (p *policies) report(a policydir.Attempt) {
 			p.log.Error("further policy errors are not logged", "count", len(faults)-i)
 			return
 		}
-		p.log.Error("policy error", "place", position(f.File, f.Line, f.Column),
+		p.log.Error("policy error", "place", f.FileLine(),
 			"code", string(f.Code), "field", f.Field, "message", f.Message, "fix", f.Fix)
 	}
-}
-
-// position writes a position in a file as compilers do.
-func position(file string, line, column int32) string {
-	return fmt.Sprintf("%s:%d:%d", file, line, column)
 }

@@ -11,7 +11,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -40,7 +39,6 @@ type source struct {
 	// One load at a time, which takes seconds for a very large set.
 	loading sync.Mutex
 	loader  *policydir.Loader
-	last    atomic.Pointer[policyfile.Result] // of the latest content that could be read; nil: there was none
 
 	// Below the registry's lock, which nobody holds for long: workers may have to wait for it.
 	users    []*C.struct_config
@@ -190,8 +188,9 @@ func (s *source) watch(interval time.Duration) {
 	var ctx context.Context
 	ctx, s.unwatch = context.WithCancel(s.ctx)
 	s.interval = interval
+	origins := s.loader.Origins
 	go guarded(func() {
-		if err := policydir.Watch(ctx, s.path, interval, s.origins, func() { s.reload(ctx) }); err != nil {
+		if err := policydir.Watch(ctx, s.path, interval, origins, func() { s.reload(ctx) }); err != nil {
 			s.log.Error("the policies are not watched", "error", err)
 		}
 	})
@@ -234,21 +233,10 @@ func (s *source) load() policydir.Attempt {
 	s.loading.Lock()
 	defer s.loading.Unlock()
 	a := s.loader.Load()
-	if !a.Unchanged && a.Result != nil {
-		s.last.Store(a.Result)
-	}
 	if !a.Unchanged && s.take(a) && a.Good() {
 		s.log.Info("policies loaded", "path", s.path, "hash", a.Result.Hash, "warnings", count(a.Result, finding.Warning))
 	}
 	return a
-}
-
-// origins returns the names of the files of origins that the policy files name.
-func (s *source) origins() []string {
-	if last := s.last.Load(); last != nil {
-		return slices.Collect(last.Origins())
-	}
-	return nil
 }
 
 // take puts the set of an attempt in force if it is a good one, and has Envoy's main thread count the attempt. It reports
@@ -293,15 +281,7 @@ func hash48(hash string) uint64 {
 
 // locate returns where a rule of a set stands: file:line:column; "" if the set is not in force any more, or no file says it.
 func (s *source) locate(set *policy.Set, rule policy.Rule) string {
-	now := s.current.Load()
-	if now.result.Set != set {
-		return ""
-	}
-	l := now.result.Location(rule)
-	if l == nil {
-		return ""
-	}
-	return fmt.Sprintf("%s:%d:%d", l.GetFile(), l.GetLine(), l.GetColumn())
+	return s.current.Load().result.Where(set, rule)
 }
 
 // maxReported bounds how many findings of one bad content are logged.
@@ -327,14 +307,14 @@ var levels = [...]slog.Level{finding.Error: slog.LevelError, finding.Warning: sl
 
 func attributes(f finding.Diagnostic) []any {
 	all := []any{
-		"place", fmt.Sprintf("%s:%d:%d", f.File, f.Line, f.Column), "severity", f.Severity.String(),
+		"place", f.FileLine(), "severity", f.Severity.String(),
 		"code", string(f.Code), "field", f.Field, "message", f.Message,
 	}
 	if f.Fix != "" {
 		all = append(all, "fix", f.Fix)
 	}
 	if other := f.Related; other != nil {
-		all = append(all, "see", fmt.Sprintf("%s:%d:%d", other.File, other.Line, other.Column))
+		all = append(all, "see", other.FileLine())
 	}
 	return all
 }

@@ -1,5 +1,9 @@
 package finding
 
+// Tested by server/run_test.go.
+
+import "strconv"
+
 // A Diagnostic is a [Finding] as people and tools are shown it: where it stands has become a line, and the value is part of
 // the message.
 type Diagnostic struct {
@@ -16,4 +20,10 @@ type Position struct {
 	File         string // as it was named to the program; "-" is standard input
 	Line, Column int32  // both from 1, the column in characters
 	Field        string // for instance policies.storefront.allow_origins[1]; empty: it is about no field
+}
+
+// FileLine returns the position as compilers write it: file:line:column. The file is as it was named: whoever shows it on a
+// terminal escapes it.
+func (p Position) FileLine() string {
+	return p.File + ":" + strconv.Itoa(int(p.Line)) + ":" + strconv.Itoa(int(p.Column))
 }

@@ -2,6 +2,8 @@ package policydir
 
 import (
 	"os"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/corsproc/corsproc/policy/policyfile"
@@ -18,12 +20,13 @@ type Attempt struct {
 // Good reports whether the attempt found a set that can be used.
 func (a *Attempt) Good() bool { return a.Err == nil && a.Result.Set != nil }
 
-// A Loader loads a path again and again. One goroutine at a time uses it.
+// A Loader loads a path again and again. One goroutine at a time loads.
 type Loader struct {
 	path  string
 	disk  reader
 	aside func(work func())
-	last  *Attempt // nil before the first
+	last  *Attempt                          // nil before the first
+	read  atomic.Pointer[policyfile.Result] // of the latest content that could be read; nil: there was none
 }
 
 // NewLoader returns a loader of a path as [Read] takes it, but for pipes, which cannot be read again. aside is called with
@@ -53,9 +56,19 @@ func (l *Loader) Load() Attempt {
 		} else {
 			l.aside(compile)
 		}
+		l.read.Store(a.Result)
 	}
 	l.last = &a
 	return a
+}
+
+// Origins returns the names of the files of origins that the policy files named when they could last be read, which [Watch] is
+// to be told. Any goroutine may call it.
+func (l *Loader) Origins() []string {
+	if result := l.read.Load(); result != nil {
+		return slices.Collect(result.Origins())
+	}
+	return nil
 }
 
 // found reports whether the attempt found this.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/policydir"
-	"github.com/corsproc/corsproc/policy/policyfile"
 )
 
 const tenants = `policies: {p: {allow_origins: ["@tenants"]}}
@@ -116,11 +115,10 @@ func TestOriginFilesAreWatched(t *testing.T) {
 			if !first.Good() || !allows(first.Result.Set, "https://a.example") {
 				t.Fatal(first.Result.Findings)
 			}
-			names := slicesOf(first.Result)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			rounds := make(chan struct{}, 100)
-			go policydir.Watch(ctx, c.path, 0, func() []string { return names }, func() {
+			go policydir.Watch(ctx, c.path, 0, loader.Origins, func() {
 				if a := loader.Load(); !a.Unchanged {
 					attempts <- a
 				}
@@ -147,13 +145,6 @@ func TestOriginFilesAreWatched(t *testing.T) {
 			}
 		})
 	}
-}
-
-func slicesOf(r *policyfile.Result) (names []string) {
-	for name := range r.Origins() {
-		names = append(names, name)
-	}
-	return names
 }
 
 // TestOriginFilesOfTests: a policy file that a test names has its files of origins with it.

@@ -15,8 +15,8 @@ import (
 // goes on when changed returns. It calls it once when it starts, so that nothing is missed that changed since the last
 // load. Standard input cannot change.
 //
-// also returns the files of origins that the policy files name, as they are known after the last call of changed; nil: nobody
-// knows any. It is called between calls of changed.
+// also returns the files of origins that the policy files name, as they are known after the last call of changed
+// ([Loader.Origins]); nil: nobody knows any. It is called between calls of changed.
 //
 // Changes are heard of by events in the directory of the path (of a directory: in itself), and found by a look every
 // interval: not every file system has events, and none for what is behind a symbolic link further up. An interval of 0

@@ -260,6 +260,18 @@ func compareFindings(a, b finding.Diagnostic) int {
 	)
 }
 
+// Where returns where a rule stands as file:line:column. It is empty if the rule is of another set, or if no file says it.
+func (r *Result) Where(set *policy.Set, rule policy.Rule) string {
+	if r.Set != set {
+		return ""
+	}
+	l := r.Location(rule)
+	if l == nil {
+		return ""
+	}
+	return finding.Position{File: l.GetFile(), Line: l.GetLine(), Column: l.GetColumn()}.FileLine()
+}
+
 // Location returns where a rule of the set stands, nil for the zero rule and for what no file says. The first question
 // about a file parses it again: to keep every position for rules that nobody asks for would cost more than the set.
 func (r *Result) Location(rule policy.Rule) *corsprocv1.Location {
