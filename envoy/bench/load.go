@@ -47,9 +47,9 @@ func (c *crowd) disperse() {
 // warmUp is how long a load runs before it counts.
 const warmUp = 50 * time.Millisecond
 
-// closed has every client send its next request when it has its answer, and calls window with the load running. It
-// returns how many answers came during the call.
-func (c *crowd) closed(ctx context.Context, window func() error) (answers int64, err error) {
+// closed has every client send its next request when it has its answer, and calls window with the load running and what tells
+// how many answers came since it was called. It returns how many came during the call.
+func (c *crowd) closed(ctx context.Context, window func(answers func() int64) error) (answers int64, err error) {
 	var count atomic.Int64
 	var over atomic.Bool
 	var all sync.WaitGroup
@@ -67,7 +67,7 @@ func (c *crowd) closed(ctx context.Context, window func() error) (answers int64,
 	err = sleep(ctx, warmUp)
 	before := count.Load()
 	if err == nil {
-		err = window()
+		err = window(func() int64 { return count.Load() - before })
 	}
 	answers = count.Load() - before
 	over.Store(true)

@@ -145,6 +145,10 @@ func (r *reloader) round(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	before, err := r.reloads(ctx)
+	if err != nil {
+		return err
+	}
 	writing, stop := context.WithCancel(ctx)
 	defer stop()
 	failed := make(chan error, 1)
@@ -155,7 +159,25 @@ func (r *reloader) round(ctx context.Context, o options) error {
 	if err := errors.Join(err, <-failed); err != nil {
 		return err
 	}
+	if err := r.loadedSince(ctx, before); err != nil {
+		return err
+	}
 	return sleep(ctx, writeInterval) // until the last of them is over
+}
+
+// loadedSince waits until there are more loads than there were: on a busy machine one may end after the requests.
+func (r *reloader) loadedSince(ctx context.Context, before int) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startPatience, fmt.Errorf("nothing was loaded within %s", startPatience))
+	defer cancel()
+	for {
+		n, err := r.reloads(ctx)
+		if err != nil || n > before {
+			return err
+		}
+		if err := sleep(ctx, writeInterval/20); err != nil {
+			return err
+		}
+	}
 }
 
 func (r *reloader) p99(ctx context.Context, o options) (float64, error) {
