@@ -97,14 +97,21 @@ func TestAdminAPI(t *testing.T) {
 	}
 }
 
+// adminConn returns a connection of gRPC to the admin address.
+func (r *running) adminConn() *grpc.ClientConn {
+	r.t.Helper()
+	conn, err := grpc.NewClient(r.admin, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
 // TestAdminAPIByGRPC asks as gRPC clients do, over HTTP/2 without TLS, and finds the service by reflection.
 func TestAdminAPIByGRPC(t *testing.T) {
 	r := start(t, somePolicies, nil)
-	conn, err := grpc.NewClient(r.admin, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := r.adminConn()
 	stream, err := reflectionv1.NewServerReflectionClient(conn).ServerReflectionInfo(t.Context())
 	if err != nil {
 		t.Fatal(err)

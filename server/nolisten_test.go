@@ -2,17 +2,13 @@ package server
 
 import (
 	"context"
-	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
@@ -30,21 +26,6 @@ func startWithoutListeners(t *testing.T, change func(*Settings)) *running {
 	})
 }
 
-// got returns what the admin address has at a path.
-func (r *running) got(path string) string {
-	r.t.Helper()
-	resp, err := http.Get("http://" + r.admin + path)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return string(body)
-}
-
 // TestWithoutListeners: the admin address is all there is, and everything there is about the policies works.
 func TestWithoutListeners(t *testing.T) {
 	r := startWithoutListeners(t, nil)
@@ -55,11 +36,11 @@ func TestWithoutListeners(t *testing.T) {
 		"/-/ready": "corsproc is ready.\n", "/-/healthy": "corsproc is running.\n",
 		"/config": "https://*.partner.example", "/": "No Envoy asks this process", "/metrics": "corsproc_policy_last_reload_successful 1\n",
 	} {
-		if text := r.got(path); !strings.Contains(text, want) {
+		if _, text := r.http("GET", path); !strings.Contains(text, want) {
 			t.Errorf("%s: %s", path, text)
 		}
 	}
-	if text := r.got("/metrics"); strings.Contains(text, "corsproc_connections_max") {
+	if _, text := r.http("GET", "/metrics"); strings.Contains(text, "corsproc_connections_max") {
 		t.Errorf("there are no connections to count:\n%s", text)
 	}
 	if code, text := r.call("Explain", `{"origin": "https://shop.example.com", "url": "https://api.example.com/"}`); code != 200 || !strings.Contains(text, `"verdict":"allowed"`) {
@@ -73,7 +54,7 @@ func TestWithoutListeners(t *testing.T) {
 	}
 	r.write(strings.ReplaceAll(pagePolicies, "partner.example", "other.example"))
 	r.logged("policies loaded")
-	if text := r.got("/config"); !strings.Contains(text, "https://*.other.example") {
+	if _, text := r.http("GET", "/config"); !strings.Contains(text, "https://*.other.example") {
 		t.Errorf("what is in force after a reload:\n%s", text)
 	}
 }
@@ -124,11 +105,7 @@ func TestPageWithoutListeners(t *testing.T) {
 // TestHealthOnTheAdminAddress: gRPC health is there too, for probes of processes that have no other address.
 func TestHealthOnTheAdminAddress(t *testing.T) {
 	r := start(t, somePolicies, nil)
-	conn, err := grpc.NewClient(r.admin, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	conn := r.adminConn()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for service, want := range map[string]codes.Code{"": codes.OK, "corsproc.v1.AdminService": codes.OK, "envoy.service.ext_proc.v3.ExternalProcessor": codes.NotFound} {
