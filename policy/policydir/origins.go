@@ -70,9 +70,6 @@ func (r *reader) readOrigins(run *disk.Run, f *found, dir string) error {
 // readOrigin reads a file of origins, or says why that cannot be done or must not be.
 func readOrigin(run *disk.Run, name string, inside bounds, limit int64) (data []byte, fault string, err error) {
 	f, info, err := run.Open(name)
-	if silent := (*disk.SilentError)(nil); errors.As(err, &silent) {
-		return nil, "", err
-	}
 	if err == nil {
 		defer f.Close()
 		switch {

@@ -13,7 +13,7 @@ import (
 // what stands behind the scheme, and list the name of the field.
 func starMessage(scheme, hostPort, list string) string {
 	host, port, _ := strings.Cut(hostPort, ":")
-	if network := addressWithStar.MatchString(host) || strings.HasPrefix(host, "["); network {
+	if addressWithStar.MatchString(host) || strings.HasPrefix(host, "[") {
 		return networkMessage(list)
 	}
 	if strings.Contains(port, "*") && !strings.Contains(port, ":") {
