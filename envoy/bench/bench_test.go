@@ -250,6 +250,19 @@ func TestBusyMachine(t *testing.T) {
 	}
 }
 
+// TestLargePolicies: the file that is written while a load is measured takes next to nothing of the machine to make, and every
+// edition is another.
+func TestLargePolicies(t *testing.T) {
+	first, second := largePolicies(1), largePolicies(2)
+	if first == second || strings.Count(first, "\n      - https://app-") != manyOrigins {
+		t.Error("two editions are the same, or have not all origins")
+	}
+	edition := 0
+	if n := testing.AllocsPerRun(10, func() { edition++; largePolicies(edition) }); n > 20 {
+		t.Errorf("an edition is made of %v pieces", n)
+	}
+}
+
 // TestPercentile: of what was sorted, the value that so many do not exceed.
 func TestPercentile(t *testing.T) {
 	var all []time.Duration

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -213,17 +214,21 @@ func (r *reloader) write() error {
 	return os.Rename(next, r.file)
 }
 
-// largePolicies returns the policies with so many origins more, and something that differs from edition to edition.
+// largePolicies returns the policies with so many origins more, and something that differs from edition to edition. It is
+// written while others are measured, so most of it is made only once.
 func largePolicies(edition int) string {
-	var b strings.Builder
-	b.WriteString(policies)
-	fmt.Fprintf(&b, "  - {name: large, domains: [large.example.com], policies: [large%d]}\n", edition)
-	large := fmt.Sprintf("policies:\n  large%d:\n    allow_origins:\n", edition)
-	for i := range manyOrigins {
-		large += fmt.Sprintf("      - https://app-%05d.tenants.example.com\n", i)
-	}
-	return strings.Replace(b.String(), "policies:\n", large, 1)
+	return fmt.Sprintf("policies:\n  large%d:\n    allow_origins:\n", edition) + largeOrigins() +
+		strings.TrimPrefix(policies, "\npolicies:\n") +
+		fmt.Sprintf("  - {name: large, domains: [large.example.com], policies: [large%d]}\n", edition)
 }
+
+var largeOrigins = sync.OnceValue(func() string {
+	var b strings.Builder
+	for i := range manyOrigins {
+		fmt.Fprintf(&b, "      - https://app-%05d.tenants.example.com\n", i)
+	}
+	return b.String()
+})
 
 // reloads returns how often the file was loaded after the first time.
 func (r *reloader) reloads(ctx context.Context) (int, error) {
