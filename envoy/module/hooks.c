@@ -165,7 +165,11 @@ int envoy_dynamic_module_on_http_filter_request_headers(void* envoy, const void*
 
 int envoy_dynamic_module_on_http_filter_response_headers(void* envoy, const void* stream, bool end) {
   struct stream* s = (struct stream*)stream;
-  if (s == NULL || s->state == ANSWERED_BY_US || s->state == DONE) return HEADERS_CONTINUE;
+  if (s == NULL) {  // there was no memory for it
+    corsproc_adjust(envoy, NULL);
+    return HEADERS_CONTINUE;
+  }
+  if (s->state == ANSWERED_BY_US || s->state == DONE) return HEADERS_CONTINUE;
   if (s->state == UNDECIDED) {
     // A reply of Envoy's own, or of a filter before this one.
     struct gathered g;

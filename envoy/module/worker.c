@@ -1,6 +1,7 @@
 // The memory of a worker: Envoy runs each on a thread of its own, and a stream never leaves it.
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "kept.h"
 #include "module.h"
@@ -8,8 +9,11 @@
 // What is larger is given back when it has been used: clients may send many kilobytes.
 #define MAX_KEPT_ROOM (64 << 10)
 
-static __thread struct worker* mine;
+// Storage of the thread, so that there always is one. A library that is loaded late has little of it: nothing large goes into it.
+static __thread struct worker mine;
+static __thread bool ends;  // end is called when the thread ends
 static pthread_key_t key;
+static bool has_key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void end(void* memory) {
@@ -19,18 +23,18 @@ static void end(void* memory) {
   free(w->headers.bytes);
   free(w->vary.bytes);
   free(w->exposed.bytes);
-  free(w);
-  mine = NULL;
+  memset(w, 0, sizeof *w);
+  ends = false;
 }
 
-static void begin(void) { pthread_key_create(&key, end); }
+static void begin(void) { has_key = pthread_key_create(&key, end) == 0; }
 
 struct worker* corsproc_worker(void) {
-  if (mine != NULL) return mine;
-  pthread_once(&once, begin);
-  struct worker* w = calloc(1, sizeof *w);
-  if (w != NULL) pthread_setspecific(key, w);
-  return mine = w;
+  if (!ends) {
+    pthread_once(&once, begin);
+    ends = has_key && pthread_setspecific(key, &mine) == 0;  // else the thread leaves something behind
+  }
+  return &mine;
 }
 
 char* corsproc_room(struct scratch* s, size_t size) {

@@ -30,7 +30,8 @@ struct fake_config {
 
 struct fake_stream {
   struct fake_config* config;
-  const void* module;  // null: none yet, or not any more
+  const void* module;  // null: none yet, or not any more, or there was no memory
+  bool opened;
   struct pairs maps[MAPS];
   struct text attributes[ATTRIBUTES];
   struct pairs route;  // metadata; a value without memory is no text

@@ -1,19 +1,19 @@
 // The C of the module without Go, for the sanitizers of C compilers and for valgrind (sanitize_test.go): workers send
 // random requests to the fake Envoy, in whatever order hooks may come, while the policies are reloaded. In the place of the
 // engine stands a function that decides by a hash of the facts, as pure as the engine. What is kept must do as what is decided
-// anew.
+// anew. Then they are sent while there is no memory (starve.c).
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "_cgo_export.h"
-#include "fake.h"
+#include "harness.h"
 
 static struct source source = {.set = 1, .good = 1};
 static __thread uint64_t state;
 
-static uint32_t draw(uint32_t n) {
+uint32_t draw(uint32_t n) {
   state = state * 6364136223846793005u + 1442695040888963407u;
   return (uint32_t)(state >> 33) % n;
 }
@@ -44,6 +44,13 @@ static envoy_pair pair(char** at, const char* name, const char* value) {
   return (envoy_pair){n.ptr, n.length, v.ptr, v.length};
 }
 
+// is_unnamable: what is named is no policy. The engine grants nothing then.
+static bool is_unnamable(const struct facts* f) {
+  const char* named = (const char*)(f + 1);
+  for (int i = 0; i < FACT_NAMED; i++) named += f->length[i];
+  return f->length[FACT_NAMED] == 1 && *named == '?';
+}
+
 struct answer* corsprocDecide(uint32_t id, struct facts* facts, size_t prefix, size_t size, bool beat) {
   uint32_t h = hash((char*)facts, prefix, 2166136261u);
   bool path_matters = h % 3 == 0;
@@ -51,11 +58,13 @@ struct answer* corsprocDecide(uint32_t id, struct facts* facts, size_t prefix, s
   if (h % 31 == 0) return NULL;  // a fault
   size_t padding = h % 17 == 0 ? 20000 : h % 100;
   struct answer* a = corsproc_new_answer(sizeof *a + 6 * sizeof(envoy_pair) + 400 + padding);
+  if (a == NULL) return NULL;
   envoy_pair* pairs = (envoy_pair*)(a + 1);
   char* at = (char*)(pairs + 6);
   a->set = __atomic_load_n(&source.set, __ATOMIC_ACQUIRE);
   a->action = facts->answered ? h % 2 : h % 3;
   a->varies = h / 7 % 2;
+  if (is_unnamable(facts)) a->action = ACTION_ADJUST, a->varies = 1, h = 0;
   a->refused = h / 11 % 2;
   a->candidate = h / 13 % 2;
   a->path_matters = path_matters;
@@ -71,6 +80,7 @@ struct answer* corsprocDecide(uint32_t id, struct facts* facts, size_t prefix, s
     }
   } else if (a->action == ACTION_ADJUST && h / 3 % 2) {
     a->headers[a->n_headers++] = pair(&at, "access-control-allow-origin", "https://shop.example");
+    if ((a->exposes = h / 19 % 2)) a->exposed = put(&at, "X-Own", h / 23 % 2 ? 5 : 0);
   }
   a->facts[a->n_facts++] = pair(&at, "kind", "actual");
   a->facts[a->n_facts++] = pair(&at, "reason", "allowed");
@@ -83,7 +93,8 @@ static const char* const names[] = {
     ":method", ":scheme", ":authority", ":path", ":protocol", "origin", "upgrade", "sec-fetch-site", "content-type", "x",
     "access-control-request-method", "access-control-request-headers", "access-control-request-private-network",
 };
-static const char* const answers[] = {"vary", "vary", "access-control-allow-origin", "access-control-max-age", "x", "access-control-"};
+static const char* const answers[] = {"vary", "vary", "access-control-allow-origin", "access-control-max-age", "access-control-expose-headers", "x",
+                                      "access-control-"};
 static const char* const values[] = {"", "HEAD", "application/grpc", "/a?b", "https://shop.example", "Accept, origin", "*", ",,a ,\tb", "\x01"};
 
 static void add(struct fake_stream* s, int map, const char* const* from, int n_from, int n) {
@@ -101,7 +112,7 @@ static void add(struct fake_stream* s, int map, const char* const* from, int n_f
   }
 }
 
-static struct fake_stream* stream(struct fake_config* c, void* route, uint64_t seed) {
+struct fake_stream* stream(struct fake_config* c, void* route, uint64_t seed) {
   state = seed;
   struct fake_stream* s = fake_stream_new(c);
   int few = draw(60) == 0 ? 200 : 12;
@@ -125,7 +136,7 @@ struct job {
 
 static void* work(void* memory) {
   struct job* j = memory;
-  static __thread char first[1 << 20], second[1 << 20];
+  static __thread char first[ROOM], second[ROOM];
   for (int i = 0; i < j->requests; i++) {
     uint64_t seed = (j->seed << 32) + i % 997;  // most of them come again
     size_t sizes[2] = {0, 0};
@@ -173,6 +184,7 @@ int main(int n, char** arguments) {
     fake_config_run(c);
   }
   for (int i = 0; i < threads; i++) pthread_join(workers[i], NULL);
+  starve(c, route, requests / 40);
   fake_per_route_destroy(route);
   fake_config_destroy(c);
   if (fake_schedulers() != 0) return 4;
