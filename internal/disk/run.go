@@ -18,6 +18,7 @@ type Run struct {
 	began  time.Time
 	ended  chan struct{}
 	silent error // why it was left behind; set before it is
+	fault  any   // what the work panicked with; once it has ended
 
 	mu    sync.Mutex
 	name  string      // what is asked for
@@ -31,7 +32,10 @@ func newRun() *Run {
 	return &Run{began: now, heard: now, ended: make(chan struct{})}
 }
 
-func (r *Run) end() { close(r.ended) }
+func (r *Run) end(fault any) {
+	r.fault = fault
+	close(r.ended)
+}
 
 func (r *Run) hasEnded() bool {
 	select {

@@ -39,7 +39,8 @@ type Task struct {
 	left  int        // how many runs were left behind and replaced
 }
 
-// Do does the work of a task and returns what it returns, or a [*SilentError]. The work says by the run what it is at.
+// Do does the work of a task and returns what it returns, or a [*SilentError]. The work says by the run what it is at. If it
+// panics, so does Do; if it was left behind by then, the next Do does.
 func Do[T any](t *Task, work func(*Run) (T, error)) (result T, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -50,17 +51,19 @@ func Do[T any](t *Task, work func(*Run) (T, error)) (result T, err error) {
 		result T
 		err    error
 	}
-	r, ended := newRun(), make(chan outcome, 1)
+	r := newRun()
+	var o outcome // once r has ended
 	go func() {
-		defer r.end()
-		result, err := work(r)
-		ended <- outcome{result, err}
+		defer func() { r.end(recover()) }()
+		o.result, o.err = work(r)
 	}()
 	if err := r.await(); err != nil {
 		t.stuck = r
 		return result, err
 	}
-	o := <-ended
+	if r.fault != nil {
+		panic(r.fault)
+	}
 	return o.result, o.err
 }
 
@@ -70,7 +73,11 @@ func (t *Task) inTheWay() error {
 	case t.stuck == nil:
 		return nil
 	case t.stuck.hasEnded():
+		fault := t.stuck.fault
 		t.stuck, t.look = nil, nil
+		if fault != nil {
+			panic(fault)
+		}
 		return nil
 	}
 	if t.look == nil {
@@ -79,8 +86,11 @@ func (t *Task) inTheWay() error {
 	if !t.look.await() {
 		return t.stuck.silent // the look is left behind too, and the only one
 	}
-	replaced := t.look.replaced
+	replaced, fault := t.look.replaced, t.look.fault
 	t.look = nil
+	if fault != nil {
+		panic(fault)
+	}
 	if !replaced {
 		return t.stuck.silent
 	}
@@ -96,13 +106,17 @@ func (t *Task) inTheWay() error {
 type look struct {
 	done     chan struct{}
 	replaced bool // once done is closed
+	fault    any  // what it panicked with
 }
 
 func lookAt(r *Run) *look {
 	l := &look{done: make(chan struct{})}
 	go func() {
+		defer func() {
+			l.fault = recover()
+			close(l.done)
+		}()
 		l.replaced = r.isReplaced()
-		close(l.done)
 	}()
 	return l
 }

@@ -120,6 +120,47 @@ func TestDrip(t *testing.T) {
 	})
 }
 
+// TestFault: a panic of the work is one of whoever waits for it, or of the next who asks, and the task works again.
+func TestFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var task Task
+		faults := func(what string, do func()) {
+			t.Helper()
+			defer func() {
+				if r := recover(); r != "fault" {
+					t.Errorf("%s: recovered %v", what, r)
+				}
+				if got, err := Do(&task, answer); got != "answer" || err != nil {
+					t.Errorf("%s: afterwards %q, %v", what, got, err)
+				}
+			}()
+			do()
+			t.Errorf("%s: it is lost", what)
+		}
+		faults("waited for", func() { _, _ = Do(&task, func(*Run) (string, error) { panic("fault") }) })
+
+		free := make(chan struct{})
+		_, err := Do(&task, func(*Run) (string, error) {
+			<-free
+			panic("fault")
+		})
+		if silent := (*SilentError)(nil); !errors.As(err, &silent) {
+			t.Errorf("left behind: %v", err)
+		}
+		close(free)
+		synctest.Wait()
+		faults("left behind", func() { _, _ = Do(&task, answer) })
+
+		looks := Task{stuck: newRun(), look: lookAt(nil)}
+		defer func() {
+			if recover() == nil {
+				t.Error("the fault of a look is lost")
+			}
+		}()
+		_, _ = Do(&looks, answer)
+	})
+}
+
 // TestSlow: a disk that is slow and answers is waited for.
 func TestSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
