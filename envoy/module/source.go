@@ -12,7 +12,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +32,8 @@ import (
 // A source is a path of policies, watched once however many filters name it, and no longer than one does.
 type source struct {
 	id       uint32
-	path     string
+	path     string // as the first filter that names it writes it, and as messages do
+	key      string
 	shared   *C.struct_source // what C sees of it
 	current  atomic.Pointer[inForce]
 	level    slog.LevelVar
@@ -56,7 +60,7 @@ type inForce struct {
 	number uint64 // no other set of this process has it
 }
 
-// registry holds the sources by their paths, and by the numbers by which C knows them.
+// registry holds the sources by their paths, as [keyOf] has them, and by the numbers by which C knows them.
 type registry struct {
 	mu     sync.Mutex
 	byPath map[string]*source
@@ -93,13 +97,32 @@ func join(s settings, c *C.struct_config, validate bool) bool {
 func (r *registry) enter(path string, c *C.struct_config) *source {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	src := r.byPath[path]
+	key := keyOf(path)
+	src := r.byPath[key]
 	if src == nil {
-		src = r.add(path)
+		src = r.add(path, key)
 	}
 	src.users = append(src.users, c)
 	c.source, c.id = src.shared, C.uint32_t(src.id)
 	return src
+}
+
+// keyOf returns a spelling that paths share which are the same however links lead: absolute, without empty elements and ".".
+// [filepath.Clean] would also take out "..", and "link/../policies.yaml" is another file than "policies.yaml" where link leads
+// elsewhere: a filter would have the policies of another.
+func keyOf(path string) string {
+	if !filepath.IsAbs(path) {
+		if dir, err := os.Getwd(); err == nil {
+			path = dir + "/" + path
+		}
+	}
+	var key strings.Builder
+	for element := range strings.SplitSeq(path, "/") {
+		if element != "" && element != "." {
+			key.WriteString("/" + element)
+		}
+	}
+	return key.String()
 }
 
 // leave ends what [join] began.
@@ -114,8 +137,8 @@ func leave(c *C.struct_config) {
 }
 
 // add makes a source, with a number and the memory that C sees.
-func (r *registry) add(path string) *source {
-	src := &source{path: path, loader: policydir.NewLoader(path, aside.Do), good: true}
+func (r *registry) add(path, key string) *source {
+	src := &source{path: path, key: key, loader: policydir.NewLoader(path, aside.Do), good: true}
 	src.ctx, src.end = context.WithCancel(context.Background())
 	src.log = newLogger(&src.level)
 	src.refusals = logs.NewRefusals(src.log, src.locate)
@@ -130,7 +153,7 @@ func (r *registry) add(path string) *source {
 	}
 	all[i], src.id = src, uint32(i)
 	r.byID.Store(&all)
-	r.byPath[path] = src
+	r.byPath[key] = src
 	return src
 }
 
@@ -140,7 +163,7 @@ func (r *registry) remove(src *source) {
 	all := slices.Clone(*r.byID.Load())
 	all[src.id] = nil
 	r.byID.Store(&all)
-	delete(r.byPath, src.path)
+	delete(r.byPath, src.key)
 	C.free(unsafe.Pointer(src.shared))
 	src.shared = nil
 	C.corsproc_new_epoch()

@@ -265,6 +265,47 @@ func TestOneWatcher(t *testing.T) {
 	}
 }
 
+// TestSpellings: one path has one watcher, however it is written, and messages have what was written. Where a link may be in the way,
+// paths are not taken for one.
+func TestSpellings(t *testing.T) {
+	const other = "https://other.example"
+	dir := filepath.Join(t.TempDir(), "dir")
+	elsewhere := t.TempDir()
+	for _, folder := range []string{dir, filepath.Join(elsewhere, "sub")} {
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(filepath.Dir(dir))
+	replace(t, "dir/a.yaml", shop)
+	replace(t, filepath.Join(elsewhere, "dir.yaml"), strings.ReplaceAll(shop, "https://shop.example", other))
+	replace(t, "dir.yaml", shop)
+	if err := os.Symlink(filepath.Join(elsewhere, "sub"), "link"); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"dir", dir, "dir/", "./dir", ".//dir/.", dir + "//"} {
+		c := newConfig(t, configOf(path))
+		defer c.Destroy()
+		if n := len(sources.byPath); n != 1 {
+			t.Errorf("%s: %d sources", path, n)
+		}
+	}
+	if got := sources.at(0).path; got != "dir" {
+		t.Errorf("it is called %s", got)
+	}
+	for path, origin := range map[string]string{"dir.yaml": "https://shop.example", "link/../dir.yaml": other} {
+		c := newConfig(t, configOf(path))
+		defer c.Destroy()
+		if !grants(c, origin) {
+			t.Errorf("%s: it has the policies of another path", path)
+		}
+	}
+	if n := len(sources.byPath); n != 3 {
+		t.Errorf("%d sources", n)
+	}
+	eventually(t, "a watcher a path", func() bool { return watchers() == 3 })
+}
+
 // TestDirectory: policies may be a directory.
 func TestDirectory(t *testing.T) {
 	dir := t.TempDir()
