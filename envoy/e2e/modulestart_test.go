@@ -67,6 +67,8 @@ func TestModuleConfigurations(t *testing.T) {
 		}
 		return path
 	}
+	// What Envoy shows between its level and a line of the module.
+	place := regexp.MustCompile(`\] \[(envoy/module|server/logs)/[a-z]+\.go:[1-9]\d*\] corsproc: `)
 	good := file("good.yaml", shopPolicies)
 	broken := file("broken.yaml", "policies:\n  shop:\n    allow_origins: [https://Shop.example.com/]\n    allow_method: [PUT]\ndefault: {policies: [shp]}\n")
 	teams := filepath.Join(dir, "teams")
@@ -104,6 +106,11 @@ func TestModuleConfigurations(t *testing.T) {
 				}
 				if exit := new(exec.ExitError); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) {
 					t.Errorf("%v: %v, want status 1", mode, err)
+				}
+				for line := range strings.Lines(out) {
+					if strings.Contains(line, "corsproc: ") && !place.MatchString(line) {
+						t.Errorf("%v: no place in the source: %s", mode, line)
+					}
 				}
 				for _, says := range c.says {
 					if !regexp.MustCompile(says).MatchString(out) {

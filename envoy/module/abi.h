@@ -73,9 +73,11 @@ void envoy_dynamic_module_on_http_filter_downstream_below_write_buffer_low_water
 #define SINCE_1_37 __attribute__((weak))
 #define SINCE_1_38 __attribute__((weak))
 #define SINCE_1_39 __attribute__((weak))
+#define SINCE_1_40 __attribute__((weak))
 
-// Any thread.
+// Any thread. The second shows where in the module's source a line comes from; a line of 0 is none.
 void envoy_dynamic_module_callback_log(int level, envoy_buffer message);
+SINCE_1_40 void envoy_dynamic_module_callback_log_v2(int level, envoy_buffer message, envoy_buffer file, uint32_t line);
 bool envoy_dynamic_module_callback_log_enabled(int level);
 // Main thread; the first in program_init, too.
 SINCE_1_38 uint32_t envoy_dynamic_module_callback_get_concurrency(void);

@@ -82,6 +82,7 @@ func TestRejected(t *testing.T) {
 					if strings.Contains(line.Text, "\n") || !strings.HasPrefix(line.Text, "corsproc: ") {
 						t.Errorf("logged %q", line.Text)
 					}
+					checkPlace(t, line)
 					if line.Level == fakeenvoy.Error {
 						errors = append(errors, line.Text)
 					}

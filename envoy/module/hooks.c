@@ -13,6 +13,7 @@
 
 static const envoy_buffer space = TEXT("corsproc");
 
+// corsproc_log logs where the Envoy may be an older one. Later log.go does.
 void corsproc_log(int level, const char* text, size_t length) {
   envoy_dynamic_module_callback_log(level, (envoy_buffer){text, length});
 }

@@ -2,8 +2,6 @@
 
 package main
 
-// Tested by source_test.go and hooks_test.go.
-
 // #include "module.h"
 import "C"
 
@@ -11,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -19,9 +18,15 @@ import (
 	"github.com/corsproc/corsproc/server/logs"
 )
 
-// write puts a line into Envoy's log. It may be called by any goroutine.
+// write puts a line into Envoy's log, which shows the place of the caller beside it. It may be called by any goroutine.
 func write(level slog.Level, line string) {
-	text := "corsproc: " + line
+	var caller [1]uintptr
+	runtime.Callers(2, caller[:])
+	writeFrom(caller[0], level, line)
+}
+
+// writeFrom is write for a caller that is known already.
+func writeFrom(caller uintptr, level slog.Level, line string) {
 	var l C.int = C.LOG_DEBUG
 	switch {
 	case level >= slog.LevelError:
@@ -31,8 +36,20 @@ func write(level slog.Level, line string) {
 	case level >= slog.LevelInfo:
 		l = C.LOG_INFO
 	}
-	C.corsproc_log(l, (*C.char)(unsafe.Pointer(unsafe.StringData(text))), C.size_t(len(text)))
+	place, _ := runtime.CallersFrames([]uintptr{caller}).Next()
+	C.envoy_dynamic_module_callback_log_v2(l, lend("corsproc: "+line), lend(strings.TrimPrefix(place.File, repository)), C.uint32_t(place.Line))
 }
+
+// lend returns a text as C sees it during a call.
+func lend(s string) C.envoy_buffer {
+	return C.envoy_buffer{ptr: (*C.char)(unsafe.Pointer(unsafe.StringData(s))), length: C.size_t(len(s))}
+}
+
+// repository is what the names of our files begin with, as the compiler has noted them.
+var repository = func() string {
+	_, file, _, _ := runtime.Caller(0)
+	return strings.TrimSuffix(file, "envoy/module/log.go")
+}()
 
 // newLogger returns a logger whose records of a level and above are lines of Envoy's log, as the service writes them but
 // for the time and the level, which are Envoy's.
@@ -57,7 +74,7 @@ func (h handler) Handle(ctx context.Context, r slog.Record) error {
 	if err := bare.Handle(ctx, record); err != nil {
 		return err
 	}
-	write(r.Level, strings.TrimRight(b.String(), " \n"))
+	writeFrom(r.PC, r.Level, strings.TrimRight(b.String(), " \n"))
 	return nil
 }
 

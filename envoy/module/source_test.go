@@ -333,6 +333,7 @@ func TestRefusals(t *testing.T) {
 			if strings.Contains(line.Text, "refused virtual_host") {
 				logged = append(logged, line.Text)
 			}
+			checkPlace(t, line)
 		}
 		return len(logged) == 2
 	})

@@ -7,29 +7,29 @@
 struct line {
   struct line* next;
   int level;
-  struct text text;
+  struct text text, file;
+  uint32_t number;  // of the line in the file
 };
 
 static pthread_mutex_t log_mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct line *first_line, **last_line = &first_line;
 
-static void keep_line(int level, envoy_buffer message) {
+static void keep_line(int level, envoy_buffer message, envoy_buffer file, uint32_t number) {
   struct line* l = malloc(sizeof *l);
-  *l = (struct line){NULL, level, fake_text(message.ptr, message.length)};
+  *l = (struct line){NULL, level, fake_text(message.ptr, message.length), fake_text(file.ptr, file.length), number};
   pthread_mutex_lock(&log_mutex);
   *last_line = l;
   last_line = &l->next;
   pthread_mutex_unlock(&log_mutex);
 }
 
-void envoy_dynamic_module_callback_log(int level, envoy_buffer message) { keep_line(level, message); }
+void envoy_dynamic_module_callback_log(int level, envoy_buffer message) { keep_line(level, message, (envoy_buffer){"", 0}, 0); }
 
-// The module looks for it and does not call it: its absence tells an older Envoy.
-void envoy_dynamic_module_callback_log_v2(int level, envoy_buffer message, envoy_buffer file, uint32_t line) {
-  keep_line(level, message);
+void envoy_dynamic_module_callback_log_v2(int level, envoy_buffer message, envoy_buffer file, uint32_t number) {
+  keep_line(level, message, file, number);
 }
 
-char* fake_log(int* level, size_t* length) {
+bool fake_log(struct fake_line* to) {
   pthread_mutex_lock(&log_mutex);
   struct line* l = first_line;
   if (l != NULL) {
@@ -37,12 +37,10 @@ char* fake_log(int* level, size_t* length) {
     if (first_line == NULL) last_line = &first_line;
   }
   pthread_mutex_unlock(&log_mutex);
-  if (l == NULL) return NULL;
-  char* text = l->text.ptr;
-  *level = l->level;
-  *length = l->text.length;
+  if (l == NULL) return false;
+  *to = (struct fake_line){l->level, l->text.ptr, l->text.length, l->file.ptr, l->file.length, l->number};
   free(l);
-  return text;
+  return true;
 }
 
 static uint32_t concurrency;

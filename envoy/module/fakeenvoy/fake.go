@@ -81,22 +81,21 @@ const (
 
 // Line is a line of the log.
 type Line struct {
-	Level Level
-	Text  string
+	Level  Level
+	Text   string
+	File   string // where in the source it comes from
+	Number int    // of the line in that file; 0: that is not told
 }
 
 // Logged returns what was logged since it was last called.
 func Logged() (lines []Line) {
-	for {
-		var level C.int
-		var length C.size_t
-		text := C.fake_log(&level, &length)
-		if text == nil {
-			return lines
-		}
-		lines = append(lines, Line{Level(level), C.GoStringN(text, C.int(length))})
-		C.free(unsafe.Pointer(text))
+	var l C.struct_fake_line
+	for C.fake_log(&l) {
+		lines = append(lines, Line{Level(l.level), C.GoStringN(l.text, C.int(l.length)), C.GoStringN(l.file, C.int(l.file_length)), int(l.number)})
+		C.free(unsafe.Pointer(l.text))
+		C.free(unsafe.Pointer(l.file))
 	}
+	return lines
 }
 
 // PerRoute is what typed_per_filter_config has for a route or a virtual host.

@@ -18,8 +18,16 @@ int fake_config_run(struct fake_config* c);
 int64_t fake_stat(struct fake_config* c, const char* name, size_t length);
 int fake_schedulers(void);  // that are not deleted
 
-// One line of the log, to be freed; null: there is none.
-char* fake_log(int* level, size_t* length);
+// A line of the log, and where in the source it comes from (0: that is not told). Both texts are to be freed.
+struct fake_line {
+  int level;
+  char* text;
+  size_t length;
+  char* file;
+  size_t file_length;
+  uint32_t number;
+};
+bool fake_log(struct fake_line* to);  // false: there is none
 
 // The module's own: how often the calling thread entered Go for a decision, and how many bytes of them it keeps.
 uint64_t corsproc_crossings(void);
