@@ -21,6 +21,7 @@ var mayImport = map[string][]string{
 
 	"internal/disk":                   {},
 	"internal/aside":                  {},
+	"internal/parse":                  {},
 	"proto/corsproc/v1":               {},
 	"proto/schemagen":                 {},
 	"policy":                          {"policy/finding", "policy/internal/compile", "policy/internal/compiled", "policy/internal/diff", "policy/internal/fetch", "policy/internal/lint", "policy/internal/match", "policy/internal/origin", "policy/internal/regex", "proto/corsproc/v1"},
@@ -64,9 +65,9 @@ var mayImport = map[string][]string{
 	"server/admin":   {"server/extproc", "server/logs", "server/certs", "policy", "policy/finding", "policy/printable", "policy/policydir", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
 	"server/tlstest": {},
 	"server":         {"internal/aside", "server/extproc", "server/loop", "server/grpcgo", "server/tracing", "server/admin", "server/logs", "server/certs", "policy", "policy/finding", "policy/policydir", "policy/policyfile", "proto/corsproc/v1"},
-	"cmd/corsproc":   {"server", "server/logs", "server/certs", "internal/disk", "policy", "policy/finding", "policy/policydir", "policy/policyfile", "policy/browser", "policy/policytest", "policy/convert", "policy/learn", "policy/verify", "policy/printable", "proto/corsproc/v1"},
+	"cmd/corsproc":   {"server", "server/logs", "server/certs", "internal/disk", "internal/parse", "policy", "policy/finding", "policy/policydir", "policy/policyfile", "policy/browser", "policy/policytest", "policy/convert", "policy/learn", "policy/verify", "policy/printable", "proto/corsproc/v1"},
 	// The module is the program inside Envoy. Nothing imports it.
-	"envoy/module":           {"internal/aside", "policy", "policy/finding", "policy/policydir", "policy/policyfile", "proto/corsproc/v1", "server/logs"},
+	"envoy/module":           {"internal/aside", "internal/parse", "policy", "policy/finding", "policy/policydir", "policy/policyfile", "proto/corsproc/v1", "server/logs"},
 	"envoy/module/fakeenvoy": {}, // for tests
 	"envoy":                  {}, // and every other room below it; they drive the built program and know nothing of its inside
 }

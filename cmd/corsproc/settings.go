@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/corsproc/corsproc/internal/parse"
 	"github.com/corsproc/corsproc/server"
 	"github.com/corsproc/corsproc/server/certs"
 	"github.com/corsproc/corsproc/server/logs"
@@ -71,15 +72,15 @@ var allSettings = []setting{
 	{name: "pprof", shown: "BOOL", fallback: "false", toggle: true, usage: "/debug/pprof/ on the admin address",
 		set: one(boolean, func(s *server.Settings, v bool) { s.Pprof = v })},
 	{name: "reload-interval", shown: "TIME", fallback: "30s", number: true, usage: "how often the policy files are looked at beside the watch; 0: watch only",
-		set: one(duration, func(s *server.Settings, v time.Duration) { s.ReloadInterval = v })},
+		set: one(parse.Duration, func(s *server.Settings, v time.Duration) { s.ReloadInterval = v })},
 	{name: "drain-delay", shown: "TIME", fallback: "5s", number: true, usage: "after SIGTERM: how long new streams are still served while health says NOT_SERVING",
-		set: one(duration, func(s *server.Settings, v time.Duration) { s.DrainDelay = v })},
+		set: one(parse.Duration, func(s *server.Settings, v time.Duration) { s.DrainDelay = v })},
 	{name: "drain-timeout", shown: "TIME", fallback: "15s", number: true, usage: "then: how long open streams may finish",
-		set: one(duration, func(s *server.Settings, v time.Duration) { s.DrainTimeout = v })},
+		set: one(parse.Duration, func(s *server.Settings, v time.Duration) { s.DrainTimeout = v })},
 	{name: "otlp-endpoint", shown: "ADDR", usage: "OpenTelemetry traces: host:port or URL of a collector; the standard OTEL_ variables count too",
 		set: one(endpoint, func(s *server.Settings, v string) { s.OTLPEndpoint = v })},
 	{name: "log-level", shown: "LEVEL", fallback: "info", usage: "debug, info, warn or error",
-		set: one(level, func(s *server.Settings, v slog.Level) { s.LogLevel = v })},
+		set: one(parse.Level, func(s *server.Settings, v slog.Level) { s.LogLevel = v })},
 	{name: "log-format", shown: "FORMAT", usage: "text or json (default: text on a terminal, json otherwise)",
 		set: one(logs.ParseFormat, func(s *server.Settings, v logs.Format) { s.LogFormat = v })},
 }
@@ -168,33 +169,10 @@ func atLeast(least int) func(string) (int, error) {
 	}
 }
 
-func duration(s string) (time.Duration, error) {
-	d, err := time.ParseDuration(s)
-	switch {
-	case err != nil:
-		if _, err := strconv.ParseFloat(s, 64); err == nil {
-			return 0, fmt.Errorf("%q has no unit; write for instance %ss", s, s)
-		}
-		return 0, fmt.Errorf("%q is no duration; write for instance 500ms, 5s or 1m30s", s)
-	case d < 0:
-		return 0, fmt.Errorf("%q is negative", s)
-	}
-	return d, nil
-}
-
 func mode(s string) (fs.FileMode, error) {
 	n, err := strconv.ParseUint(strings.TrimPrefix(s, "0o"), 8, 32)
 	if err != nil || n > uint64(fs.ModePerm) {
 		return 0, fmt.Errorf("%q is no file mode; write three octal digits, for instance 0660", s)
 	}
 	return fs.FileMode(n), nil
-}
-
-func level(s string) (slog.Level, error) {
-	for _, l := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
-		if strings.EqualFold(s, l.String()) {
-			return l, nil
-		}
-	}
-	return 0, fmt.Errorf("%q is no log level; write debug, info, warn or error", s)
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/corsproc/corsproc/internal/parse"
 	"github.com/corsproc/corsproc/policy/policydir"
 )
 
@@ -42,8 +43,8 @@ func parseSettings(config []byte) (settings, error) {
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		value := values[key]
 		text, isText := value.(string)
-		if number, ok := value.(float64); ok && number == 0 && key == "reload-interval" {
-			text, isText = "0", true
+		if number, ok := value.(float64); ok && key == "reload-interval" {
+			text, isText = strconv.FormatFloat(number, 'f', -1, 64), true // 0 needs no unit, and what is said of others is that they do
 		}
 		var err error
 		switch {
@@ -54,9 +55,9 @@ func parseSettings(config []byte) (settings, error) {
 		case key == "policies":
 			s.policies = text
 		case key == "reload-interval":
-			s.reloadInterval, err = parseInterval(text)
+			s.reloadInterval, err = parse.Duration(text)
 		case key == "log-level":
-			s.logLevel, err = parseLevel(text)
+			s.logLevel, err = parse.Level(text)
 		}
 		if err != nil {
 			fail(key, "%v", err)
@@ -72,26 +73,6 @@ func parseSettings(config []byte) (settings, error) {
 		fail("policies", "is empty; it names the policy file or directory")
 	}
 	return s, errors.Join(wrong...)
-}
-
-func parseInterval(s string) (time.Duration, error) {
-	switch d, err := time.ParseDuration(s); {
-	case err != nil:
-		return 0, fmt.Errorf("%q is no duration; write for instance 500ms, 30s or 1m30s, or 0 to watch only", s)
-	case d < 0:
-		return 0, fmt.Errorf("%q is negative", s)
-	default:
-		return d, nil
-	}
-}
-
-func parseLevel(s string) (slog.Level, error) {
-	for _, l := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
-		if strings.EqualFold(s, l.String()) {
-			return l, nil
-		}
-	}
-	return 0, fmt.Errorf("%q is no log level; write debug, info, warn or error", s)
 }
 
 // corsprocStart is called once, when Envoy loads the module. It gives every worker a P of its own, and two for the rest: what a

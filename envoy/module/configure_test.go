@@ -36,11 +36,12 @@ func TestSettings(t *testing.T) {
 			`filter_config: "\a": there is no such key; the keys are policies, reload-interval and log-level`,
 			`filter_config: log-level: "loud" is no log level; write debug, info, warn or error`,
 			`filter_config: "policy": there is no such key; the keys are policies, reload-interval and log-level`,
-			"filter_config: reload-interval: is no text",
+			`filter_config: reload-interval: "30" has no unit; write for instance 30s`,
 			"filter_config: policies: is missing; it names the policy file or directory",
 		}},
 		{`{"policies": "p", "reload-interval": "30"}`, settings{}, []string{
-			`filter_config: reload-interval: "30" is no duration; write for instance 500ms, 30s or 1m30s, or 0 to watch only`}},
+			`filter_config: reload-interval: "30" has no unit; write for instance 30s`}},
+		{`{"policies": "p", "reload-interval": true}`, settings{}, []string{"filter_config: reload-interval: is no text"}},
 		{`{"policies": "p", "reload-interval": "-1s"}`, settings{}, []string{`filter_config: reload-interval: "-1s" is negative`}},
 	} {
 		t.Run(test.config, func(t *testing.T) {
