@@ -256,10 +256,17 @@ func (s *source) load() policydir.Attempt {
 	s.loading.Lock()
 	defer s.loading.Unlock()
 	a := s.loader.Load()
-	if !a.Unchanged && s.take(a) && a.Good() {
+	if (!a.Unchanged || s.isOver(&a)) && s.take(a) && a.Good() {
 		s.log.Info("policies loaded", "path", s.path, "hash", a.Result.Hash, "warnings", count(a.Result, finding.Warning))
 	}
 	return a
+}
+
+// isOver reports whether a fault of ours is: the files hold the good content again that they held before it.
+func (s *source) isOver(a *policydir.Attempt) bool {
+	sources.mu.Lock()
+	defer sources.mu.Unlock()
+	return a.Good() && !s.good
 }
 
 // take puts the set of an attempt in force if it is a good one, and has Envoy's main thread count the attempt. It reports

@@ -197,6 +197,11 @@ func TestReloadPanic(t *testing.T) {
 		t.Errorf("logged %s", logged)
 	}
 	swap(good)
+	replace(t, path, shop)
+	reads(t, c)
+	if n, last := c.Stat("policy_reloads", "success"), c.Stat("policy_last_reload_successful"); n != 2 || last != 1 || !grants(c, "https://shop.example") {
+		t.Errorf("the content of before: %d successes, policy_last_reload_successful is %d", n, last)
+	}
 	replace(t, path, strings.ReplaceAll(shop, "https://shop.example", "https://third.example"))
 	reads(t, c)
 	if !grants(c, "https://third.example") || c.Stat("policy_last_reload_successful") != 1 {
