@@ -202,7 +202,7 @@ func (s *source) watch(interval time.Duration) {
 	defer sources.mu.Unlock()
 	switch {
 	case s.unwatch == nil:
-		go guarded(func() { s.refusals.Run(s.ctx) })
+		go untilDone(s.ctx, func() { s.refusals.Run(s.ctx) })
 	case s.interval == interval:
 		return
 	default:
@@ -212,21 +212,38 @@ func (s *source) watch(interval time.Duration) {
 	ctx, s.unwatch = context.WithCancel(s.ctx)
 	s.interval = interval
 	origins := s.loader.Origins
-	go guarded(func() {
+	go untilDone(ctx, func() {
 		if err := policydir.Watch(ctx, s.path, interval, origins, func() { s.reload(ctx) }); err != nil {
 			s.log.Error("the policies are not watched", "error", err)
 		}
 	})
 }
 
-// guarded does work of a goroutine of its own: a panic that nobody recovers there would end Envoy.
-func guarded(work func()) {
+// afterFault is how long work waits that met a fault of ours: the next one may come at once.
+const afterFault = time.Second
+
+// untilDone does the work of a goroutine. A panic that nobody recovers there would end Envoy; after one the work is begun anew, unless
+// ctx is done.
+func untilDone(ctx context.Context, work func()) {
+	for faulted(work) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(afterFault):
+		}
+	}
+}
+
+// faulted does work, and reports whether it met a fault of ours.
+func faulted(work func()) (faulted bool) {
 	defer func() {
 		if r := recover(); r != nil {
 			panicked(r)
+			faulted = true
 		}
 	}()
 	work()
+	return false
 }
 
 // errFault is what became of an attempt that met a fault of ours, which is logged by itself.
@@ -234,21 +251,17 @@ var errFault = errors.New("internal error")
 
 // reload looks at the files again, unless that watch is over. A fault of ours ends neither it nor Envoy: the attempt failed.
 func (s *source) reload(ctx context.Context) {
-	guarded(func() {
-		defer func() {
-			if r := recover(); r != nil {
-				panicked(r)
-				s.take(policydir.Attempt{Err: errFault})
-			}
-		}()
-		if ctx.Err() != nil {
-			return
-		}
+	if ctx.Err() != nil {
+		return
+	}
+	if faulted(func() {
 		// Where the last user left meanwhile, there is nothing in force, and Envoy may be ending.
 		if a := s.load(); !a.Unchanged && !a.Good() && s.ctx.Err() == nil {
 			report(s.log, "policies not loaded; the last good set stays in force", &a)
 		}
-	})
+	}) {
+		s.take(policydir.Attempt{Err: errFault})
+	}
 }
 
 // load looks at the files, and takes what it finds.

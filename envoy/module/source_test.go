@@ -3,11 +3,13 @@
 package main
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/corsproc/corsproc/envoy/module/fakeenvoy"
@@ -207,6 +209,31 @@ func TestReloadPanic(t *testing.T) {
 	if !grants(c, "https://third.example") || c.Stat("policy_last_reload_successful") != 1 {
 		t.Error("the watch does not go on")
 	}
+}
+
+// TestUntilDone: a goroutine of the module goes on after a fault of ours, and ends with its work, or when nobody needs that.
+func TestUntilDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		began, times := time.Now(), 0
+		untilDone(ctx, func() {
+			if times++; times < 3 {
+				panic("fault")
+			}
+		})
+		if took := time.Since(began); times != 3 || took != 2*afterFault {
+			t.Errorf("%d times in %v", times, took)
+		}
+		untilDone(ctx, func() {
+			times++
+			cancel()
+			panic("fault")
+		})
+		if times != 4 {
+			t.Errorf("%d times", times)
+		}
+	})
 }
 
 // watchers returns how many goroutines watch policies.
