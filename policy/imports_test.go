@@ -19,8 +19,9 @@ const module = "github.com/corsproc/corsproc/"
 var mayImport = map[string][]string{
 	"proto/corsproc/v1/corsprocv1connect": {"proto/corsproc/v1"}, // generated
 
-	"internal/disk":                   {},
-	"internal/aside":                  {},
+	"internal/fault":                  {},
+	"internal/disk":                   {"internal/fault"},
+	"internal/aside":                  {"internal/fault"},
 	"internal/parse":                  {},
 	"proto/corsproc/v1":               {},
 	"proto/schemagen":                 {},

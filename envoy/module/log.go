@@ -87,6 +87,7 @@ var panics = logs.Throttle{Interval: time.Second}
 // panicked tells of a fault of ours that was recovered.
 func panicked(r any) {
 	if panics.Allow() {
-		write(slog.LevelError, fmt.Sprintf("internal error, please report it: %v: %s", r, strings.ReplaceAll(string(debug.Stack()), "\n", " | ")))
+		text := fmt.Sprintf("internal error, please report it: %v: %s", r, debug.Stack())
+		write(slog.LevelError, strings.ReplaceAll(text, "\n", " | "))
 	}
 }

@@ -1,6 +1,10 @@
 package aside
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/corsproc/corsproc/internal/fault"
+)
 
 func TestDo(t *testing.T) {
 	done := false
@@ -9,8 +13,8 @@ func TestDo(t *testing.T) {
 		t.Error("the work is not done")
 	}
 	defer func() {
-		if r := recover(); r != "fault" {
-			t.Errorf("recovered %v", r)
+		if met := fault.Of(recover()); met == nil || met.Value != "fault" {
+			t.Errorf("recovered %v", met)
 		}
 	}()
 	Do(func() { panic("fault") })

@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/corsproc/corsproc/internal/fault"
 )
 
 // errLeft ends a run that nobody waits for.
@@ -17,8 +19,8 @@ var errLeft = errors.New("nobody waits for the file any more")
 type Run struct {
 	began  time.Time
 	ended  chan struct{}
-	silent error // why it was left behind; set before it is
-	fault  any   // what the work panicked with; once it has ended
+	silent error        // why it was left behind; set before it is
+	fault  *fault.Fault // of the work; once it has ended
 
 	mu    sync.Mutex
 	name  string      // what is asked for
@@ -32,8 +34,8 @@ func newRun() *Run {
 	return &Run{began: now, heard: now, ended: make(chan struct{})}
 }
 
-func (r *Run) end(fault any) {
-	r.fault = fault
+func (r *Run) end(met *fault.Fault) {
+	r.fault = met
 	close(r.ended)
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/corsproc/corsproc/internal/fault"
 )
 
 // How long a disk is waited for.
@@ -40,7 +42,7 @@ type Task struct {
 }
 
 // Do does the work of a task and returns what it returns, or a [*SilentError]. The work says by the run what it is at. If it
-// panics, so does Do; if it was left behind by then, the next Do does.
+// panics, so does Do, with a [fault.Fault]; if it was left behind by then, the next Do does.
 func Do[T any](t *Task, work func(*Run) (T, error)) (result T, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -54,7 +56,7 @@ func Do[T any](t *Task, work func(*Run) (T, error)) (result T, err error) {
 	r := newRun()
 	var o outcome // once r has ended
 	go func() {
-		defer func() { r.end(recover()) }()
+		defer func() { r.end(fault.Of(recover())) }()
 		o.result, o.err = work(r)
 	}()
 	if err := r.await(); err != nil {
@@ -73,10 +75,10 @@ func (t *Task) inTheWay() error {
 	case t.stuck == nil:
 		return nil
 	case t.stuck.hasEnded():
-		fault := t.stuck.fault
+		met := t.stuck.fault
 		t.stuck, t.look = nil, nil
-		if fault != nil {
-			panic(fault)
+		if met != nil {
+			panic(met)
 		}
 		return nil
 	}
@@ -86,10 +88,10 @@ func (t *Task) inTheWay() error {
 	if !t.look.await() {
 		return t.stuck.silent // the look is left behind too, and the only one
 	}
-	replaced, fault := t.look.replaced, t.look.fault
+	replaced, met := t.look.replaced, t.look.fault
 	t.look = nil
-	if fault != nil {
-		panic(fault)
+	if met != nil {
+		panic(met)
 	}
 	if !replaced {
 		return t.stuck.silent
@@ -106,14 +108,14 @@ func (t *Task) inTheWay() error {
 type look struct {
 	done     chan struct{}
 	replaced bool // once done is closed
-	fault    any  // what it panicked with
+	fault    *fault.Fault
 }
 
 func lookAt(r *Run) *look {
 	l := &look{done: make(chan struct{})}
 	go func() {
 		defer func() {
-			l.fault = recover()
+			l.fault = fault.Of(recover())
 			close(l.done)
 		}()
 		l.replaced = r.isReplaced()

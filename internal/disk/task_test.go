@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/corsproc/corsproc/internal/fault"
 )
 
 // hang is work that asks for name and gets no answer until free is closed.
@@ -127,8 +129,8 @@ func TestFault(t *testing.T) {
 		faults := func(what string, do func()) {
 			t.Helper()
 			defer func() {
-				if r := recover(); r != "fault" {
-					t.Errorf("%s: recovered %v", what, r)
+				if met := fault.Of(recover()); met == nil || met.Value != "fault" {
+					t.Errorf("%s: recovered %v", what, met)
 				}
 				if got, err := Do(&task, answer); got != "answer" || err != nil {
 					t.Errorf("%s: afterwards %q, %v", what, got, err)
