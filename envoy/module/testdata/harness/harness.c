@@ -53,8 +53,10 @@ static bool is_unnamable(const struct facts* f) {
 
 struct answer* corsprocDecide(uint32_t id, struct facts* facts, size_t prefix, size_t size, bool beat) {
   uint32_t h = hash((char*)facts, prefix, 2166136261u);
-  bool path_matters = h % 3 == 0;
-  if (path_matters) h = hash((char*)facts + prefix, size - prefix, h);
+  uint8_t path = h % 3;
+  uint32_t scope = 2;
+  if (path == PATH_SCOPE && size - prefix <= scope) path = PATH_WHOLE;
+  if (path != PATH_ANY) h = hash((char*)facts + prefix, path == PATH_WHOLE ? size - prefix : scope, h);
   if (h % 31 == 0) return NULL;  // a fault
   size_t padding = h % 17 == 0 ? 20000 : h % 100;
   struct answer* a = corsproc_new_answer(sizeof *a + 6 * sizeof(envoy_pair) + 400 + padding);
@@ -67,7 +69,8 @@ struct answer* corsprocDecide(uint32_t id, struct facts* facts, size_t prefix, s
   if (is_unnamable(facts)) a->action = ACTION_ADJUST, a->varies = 1, h = 0;
   a->refused = h / 11 % 2;
   a->candidate = h / 13 % 2;
-  a->path_matters = path_matters;
+  a->path = path;
+  a->scope = scope;
   a->headers = pairs;
   a->facts = pairs + 4;
   if (a->action == ACTION_RESPOND) {
@@ -134,6 +137,8 @@ struct job {
   int requests;
 };
 
+static int working;  // atomic: workers that are not done
+
 static void* work(void* memory) {
   struct job* j = memory;
   static __thread char first[ROOM], second[ROOM];
@@ -160,6 +165,7 @@ static void* work(void* memory) {
       abort();
     }
   }
+  __atomic_sub_fetch(&working, 1, __ATOMIC_ACQ_REL);
   return NULL;
 }
 
@@ -171,12 +177,13 @@ int main(int n, char** arguments) {
   void* route = fake_per_route_new("shop, open", 10);
   pthread_t workers[2];
   struct job jobs[2];
+  working = threads;
   for (int i = 0; i < threads; i++) {
     jobs[i] = (struct job){c, route, i + 1, requests};
     pthread_create(&workers[i], NULL, work, &jobs[i]);
   }
-  for (int i = 0; i < 50; i++) {
-    struct timespec moment = {0, 1000000};
+  while (__atomic_load_n(&working, __ATOMIC_ACQUIRE) > 0) {
+    struct timespec moment = {0, 5000000};
     nanosleep(&moment, NULL);
     __atomic_add_fetch(&source.set, 1, __ATOMIC_ACQ_REL);
     __atomic_add_fetch(&source.successes, 1, __ATOMIC_ACQ_REL);
