@@ -13,11 +13,6 @@
 
 static const envoy_buffer space = TEXT("corsproc");
 
-// corsproc_log logs where the Envoy may be an older one. Later log.go does.
-void corsproc_log(int level, const char* text, size_t length) {
-  envoy_dynamic_module_callback_log(level, (envoy_buffer){text, length});
-}
-
 // The youngest callback of the ABI that this module is made for. Attributes that it relies on are told since then, too, and
 // an Envoy without them would decide by the wrong place without a word.
 #define YOUNGEST "envoy_dynamic_module_callback_log_v2"
@@ -25,7 +20,7 @@ void corsproc_log(int level, const char* text, size_t length) {
 const char* envoy_dynamic_module_on_program_init(void) {
   if (dlsym(RTLD_DEFAULT, YOUNGEST) == NULL) {
     static const char need[] = "corsproc: this module needs Envoy 1.40 or later; with an older one, run corsproc as a service (ext_proc)";
-    corsproc_log(LOG_ERROR, need, sizeof need - 1);
+    envoy_dynamic_module_callback_log(LOG_ERROR, TEXT(need));  // log_v2, which log.go uses, is missing here
     return NULL;
   }
   corsprocStart(envoy_dynamic_module_callback_get_concurrency());

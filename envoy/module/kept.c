@@ -96,7 +96,6 @@ void corsproc_free_table(struct table* t) {
 // current_table returns the table of the calling worker, without what is of an earlier epoch.
 static struct table* current_table(void) {
   struct worker* w = corsproc_worker();
-  if (w == NULL) return NULL;
   struct table* t = w->table;
   if (t == NULL) {
     if ((t = w->table = calloc(1, sizeof *t)) == NULL) return NULL;

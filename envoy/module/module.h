@@ -87,7 +87,6 @@ struct config {
 };
 
 struct answer* corsproc_new_answer(size_t size);
-void corsproc_log(int level, const char* text, size_t length);
 void corsproc_count_reloads(struct config* c);
 int corsproc_define(struct config* c);
 
