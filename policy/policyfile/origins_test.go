@@ -72,6 +72,12 @@ func TestOriginFileFindings(t *testing.T) {
 	}{
 		"a bad line":                        {tenants, "https://a.example\n  https://B.example/\n", []string{"cors/lists/tenants.txt:2:3 origin-not-canonical"}},
 		"no bytes":                          {tenants, "", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
+		"a newline":                         {tenants, "\n", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
+		"blank lines":                       {tenants, " \r\n\t\n\r\n", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
+		"a mark of the byte order":          {tenants, "\uFEFF", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
+		"a mark of it, and a newline":       {tenants, "\uFEFF\r\n", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
+		"a comment without words":           {tenants, "\n  #", nil},
+		"a deny of blank lines":             {denying, "\n\n", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
 		"comments":                          {tenants, "# nobody yet\n\n", nil},
 		"stars and others":                  {tenants, "*\nnull\n@others\nhttps://a.*\n", []string{"cors/lists/tenants.txt:1:1 origin-file-entry", "cors/lists/tenants.txt:2:1 origin-file-entry", "cors/lists/tenants.txt:3:1 origin-file-entry", "cors/lists/tenants.txt:4:1 origin-malformed"}},
 		"no text":                           {tenants, "https://a.example\n\xff\n", []string{"cors/lists/tenants.txt:2:1 syntax"}},
