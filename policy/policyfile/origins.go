@@ -212,5 +212,5 @@ func (c *Content) originFile(documents map[string]*document, d *document, path s
 	if len(d.walk.problems) > 0 { // its key may be mistyped, so that nobody looked for it
 		return policy.OriginFile{Name: d.file.Name}
 	}
-	return policy.OriginFile{Name: d.file.Name, Fault: "there is no such file"}
+	return policy.OriginFile{Name: d.file.Name, Fault: "this file does not exist"}
 }
