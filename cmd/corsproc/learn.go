@@ -66,8 +66,7 @@ after Ctrl-C, which prints what is known so far.`,
 	flags.Lookup("trust-reflected").NoOptDefVal = trustAll
 	flags.StringVar(&call.policies, "policies", "", "policy file or directory: tell who would lose and who would gain under it")
 	format := addFormat(cmd, "text", "json")
-	cmd.RegisterFlagCompletionFunc("policies", completePolicies)
-	cmd.RegisterFlagCompletionFunc("routes", cobra.FixedCompletions(learn.RoutesNames, cobra.ShellCompDirectiveNoFileComp))
+	completeLearn(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		call.format = *format
 		stdins := countOf(args, policydir.Stdin)
