@@ -14,6 +14,10 @@ type Gap struct {
 	Policy string
 	Rule   Rule   // where it stands, or is missing
 	Value  string // the origin, method or header; empty for credentials
+	// Static is, of a GapPolicy in the list of a place that gives every answer the same headers, the policy that it has them
+	// of: with a second one they depend on who asks. It is empty where no place of the list does.
+	Static string
+	Fixed  bool // these are those of fixed_origin
 }
 
 // GapKind is what a gap is about.
@@ -91,10 +95,23 @@ func (t *trial) lists() (gaps []Gap) {
 		list.Policy = policies[0].Name
 	}
 	for _, p := range append([]*compiled.Place{t.place}, t.others...) {
-		list.Rule = p.ListRule
+		list.Rule, list.Static, list.Fixed = p.ListRule, "", false
+		if p.Active.Fixed && !p.Active.Policies[0].Builtin && t.isStaticSomewhere(p.ListRule) {
+			list.Static, list.Fixed = p.Active.Policies[0].Name, p.Active.ButPreflights
+		}
 		gaps = appendGaps(gaps, []Gap{list})
 	}
 	return gaps
+}
+
+// isStaticSomewhere reports whether of the places that have a list of one policy, their own or taken over, one rejects nothing.
+func (t *trial) isStaticSomewhere(list Rule) bool {
+	for p := range t.places() {
+		if p.ListRule == list && p.Reject == compiled.RejectNever {
+			return true
+		}
+	}
+	return false
 }
 
 // appendGaps appends gaps that are not there yet: two policies may deny by one origin set.

@@ -4,6 +4,7 @@ package policy
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 
@@ -129,16 +130,24 @@ func allowsOthers(policy *compiled.Policy, o *origin.Origin) bool {
 
 // reach counts the places in whose lists a policy is.
 func (t *trial) reach(policy *compiled.Policy) (n int) {
-	count := func(p *compiled.Place) {
+	for p := range t.places() {
 		if slices.Contains(p.Active.Policies, policy) {
 			n++
 		}
 	}
-	for i := range t.set.Hosts {
-		count(&t.set.Hosts[i].Place)
-		for j := range t.set.Hosts[i].Routes {
-			count(&t.set.Hosts[i].Routes[j].Place)
+	return n
+}
+
+// places yields every place of the set.
+func (t *trial) places() iter.Seq[*compiled.Place] {
+	return func(yield func(*compiled.Place) bool) {
+		for i := range t.set.Hosts {
+			h := &t.set.Hosts[i]
+			for route := -1; route < len(h.Routes); route++ {
+				if !yield(h.PlaceOf(route)) {
+					return
+				}
+			}
 		}
 	}
-	return n
 }

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"regexp"
@@ -23,18 +24,27 @@ func inPolicy(t *testing.T, list, entry string) *policyfile.Result {
 	return content.Compile()
 }
 
-// TestPatternFaults goes through testdata/patterns.yaml. Whatever a message says to write must load.
-func TestPatternFaults(t *testing.T) {
-	data, err := os.ReadFile("testdata/patterns.yaml")
+// A fault is an entry that is refused, and what is said of it.
+type fault struct{ Pattern, Code, Fix, Message string }
+
+func readFaults(t *testing.T, name string) (faults []fault) {
+	t.Helper()
+	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var cases []struct {
-		Pattern, Code, Fix, Message string
-	}
-	if err := yaml.Load(data, &cases, yaml.WithKnownFields()); err != nil {
+	if err := yaml.Load(data, &faults, yaml.WithKnownFields()); err != nil {
 		t.Fatal(err)
 	}
+	for i := range faults {
+		faults[i].Code = cmp.Or(faults[i].Code, "origin-malformed")
+	}
+	return faults
+}
+
+// TestPatternFaults goes through testdata/patterns.yaml. Whatever a message says to write must load.
+func TestPatternFaults(t *testing.T) {
+	cases := readFaults(t, "testdata/patterns.yaml")
 	patterns := regexp.MustCompile(`(?:: write |; if |, and )((?:https?|chrome-extension)://\S+(?:, https?://\S+)*)`)
 	expression := regexp.MustCompile(`in allow_origin_regexes write '(.*)'$`)
 	told := 0
@@ -45,9 +55,6 @@ func TestPatternFaults(t *testing.T) {
 		}
 	}
 	for _, c := range cases {
-		if c.Code == "" {
-			c.Code = "origin-malformed"
-		}
 		r := inPolicy(t, "allow_origins", c.Pattern)
 		if r.Set != nil || len(r.Findings) == 0 {
 			t.Errorf("%s loads", c.Pattern)
@@ -82,16 +89,7 @@ func TestPatternFaults(t *testing.T) {
 
 // TestLineFaults goes through testdata/lines.yaml. Whatever is told as a fix must load as a line.
 func TestLineFaults(t *testing.T) {
-	data, err := os.ReadFile("testdata/lines.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var cases []struct {
-		Pattern, Code, Fix, Message string
-	}
-	if err := yaml.Load(data, &cases, yaml.WithKnownFields()); err != nil {
-		t.Fatal(err)
-	}
+	cases := readFaults(t, "testdata/lines.yaml")
 	inFile := func(line string) *policyfile.Result {
 		c := policyfile.Content{
 			Files: []policyfile.File{{Name: "a.yaml", Data: []byte("policies: {p: {allow_origins: ['@l']}}\norigin_files: {l: l.txt}\ndefault: {policies: [p]}\n")}},
@@ -102,9 +100,6 @@ func TestLineFaults(t *testing.T) {
 		return c.Compile()
 	}
 	for _, c := range cases {
-		if c.Code == "" {
-			c.Code = "origin-malformed"
-		}
 		r := inFile(c.Pattern)
 		if r.Set != nil || len(r.Findings) != 1 {
 			t.Errorf("%s: %v", c.Pattern, r.Findings)

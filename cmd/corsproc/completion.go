@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/corsproc/corsproc/policy/browser"
+	"github.com/corsproc/corsproc/policy/learn"
 	"github.com/corsproc/corsproc/policy/policydir"
 	"github.com/corsproc/corsproc/policy/printable"
 )
@@ -57,6 +58,30 @@ func completeExplain(cmd *cobra.Command, path, virtualHost *string) {
 	completeFlag(cmd, "method", func() []string { return methods })
 	completeFlag(cmd, "credentials", browser.CredentialsNames)
 	completeNoFile(cmd, "origin", "header")
+}
+
+// completeServe lets a shell complete what settings take; names of files beside the settings that have others.
+func completeServe(cmd *cobra.Command) {
+	cmd.RegisterFlagCompletionFunc("policies", completePolicies)
+	cmd.RegisterFlagCompletionFunc(configFlag, cobra.FixedCompletions([]string{"yaml", "yml", "toml", "json"}, cobra.ShellCompDirectiveFilterFileExt))
+	for flag, words := range map[string][]string{"transport": {"loop", "grpc"}, "log-level": {"debug", "info", "warn", "error"}, "log-format": {"text", "json"}} {
+		completeFlag(cmd, flag, func() []string { return words })
+	}
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
+}
+
+// completeLearn lets a shell complete what learn takes beside its LOGs.
+func completeLearn(cmd *cobra.Command) {
+	cmd.RegisterFlagCompletionFunc("policies", completePolicies)
+	completeFlag(cmd, "routes", func() []string { return learn.RoutesNames })
+	cmd.RegisterFlagCompletionFunc("field", func(_ *cobra.Command, _ []string, start string) ([]string, cobra.ShellCompDirective) {
+		names := learn.FieldNames()
+		for i := range names {
+			names[i] += "="
+		}
+		return beginWith(start, names), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	})
+	completeNoFile(cmd, "trust-reflected")
 }
 
 // completeNames lets a shell complete the policies under path, and the names that they have: those of virtual hosts, and of

@@ -62,12 +62,11 @@ after Ctrl-C, which prints what is known so far.`,
 	flags.Var(fieldFlag{&call.options.Fields}, "field", "where a fact stands, for instance origin=req.headers.origin; repeatable")
 	flags.Var(routesFlag{&call.options.Routes}, "routes", "how places are split into routes: auto, none, name (Envoy's), or 1 to 4 path segments")
 	flags.StringVar(&call.tests, "tests", "", "write a policy test file of what was seen; the policies are policies.yaml beside it")
-	flags.Var(trustFlag{&call.options.Trust}, "trust-reflected", "take what would be withheld, at one place (=PLACE, repeatable) or everywhere")
+	flags.Var(trustFlag{&call.options.Trust}, "trust-reflected", "take what would be withheld: alone at every place, with =PLACE (repeatable) at that one")
 	flags.Lookup("trust-reflected").NoOptDefVal = trustAll
 	flags.StringVar(&call.policies, "policies", "", "policy file or directory: tell who would lose and who would gain under it")
 	format := addFormat(cmd, "text", "json")
-	cmd.RegisterFlagCompletionFunc("policies", completePolicies)
-	cmd.RegisterFlagCompletionFunc("routes", cobra.FixedCompletions(learn.RoutesNames, cobra.ShellCompDirectiveNoFileComp))
+	completeLearn(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		call.format = *format
 		stdins := countOf(args, policydir.Stdin)
@@ -176,6 +175,9 @@ func (c *learning) tell(cmd *cobra.Command, l *learn.Learner, interrupted bool) 
 	if err := c.findings(cmd.ErrOrStderr(), learned.Findings); err != nil {
 		return false, err
 	}
+	if unknown := l.UnknownTrust(); len(unknown) > 0 && c.format == "text" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "corsproc: --trust-reflected: no place of the logs is called %s; without =PLACE it is about all of them\n", printable.Text(strings.Join(unknown, ", ")))
+	}
 	_, err = out.Write(learned.File.Bytes())
 	return false, err
 }
@@ -214,8 +216,8 @@ func (f routesFlag) Set(s string) (err error) {
 	return err
 }
 
-// trustAll is the value of --trust-reflected that was given none.
-const trustAll = "everywhere"
+// trustAll is the value of --trust-reflected that was given none. No place is called so: in logs it says "not there".
+const trustAll = "-"
 
 // trustFlag is the value of --trust-reflected.
 type trustFlag struct{ trust *learn.Trust }

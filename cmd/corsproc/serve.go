@@ -38,6 +38,7 @@ and a second signal stops at once.`,
 		Args: noArguments,
 	}
 	addSettings(cmd)
+	completeServe(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		stderr := cmd.ErrOrStderr()
 		settings, err := readSettings(cmd.Flags(), defaultLogFormat(isTerminal(stderr)))

@@ -176,3 +176,47 @@ virtual_hosts:
 		}
 	}
 }
+
+// TestChangeOfOneAnswerForAll: where a second policy takes away that every answer is the same, the change says so.
+func TestChangeOfOneAnswerForAll(t *testing.T) {
+	policies := compile(t, `
+policies:
+  cdn: {allow_origins: ["https://shop.example.com"], fixed_origin: true}
+  public: {allow_origins: ["*"]}
+  some: {allow_origins: ["*"], deny_origins: ["https://bad.example"]}
+default: {policies: [cdn], reject: ALWAYS}
+virtual_hosts:
+  - domains: [cdn.example]
+    reject: NEVER
+    routes:
+      - {prefix: /public, policies: [public]}
+      - {prefix: /some, policies: [some]}
+      - {prefix: /none, policies: [none]}
+      - {prefix: /two, policies: [cdn, public]}
+      - {prefix: /reject, policies: [cdn], reject: ALWAYS}
+`)
+	const fixed = ": fixed_origin of cdn has no effect beside another policy; the answers get Vary, and a cache that ignores that mixes them up"
+	for url, want := range map[string]string{
+		"https://cdn.example/":        fixed,
+		"https://other.example/":      fixed, // which rejects, and has its list in common with the place above
+		"https://cdn.example/public":  ": the answers of the place, the same for everybody with public alone, then depend on who asks and get Vary",
+		"https://cdn.example/some":    "",
+		"https://cdn.example/none":    "",
+		"https://cdn.example/two":     "",
+		"https://cdn.example/reject":  "",
+		"https://cdn.example/two%2fx": "",
+	} {
+		r, err := Do(policies.Set, Fetch{Origin: "https://new.example", URL: url, Credentials: Include})
+		if err != nil {
+			t.Fatal(err)
+		}
+		changes := r.Explanation(policies.Location).Changes
+		if len(changes) != 1 {
+			t.Errorf("%s: %v", url, changes)
+			continue
+		}
+		if _, after, _ := strings.Cut(changes[0].Text, ")"); after != want {
+			t.Errorf("%s: %q, want it to end with %q", url, changes[0].Text, want)
+		}
+	}
+}

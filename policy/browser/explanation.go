@@ -102,11 +102,22 @@ func change(g policy.Gap, credentials bool, at *corsprocv1.Location) *corsprocv1
 		if g.Policy != "" {
 			where = "in " + field + " instead of " + g.Policy
 		}
-		c.Text = fmt.Sprintf("list %s %s %s", allows, where, file)
+		c.Text = fmt.Sprintf("list %s %s %s%s", allows, where, file, cost(g))
 	default:
 		c.Text = fmt.Sprintf("add %s to %s %s", value, field, file)
 	}
 	return c
+}
+
+// cost says what a place loses with a second policy: what is the same for everybody fits a cache that cannot take Vary.
+func cost(g policy.Gap) string {
+	switch {
+	case g.Fixed:
+		return ": fixed_origin of " + g.Static + " has no effect beside another policy; the answers get Vary, and a cache that ignores that mixes them up"
+	case g.Static != "":
+		return ": the answers of the place, the same for everybody with " + g.Static + " alone, then depend on who asks and get Vary"
+	}
+	return ""
 }
 
 // inYAML writes an entry of a list as it has to stand in a policy file, in either style of lists: null and * only mean

@@ -46,6 +46,7 @@ const (
 	CodeNullOrigin        Code = "null-origin" // "null" is allowed
 	CodeEveryExtension    Code = "every-extension-with-credentials"
 	CodeMethodNeverSent   Code = "method-never-sent"        // a method that no script can use
+	CodeStarInName        Code = "star-in-name"             // a star beside other characters in a method or a header name
 	CodeMethodCase        Code = "method-case"              // a method that differs from a standard one only by case
 	CodeRequestHeader     Code = "request-header-forbidden" // a request header that no script can set
 	CodeResponseHeader    Code = "response-header-forbidden"

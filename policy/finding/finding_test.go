@@ -32,8 +32,12 @@ func ExampleNearest() {
 	known := []string{"allow_origins", "allow_methods", "deny_origins"}
 	fmt.Printf("%q\n", finding.Nearest("alow_origins", slices.Values(known)))
 	fmt.Printf("%q\n", finding.Nearest("origins", slices.Values(known))) // near to none
+	fmt.Printf("%q\n", finding.Nearest("P", slices.Values([]string{"p", "q"})))
+	fmt.Printf("%q\n", finding.Nearest("SHOP", slices.Values([]string{"shop", "Shop"}))) // to both
 	// Output:
 	// "allow_origins"
+	// ""
+	// "p"
 	// ""
 }
 

@@ -2,7 +2,10 @@ package finding
 
 // Tested by finding_test.go.
 
-import "iter"
+import (
+	"iter"
+	"strings"
+)
 
 const (
 	// maxNearestLen bounds the words that are compared, in bytes: nobody mistypes a longer one by a letter.
@@ -14,9 +17,9 @@ const (
 )
 
 // Nearest returns the known name that a mistyped one was meant to be, or "" where that is not clear: none is near, or two
-// are equally near. Near is one letter that is inserted, removed, replaced or swapped with its neighbour, and one more
-// for every five of the known name. Words of more than 200 bytes are near to nothing, and neither is anything where more
-// than 10,000 names are known.
+// are equally near. Nearest is what differs by case alone; near is one letter that is inserted, removed, replaced or swapped
+// with its neighbour, and one more for every five of the known name. Words of more than 200 bytes are near to nothing, and
+// neither is anything where more than 10,000 names are known.
 func Nearest(word string, known iter.Seq[string]) string {
 	if word == "" || len(word) > maxNearestLen {
 		return ""
@@ -29,7 +32,11 @@ func Nearest(word string, known iter.Seq[string]) string {
 		if near := 1 + len(k)/5; len(k)-len(word) > near || len(word)-len(k) > near {
 			continue // k is shorter than maxNearColumns, too
 		}
-		switch d := editDistance(word, k); {
+		d := 0
+		if !strings.EqualFold(word, k) {
+			d = editDistance(word, k)
+		}
+		switch {
 		case d > 1+len(k)/5 || d >= len(word):
 		case d < least:
 			best, least, tie = k, d, false

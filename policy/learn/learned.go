@@ -4,7 +4,6 @@ package learn
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -54,7 +53,7 @@ func (l *Learner) Learn(interrupted bool) *Learned {
 
 // write makes the policies and places of the file.
 func (l *Learner) write(out *Learned) {
-	b := &builder{out: out, taken: map[string]bool{}, numbers: map[string]int{}, owner: l.owners()}
+	b := &builder{out: out, owner: l.owners()}
 	places := slices.Clone(l.order)
 	slices.SortStableFunc(places, func(a, b *place) int { return cmp.Or(cmp.Compare(a.label, b.label), cmp.Compare(a.name, b.name)) })
 	for _, p := range places {
@@ -112,10 +111,9 @@ func isDomain(s string) bool {
 
 // A builder makes a policy file of places.
 type builder struct {
-	out     *Learned
-	taken   map[string]bool // names of policies
-	numbers map[string]int  // the last that was given to a name
-	owner   map[string]*place
+	out   *Learned
+	names draft.Names
+	owner map[string]*place
 }
 
 func (b *builder) place(l *Learner, p *place, units []*unit) {
@@ -174,7 +172,7 @@ func (b *builder) list(u *unit, made map[string]string) (names []string) {
 		data, _ := key.Marshal(m)
 		name := made[string(data)]
 		if name == "" {
-			name = b.nameOf(u)
+			name = b.names.Take(u.place.label + "-" + u.route)
 			made[string(data)] = name
 			b.out.File.Set.Policies[name] = m
 			b.out.File.Order = append(b.out.File.Order, name)
@@ -203,44 +201,4 @@ func (g *grantPolicy) policy() *corsprocv1.Policy {
 		m.MaxAge = proto.String(strconv.FormatInt(g.maxAge, 10) + "s")
 	}
 	return m
-}
-
-// maxNameBytes leaves room in the name of a policy for a number.
-const maxNameBytes = 180
-
-// nameOf returns a name for a policy of a unit that no other one has.
-func (b *builder) nameOf(u *unit) string {
-	base := slug(u.place.label + "-" + u.route)
-	name := base
-	for b.taken[name] || name == "none" || name == "passthrough" {
-		b.numbers[base] = max(b.numbers[base], 1) + 1
-		name = fmt.Sprintf("%s-%d", base, b.numbers[base])
-	}
-	b.taken[name] = true
-	return name
-}
-
-// slug makes a name of a text.
-func slug(s string) string {
-	var out strings.Builder
-	dash := false
-	for _, r := range s {
-		switch {
-		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '.', r == '_':
-			if dash && out.Len() > 0 {
-				out.WriteByte('-')
-			}
-			dash = false
-			out.WriteRune(r)
-		default:
-			dash = true
-		}
-		if out.Len() >= maxNameBytes {
-			break
-		}
-	}
-	if out.Len() == 0 {
-		return "place"
-	}
-	return out.String()
 }

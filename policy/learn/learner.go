@@ -4,6 +4,7 @@ package learn
 
 import (
 	"hash/maphash"
+	"slices"
 	"sync/atomic"
 
 	"github.com/corsproc/corsproc/policy"
@@ -26,6 +27,13 @@ type Options struct {
 type Trust struct {
 	All    bool
 	Places []string // as findings call them
+}
+
+// UnknownTrust returns the places of [Trust] that the logs do not have. What is withheld elsewhere stays so.
+func (l *Learner) UnknownTrust() []string {
+	return slices.DeleteFunc(slices.Clone(l.options.Trust.Places), func(label string) bool {
+		return slices.ContainsFunc(l.order, func(p *place) bool { return p.label == label })
+	})
 }
 
 // A Learner reads logs and answers questions about them. It is not safe for use by several goroutines, but for

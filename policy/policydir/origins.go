@@ -7,10 +7,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
-	"syscall"
 
 	"github.com/corsproc/corsproc/internal/disk"
 	"github.com/corsproc/corsproc/policy/policyfile"
@@ -85,27 +83,9 @@ func readOrigin(run *disk.Run, name string, inside bounds, limit int64) (data []
 		return nil, "", err
 	}
 	if err != nil {
-		return nil, whyUnread(err), nil
+		return nil, "this file " + whyUnread(err).Error(), nil // its name is what the policy file says
 	}
 	return data, "", nil
-}
-
-// whyUnread says in a few words why a file cannot be read. Its name is what a policy file says, and is not repeated.
-func whyUnread(err error) string {
-	switch {
-	case errors.Is(err, disk.ErrNotRegular):
-		return "this is not a regular file"
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
-		return "there is no such file"
-	case errors.Is(err, fs.ErrPermission):
-		return "this file may not be read: permission denied"
-	case errors.Is(err, syscall.ELOOP):
-		return "this is a symbolic link that leads back to itself"
-	}
-	if e := (*fs.PathError)(nil); errors.As(err, &e) {
-		err = e.Err
-	}
-	return "this file cannot be read: " + err.Error()
 }
 
 // originNames returns the names of the files of origins that policy files name, sorted and each once.

@@ -40,7 +40,7 @@ func TestOriginFilesAreRead(t *testing.T) {
 	list := filepath.Join(dir, "lists", "tenants.txt")
 	write(t, filepath.Join(dir, "policies.yaml"), tenants)
 	for _, path := range []string{dir, filepath.Join(dir, "policies.yaml")} {
-		if ok, said := load(t, path); ok || !strings.Contains(said, "policies.yaml:3:25") || !strings.Contains(said, "there is no such file") {
+		if ok, said := load(t, path); ok || !strings.Contains(said, "policies.yaml:3:25") || !strings.Contains(said, "this file does not exist") {
 			t.Errorf("%s without the file: %s", path, said)
 		}
 	}

@@ -169,23 +169,28 @@ func readLimited(r io.Reader) ([]byte, error) {
 
 // unreadable says in one sentence why a path cannot be read.
 func unreadable(path string, err error) error {
-	silent := (*disk.SilentError)(nil)
-	switch {
-	case errors.As(err, &silent):
+	if silent := (*disk.SilentError)(nil); errors.As(err, &silent) {
 		return err // it says what
+	}
+	return fmt.Errorf("%s %w", path, whyUnread(err))
+}
+
+// whyUnread says why a file cannot be read, in a sentence that begins with the file.
+func whyUnread(err error) error {
+	switch {
 	case errors.Is(err, disk.ErrNotRegular):
-		return fmt.Errorf("%s is not a regular file", path)
+		return errors.New("is not a regular file")
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s does not exist", path)
+		return errors.New("does not exist")
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("%s may not be read: permission denied", path)
+		return errors.New("may not be read: permission denied")
 	case errors.Is(err, syscall.ELOOP):
-		return fmt.Errorf("%s is a symbolic link that leads back to itself", path)
+		return errors.New("is a symbolic link that leads back to itself")
 	case errors.Is(err, syscall.ENOTDIR):
-		return fmt.Errorf("%s does not exist: what stands before its last slash is no directory", path)
+		return errors.New("does not exist: what stands before its last slash is no directory")
 	}
 	if e := (*fs.PathError)(nil); errors.As(err, &e) {
 		err = e.Err // the path is said already
 	}
-	return fmt.Errorf("%s cannot be read: %w", path, err)
+	return fmt.Errorf("cannot be read: %w", err)
 }

@@ -11,7 +11,7 @@ var errorEntries = []Entry{
 		Explanation: "There are more findings in the file than anybody reads. What follows is shown when the first ones are corrected.",
 	},
 	{
-		Code: finding.CodeUnknownClient, Severity: finding.Error,
+		Code: finding.CodeUnknownClient, Severity: finding.Error, SafeFix: true,
 		Explanation: "In allow_headers and expose_headers a name that begins with @ stands for the headers of a kind of client in browsers: @connect and @grpc-web. Sets of names of your own there are not.",
 		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [\"@grpcweb\"]}}\n",
 		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [\"@grpc-web\"], expose_headers: [\"@grpc-web\"]}}\n",

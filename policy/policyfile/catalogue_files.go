@@ -32,7 +32,7 @@ origin_sets:
 	},
 	{
 		Code: CodeEmptyFile, Severity: finding.Error,
-		Explanation: "The file holds nothing, or nothing but comments. That is most likely an accident, so a file that is to say nothing says so with {}. A file of origins may hold comments alone, which says nothing, but has to have a byte.",
+		Explanation: "The file holds nothing, or nothing but comments. That is most likely an accident, so a file that is to say nothing says so with {}. A file of origins says so with a comment alone; one that is empty or has blank lines alone is what an export that failed leaves.",
 		Bad:         "# to be written\n",
 		Good:        "{}\n",
 	},

@@ -26,6 +26,12 @@ var lintEntries = []Entry{
 		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_methods: [PUT]}}\n",
 	},
 	{
+		Code: finding.CodeStarInName, Severity: finding.Warning,
+		Explanation: "A star in the name of a method or a header stands for nothing: X-* is one header that is called so, and no page sends it. All names are \"*\" alone.",
+		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [X-Shop-*]}}\n",
+		Good:        "policies: {shop: {allow_origins: [https://shop.example.com], allow_headers: [X-Shop-Id, X-Shop-Cart]}}\n",
+	},
+	{
 		Code: finding.CodeMethodCase, Severity: finding.Warning,
 		Explanation: "Methods are compared with their case. Browsers write put as PUT whatever a script says, but leave patch as it is, which servers then do not know.",
 		Bad:         "policies: {shop: {allow_origins: [https://shop.example.com], allow_methods: [patch]}}\n",

@@ -50,7 +50,7 @@ b.yaml:1:55: policies.x.max_age: "5x": max_age is a duration of whole seconds, f
 		{"what a refused list may define is not missing", []string{
 			"a.yaml", "policies: [shop]\norigin_sets: &a {}",
 			"b.yaml", "policies: {x: {allow_origins: ['@partners']}}\ndefault: {policies: [shop, x]}",
-		}, `a.yaml:1:11: policies: a mapping is wanted here, not a list
+		}, `a.yaml:1:11: policies: a mapping from names is wanted here, not a list
 a.yaml:2:14: origin_sets: "&a": anchors are not allowed, as nothing may refer to them
 b.yaml:1:32: policies.x.allow_origins[0]: "@partners": there is no origin set of this name
 `},

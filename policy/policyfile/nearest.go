@@ -19,6 +19,13 @@ func nearest(word string, known []string) (best string, guess bool) {
 	if best := finding.Nearest(word, slices.Values(known)); best != "" {
 		return best, false
 	}
+	if meant := otherWords[word]; slices.Contains(known, meant) {
+		return meant, true
+	}
+	if header, ok := strings.CutPrefix(word, "access_control_"); ok {
+		best, _ = nearest(header, known)
+		return best, true
+	}
 	// credentials for allow_credentials: the end of one known word only.
 	for _, k := range known {
 		if strings.HasSuffix(k, "_"+word) {
@@ -29,6 +36,12 @@ func nearest(word string, known []string) (best string, guess bool) {
 		}
 	}
 	return best, true
+}
+
+// otherWords are what other systems call what a field of a policy file is.
+var otherWords = map[string]string{
+	"host": "domains", "hosts": "domains", "hostname": "domains", "hostnames": "domains", "server_names": "domains",
+	"origin": "allow_origins", "origins": "allow_origins", "cors_policy": "policies", "policy": "policies",
 }
 
 // snakeCase spells allowOrigins, Allow-Origins and "allow origins" as allow_origins.

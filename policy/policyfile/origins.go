@@ -21,6 +21,9 @@ import (
 // MaxOrigins is how many patterns a file of origins may hold. Who has more has several files.
 const MaxOrigins = 1_000_000
 
+// lineBlanks are what may stand around the pattern of a line.
+const lineBlanks = " \t\r"
+
 // An OriginFile is a file of origin patterns that a policy file names in origin_files, as it was read.
 type OriginFile struct {
 	File
@@ -67,11 +70,12 @@ func OriginName(policyFile, path string) (name, fault string) {
 	return filepath.Join(filepath.Dir(policyFile), path), ""
 }
 
-// parseOrigins returns the lines of a file of origins: each a pattern, or empty.
+// parseOrigins returns the lines of a file of origins: each a pattern, or empty. A file without a pattern and without a comment
+// is what an export that failed leaves, and most leave a newline behind.
 func parseOrigins(f File) (lines []string, p *problem) {
 	data := bytes.TrimPrefix(f.Data, []byte("\uFEFF"))
-	if len(data) == 0 {
-		return nil, &problem{code: CodeEmptyFile, pos: wholeFile, message: "the file is empty; one that is to name nobody says so in a comment"}
+	if len(bytes.Trim(data, lineBlanks+"\n")) == 0 {
+		return nil, &problem{code: CodeEmptyFile, pos: wholeFile, message: "the file is empty; one that is to name nobody says so in a comment: # nobody"}
 	}
 	if p := checkCharacters(f.Data, data, nil); p != nil {
 		return nil, p
@@ -79,7 +83,7 @@ func parseOrigins(f File) (lines []string, p *problem) {
 	lines = make([]string, 0, bytes.Count(data, []byte{'\n'})+1)
 	count := 0
 	for line := range strings.SplitSeq(string(data), "\n") {
-		line = strings.Trim(line, " \t\r")
+		line = strings.Trim(line, lineBlanks)
 		if i := strings.IndexByte(line, '#'); i == 0 || i > 0 && (line[i-1] == ' ' || line[i-1] == '\t') {
 			line = strings.TrimRight(line[:i], " \t")
 		}
@@ -208,5 +212,5 @@ func (c *Content) originFile(documents map[string]*document, d *document, path s
 	if len(d.walk.problems) > 0 { // its key may be mistyped, so that nobody looked for it
 		return policy.OriginFile{Name: d.file.Name}
 	}
-	return policy.OriginFile{Name: d.file.Name, Fault: "there is no such file"}
+	return policy.OriginFile{Name: d.file.Name, Fault: "this file does not exist"}
 }

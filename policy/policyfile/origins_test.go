@@ -2,6 +2,7 @@ package policyfile_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,6 +73,12 @@ func TestOriginFileFindings(t *testing.T) {
 	}{
 		"a bad line":                        {tenants, "https://a.example\n  https://B.example/\n", []string{"cors/lists/tenants.txt:2:3 origin-not-canonical"}},
 		"no bytes":                          {tenants, "", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
+		"a newline":                         {tenants, "\n", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
+		"blank lines":                       {tenants, " \r\n\t\n\r\n", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
+		"a mark of the byte order":          {tenants, "\uFEFF", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
+		"a mark of it, and a newline":       {tenants, "\uFEFF\r\n", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
+		"a comment without words":           {tenants, "\n  #", nil},
+		"a deny of blank lines":             {denying, "\n\n", []string{"cors/lists/tenants.txt:1:1 empty-file"}},
 		"comments":                          {tenants, "# nobody yet\n\n", nil},
 		"stars and others":                  {tenants, "*\nnull\n@others\nhttps://a.*\n", []string{"cors/lists/tenants.txt:1:1 origin-file-entry", "cors/lists/tenants.txt:2:1 origin-file-entry", "cors/lists/tenants.txt:3:1 origin-file-entry", "cors/lists/tenants.txt:4:1 origin-malformed"}},
 		"no text":                           {tenants, "https://a.example\n\xff\n", []string{"cors/lists/tenants.txt:2:1 syntax"}},
@@ -105,6 +112,35 @@ func TestOriginFileFindings(t *testing.T) {
 				t.Errorf("got\n%v\nwant\n%v\n%v", strings.Join(got, "\n"), strings.Join(c.want, "\n"), r.Findings)
 			}
 		})
+	}
+}
+
+// TestOriginFileOfManyNamesIsToldOnce: what is wrong with a line, and what is to be said of it, whoever names the file.
+func TestOriginFileOfManyNamesIsToldOnce(t *testing.T) {
+	c := withOrigins("policies: {p: {allow_origins: ['@b'], deny_origins: ['@a']}, q: {allow_origins: ['@c', '@d']}}\n"+
+		"origin_files: {a: l.txt, b: ./l.txt}\ndefault: {policies: [p, q]}\n", "cors/l.txt", "")
+	c.Files = append(c.Files, policyfile.File{Name: "cors/too.yaml", Data: []byte("origin_files: {c: l.txt, d: l.txt}\n")})
+	for name, test := range map[string]struct {
+		text string
+		want []string
+	}{
+		"errors": {"https://A.example\n*\nhttp s://a.example\n", []string{"l.txt:1: origin-not-canonical", "l.txt:2: origin-file-entry", "l.txt:3: origin-malformed"}},
+		"advice": {"https://a.example\nhttps://a.example\nhttps://*example.com\n", []string{
+			"l.txt:2: origin-covered", "l.txt:3: pattern-neighbour-host", "policies.yaml:1: origin-covered"}}, // @d says what @c does
+		"many": {strings.Repeat("https://A.example\n", 800), slices.Repeat([]string{"origin-not-canonical"}, 800)},
+	} {
+		c.Origins[0].Data = []byte(test.text)
+		r := c.Compile()
+		var got []string
+		for _, f := range r.Findings {
+			got = append(got, fmt.Sprintf("%s:%d: %s", strings.TrimPrefix(f.File, "cors/"), f.Line, f.Code))
+		}
+		if len(got) != len(test.want) || name != "many" && !slices.Equal(got, test.want) {
+			t.Errorf("%s: %d findings, want %d: %v", name, len(got), len(test.want), r.Findings[:min(10, len(got))])
+		}
+		if (r.Set == nil) != (name != "advice") {
+			t.Errorf("%s: there is a set: %t", name, r.Set != nil)
+		}
 	}
 }
 

@@ -33,10 +33,17 @@ func strayFile(root *yaml.Node) *problem {
 		if kind == "ConfigMap" {
 			message = "this is a Kubernetes ConfigMap, not a policy file: write what stands under a key of its data into a file of its own, " +
 				"make the ConfigMap of that, and mount it as the directory of the policies"
+		} else if from := importKinds[kind]; from != "" {
+			message += ": corsproc import " + from + " makes one of its CORS settings"
 		}
 		return &problem{code: CodeKubernetesManifest, pos: wholeFile, message: message}
 	}
 	return nil
+}
+
+// importKinds says as what corsproc import takes kinds of manifests.
+var importKinds = map[string]string{
+	"HTTPRoute": "gateway-api", "VirtualService": "istio", "SecurityPolicy": "envoy-gateway", "Ingress": "ingress-nginx",
 }
 
 // manifestKind returns the kind of a Kubernetes manifest; empty: it is none.

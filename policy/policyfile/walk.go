@@ -97,7 +97,7 @@ func newWalk() *walk {
 }
 
 func (w *walk) document(root *yaml.Node, m protoreflect.Message) {
-	if w.expect(root, yaml.MappingNode) {
+	if w.expect(root, yaml.MappingNode, "a mapping") {
 		w.message(m, root)
 	}
 }
@@ -343,14 +343,14 @@ func (w *walk) value(m protoreflect.Message, n *yaml.Node) {
 	switch {
 	case fields.Len() == 1 && fields.Get(0).IsList():
 		w.list(m.Mutable(fields.Get(0)).List(), fields.Get(0), n)
-	case w.expect(n, yaml.MappingNode):
+	case w.expect(n, yaml.MappingNode, "a mapping"):
 		w.message(m, n)
 	}
 }
 
 // entries fills a map from names to values of one kind.
 func (w *walk) entries(m protoreflect.Map, fd protoreflect.FieldDescriptor, n *yaml.Node) {
-	if !w.expect(n, yaml.MappingNode) {
+	if !w.expect(n, yaml.MappingNode, "a mapping from names") {
 		return
 	}
 	nameOf := func(key *yaml.Node) (string, bool) { return key.Value, true }
@@ -371,7 +371,7 @@ func (w *walk) entries(m protoreflect.Map, fd protoreflect.FieldDescriptor, n *y
 func (w *walk) list(l protoreflect.List, fd protoreflect.FieldDescriptor, n *yaml.Node) {
 	if single := n.Kind == yaml.ScalarNode && !isNull(n); single && fd.Message() == nil {
 		n = w.single(fd, n)
-	} else if !w.expect(n, yaml.SequenceNode) {
+	} else if !w.expect(n, yaml.SequenceNode, "a list") {
 		return
 	}
 	for i, element := range n.Content {
@@ -413,12 +413,8 @@ func (w *walk) single(fd protoreflect.FieldDescriptor, n *yaml.Node) *yaml.Node 
 	return list
 }
 
-// expect reports whether a node is a mapping or a list, as wanted, and refuses it otherwise.
-func (w *walk) expect(n *yaml.Node, kind yaml.Kind) bool {
-	wanted := "a mapping"
-	if kind == yaml.SequenceNode {
-		wanted = "a list"
-	}
+// expect reports whether a node is of a kind, which messages call wanted, and refuses it otherwise.
+func (w *walk) expect(n *yaml.Node, kind yaml.Kind, wanted string) bool {
 	switch {
 	case !w.plainNode(n):
 		return false

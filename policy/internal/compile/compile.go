@@ -35,6 +35,7 @@ type compiler struct {
 
 	setRisks map[*OriginSet][]setRisk
 	sources  map[string]int32           // the numbers of files of origins
+	ofFile   map[int32]*OriginSet       // the first set of each
 	lists    map[string]*compiled.List  // of several policies, by their names
 	terms    map[string]*compiled.Terms // by what they were made of
 	key      []byte                     // of either, used again and again
@@ -60,6 +61,7 @@ func newCompiler(set *compiled.Set, found *finding.Collector) *compiler {
 		found:    found,
 		setRisks: map[*OriginSet][]setRisk{},
 		sources:  map[string]int32{},
+		ofFile:   map[int32]*OriginSet{},
 		lists:    map[string]*compiled.List{},
 		terms:    map[string]*compiled.Terms{},
 
@@ -189,7 +191,14 @@ func (c *compiler) compileOriginSet(compiledSet *compiled.OriginSet, texts []str
 	list, at := c.SetAt(compiledSet)
 	c.checkName(at, compiledSet.Name)
 	index := len(c.Set.OriginSets)
-	set := &OriginSet{compiledSet, index, texts}
+	set := &OriginSet{OriginSet: compiledSet, Index: index, Texts: texts}
+	if set.File {
+		if first := c.ofFile[set.Lines]; first == nil {
+			c.ofFile[set.Lines] = set
+		} else if slices.Equal(first.Texts, set.Texts) {
+			set.Same = first
+		}
+	}
 	c.Set.OriginSets = append(c.Set.OriginSets, set.OriginSet)
 	c.OriginSets = append(c.OriginSets, set)
 	if first, ok := c.SetsByName[set.Name]; ok {
@@ -201,6 +210,10 @@ func (c *compiler) compileOriginSet(compiledSet *compiled.OriginSet, texts []str
 		c.SetsByName[set.Name] = set
 	}
 	set.Origins = c.Set.Patterns.List()
+	if set.Same != nil {
+		defer func(found *finding.Collector) { c.found = found }(c.found)
+		c.found = new(finding.Collector) // of what is said already
+	}
 	c.allow.begin(list, set.Texts)
 	c.allow.Compiled = &set.Origins
 	c.see.List(set.Texts)

@@ -220,5 +220,11 @@ func (c *compiler) compileRegex(at finding.Location, text string) *regexp.Regexp
 }
 
 func regexFault(err error) string {
-	return "RE2 does not accept this expression: " + strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+	fault := "RE2 does not accept this expression: " + strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+	for _, lookAround := range []string{"(?!", "(?=", "(?<!", "(?<="} {
+		if strings.HasSuffix(fault, ": `"+lookAround+"`") {
+			return fault + "; it has no look-around: say what is meant by an expression without, and exceptions of origins by deny_origins, of paths by a route before"
+		}
+	}
+	return fault
 }

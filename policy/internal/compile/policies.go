@@ -197,12 +197,33 @@ func (c *compiler) isToken(at finding.Location, s string, code finding.Code, wha
 	if fetch.IsToken(s) {
 		return true
 	}
-	fix := strings.Trim(s, " \t\r\n,:")
+	fix := strings.Trim(s, " \t\r\n,;:")
 	if !fetch.IsToken(fix) || fix == s {
 		fix = ""
 	}
+	if names := severalTokens(s); names != nil {
+		what = "these are several names, and each is an entry of its own: write " + strings.Join(names, ", ")
+	}
 	c.found.Fail(finding.Finding{Code: code, Location: at, Value: s, Message: what, Fix: fix})
 	return false
+}
+
+// severalTokens returns the tokens of a text that lists them as headers do, if they are more than one.
+func severalTokens(s string) (names []string) {
+	const most = 20 // that are told
+	for name := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ',' || r == ';' }) {
+		if name = strings.Trim(name, " \t\r\n"); name == "" {
+			continue
+		}
+		if !fetch.IsToken(name) || len(names) == most {
+			return nil
+		}
+		names = append(names, name)
+	}
+	if len(names) < 2 {
+		return nil
+	}
+	return names
 }
 
 const (

@@ -66,6 +66,8 @@ type OriginSet struct {
 	*compiled.OriginSet
 	Index int // in compiled.Set.OriginSets
 	Texts []string
+	// Same is the first set of the lines of this file of origins; nil: this is. What there is to say of them is said of that.
+	Same *OriginSet
 }
 
 // Patterns yields the patterns of the set, without what is malformed.

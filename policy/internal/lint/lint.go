@@ -53,6 +53,9 @@ func (l *Linter) Pattern(p *origin.Pattern, index int) { l.families.add(p, index
 // OriginSet implements [observer].
 func (l *Linter) OriginSet(list *compile.List) {
 	l.setUses = append(l.setUses, setUse{})
+	if l.OriginSets[len(l.OriginSets)-1].Same != nil {
+		return
+	}
 	l.allow.begin(list)
 	l.lintList(&l.allow, true)
 	l.hintWildcard(&l.allow)

@@ -132,9 +132,12 @@ func (l *Linter) setEntry(set *compile.OriginSet, r compiled.Rule) finding.Locat
 
 // lintAllowedSets finds "null", and names that anybody can register, in origin sets that a policy allows.
 func (l *Linter) lintAllowedSets() {
+	said := map[*compile.OriginSet]bool{} // of the lines of files that have several names
 	for i, set := range l.OriginSets {
-		if !l.setUses[i].allowed {
+		if first := cmp.Or(set.Same, set); !l.setUses[i].allowed || said[first] {
 			continue
+		} else if set.File {
+			said[first] = true
 		}
 		at, _ := l.SetAt(set.OriginSet)
 		if set.HasLabels() {

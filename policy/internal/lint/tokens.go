@@ -24,6 +24,8 @@ func (l *Linter) lintMethods(p *policy) {
 		case fetch.IsForbiddenMethod(m):
 			l.found.Warn(finding.Finding{Code: finding.CodeMethodNeverSent, Location: at.Index(i), Value: m,
 				Message: "no script can use this method, so no browser asks for it"})
+		case m != "*" && strings.Contains(m, "*") && !listed["*"]:
+			l.warnStar(at.Index(i), m, "method")
 		case m == upper || !fetch.IsRegisteredMethod(upper) || listed["*"]:
 		case fetch.IsNormalizedMethod(upper):
 			// A script's "put" arrives as PUT, so the entry matches nothing.
@@ -53,8 +55,11 @@ func fixUnless(there bool, fix string) string {
 
 func (l *Linter) lintHeaders(p *policy) {
 	at := p.At.Field("allow_headers")
+	allowsAll, exposesAll := slices.Contains(p.Message.GetAllowHeaders(), "*"), slices.Contains(p.Message.GetExposeHeaders(), "*")
 	for i, name := range p.Message.GetAllowHeaders() {
 		switch lower := strings.ToLower(name); {
+		case name != "*" && strings.Contains(name, "*") && !allowsAll:
+			l.warnStar(at.Index(i), name, "header")
 		case strings.HasPrefix(lower, fetch.CORSPrefix):
 			l.found.Warn(finding.Finding{Code: finding.CodeCORSHeader, Location: at.Index(i), Value: name,
 				Message: "this header belongs to the CORS protocol and is never a header that a page asks for: list the page's own request headers"})
@@ -66,13 +71,15 @@ func (l *Linter) lintHeaders(p *policy) {
 				Message: "every page may send this header without being allowed to"})
 		}
 	}
-	if p.Message.GetExposeUpstream() && slices.Contains(p.Message.GetExposeHeaders(), "*") && !p.Compiled.Credentials {
+	if p.Message.GetExposeUpstream() && exposesAll && !p.Compiled.Credentials {
 		l.found.Hint(finding.Finding{Code: finding.CodeExposeNoEffect, Location: p.At.Field("expose_upstream"), Value: "true",
 			Message: "\"*\" in expose_headers exposes what the upstream names too"})
 	}
 	at = p.At.Field("expose_headers")
 	for i, name := range p.Message.GetExposeHeaders() {
 		switch lower := strings.ToLower(name); {
+		case name != "*" && strings.Contains(name, "*") && !exposesAll:
+			l.warnStar(at.Index(i), name, "header")
 		case fetch.IsForbiddenResponseHeader(lower):
 			l.found.Warn(finding.Finding{Code: finding.CodeResponseHeader, Location: at.Index(i), Value: name,
 				Message: "browsers show this header to no script, whatever is listed"})
@@ -84,6 +91,12 @@ func (l *Linter) lintHeaders(p *policy) {
 				Message: "scripts may always read this header"})
 		}
 	}
+}
+
+// warnStar warns of a name that is most likely meant for many.
+func (l *Linter) warnStar(at finding.Location, name, what string) {
+	l.found.Warn(finding.Finding{Code: finding.CodeStarInName, Location: at, Value: name,
+		Message: "beside other characters a star is nothing but a star, so this is one " + what + " of this very name: list the names, or \"*\" alone for all"})
 }
 
 // maxHonouredAge is the longest time that the most used engine, Chromium, keeps a preflight, in seconds. WebKit's 600

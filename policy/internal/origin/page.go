@@ -28,6 +28,9 @@ func CheckPage(s string) (fix, why string, ok bool) {
 			return fix, "a page of the scheme blob has the origin of the page that made it", false
 		}
 	}
+	if severalOrigins(s) != nil {
+		return "", "these are several origins, and a page has one", false
+	}
 	if fix, why, _, found := canonical(s); found && isPage(fix) {
 		return fix, why, false
 	}

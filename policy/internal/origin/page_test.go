@@ -34,7 +34,7 @@ func TestCheckPage(t *testing.T) {
 		{"blob:https://shop.example.com", "https://shop.example.com"},
 		{"blob:null/0b4a", "?"}, {"blob:x", "?"},
 		{"blob:blob:blob:", "?"},
-		{"*", "?"}, {"", "?"}, {"https://*.example.com", "?"}, {"https://*", "?"}, {"https://a, https://b", "?"}, {"https://a b", "?"},
+		{"*", "?"}, {"", "?"}, {"https://*.example.com", "?"}, {"https://*", "?"}, {"https://a, https://b", "?"}, {"https://a.example,https://b.example", "?"}, {"https://a b", "?"},
 		{"https://.example.com", "?"}, {"@partners", "?"}, {"https://shop..example.com", "?"}, {"https://shop.example.com:65536", "?"},
 	} {
 		fix, why, ok := origin.CheckPage(c.origin)

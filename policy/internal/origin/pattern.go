@@ -178,6 +178,10 @@ func canonical(s string) (fix, why string, guess, ok bool) {
 		scheme, rest, found = web, strings.TrimPrefix(after, "/"), true
 		say("has two slashes after its scheme")
 	}
+	if web, after, ok := strings.Cut(t, "//"); !found && ok && (strings.EqualFold(web, "https") || strings.EqualFold(web, "http")) {
+		scheme, rest, found = web, after, true
+		say("has a colon after its scheme")
+	}
 	if !found {
 		rest = strings.TrimPrefix(t, "//")
 		if rest == "" || strings.ContainsAny(rest, " \t@") {

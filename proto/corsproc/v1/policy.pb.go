@@ -218,7 +218,7 @@ type PolicySet struct {
 	// refer to with "@name": one space of names with origin_sets. Each is a text file: its path relative to the policy file,
 	// below the directory of that. It holds a pattern a line, up to a million, without "*", "null" and "@name"; blank lines
 	// and "#" comments say nothing, nor do blanks around a pattern. A file of comments alone says nothing on purpose, one
-	// of zero bytes is an error.
+	// that is empty or has blank lines alone is an error.
 	OriginFiles map[string]string `protobuf:"bytes,5,rep,name=origin_files,json=originFiles,proto3" json:"origin_files,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Where policies hold. A request belongs to at most one virtual host.
 	VirtualHosts []*VirtualHost `protobuf:"bytes,3,rep,name=virtual_hosts,json=virtualHosts,proto3" json:"virtual_hosts,omitempty"`

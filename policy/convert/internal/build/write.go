@@ -12,12 +12,13 @@ import (
 
 // write fills the file.
 func (b *Builder) write(f *draft.File, of map[*Proposal]*merged) {
-	taken, written := newNames(), map[*merged]bool{}
+	var taken draft.Names
+	written := map[*merged]bool{}
 	name := func(p *Proposal) string {
 		m := of[p]
 		if !written[m] {
 			written[m] = true
-			m.name = taken.take(p.Name)
+			m.name = taken.Take(p.Name)
 			f.Set.Policies[m.name] = m.policy
 			f.Order = append(f.Order, m.name)
 			f.Before(draft.At(m.policy), m.comments()...)

@@ -139,13 +139,19 @@ func placeOfValue(list []kube.Field[string], value string) kube.Place {
 	return list[0].Place
 }
 
-// filterCORS takes a CORS filter.
-func filterCORS(o *kube.Object, f *corsFilter, fieldName string, origin func(string) gatewayOrigin) *corsSettings {
-	c := &corsSettings{
+// settings takes all fields but the max age.
+func (f *corsFields[MaxAge]) settings(o *kube.Object, fieldName string, origin func(string) gatewayOrigin) *corsSettings {
+	return &corsSettings{
 		object: o, at: f.Place, field: fieldName,
 		origins: f.AllowOrigins, methods: f.AllowMethods, requestHeaders: f.AllowHeaders, responseHeaders: f.ExposeHeaders,
-		credentials: f.AllowCredentials.Value, maxAge: "5s", origin: origin,
+		credentials: f.AllowCredentials.Value, origin: origin,
 	}
+}
+
+// filterCORS takes a CORS filter.
+func filterCORS(o *kube.Object, f *corsFilter, fieldName string, origin func(string) gatewayOrigin) *corsSettings {
+	c := f.settings(o, fieldName, origin)
+	c.maxAge = "5s"
 	switch {
 	case f.MaxAge.Value > 0:
 		c.maxAge = build.Duration(f.MaxAge.Value)

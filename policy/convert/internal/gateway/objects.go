@@ -134,15 +134,21 @@ type httpRouteFilter struct {
 	} `kube:"responseHeaderModifier"`
 }
 
-type corsFilter struct {
+// corsFields are those of a CORS filter and of a SecurityPolicy's cors, which write max ages differently.
+type corsFields[MaxAge int64 | string] struct {
 	Place            kube.Place
 	AllowOrigins     []kube.Field[string] `kube:"allowOrigins"`
 	AllowCredentials kube.Field[bool]     `kube:"allowCredentials"`
 	AllowMethods     []kube.Field[string] `kube:"allowMethods"`
 	AllowHeaders     []kube.Field[string] `kube:"allowHeaders"`
 	ExposeHeaders    []kube.Field[string] `kube:"exposeHeaders"`
-	MaxAge           kube.Field[int64]    `kube:"maxAge"`
+	MaxAge           kube.Field[MaxAge]   `kube:"maxAge"`
 }
+
+type (
+	corsFilter   = corsFields[int64]  // in seconds
+	securityCORS = corsFields[string] // a duration
+)
 
 // matches reports whether labels fulfil a selector. An empty one selects everything.
 func (s labelSelector) matches(labels kube.Entries) bool {

@@ -42,16 +42,6 @@ type targetSelector struct {
 	MatchExpressions []labelRequirement `kube:"matchExpressions"`
 }
 
-type securityCORS struct {
-	Place            kube.Place
-	AllowOrigins     []kube.Field[string] `kube:"allowOrigins"`
-	AllowCredentials kube.Field[bool]     `kube:"allowCredentials"`
-	AllowMethods     []kube.Field[string] `kube:"allowMethods"`
-	AllowHeaders     []kube.Field[string] `kube:"allowHeaders"`
-	ExposeHeaders    []kube.Field[string] `kube:"exposeHeaders"`
-	MaxAge           kube.Field[string]   `kube:"maxAge"`
-}
-
 // A policyScope is what a policy can target: a Gateway, a ListenerSet or a route, or a listener or a rule of one.
 type policyScope struct {
 	objectID
@@ -317,11 +307,7 @@ func (p *securityPolicy) proposals(b *build.Builder) []*build.Proposal {
 }
 
 func (p *securityPolicy) cors(c *securityCORS) *corsSettings {
-	g := &corsSettings{
-		object: p.object, at: c.Place, field: "spec.cors",
-		origins: c.AllowOrigins, methods: c.AllowMethods, requestHeaders: c.AllowHeaders, responseHeaders: c.ExposeHeaders,
-		credentials: c.AllowCredentials.Value, origin: envoyGatewayOrigin,
-	}
+	g := c.settings(p.object, "spec.cors", envoyGatewayOrigin)
 	if seconds, ok := gatewayDuration(c.MaxAge.Value); ok {
 		g.maxAge = build.Duration(seconds)
 	} else if c.MaxAge.Set() {
