@@ -30,35 +30,87 @@ func TestMergeVary(t *testing.T) {
 	}
 }
 
-// TestPathMatters: where it says that it does not, no path changes a decision, and only virtual hosts with routes say otherwise.
-func TestPathMatters(t *testing.T) {
+// TestPathScope: where another path begins as it says, and can be read in one way, the decision is the same.
+func TestPathScope(t *testing.T) {
+	set := compileText(t, `
+policies:
+  shop: {allow_origins: [https://shop.example]}
+  other: {allow_origins: [https://other.example]}
+virtual_hosts:
+  - {name: flat, policies: [shop]}
+  - {name: names, policies: [shop], routes: [{route_name: "a/*", policies: [none]}]}
+  - domains: [routes.example]
+    policies: [shop]
+    routes: [{prefix: /api/, policies: [other]}, {path: /about, policies: [none]}, {path_separated_prefix: /v1, policies: [other]}]
+  - name: regex
+    policies: [shop]
+    routes: [{prefix: /api/, policies: [other]}, {regex: "/v[0-9]/.*", policies: [none]}, {prefix: /v1/, policies: [other]}]
+`)
+	for _, test := range []struct {
+		host, authority, path string
+		scope                 string // what decides of the path
+		whole                 bool   // all of it, and nothing else is the same
+	}{
+		{"flat", "routes.example", "/a/../b", "", false},
+		{"", "else.example", "/x", "", false},
+		{"names", "", "/a//b", "", false},
+		{"", "routes.example", "/api/x/y?z", "/api/x", false},
+		{"", "ROUTES.example:80", "/api/x", "/api/x", false},
+		{"", "routes.example", "/api/", "", true},
+		{"", "routes.example", "/apiary", "/apia", false},
+		{"", "routes.example", "/about", "", true},
+		{"", "routes.example", "/about?x", "", true},
+		{"", "routes.example", "/aboutx", "/aboutx", false},
+		{"", "routes.example", "/abo/x", "/abo/", false},
+		{"", "routes.example", "/v1", "", true},
+		{"", "routes.example", "/v1/x", "/v1/", false},
+		{"", "routes.example", "/v1x", "/v1x", false},
+		{"", "routes.example", "/", "", true},
+		{"", "routes.example", "", "", true},
+		{"", "routes.example", "*", "*", false},
+		{"", "routes.example", "/zoo/1#/api/", "/z", false},
+		{"", "routes.example", "/zoo//1", "", true},
+		{"", "routes.example", "/zoo/%2e%2E/1", "", true},
+		{"", "routes.example", "/zoo/%20", "/z", false},
+		{"regex", "", "/api/x", "/api/x", false},
+		{"regex", "", "/v1/x", "", true},
+		{"regex", "", "/zoo", "", true},
+	} {
+		r := policy.Request{VirtualHost: test.host, Authority: test.authority, Method: "GET", Path: test.path, Origin: policy.Line("https://shop.example")}
+		n, ok := set.PathScope(&r)
+		if ok == test.whole || test.path[:n] != test.scope {
+			t.Errorf("%s%s %s: %q decides, %v", test.host, test.authority, test.path, test.path[:n], ok)
+			continue
+		}
+		if !ok {
+			continue
+		}
+		want := set.Decide(&r)
+		for _, end := range []string{"", "x", "1/x", "/x", "/api/", "bout", "?/../api", "/v1"} {
+			other := r
+			other.Path = test.scope + end
+			if strings.Contains(other.Path, "//") {
+				continue
+			}
+			if d := set.Decide(&other); d.Outcome != want.Outcome {
+				t.Errorf("%s%s %s: %v, and %v with %s", test.host, test.authority, test.path, want.Outcome, d.Outcome, other.Path)
+			}
+		}
+	}
+}
+
+// TestVaries: where an answer depends on the origin, and only there, caches are told.
+func TestVaries(t *testing.T) {
 	set := compileText(t, `
 policies:
   shop: {allow_origins: [https://shop.example]}
 virtual_hosts:
   - {name: flat, policies: [shop]}
-  - {domains: [routes.example], policies: [shop], routes: [{prefix: /none, policies: [none]}]}
 `)
-	for _, test := range []struct {
-		host, authority string
-		matters, varies bool
-	}{
-		{"flat", "routes.example", false, true},
-		{"", "routes.example", true, true},
-		{"other", "ROUTES.example:80", true, true},
-		{"", "else.example", false, false},
-	} {
-		r := policy.Request{VirtualHost: test.host, Authority: test.authority, Method: "GET", Path: "/", Origin: policy.Line("https://shop.example")}
-		if got := set.PathMatters(&r); got != test.matters {
-			t.Errorf("%q %q: %v", test.host, test.authority, got)
-		}
-		d := set.Decide(&r)
-		if (d.Action() == policy.Adjust) != test.varies || test.varies && !d.Varies() {
-			t.Errorf("%q %q: action %v, varies %v", test.host, test.authority, d.Action(), d.Varies())
-		}
-		r.Path = "/none" + strings.Repeat("/x", 3)
-		if other := set.Decide(&r); (other.Outcome != d.Outcome) != test.matters {
-			t.Errorf("%q %q: another path makes %v of %v", test.host, test.authority, other.Outcome, d.Outcome)
+	for host, want := range map[string]bool{"flat": true, "other": false} {
+		d := set.Decide(&policy.Request{VirtualHost: host, Method: "GET", Path: "/", Origin: policy.Line("https://shop.example")})
+		if (d.Action() == policy.Adjust) != want || d.Varies() != want {
+			t.Errorf("%s: action %v, varies %v", host, d.Action(), d.Varies())
 		}
 	}
 }

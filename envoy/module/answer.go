@@ -25,7 +25,7 @@ type decision struct {
 }
 
 // newAnswer writes a decision into C memory. nil: there is none left. In digits there is room for two numbers.
-func newAnswer(d *policy.Decision, set uint64, pathMatters bool, digits []byte) *C.struct_answer {
+func newAnswer(d *policy.Decision, set uint64, digits []byte) *C.struct_answer {
 	var headers [manyHeaders]policy.Header
 	var facts [policy.MaxFacts]policy.Fact
 	var exposed [512]byte // a longer list only costs an allocation
@@ -55,7 +55,6 @@ func newAnswer(d *policy.Decision, set uint64, pathMatters bool, digits []byte) 
 	a.varies = flag(d.Varies())
 	a.exposes = flag(d.ExposesUpstream())
 	a.refused = flag(d.Verdict == policy.Refused || d.Verdict == policy.Rejected)
-	a.path_matters = flag(pathMatters)
 	a.candidate = flag(d.HasCandidate)
 	w.write(a)
 	return a

@@ -40,7 +40,23 @@ func corsprocDecide(source C.uint32_t, facts *C.struct_facts, prefix, size C.siz
 	if d.Verdict == policy.Refused || d.Verdict == policy.Rejected {
 		now.source.refusals.Refused(now.result.Set, r, &d)
 	}
-	return newAnswer(&d, now.number, now.result.Set.PathMatters(r), w.digits[:0])
+	a := newAnswer(&d, now.number, w.digits[:0])
+	if a != nil {
+		scope(a, now.result.Set, r)
+	}
+	return a
+}
+
+// scope says which other paths an answer is good for.
+func scope(a *C.struct_answer, set *policy.Set, r *policy.Request) {
+	switch n, ok := set.PathScope(r); {
+	case !ok:
+		a.path = C.PATH_WHOLE
+	case n > 0:
+		a.path, a.scope = C.PATH_SCOPE, C.uint32_t(n)
+	default:
+		a.path = C.PATH_ANY
+	}
 }
 
 // A desk is the memory that one decision needs in Go.

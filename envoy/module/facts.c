@@ -105,13 +105,28 @@ static void read_named(void* envoy, struct found* f) {
   }
 }
 
-static void cut_query(envoy_buffer* path) {
-  for (size_t i = 0; i < path->length; i++) {
-    if (path->ptr[i] == '?' || path->ptr[i] == '#') {
-      path->length = i;
-      return;
+// cut_query cuts a path before its query. It returns whether what is left is plain: without the bytes that some servers read in
+// more than one way. policy.Set.PathScope has which.
+static bool cut_query(envoy_buffer* path) {
+  bool plain = true;
+  char before = 0;
+  for (size_t i = 0; i < path->length; before = path->ptr[i++]) {
+    switch (path->ptr[i]) {
+      case '?':
+      case '#':
+        path->length = i;
+        return plain;
+      case '%':
+      case '\\':
+      case ';':
+        plain = false;
+        break;
+      case '/':
+      case '.':
+        if (before == '/') plain = false;
     }
   }
+  return plain;
 }
 
 static char* append(char* to, envoy_buffer text) {
@@ -167,7 +182,7 @@ bool corsproc_gather(void* envoy, uint64_t set, bool answered, struct gathered* 
   read_attribute(envoy, &f, FACT_VIRTUAL_HOST, ATTRIBUTE_VIRTUAL_HOST_NAME);
   read_attribute(envoy, &f, FACT_ROUTE, ATTRIBUTE_ROUTE_NAME);
   read_named(envoy, &f);
-  cut_query(&f.text[FACT_PATH]);
+  g->plain = cut_query(&f.text[FACT_PATH]);
   g->head = f.text[FACT_METHOD].length == 4 && memcmp(f.text[FACT_METHOD].ptr, "HEAD", 4) == 0;
 
   size_t size = sizeof(struct facts) + f.name_bytes;

@@ -17,15 +17,24 @@ enum {
   LOG_SECONDS = 60,      // how long a refusal is kept, so that Go may log it again
 };
 
-// An entry without an answer says that for these facts the path matters: another entry has it, with the path.
+// How many beginnings of paths are told apart by their lengths, for the same other facts. Those that do not fit are kept by
+// the whole path.
+enum { SCOPES = 8 };
+
+// What of a path is in a key. A path that decides as it is must not be taken for the beginning of others.
+enum { NO_PATH, PATH_BEGIN, ALL_PATH };
+
 struct entry {
   uint64_t hash;
   char* key;  // null: the entry is empty
   uint32_t size;
-  uint32_t prefix;
-  struct answer* answer;
-  uint32_t until;  // seconds; of a refusal
-  bool used;       // since it was last passed by for another
+  uint32_t prefix;        // of the key, in front of the path
+  struct answer* answer;  // null: for these facts the path matters, and other entries have it
+  uint32_t until;         // seconds; of a refusal
+  uint16_t scopes[SCOPES];  // where the path matters: the lengths of the beginnings that were kept
+  uint8_t n_scopes;
+  uint8_t path;
+  bool used;  // since it was last passed by for another
 };
 
 struct table {
@@ -102,27 +111,27 @@ static struct table* current_table(void) {
   return t;
 }
 
-// A key is the facts, with the path or without it.
 struct key {
   uint64_t hash;
   const char* bytes;
   uint32_t size, prefix;
+  uint8_t path;
 };
 
 static struct key key_of(struct table* t, const struct gathered* g) {
   const char* facts = (const char*)g->facts;
-  return (struct key){hash_of(t->seed, facts, g->prefix), facts, g->prefix, 0};
+  return (struct key){hash_of(t->seed, facts, g->prefix), facts, g->prefix, g->prefix, NO_PATH};
 }
 
-static struct key with_path(struct key k, const struct gathered* g) {
-  return (struct key){hash_of(k.hash, k.bytes + k.size, g->size - k.size), k.bytes, g->size, k.size};
+static struct key with_path(const struct key* k, uint32_t length, uint8_t path) {
+  return (struct key){hash_of(k->hash + path, k->bytes + k->prefix, length), k->bytes, k->prefix + length, k->prefix, path};
 }
 
 static struct entry* find(struct table* t, const struct key* k) {
   struct entry* set = t->entries[k->hash & (SETS - 1)];
   for (int i = 0; i < WAYS; i++) {
     struct entry* e = &set[i];
-    if (e->key != NULL && e->hash == k->hash && e->size == k->size && e->prefix == k->prefix &&
+    if (e->key != NULL && e->hash == k->hash && e->size == k->size && e->prefix == k->prefix && e->path == k->path &&
         memcmp(e->key, k->bytes, k->size) == 0) {
       e->used = true;
       return e;
@@ -131,15 +140,25 @@ static struct entry* find(struct table* t, const struct key* k) {
   return NULL;
 }
 
+// find_path returns the entry for a path where it matters, which other entries may have by its beginning.
+static struct entry* find_path(struct table* t, const struct key* k, const struct entry* facts, const struct gathered* g) {
+  uint32_t length = g->size - g->prefix;
+  for (int i = 0; g->plain && i < facts->n_scopes; i++) {
+    if (facts->scopes[i] > length) continue;
+    struct key begin = with_path(k, facts->scopes[i], PATH_BEGIN);
+    struct entry* e = find(t, &begin);
+    if (e != NULL) return e;
+  }
+  struct key all = with_path(k, length, ALL_PATH);
+  return find(t, &all);
+}
+
 struct answer* corsproc_kept(const struct gathered* g) {
   struct table* t = current_table();
   if (t == NULL) return NULL;
   struct key k = key_of(t, g);
   struct entry* e = find(t, &k);
-  if (e != NULL && e->answer == NULL) {
-    k = with_path(k, g);
-    e = find(t, &k);
-  }
+  if (e != NULL && e->answer == NULL) e = find_path(t, &k, e, g);
   if (e == NULL || (e->answer->refused && e->until <= now())) return NULL;
   return e->answer;
 }
@@ -157,19 +176,31 @@ static struct entry* place(struct table* t, uint64_t hash) {
   }
 }
 
-static void put(struct table* t, const struct key* k, struct answer* a) {
+// put makes an entry for a key. NULL: there is no memory for it.
+static struct entry* put(struct table* t, const struct key* k, struct answer* a) {
   struct entry* e = find(t, k);
   if (e == NULL) e = place(t, k->hash);
   empty(t, e);
   char* key = malloc(k->size);
-  if (key == NULL) return;
+  if (key == NULL) return NULL;
   memcpy(key, k->bytes, k->size);
-  *e = (struct entry){.hash = k->hash, .key = key, .size = k->size, .prefix = k->prefix, .answer = a};
+  *e = (struct entry){.hash = k->hash, .key = key, .size = k->size, .prefix = k->prefix, .path = k->path, .answer = a};
   t->worker->kept += k->size;
-  if (a == NULL) return;
+  if (a == NULL) return e;
   t->worker->kept += a->size;
   a->users++;
   if (a->refused) e->until = now() + LOG_SECONDS;
+  return e;
+}
+
+// has_scope reports whether the beginnings of that length are looked up for these facts, and has them be if there is room.
+static bool has_scope(struct entry* facts, uint32_t scope) {
+  for (int i = 0; i < facts->n_scopes; i++) {
+    if (facts->scopes[i] == scope) return true;
+  }
+  if (facts->n_scopes == SCOPES || scope > UINT16_MAX) return false;
+  facts->scopes[facts->n_scopes++] = scope;
+  return true;
 }
 
 void corsproc_keep(const struct gathered* g, struct answer* a) {
@@ -178,9 +209,12 @@ void corsproc_keep(const struct gathered* g, struct answer* a) {
   if (t == NULL) return;
   if (t->worker->kept + 2 * g->size + a->size > MAX_BYTES) empty_all(t);
   struct key k = key_of(t, g);
-  if (a->path_matters) {
-    put(t, &k, NULL);
-    k = with_path(k, g);
+  if (a->path != PATH_ANY) {
+    struct entry* facts = find(t, &k);
+    if (facts == NULL || facts->answer != NULL) facts = put(t, &k, NULL);
+    if (facts == NULL) return;
+    bool begin = a->path == PATH_SCOPE && g->plain && has_scope(facts, a->scope);
+    k = begin ? with_path(&k, a->scope, PATH_BEGIN) : with_path(&k, g->size - g->prefix, ALL_PATH);
   }
   put(t, &k, a);
 }

@@ -4,10 +4,14 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/corsproc/corsproc/envoy/module/fakeenvoy"
 )
@@ -30,20 +34,26 @@ func crossings(c *fakeenvoy.Config, requests ...*fakeenvoy.Request) int {
 // TestCrossings: Go is entered once for a request, and not at all for one that is like an earlier one.
 func TestCrossings(t *testing.T) {
 	asWorker(t)
-	_, config := writePolicies(t, shop+"  - {name: flat, policies: [shop]}\n")
+	_, config := writePolicies(t, shop+`
+  - {name: flat, policies: [shop]}
+  - {name: regex, policies: [shop], routes: [{regex: "/a[0-9]+", policies: [none]}]}
+  - {name: long, policies: [shop], routes: [{prefix: /aaaaaaaaaaaaaaa, policies: [none]}]}
+`)
 	c := newConfig(t, config)
 	defer c.Destroy()
-	flat := "flat"
 	const n = 100
-	paths := func(name *string, from string) (all []*fakeenvoy.Request) {
+	paths := func(name, format string) (all []*fakeenvoy.Request) {
 		for i := range n {
-			r := request("GET", fmt.Sprintf("%s%d?q", from, i), "origin: https://shop.example", "x-other: "+fmt.Sprint(i))
-			r.VirtualHost = name
+			r := request("GET", fmt.Sprintf(format, i), "origin: https://shop.example", "x-other: "+fmt.Sprint(i))
+			r.VirtualHost = &name
 			all = append(all, r)
 		}
 		return all
 	}
-	api := "api"
+	var lengths []*fakeenvoy.Request
+	for i := range 8 {
+		lengths = append(lengths, paths("long", "/"+strings.Repeat("a", i)+"-%d")...)
+	}
 	for _, test := range []struct {
 		name           string
 		requests       []*fakeenvoy.Request
@@ -53,8 +63,15 @@ func TestCrossings(t *testing.T) {
 		{"actual", []*fakeenvoy.Request{request("GET", "/", "origin: https://shop.example")}, 1, 0},
 		{"preflight", []*fakeenvoy.Request{request("OPTIONS", "/", "origin: https://shop.example", "access-control-request-method: PUT")}, 1, 0},
 		{"refused", []*fakeenvoy.Request{request("GET", "/", "origin: https://evil.example")}, 1, 0},
-		{"paths where they matter", paths(&api, "/a"), n, 0},
-		{"paths where they do not", paths(&flat, "/a"), 1, 0},
+		{"paths of one place", paths("api", "/a%d?q"), 1, 0},
+		{"paths of a route", paths("api", "/open/a%d?q"), 1, 0},
+		{"paths where none matters", paths("flat", "/a%d?q"), 1, 0},
+		{"odd paths where none matters", paths("flat", "/a%d;q"), 0, 0},
+		{"paths of an expression", paths("regex", "/a%d?q"), n, 0},
+		{"odd paths", paths("api", "/a%d/%%2e%%2e/?q"), n, 0},
+		{"a path that is the beginning of a route's", paths("api", "/open?%d"), 1, 0},
+		{"paths that leave a route's at so many places", lengths, 8, 0},
+		{"and at one more", paths("long", "/"+strings.Repeat("a", 8)+"-%d"), n, 0},
 		{"other queries", []*fakeenvoy.Request{request("GET", "/a1?other#x", "origin: https://shop.example")}, 0, 0},
 		{"one byte of a fact", []*fakeenvoy.Request{request("GET", "/a1", "origin: https://shop.exampl")}, 1, 0},
 		{"a fact more", []*fakeenvoy.Request{request("GET", "/a1", "origin: https://shop.example", "upgrade: ")}, 1, 0},
@@ -100,7 +117,7 @@ func TestKeptIsBounded(t *testing.T) {
 	const most = 2 << 20
 	long := strings.Repeat("X-Long-Name-Of-A-Header, ", 400)
 	c := load(t, strings.Replace(shop, "allow_methods", "allow_headers: ["+strings.TrimSuffix(long, ", ")+"]\n    allow_methods", 1)+
-		"\ndefault: {policies: [shop]}\n")
+		"      - {regex: /none}\n")
 	largest := 0
 	for i := range 6000 {
 		r := request("OPTIONS", fmt.Sprintf("/%d/%s", i, strings.Repeat("x", i%1200)), "origin: https://shop.example", "access-control-request-method: PUT")
@@ -146,5 +163,61 @@ func TestAllocations(t *testing.T) {
 				t.Errorf("%d allocations of %d decisions", got, n)
 			}
 		})
+	}
+}
+
+// TestKeptPaths: whatever was asked about before, a path is decided as the engine decides it. Nothing but the path differs, and few
+// letters make paths that are beginnings of each other.
+func TestKeptPaths(t *testing.T) {
+	asWorker(t)
+	r := rand.New(rand.NewPCG(7, 8))
+	text := func() string {
+		s := "/"
+		for range r.IntN(6) {
+			s += []string{"a", "b", "c", "/", "a", "b", "c", "/", ".", "/../", "%2F", ";", "\\..\\", "?"}[r.IntN(14)]
+		}
+		return s
+	}
+	kept := 0
+	const sets, requests = 25, 300
+	for range sets {
+		content := "policies:\n  shop: {allow_origins: [https://shop.example]}\nvirtual_hosts:\n- name: api\n  policies: [shop]\n  routes:\n"
+		routes := map[string]bool{}
+		for range 1 + r.IntN(30) {
+			path := "/"
+			for range 1 + r.IntN(4) {
+				path += []string{"a", "b", "a/", "b/"}[r.IntN(4)]
+			}
+			kind := []string{"path", "prefix", "path_separated_prefix", "regex"}[min(r.IntN(40)/10, r.IntN(10))]
+			if kind == "path_separated_prefix" {
+				path = strings.TrimSuffix(path, "/")
+			}
+			if routes[kind+path] {
+				continue
+			}
+			routes[kind+path] = true
+			content += fmt.Sprintf("  - {%s: %s, policies: [%s]}\n", kind, path, []string{"none", "passthrough", "shop"}[r.IntN(3)])
+		}
+		_, config := writePolicies(t, content)
+		c := newConfig(t, config)
+		src := sources.byPath[strings.TrimSuffix(strings.TrimPrefix(config, `{"policies":"`), `"}`)]
+		set := src.current.Load().result.Set
+		before := fakeenvoy.Crossings()
+		for range requests {
+			q := request("GET", text(), "origin: https://shop.example")
+			want := expected(set, q, nil, false, nil)
+			got := c.Do(q, false, nil)
+			got.Raw = ""
+			sortLines(got.Response)
+			sortLines(want.Response)
+			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("of %q, with\n%s\n%s", q.Headers, content, diff)
+			}
+		}
+		kept += requests - (fakeenvoy.Crossings() - before)
+		c.Destroy()
+	}
+	if kept < sets*requests/4 {
+		t.Errorf("only %d decisions of %d were kept ones", kept, sets*requests)
 	}
 }

@@ -38,6 +38,10 @@ struct facts {
 // What a decision does, as policy.Action.
 enum { ACTION_PASS, ACTION_ADJUST, ACTION_RESPOND };
 
+// Which paths a decision is good for, when all other facts are the same: any; those that begin alike, and can be read in one
+// way; this one.
+enum { PATH_ANY, PATH_SCOPE, PATH_WHOLE };
+
 // A decision, ready to be carried out. Its pointers lead into its own memory. It belongs to one worker, which counts who
 // uses it.
 struct answer {
@@ -48,8 +52,9 @@ struct answer {
   uint8_t varies;          // Vary has to name Origin
   uint8_t exposes;         // what the upstream exposes is merged into exposed
   uint8_t refused;         // it is logged once a minute, so Go has to hear of it then
-  uint8_t path_matters;    // another path may be decided otherwise
   uint8_t candidate;       // the place has candidates
+  uint8_t path;            // which other paths are decided alike
+  uint32_t scope;          // of PATH_SCOPE: so many bytes of the path decide
   uint16_t status;         // of an immediate answer
   uint32_t n_headers;      // of an immediate answer, :status first; else what the response gets, but for Vary
   uint32_t n_facts;        // of dynamic metadata
@@ -91,6 +96,7 @@ struct gathered {
   const struct facts* facts;
   size_t size;     // of all of it
   size_t prefix;   // of what comes before the path
+  bool plain;      // the path can be read in one way only
   bool grpc;       // the request's content type is application/grpc
   bool head;       // its method is HEAD
 };

@@ -2,6 +2,8 @@ package compiled
 
 import (
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/corsproc/corsproc/policy/internal/match"
 )
@@ -11,9 +13,11 @@ import (
 // expression or with a star in their name are still tried, as far as they stand before what is found otherwise.
 type RouteIndex struct {
 	match.Index
-	longest int   // the length of the longest path
-	lens    []int // of prefixes and of path_separated_prefixes, longest first
-	tried   []int // the routes that are in no other part
+	longest int     // the length of the longest path
+	lens    []int   // of prefixes and of path_separated_prefixes, longest first
+	tried   []int   // the routes that are in no other part
+	sorted  []int32 // those whose text is a path or the beginning of one, in the order of the texts
+	regex   int     // the first route with an expression; -1: there is none
 }
 
 // manyRoutes is from how many routes on a virtual host has an index.
@@ -24,7 +28,7 @@ func IndexRoutes(routes []Route) *RouteIndex {
 	if len(routes) < manyRoutes {
 		return nil
 	}
-	x := &RouteIndex{}
+	x := &RouteIndex{regex: slices.IndexFunc(routes, func(t Route) bool { return t.Kind == RouteRegex })}
 	text := 0
 	for i := range routes {
 		text += len(routes[i].Text)
@@ -36,7 +40,11 @@ func IndexRoutes(routes []Route) *RouteIndex {
 		} else {
 			x.AddText(t, i)
 		}
+		if routes[i].hasPathText() {
+			x.sorted = append(x.sorted, int32(i))
+		}
 	}
+	slices.SortFunc(x.sorted, func(i, j int32) int { return strings.Compare(routes[i].Text, routes[j].Text) })
 	return x
 }
 

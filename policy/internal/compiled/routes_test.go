@@ -20,20 +20,7 @@ func TestRouteIndex(t *testing.T) {
 	}
 	found := map[RouteKind]int{}
 	for range 3000 {
-		h := VirtualHost{Routes: make([]Route, manyRoutes)}
-		for i := range h.Routes {
-			t := Route{Kind: RouteKind(r.IntN(5)), Text: text()}
-			switch t.Kind {
-			case RouteName:
-				t.Text = strings.Replace(t.Text, "b", []string{"b", "*"}[r.IntN(2)], 1)
-			case RouteSegments:
-				t.Text = "/a" + strings.TrimRight(t.Text, "/")
-			case RouteRegex:
-				t.Text += "[ab]+"
-				t.Pattern = regexp.MustCompile(`\A(?:` + t.Text + `)\z`)
-			}
-			h.Routes[i] = t
-		}
+		h := randomHost(r, text)
 		indexed := h
 		indexed.Index = IndexRoutes(h.Routes)
 		for range 30 {
@@ -55,6 +42,25 @@ func TestRouteIndex(t *testing.T) {
 			t.Errorf("only %d requests belong to a route by %v", found[kind], kind)
 		}
 	}
+}
+
+// randomHost returns a virtual host with as many routes as have an index.
+func randomHost(r *rand.Rand, text func() string) VirtualHost {
+	h := VirtualHost{Routes: make([]Route, manyRoutes)}
+	for i := range h.Routes {
+		t := Route{Kind: RouteKind(r.IntN(5)), Text: text()}
+		switch t.Kind {
+		case RouteName:
+			t.Text = strings.Replace(t.Text, "b", []string{"b", "*"}[r.IntN(2)], 1)
+		case RouteSegments:
+			t.Text = "/a" + strings.TrimRight(t.Text, "/")
+		case RouteRegex:
+			t.Text += "[ab]+"
+			t.Pattern = regexp.MustCompile(`\A(?:` + t.Text + `)\z`)
+		}
+		h.Routes[i] = t
+	}
+	return h
 }
 
 // BenchmarkRoutes looks for the place of a request among many routes.

@@ -46,8 +46,10 @@ static envoy_pair pair(char** at, const char* name, const char* value) {
 
 struct answer* corsprocDecide(uint32_t id, struct facts* facts, size_t prefix, size_t size, bool beat) {
   uint32_t h = hash((char*)facts, prefix, 2166136261u);
-  bool path_matters = h % 3 == 0;
-  if (path_matters) h = hash((char*)facts + prefix, size - prefix, h);
+  uint8_t path = h % 3;
+  uint32_t scope = 2;
+  if (path == PATH_SCOPE && size - prefix <= scope) path = PATH_WHOLE;
+  if (path != PATH_ANY) h = hash((char*)facts + prefix, path == PATH_WHOLE ? size - prefix : scope, h);
   if (h % 31 == 0) return NULL;  // a fault
   size_t padding = h % 17 == 0 ? 20000 : h % 100;
   struct answer* a = corsproc_new_answer(sizeof *a + 6 * sizeof(envoy_pair) + 400 + padding);
@@ -58,7 +60,8 @@ struct answer* corsprocDecide(uint32_t id, struct facts* facts, size_t prefix, s
   a->varies = h / 7 % 2;
   a->refused = h / 11 % 2;
   a->candidate = h / 13 % 2;
-  a->path_matters = path_matters;
+  a->path = path;
+  a->scope = scope;
   a->headers = pairs;
   a->facts = pairs + 4;
   if (a->action == ACTION_RESPOND) {
