@@ -32,6 +32,9 @@ func TestDocsModule(t *testing.T) {
 			}
 		}
 	}
+	if !strings.Contains(d.log.String(), "ready listen= admin=") {
+		t.Error("the process beside Envoy listens for it")
+	}
 	if asked < 2 {
 		t.Errorf("the page asks %d things", asked)
 	}
