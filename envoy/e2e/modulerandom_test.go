@@ -45,20 +45,23 @@ var namedAtRandom = []string{"p0", "p1, p2", " p2 ,p0,p1", "none", "passthrough"
 // policies writes a policy file.
 func (r *atRandom) policies() string {
 	var b strings.Builder
-	b.WriteString("policies:\n")
+	b.WriteString("policies:\n  fixed: {allow_origins: [https://a.example], fixed_origin: true, expose_headers: [X-A]}\n")
 	for i := range 3 {
 		fmt.Fprintf(&b, "  p%d: {allow_origins: %s, deny_origins: %s, allow_origin_regexes: %s, allow_methods: %s, allow_headers: %s, "+
 			"allow_private_network: %v, preflight_status: %s, dangerously_allow: [ANY_ORIGIN_WITH_CREDENTIALS, INSECURE_ORIGINS_WITH_CREDENTIALS, PUBLIC_SUFFIX_WILDCARDS]",
-			i, quoted(r.some(25, "*", "null", "https://a.example", "https://*.a.example", "http://b.example:8080", "https://*", "https://c.example:*", "app://x", "https://[::1]")),
+			i, quoted(r.some(25, "*", "null", "https://a.example", "https://*.a.example", "https://x*.a.example", "https://pr-*-web.a.example", "http://b.example:8080", "https://*", "https://c.example:*", "app://x", "https://[::1]")),
 			quoted(r.some(15, "https://evil.a.example", "https://*.x.a.example", "null", "http://b.example:8080")), quoted(r.some(20, `https://r[0-9]\.example`, `https?://q\.example(:[0-9]+)?`)),
-			quoted(r.some(40, "PUT", "DELETE", "*", "patch")), quoted(r.some(40, "X-A", "x-b", "Authorization", "*", "Content-Type")), r.often(50), r.pick("200", "204"))
+			quoted(r.some(40, "PUT", "DELETE", "*", "patch")), quoted(r.some(40, "X-A", "x-b", "Authorization", "*", "Content-Type", "@connect")), r.often(50), r.pick("200", "204"))
 		if r.often(50) {
 			fmt.Fprintf(&b, ", max_age: %ds", r.IntN(3)*600)
 		}
 		if r.often(40) {
 			b.WriteString(", allow_credentials: true, expose_headers: " + quoted(r.some(50, "X-A", "x-b")))
 		} else {
-			b.WriteString(", expose_headers: " + quoted(r.some(40, "X-A", "x-b", "*")))
+			b.WriteString(", expose_headers: " + quoted(r.some(40, "X-A", "x-b", "*", "@grpc-web")))
+		}
+		if r.often(30) {
+			b.WriteString(", expose_upstream: true")
 		}
 		b.WriteString("}\n")
 	}
@@ -73,7 +76,7 @@ func (r *atRandom) policies() string {
 		}
 		fmt.Fprintf(&b, "%s, routes: [", r.place())
 		for range r.IntN(5) {
-			fmt.Fprintf(&b, "{%s, %s}, ", r.pick("path: /a", "prefix: /b/", "prefix: /a", "path_separated_prefix: /c", "regex: '/[abc]/[0-9]+'", "route_name: 'r*'", "route_name: r1"), r.place())
+			fmt.Fprintf(&b, "{%s, %s}, ", r.pick("path: /a", "prefix: /b/", "prefix: /a", "prefix: /c/x", "path_separated_prefix: /c", "regex: '/[abc]/[0-9]+'", "route_name: 'r*'", "route_name: r1"), r.place())
 		}
 		b.WriteString("{path: /z}]}\n")
 	}
@@ -82,7 +85,7 @@ func (r *atRandom) policies() string {
 
 // place writes the fields of a place.
 func (r *atRandom) place() string {
-	place := fmt.Sprintf("policies: [%s], reject: %s, unmatched_preflights: %s", r.pick("p0", "p1, p2", "p2, p0, p1", "none", "passthrough", "p1", "p2"),
+	place := fmt.Sprintf("policies: [%s], reject: %s, unmatched_preflights: %s", r.pick("p0", "p1, p2", "p2, p0, p1", "none", "passthrough", "p1", "p2", "fixed", "fixed, p0"),
 		r.pick("NEVER", "NEVER", "WEBSOCKETS", "UNSAFE_METHODS", "ALWAYS"), r.pick("ANSWER", "REFUSE"))
 	if r.often(30) {
 		place += ", timing_allow_origins: " + r.pick("['*']", "[https://a.example, https://b.example]")
@@ -132,7 +135,7 @@ func (r *atRandom) request(answers int) wire {
 	q := wire{
 		method: r.pick("GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "OPTIONS", "OPTIONS", "PATCH", "TRACE"),
 		host:   r.pick("h0.test", "h1.test", "a.h1.test", "H1.test:8080", "elsewhere.example", "h0.test.", "127.0.0.1:99"),
-		path: r.pick("/a", "/a/1", "/b/", "/b/%2e%2e/a", "/c", "/c/x", "/z", "/", "/only", "/a;x=1", "/b//a", "/%61", "/b/..%2fa", "/a/../b/", "/c%2Fx", "/z?q=/a", "/d/"+strings.Repeat("x", r.IntN(20)),
+		path: r.pick("/a", "/a/1", "/b/", "/b/%2e%2e/a", "/c", "/c/x", "/z", "/", "/only", "/a;x=1", "/b//a", "/%61", "/b/..%2fa", "/a/../b/", "/c%2Fx", "/z?q=/a", "/c/xy/"+fmt.Sprint(r.IntN(9)), "/d/"+strings.Repeat("x", r.IntN(20)),
 			"/%c3%a9"),
 	}
 	line := func(percent int, name string, values ...string) {
@@ -140,7 +143,7 @@ func (r *atRandom) request(answers int) wire {
 			q.lines = append(q.lines, name+": "+r.pick(values...))
 		}
 	}
-	origins := []string{"https://a.example", "https://x.a.example", "https://evil.a.example", "http://b.example:8080", "null", "https://c.example:99", "https://r1.example", "http://q.example:8", "app://x",
+	origins := []string{"https://a.example", "https://x.a.example", "https://pr-7-web.a.example", "https://evil.a.example", "http://b.example:8080", "null", "https://c.example:99", "https://r1.example", "http://q.example:8", "app://x",
 		"https://[::1]", "https://h0.test", "http://h1.test", "https://elsewhere.example", "HTTPS://a.example", "https://a.example:443", "https://a.example,https://a.example", "", "https://\xff", "https://a.example/"}
 	line(85, "Origin", origins...)
 	line(3, "Origin", origins...)
@@ -148,7 +151,7 @@ func (r *atRandom) request(answers int) wire {
 		line(85, "Access-Control-Request-Method", "PUT", "DELETE", "GET", "patch", "PATCH", "", "T/E", "ANY")
 		line(3, "Access-Control-Request-Method", "PUT")
 		for _, percent := range []int{60, 20, 10} {
-			line(percent, "Access-Control-Request-Headers", "x-a", "x-b,x-a", "authorization", "x-a, content-type", "x-unknown", "", ",,x-b", "x a", "x-a,\tx-b", strings.Repeat(",", 40))
+			line(percent, "Access-Control-Request-Headers", "x-a", "x-b,x-a", "authorization", "x-a, content-type", "connect-protocol-version,content-type", "x-unknown", "", ",,x-b", "x a", "x-a,\tx-b", strings.Repeat(",", 40))
 		}
 		line(20, "Access-Control-Request-Private-Network", "true", "false", "")
 	}
@@ -172,7 +175,7 @@ func (r *atRandom) answer() (lines []string) {
 	for name, values := range map[string][]string{
 		"Access-Control-Allow-Origin":      {"*", "https://a.example", "null", ""},
 		"Access-Control-Allow-Credentials": {"true", "false"},
-		"Access-Control-Expose-Headers":    {"X-Up", "*", "x-up, x-down"},
+		"Access-Control-Expose-Headers":    {"X-Up", "*", "x-up, x-down", "x-b,,X-A ,x-up", "", "a b"},
 		"Access-Control-Allow-Methods":     {"PUT"},
 		"Access-Control-Max-Age":           {"1"},
 		"Access-Control-Other":             {"1"},

@@ -126,6 +126,8 @@ struct job {
   int requests;
 };
 
+static int working;  // atomic: workers that are not done
+
 static void* work(void* memory) {
   struct job* j = memory;
   static __thread char first[1 << 20], second[1 << 20];
@@ -152,6 +154,7 @@ static void* work(void* memory) {
       abort();
     }
   }
+  __atomic_sub_fetch(&working, 1, __ATOMIC_ACQ_REL);
   return NULL;
 }
 
@@ -163,12 +166,13 @@ int main(int n, char** arguments) {
   void* route = fake_per_route_new("shop, open", 10);
   pthread_t workers[2];
   struct job jobs[2];
+  working = threads;
   for (int i = 0; i < threads; i++) {
     jobs[i] = (struct job){c, route, i + 1, requests};
     pthread_create(&workers[i], NULL, work, &jobs[i]);
   }
-  for (int i = 0; i < 50; i++) {
-    struct timespec moment = {0, 1000000};
+  while (__atomic_load_n(&working, __ATOMIC_ACQUIRE) > 0) {
+    struct timespec moment = {0, 5000000};
     nanosleep(&moment, NULL);
     __atomic_add_fetch(&source.set, 1, __ATOMIC_ACQ_REL);
     __atomic_add_fetch(&source.successes, 1, __ATOMIC_ACQ_REL);
