@@ -25,7 +25,7 @@ RUN CGO_ENABLED=1 go build -trimpath -buildvcs=false -ldflags "-s -w" -buildmode
 
 # Envoy's own image and one file. It is started as that image is: its entrypoint, its user, its defaults.
 FROM envoyproxy/envoy:v1.40.0 AS envoy-module
-COPY --from=build-module --chmod=0644 /out/libcorsproc.so /usr/local/lib/envoy/libcorsproc.so
+COPY --from=build-module /out/libcorsproc.so /usr/local/lib/envoy/libcorsproc.so
 ENV ENVOY_DYNAMIC_MODULES_SEARCH_PATH=/usr/local/lib/envoy
 
 FROM gcr.io/distroless/static-debian12:nonroot AS demo

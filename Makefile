@@ -51,12 +51,13 @@ test: ## run every test, with a real Envoy and, if there is one, a real Chromium
 	ENVOY="$$(tools/envoy $(ENVOY_VERSION))" && export ENVOY && go test -timeout 20m -skip '$(MESH_TESTS)' ./...
 ifeq ($(CGO),1)
 	go test -race -timeout 20m ./policy/... ./server/... ./cmd/...
-else
-	@echo "NOTE: no C compiler, so the race detector did not run, and the module for Envoy was not tested."
 endif
 	cd envoy/alerting && go test $(ANEW) ./...
 	cd tools && go test ./...
 	@$(MAKE) --no-print-directory test-mesh
+ifneq ($(CGO),1)
+	@echo "SKIPPED: there is no C compiler, so the module for Envoy was not tested, and the race detector did not run."
+endif
 
 test-mesh: ## of these, the tests of Istio, Envoy Gateway, Kubernetes, the Helm chart, and older Envoys
 	@tools/older-envoys
@@ -110,7 +111,7 @@ bench: module
 endif
 
 bench: build ## measure what corsproc costs behind a real Envoy, beside Envoy's own filter and a service that does nothing (8 minutes)
-	@[ -n '$(MODULE)' ] || echo "NOTE: no C compiler, so corsproc as a module is not measured."
+	@[ -n '$(MODULE)' ] || echo "SKIPPED: there is no C compiler, so corsproc as a module is not measured."
 	CGO_ENABLED=0 go build -trimpath -o bin/bench ./envoy/bench
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/bench-stock ./envoy/bench/stock
 	@ENVOY="$$(tools/envoy $(ENVOY_VERSION))" && export ENVOY && exec bin/bench -module '$(MODULE)' $(ARGS)

@@ -20,6 +20,8 @@ var (
 	quoted = regexp.MustCompile("`([^`]+)`")
 	// quantity is a number, and what it counts where that changes it.
 	quantity = regexp.MustCompile(`(\d{1,3}(?:,\d{3})+|\d+)(?: (MiB|KiB|min|s)\b)?`)
+	// cConstant is a constant of C, of an enumeration or a macro, and its expression.
+	cConstant = regexp.MustCompile(`\b([A-Z][A-Z0-9_]*) (?:= )?\(?(\d[\d <]*)`)
 	// aTest is the name of a test.
 	aTest = regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`")
 )
@@ -99,6 +101,9 @@ func amount(number, unit string) int64 {
 // constantsOf returns the whole numbers that a file names.
 func constantsOf(t *testing.T, path string) map[string]int64 {
 	t.Helper()
+	if filepath.Ext(path) == ".c" {
+		return constantsOfC(t, path)
+	}
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
 	if err != nil {
 		t.Fatal(err)
@@ -115,6 +120,24 @@ func constantsOf(t *testing.T, path string) map[string]int64 {
 		}
 	}
 	addConstants(t, path, "", found)
+	return found
+}
+
+// constantsOfC does so with a file of C, whose expressions of numbers and shifts are Go's too.
+func constantsOfC(t *testing.T, path string) map[string]int64 {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]int64{}
+	for _, m := range cConstant.FindAllStringSubmatch(string(text), -1) {
+		if e, err := parser.ParseExpr(strings.TrimSpace(m[2])); err == nil {
+			if v, ok := number(e, nil); ok {
+				found[m[1]] = v
+			}
+		}
+	}
 	return found
 }
 

@@ -39,7 +39,7 @@ func runDemo(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	config, err := envoyConfig(o)
+	config, listen, err := envoyConfig(o)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func runDemo(ctx context.Context, o options, out io.Writer) error {
 	defer stopStarting()
 	service, err := launch.StartService(starting, o.service, []string{
 		"--policies", o.policies,
-		"--listen", loopback(o.ports.extproc),
+		"--listen", listen,
 		"--admin-listen", loopback(o.ports.admin),
 	}, newConsole(out, "corsproc"))
 	if err != nil {
@@ -105,26 +105,29 @@ func stopped(ctx context.Context, err error) error {
 
 func loopback(port uint) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port))) }
 
-// envoyConfig writes the chosen configuration with the ports of the command line to a temporary file.
-func envoyConfig(o options) (path string, err error) {
+// envoyConfig writes the chosen configuration with the ports of the command line to a temporary file. It returns where Envoy
+// asks corsproc, too: with the module nowhere.
+func envoyConfig(o options) (path, listen string, err error) {
 	c, err := bootstrap.Load(filepath.Join(o.root, "envoy", o.config))
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	at := func(port uint) bootstrap.Address { return bootstrap.Address{IP: "127.0.0.1", Port: uint16(port)} }
 	c.Listen(at(o.ports.envoy), at(o.ports.envoyAdmin))
 	if err := c.SetEndpoint("echo", at(o.ports.upstream)); err != nil {
-		return "", err
+		return "", "", err
 	}
 	if c.Module == nil {
+		listen = loopback(o.ports.extproc)
 		err = c.SetEndpoint(bootstrap.ClusterName, at(o.ports.extproc))
 	} else {
 		err = loadModule(c.Module, o)
 	}
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return c.WriteTemp()
+	path, err = c.WriteTemp()
+	return path, listen, err
 }
 
 // loadModule has Envoy be corsproc. The process beside it then only has the page about the same files.

@@ -38,6 +38,7 @@ type demo struct {
 	page     string // the origin of the page
 	api      string // the origin of Envoy
 	admin    string // the origin of corsproc's own page
+	stats    string // the origin of Envoy's admin address
 	log      *syncBuffer
 }
 
@@ -52,7 +53,8 @@ func demoCommand(t *testing.T) (args []string, d *demo) {
 		args = append(args, "-"+name+"-port", port[name])
 	}
 	d = &demo{log: &syncBuffer{}, policies: filepath.Join(t.TempDir(), "policies.yaml"),
-		page: "http://localhost:" + port["page"], api: "http://localhost:" + port["envoy"], admin: "http://localhost:" + port["admin"]}
+		page: "http://localhost:" + port["page"], api: "http://localhost:" + port["envoy"], admin: "http://localhost:" + port["admin"],
+		stats: "http://localhost:" + port["envoy-admin"]}
 	text := strings.ReplaceAll(read(t, "envoy/demo/policies.yaml"), "http://localhost:8081", d.page)
 	if err := os.WriteFile(d.policies, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -59,6 +59,20 @@ func TestMetricsOfEnvoy(t *testing.T) {
 			t.Errorf("the module has no series %s", series)
 		}
 	}
+	shown := regexp.MustCompile("(?m)^\\| `corsproc\\.(\\w+)(?:\\{(\\S+)\\})?` \\| ").FindAllStringSubmatch(read(t, "docs/module.md"), -1)
+	has := strings.Count(ofModule, "\n# TYPE "+modules)
+	if len(shown) != has {
+		t.Errorf("docs/module.md shows %d statistics of the module, and Envoy has %d", len(shown), has)
+	}
+	for _, s := range shown {
+		labels := strings.Join(strings.FieldsFunc(s[2], func(r rune) bool { return r == ',' }), `="\w+",`)
+		if labels != "" {
+			labels += `="\w+"`
+		}
+		if series := modules + s[1] + `\{` + labels + `\} \d`; !regexp.MustCompile(`(?m)^` + series).MatchString(ofModule) {
+			t.Errorf("docs/module.md: Envoy has no series like %s", series)
+		}
+	}
 	if count < 12 {
 		t.Errorf("only %d names were looked at", count)
 	}

@@ -147,7 +147,8 @@ func TestModuleImage(t *testing.T) {
 	if image, want := one(dockerfile, `^FROM (\S+) AS envoy-module$`), "envoyproxy/envoy:v"+one(makefile, `^ENVOY_VERSION := (.+)$`); image != want {
 		t.Errorf("it is made of %s, and everything is tested with %s", image, want)
 	}
-	copied := one(dockerfile, `^COPY --from=build-module --chmod=0644 /out/libcorsproc.so (\S+)$`)
+	// Without --chmod, which only BuildKit knows: Docker without the plugin buildx would stop there.
+	copied := one(dockerfile, `^COPY --from=build-module /out/libcorsproc.so (\S+)$`)
 	if folder := one(dockerfile, `^ENV ENVOY_DYNAMIC_MODULES_SEARCH_PATH=(\S+)$`); path.Join(folder, "lib"+bootstrap.ModuleName+".so") != copied || copied != moduleFile {
 		t.Errorf("Envoy looks in %s, and the module is %s", folder, copied)
 	}

@@ -16,8 +16,8 @@ import (
 // ErrNoCompiler says that there is nothing to build the module with.
 var ErrNoCompiler = errors.New("no C compiler: the module of envoy/module cannot be built")
 
-// BuildModule builds corsproc as a dynamic module of Envoy into a folder and returns the file. It is for tests: `make module`
-// has the flags of what is released, and writes over a file that an Envoy of another test may have loaded.
+// BuildModule builds corsproc as a dynamic module of Envoy into a folder and returns the file. It is for tests, each of which has a
+// folder of its own: `make module` has the flags of what is released, and its one place.
 func BuildModule(dir string) (path string, err error) {
 	compiler, err := exec.Command("go", "env", "CC").Output()
 	if err != nil {
