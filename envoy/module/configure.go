@@ -42,8 +42,8 @@ func parseSettings(config []byte) (settings, error) {
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		value := values[key]
 		text, isText := value.(string)
-		if number, ok := value.(float64); ok && number == 0 && key == "reload-interval" {
-			text, isText = "0", true
+		if number, ok := value.(float64); ok && key == "reload-interval" {
+			text, isText = strconv.FormatFloat(number, 'f', -1, 64), true // whoever writes 0 means it, and 30 lacks its unit
 		}
 		var err error
 		switch {
