@@ -10,13 +10,17 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/corsproc/corsproc/envoy/internal/bootstrap"
 	"github.com/corsproc/corsproc/envoy/internal/launch"
 )
 
 // TestModuleHotRestart starts a second Envoy that takes the listener over from the first: both have the module, no request
-// fails, and what is edited meanwhile is taken up by each.
+// fails, and what is edited meanwhile is taken up by each. Envoy adds up the gauges of both while there are both, by which the
+// alerts know such a restart, and has those of the second alone when the first has ended.
 func TestModuleHotRestart(t *testing.T) {
 	dir, err := os.MkdirTemp("", "corsproc-") // a short path: it holds sockets
 	if err != nil {
@@ -33,6 +37,7 @@ func TestModuleHotRestart(t *testing.T) {
 	base := filepath.Join(dir, "base")
 	var config string
 	g := start(t, setup{config: moduleRecipe, policies: shopPolicies, launch: arguments(0, "--use-dynamic-base-id", "--base-id-path", base), edit: func(c *bootstrap.Config) {
+		c.Bootstrap.StatsFlushInterval = durationpb.New(200 * time.Millisecond) // when the second asks the first for its statistics
 		c.Listen(bootstrap.Address{IP: "127.0.0.1", Port: port}, bootstrap.Address{IP: "127.0.0.1"})
 		if config, err = c.WriteTemp(); err != nil {
 			t.Fatal(err)
@@ -53,6 +58,20 @@ func TestModuleHotRestart(t *testing.T) {
 		t.Fatalf("%v\n%s", err, g.log)
 	}
 	t.Cleanup(func() { second.Stop(syscall.SIGTERM, patience) })
+	gauges := func() string {
+		return (&gateway{t: t, envoy: second}).stats("/stats/prometheus", "envoy_corsproc_policy_")
+	}
+	hold := func(hash string, good int) func() bool {
+		return func() bool {
+			got := gauges()
+			return strings.Contains(got, "envoy_corsproc_policy_hash{} "+hash+"\n") && strings.Contains(got, fmt.Sprintf("envoy_corsproc_policy_last_reload_successful{} %d\n", good))
+		}
+	}
+	var one int
+	if _, err := fmt.Sscan(hash48(t, g.policyFile), &one); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the gauges are the sums of both", hold(fmt.Sprint(2*one), 2))
 	replace(t, g.policyFile, []byte(strings.ReplaceAll(shopPolicies, "X-Request-Id", "X-Edited")))
 	select {
 	case <-g.envoy.Done():
@@ -62,6 +81,7 @@ func TestModuleHotRestart(t *testing.T) {
 	eventually(t, "the edit is in force", func() bool {
 		return g.do("GET", "api.example.com", "/", "Origin: https://shop.example.com").joined["access-control-expose-headers"] == "X-Edited"
 	})
+	eventually(t, "the gauges are those of one again", hold(hash48(t, g.policyFile), 1))
 	if failed := traffic.end(); len(failed) > 0 {
 		t.Errorf("of %d requests went wrong: %v", traffic.requests.Load(), failed)
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -99,6 +100,46 @@ func TestRejected(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestAllFindings: a file that rejects a configuration is told with every finding, however many there are. Of a reload the log has
+// fewer, and what keeps the file from loading comes first, wherever it stands.
+func TestAllFindings(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("policies:\n")
+	const n = 600
+	for i := range n {
+		fmt.Fprintf(&text, "  p%d: {allow_origins: [\"null\"], allow_methods: [patch]}\n", i) // two warnings
+	}
+	text.WriteString("  shop: {allow_origins: [nope]}\n")
+	findings := func() (all []string) {
+		for _, line := range fakeenvoy.Logged() {
+			if strings.HasPrefix(line.Text, "corsproc: finding ") {
+				all = append(all, line.Text)
+			}
+		}
+		return all
+	}
+	path, config := writePolicies(t, text.String())
+	fakeenvoy.Logged()
+	if fakeenvoy.NewConfig(config) != nil {
+		t.Fatal("it is not rejected")
+	}
+	if got, fault := findings(), fmt.Sprintf("place=%s:%d:26 severity=error", path, n+2); len(got) != 2*n+1 || !strings.Contains(got[0], fault) {
+		t.Errorf("%d findings, the first is %.200v; want %d, the first with %s", len(got), got, 2*n+1, fault)
+	}
+
+	path, config = writePolicies(t, shop)
+	c := newConfig(t, config)
+	defer c.Destroy()
+	fakeenvoy.Logged()
+	replace(t, path, text.String())
+	reads(t, c)
+	var got []string
+	eventually(t, "the findings are logged", func() bool { got = append(got, findings()...); return len(got) >= maxReported })
+	if len(got) != maxReported || !strings.Contains(got[0], "severity=error") {
+		t.Errorf("%d findings, the first is %.200v", len(got), got)
 	}
 }
 

@@ -7,11 +7,13 @@ package main
 import "C"
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -82,7 +84,7 @@ func join(s settings, c *C.struct_config, validate bool) bool {
 	// Whoever is new is told what the files hold now, also where others go on with the last good set.
 	a := src.load()
 	if !a.Good() {
-		report(src.log, "the configuration is rejected: the policies do not load", &a)
+		report(src.log, "the configuration is rejected: the policies do not load", &a, noLimit)
 		src.level.Set(before)
 		leave(c)
 		return false
@@ -257,7 +259,7 @@ func (s *source) reload(ctx context.Context) {
 	if faulted(func() {
 		// Where the last user left meanwhile, there is nothing in force, and Envoy may be ending.
 		if a := s.load(); !a.Unchanged && !a.Good() && s.ctx.Err() == nil {
-			report(s.log, "policies not loaded; the last good set stays in force", &a)
+			report(s.log, "policies not loaded; the last good set stays in force", &a, maxReported)
 		}
 	}) {
 		s.take(policydir.Attempt{Err: errFault})
@@ -327,19 +329,25 @@ func (s *source) locate(set *policy.Set, rule policy.Rule) string {
 	return s.current.Load().result.Where(set, rule)
 }
 
-// maxReported bounds how many findings of one bad content are logged.
-const maxReported = 1000
+// How many findings of one bad content are logged. Who configures a filter is told all of them, as by corsproc check; of what
+// somebody else edits meanwhile, Envoy's log need not have more than tell where to look.
+const (
+	noLimit     = math.MaxInt
+	maxReported = 1000
+)
 
-// report logs why an attempt failed, one line for each finding.
-func report(log *slog.Logger, what string, a *policydir.Attempt) {
+// report logs why an attempt failed, one line for each finding. Errors come first: they alone keep a set from loading.
+func report(log *slog.Logger, what string, a *policydir.Attempt, most int) {
 	if a.Err != nil {
 		log.Error(what, "error", a.Err)
 		return
 	}
-	log.Error(what, "hash", a.Result.Hash, "findings", len(a.Result.Findings))
-	for i, f := range a.Result.Findings {
-		if i == maxReported {
-			log.Error("further findings are not logged; corsproc check shows them", "count", len(a.Result.Findings)-i)
+	findings := slices.Clone(a.Result.Findings)
+	slices.SortStableFunc(findings, func(x, y finding.Diagnostic) int { return cmp.Compare(x.Severity, y.Severity) })
+	log.Error(what, "hash", a.Result.Hash, "findings", len(findings))
+	for i, f := range findings {
+		if i == most {
+			log.Error("further findings are not logged; corsproc check shows them", "count", len(findings)-i)
 			return
 		}
 		log.Log(context.Background(), levels[f.Severity], "finding", attributes(f)...)

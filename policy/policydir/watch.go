@@ -44,7 +44,7 @@ func Watch(ctx context.Context, path string, interval time.Duration, also func()
 
 	var poll <-chan time.Time
 	if interval > 0 {
-		ticker := time.NewTicker(interval)
+		ticker := time.NewTicker(max(interval, quietTime)) // a shorter one would keep a core busy and find nothing sooner
 		defer ticker.Stop()
 		poll = ticker.C
 	}
