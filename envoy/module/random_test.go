@@ -268,11 +268,21 @@ func checkRandom(t *testing.T, c *fakeenvoy.Config, perRoute []*fakeenvoy.PerRou
 			}
 			sortLines(got.Response)
 			sortLines(want.Response)
-			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			if diff := difference(want, got); diff != "" {
 				t.Fatalf("kept %v: of %q\nanswered %v, per route %v, response %q\n%s", kept, q.Headers, answered, named, response, diff)
 			}
 		}
 	}
+}
+
+// difference says in what two outcomes differ; empty: in nothing. The comparison in words is slow, more so on the thread of a
+// worker.
+func difference(want, got fakeenvoy.Outcome) string {
+	if slices.Equal(want.Sent, got.Sent) && want.Body == got.Body && want.Ends == got.Ends && slices.Equal(want.Response, got.Response) &&
+		slices.Equal(want.Metadata, got.Metadata) && want.Raw == got.Raw {
+		return ""
+	}
+	return cmp.Diff(want, got, cmpopts.EquateEmpty())
 }
 
 // sortLines sorts headers by their names: the order of different ones tells nothing.
@@ -325,7 +335,7 @@ func FuzzRequests(f *testing.F) {
 			got.Raw = ""
 			sortLines(got.Response)
 			sortLines(want.Response)
-			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+			if diff := difference(want, got); diff != "" {
 				t.Fatalf("of %q\n%s", q.Headers, diff)
 			}
 		}
