@@ -65,7 +65,7 @@ var mayImport = map[string][]string{
 	// Of the rooms of server that it imports, it knows the words for what it counts and keeps.
 	"server/admin":   {"server/extproc", "server/logs", "server/certs", "policy", "policy/finding", "policy/printable", "policy/policydir", "policy/policyfile", "policy/browser", "proto/corsproc/v1", "proto/corsproc/v1/corsprocv1connect"},
 	"server/tlstest": {},
-	"server":         {"internal/aside", "server/extproc", "server/loop", "server/grpcgo", "server/tracing", "server/admin", "server/logs", "server/certs", "policy", "policy/finding", "policy/policydir", "policy/policyfile", "proto/corsproc/v1"},
+	"server":         {"internal/aside", "internal/fault", "server/extproc", "server/loop", "server/grpcgo", "server/tracing", "server/admin", "server/logs", "server/certs", "policy", "policy/finding", "policy/policydir", "policy/policyfile", "proto/corsproc/v1"},
 	"cmd/corsproc":   {"server", "server/logs", "server/certs", "internal/disk", "internal/parse", "policy", "policy/finding", "policy/policydir", "policy/policyfile", "policy/browser", "policy/policytest", "policy/convert", "policy/learn", "policy/verify", "policy/printable", "proto/corsproc/v1"},
 	// The module is the program inside Envoy. Nothing imports it.
 	"envoy/module":           {"internal/aside", "internal/parse", "policy", "policy/finding", "policy/policydir", "policy/policyfile", "proto/corsproc/v1", "server/logs"},

@@ -3,10 +3,12 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
+	"github.com/corsproc/corsproc/internal/fault"
 	"github.com/corsproc/corsproc/policy"
 	"github.com/corsproc/corsproc/policy/finding"
 	"github.com/corsproc/corsproc/policy/policydir"
@@ -54,13 +56,33 @@ func (p *policies) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-p.hungUp:
-			p.take(p.read())
+			p.take(p.look())
 		case answer := <-p.asked:
-			a := p.read()
+			a := p.look()
 			p.take(a)
 			answer <- a
 		}
 	}
+}
+
+// errFault is why an attempt failed that met a fault of ours, which is logged by itself.
+var errFault = errors.New("a bug in corsproc ended the load; the log tells more")
+
+// look looks at the files. A fault of ours is a failed attempt, and not the end of the process: it would not start again with these
+// files.
+func (p *policies) look() (a policydir.Attempt) {
+	defer func() {
+		if met := fault.Of(recover()); met != nil {
+			p.metrics.Panicked()
+			p.log.Error("a bug in corsproc ended a load of the policies", "panic", fmt.Sprint(met.Value), "stack", string(met.Stack))
+			a = policydir.Attempt{Time: time.Now(), Err: errFault}
+		}
+	}()
+	a = p.read()
+	if a.Good() && p.last.Load().Err == errFault {
+		a.Unchanged = false // for the loader, which does not know of the fault
+	}
+	return a
 }
 
 // errStopped is what [policies.load] returns when the process ends.

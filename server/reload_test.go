@@ -171,3 +171,38 @@ func TestManyFaultsAreLogged(t *testing.T) {
 		t.Errorf("logged as %v, after %d others", rest, len(before))
 	}
 }
+
+// TestReloadFault: a fault of ours in a load is a failed attempt. The last good set stays, and the same content counts as loaded again.
+func TestReloadFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newSlowFiles(t)
+		ctx, stop := context.WithCancel(t.Context())
+		f.take(f.read())
+		go f.run(ctx)
+		read := f.read
+		steps := []struct {
+			name string
+			read func() policydir.Attempt
+			good bool
+			news bool
+		}{
+			{"a fault", func() policydir.Attempt { panic("the files are cursed") }, false, true},
+			{"the content of before", read, true, true},
+			{"the same again", read, true, false},
+		}
+		for _, step := range steps {
+			f.read = step.read
+			a := f.load()
+			if a.Good() != step.good || a.Unchanged == step.news {
+				t.Errorf("%s: good %v, unchanged %v, %v", step.name, a.Good(), a.Unchanged, a.Err)
+			}
+			if last := f.status(); last.Last.Good() != step.good || !defines(policydir.Attempt{Result: last.InForce}, "first") {
+				t.Errorf("%s: the last attempt was good: %v", step.name, last.Last.Good())
+			}
+		}
+		if log := fmt.Sprint(f.log.Take(t)); !strings.Contains(log, "a bug in corsproc ended a load") || !strings.Contains(log, "TestReloadFault") {
+			t.Errorf("logged: %s", log)
+		}
+		stop()
+	})
+}

@@ -58,7 +58,7 @@ func NewMetrics(build Build) *Metrics {
 			"Time to read the facts of a request and to decide about it.", time.Now()),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "corsproc_panics_total",
-			Help: "Streams and connections that ended because of a bug in corsproc.",
+			Help: "Streams, connections and loads of policies that ended because of a bug in corsproc.",
 		}),
 		turnedAway: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "corsproc_connections_refused_total",
