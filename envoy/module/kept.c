@@ -21,20 +21,19 @@ enum {
 // the whole path.
 enum { SCOPES = 8 };
 
-// What of a path is in a key. A path that decides as it is must not be taken for the beginning of others.
-enum { NO_PATH, PATH_BEGIN, ALL_PATH };
-
+// An entry keeps the answer to a key: the facts, and behind them as much of the path as the answer says that it is good for. A
+// path that is kept whole must not be taken for the beginning of others, so that is part of a key, too.
 struct entry {
   uint64_t hash;
-  char* key;  // null: the entry is empty
+  char* key;                // null: the entry is empty
   uint32_t size;
-  uint32_t prefix;        // of the key, in front of the path
-  struct answer* answer;  // null: for these facts the path matters, and other entries have it
-  uint32_t until;         // seconds; of a refusal
+  uint32_t prefix;          // of the key, in front of the path
+  struct answer* answer;    // null: for these facts the path matters, and other entries have it
+  uint32_t until;           // seconds; of a refusal
   uint16_t scopes[SCOPES];  // where the path matters: the lengths of the beginnings that were kept
   uint8_t n_scopes;
-  uint8_t path;
-  bool used;  // since it was last passed by for another
+  uint8_t path;             // PATH_ANY: there is none in the key
+  bool used;                // since it was last passed by for another
 };
 
 struct table {
@@ -120,7 +119,7 @@ struct key {
 
 static struct key key_of(struct table* t, const struct gathered* g) {
   const char* facts = (const char*)g->facts;
-  return (struct key){hash_of(t->seed, facts, g->prefix), facts, g->prefix, g->prefix, NO_PATH};
+  return (struct key){hash_of(t->seed, facts, g->prefix), facts, g->prefix, g->prefix, PATH_ANY};
 }
 
 static struct key with_path(const struct key* k, uint32_t length, uint8_t path) {
@@ -145,11 +144,11 @@ static struct entry* find_path(struct table* t, const struct key* k, const struc
   uint32_t length = g->size - g->prefix;
   for (int i = 0; g->plain && i < facts->n_scopes; i++) {
     if (facts->scopes[i] > length) continue;
-    struct key begin = with_path(k, facts->scopes[i], PATH_BEGIN);
+    struct key begin = with_path(k, facts->scopes[i], PATH_SCOPE);
     struct entry* e = find(t, &begin);
     if (e != NULL) return e;
   }
-  struct key all = with_path(k, length, ALL_PATH);
+  struct key all = with_path(k, length, PATH_WHOLE);
   return find(t, &all);
 }
 
@@ -214,7 +213,7 @@ void corsproc_keep(const struct gathered* g, struct answer* a) {
     if (facts == NULL || facts->answer != NULL) facts = put(t, &k, NULL);
     if (facts == NULL) return;
     bool begin = a->path == PATH_SCOPE && g->plain && has_scope(facts, a->scope);
-    k = begin ? with_path(&k, a->scope, PATH_BEGIN) : with_path(&k, g->size - g->prefix, ALL_PATH);
+    k = begin ? with_path(&k, a->scope, PATH_SCOPE) : with_path(&k, g->size - g->prefix, PATH_WHOLE);
   }
   put(t, &k, a);
 }
