@@ -44,10 +44,14 @@ func (r *results) sentence() string {
 	if cost := both(actual, inModule); cost != "?" {
 		module = fmt.Sprintf("; as [a module in Envoy](docs/module.md) an actual request costs %s", cost)
 	}
+	nativeCost := both(actual, native)
+	if nativeCost == "0.00" {
+		nativeCost = "less than the noise" // nothing costs nothing
+	}
 	return fmt.Sprintf("In CPU time, its own and what Envoy does more, an actual request costs %s of what it costs to ask a service that "+
 		"does nothing, %s with `one-message.yaml`, and a preflight %s%s; Envoy's own filter costs %s",
 		both(actual, ours+"envoy.yaml"), both(actual, ours+"one-message.yaml"), both(preflight, ours+"envoy.yaml"), module,
-		both(actual, native))
+		nativeCost)
 }
 
 // share tells a median. What is less than nothing is noise about nothing.
